@@ -1,0 +1,1 @@
+//! The embedded engine: one SQLite file holds queue, ledger and blobs.

@@ -1,0 +1,1 @@
+//! Image bytes in a shared folder or an S3-compatible bucket.

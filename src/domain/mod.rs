@@ -1,0 +1,15 @@
+//! What the post office talks about: notifications, the calls they become, what became of them. No I/O, no async.
+
+mod call;
+mod ids;
+mod image;
+mod notification;
+mod record;
+mod time;
+
+pub use call::{Call, Media, MediaKind, MediaSource};
+pub use ids::{BotName, ChatId, InvalidId, NotificationId, Sha256};
+pub use image::ImageFormat;
+pub use notification::{Delivery, Lane, Notification};
+pub use record::{Attempt, AttemptOutcome, Failure, FailureClass, Record, Settlement, Status};
+pub use time::Timestamp;

@@ -1,0 +1,269 @@
+//! What became of a notification, as the ledger keeps it.
+
+use super::{Notification, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Everything the ledger knows about a notification.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The notification itself, as last accepted.
+    pub notification: Notification,
+    /// Where it stands.
+    pub status: Status,
+    /// What was tried, oldest first; the ledger keeps the last [`Record::ATTEMPTS_KEPT`].
+    pub attempts: Vec<Attempt>,
+    /// Telegram's number of the message, once sent.
+    pub message_id: Option<i64>,
+    /// The file_id under which this bot may send the same image again.
+    pub file_id: Option<String>,
+    /// Why it failed or is not known to have arrived.
+    pub failure: Option<Failure>,
+    /// When the next attempt is due, while `retrying`.
+    pub next_attempt_at: Option<Timestamp>,
+    /// The last change.
+    pub updated_at: Timestamp,
+}
+
+impl Record {
+    /// How many attempts a record keeps at the most: an outage of a day must not grow it without bound.
+    pub const ATTEMPTS_KEPT: usize = 50;
+
+    /// The record of a notification that has just been accepted.
+    pub fn accepted(notification: Notification) -> Self {
+        Self {
+            status: Status::accepted(&notification),
+            updated_at: notification.accepted_at,
+            notification,
+            attempts: Vec::new(),
+            message_id: None,
+            file_id: None,
+            failure: None,
+            next_attempt_at: None,
+        }
+    }
+}
+
+/// Where a notification stands. The last five are final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Waits for its turn.
+    Queued,
+    /// Waits for its `send_at`.
+    Scheduled,
+    /// An attempt is under way.
+    Sending,
+    /// An attempt failed for a reason that passes.
+    Retrying,
+    /// Waits for the operator: the bot's token is refused.
+    Held,
+    /// Telegram has answered with the message.
+    Sent,
+    /// Telegram has refused it for good.
+    Failed,
+    /// Its `expires_at` passed before it could be sent.
+    Expired,
+    /// Taken back by the caller before it was sent.
+    Cancelled,
+    /// It may have arrived, and `at_most_once` forbids to try again.
+    Unknown,
+}
+
+impl Status {
+    /// All statuses, in the order of a life.
+    pub const ALL: [Status; 10] = [
+        Self::Queued,
+        Self::Scheduled,
+        Self::Sending,
+        Self::Retrying,
+        Self::Held,
+        Self::Sent,
+        Self::Failed,
+        Self::Expired,
+        Self::Cancelled,
+        Self::Unknown,
+    ];
+
+    /// The status that a fresh notification has.
+    pub fn accepted(notification: &Notification) -> Self {
+        match notification.send_at {
+            Some(at) if at > notification.accepted_at => Self::Scheduled,
+            _ => Self::Queued,
+        }
+    }
+
+    /// Whether nothing more will happen to it by itself.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Sent | Self::Failed | Self::Expired | Self::Cancelled | Self::Unknown)
+    }
+
+    /// Whether the caller can still take it back: not final, and no request is under way.
+    pub fn is_cancellable(self) -> bool {
+        !self.is_final() && self != Self::Sending
+    }
+
+    /// Whether the caller may ask for it to be tried again.
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::Failed | Self::Expired | Self::Cancelled | Self::Unknown)
+    }
+
+    /// The name in answers, listings and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Scheduled => "scheduled",
+            Self::Sending => "sending",
+            Self::Retrying => "retrying",
+            Self::Held => "held",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl std::str::FromStr for Status {
+    type Err = super::InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(super::InvalidId(
+            "status is one of queued, scheduled, sending, retrying, held, sent, failed, expired, cancelled, unknown",
+        ))
+    }
+}
+
+/// One attempt at delivery.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When the request began.
+    pub at: Timestamp,
+    /// How long until its answer, in milliseconds.
+    pub duration_ms: u64,
+    /// Whether the image's bytes travelled.
+    pub uploaded: bool,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// Telegram's `error_code`, if it answered with one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error_code: Option<u16>,
+    /// Telegram's own words, or what happened on the way to it; holds no secret.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    /// The wait that Telegram asked for, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retry_after: Option<u64>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// Telegram answered with the message.
+    Sent,
+    /// Telegram asked to wait.
+    FloodWait,
+    /// A fault that passes; nothing was sent.
+    Transient,
+    /// Nobody knows whether it was sent: the answer never came.
+    Ambiguous,
+    /// The remembered file_id was refused; the image is uploaded again.
+    FileIdRefused,
+    /// The chat has moved; the same request goes to its new id.
+    Migrated,
+    /// The bot itself is refused.
+    Configuration,
+    /// Refused for good.
+    Permanent,
+}
+
+impl AttemptOutcome {
+    /// The name in answers and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::FloodWait => "flood_wait",
+            Self::Transient => "transient",
+            Self::Ambiguous => "ambiguous",
+            Self::FileIdRefused => "file_id_refused",
+            Self::Migrated => "migrated",
+            Self::Configuration => "configuration",
+            Self::Permanent => "permanent",
+        }
+    }
+}
+
+/// Why a notification did not arrive, or is not known to have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of reason.
+    pub class: FailureClass,
+    /// Telegram's `error_code`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error_code: Option<u16>,
+    /// Telegram's own words where it spoke, ours where it did not.
+    pub description: String,
+}
+
+/// The kinds of reasons, named after what the caller would do about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// The chat cannot be reached: blocked, gone, no rights.
+    Recipient,
+    /// Telegram does not take this image.
+    Content,
+    /// Telegram does not take this request.
+    Request,
+    /// A passing fault that did not pass within the attempts allowed.
+    Exhausted,
+    /// It may have arrived; `at_most_once` stops there.
+    Ambiguous,
+    /// It crashed its courier again and again.
+    Buried,
+}
+
+impl FailureClass {
+    /// All classes.
+    pub const ALL: [FailureClass; 6] =
+        [Self::Recipient, Self::Content, Self::Request, Self::Exhausted, Self::Ambiguous, Self::Buried];
+
+    /// The name in answers and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recipient => "recipient",
+            Self::Content => "content",
+            Self::Request => "request",
+            Self::Exhausted => "exhausted",
+            Self::Ambiguous => "ambiguous",
+            Self::Buried => "buried",
+        }
+    }
+}
+
+/// A change of a record by its courier.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// The new status.
+    pub status: Status,
+    /// When this was decided.
+    pub at: Timestamp,
+    /// The attempt that led here, if there was one.
+    pub attempt: Option<Attempt>,
+    /// See [`Record::message_id`]; `None` leaves it.
+    pub message_id: Option<i64>,
+    /// See [`Record::file_id`]; `None` leaves it.
+    pub file_id: Option<String>,
+    /// See [`Record::failure`]; replaces it.
+    pub failure: Option<Failure>,
+    /// See [`Record::next_attempt_at`]; replaces it.
+    pub next_attempt_at: Option<Timestamp>,
+}
+
+impl Settlement {
+    /// A change of status alone.
+    pub fn of(status: Status, at: Timestamp) -> Self {
+        Self { status, at, attempt: None, message_id: None, file_id: None, failure: None, next_attempt_at: None }
+    }
+}

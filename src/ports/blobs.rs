@@ -1,0 +1,53 @@
+//! Image bytes by SHA-256.
+
+use super::MediaIndex;
+use crate::domain::{Sha256, Timestamp};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::Stream;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+/// Holds image bytes under their digest. Contents never change, so equal puts are the same put.
+#[async_trait]
+pub trait Blobs: Send + Sync {
+    /// Stores a spooled file durably and marks it as used now. Storing what is there already costs no second copy.
+    async fn put(&self, file: &Spooled) -> Result<(), BlobError>;
+
+    /// The size in bytes, if it is held and will not be swept within the hour.
+    async fn stat(&self, sha256: &Sha256) -> Result<Option<u64>, BlobError>;
+
+    /// The size and the bytes in pieces of at most 256 KiB, `None` if it is not held.
+    async fn open(&self, sha256: &Sha256) -> Result<Option<(u64, BlobStream)>, BlobError>;
+
+    /// Deletes what was not used since the given moment and is not pinned; returns how many.
+    async fn sweep(&self, unused_since: Timestamp, pins: &dyn MediaIndex) -> Result<u64, BlobError>;
+
+    /// Whether the store answers.
+    async fn ready(&self) -> Result<(), BlobError>;
+}
+
+/// The bytes of a blob, in order.
+pub type BlobStream = Pin<Box<dyn Stream<Item = Result<Bytes, BlobError>> + Send>>;
+
+/// A complete upload on local disk, hashed while it was written. The file is deleted by whoever made it.
+#[derive(Clone, Debug)]
+pub struct Spooled {
+    /// Where the bytes lie.
+    pub path: PathBuf,
+    /// Their digest.
+    pub sha256: Sha256,
+    /// Their number.
+    pub size: u64,
+}
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// Away or faulty; try again later. Holds no secret.
+    #[error("blob store: {0}")]
+    Unavailable(String),
+    /// No room.
+    #[error("blob store is full: {0}")]
+    Full(String),
+}

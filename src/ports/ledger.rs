@@ -1,0 +1,85 @@
+//! What became of each notification.
+
+use crate::domain::{BotName, Notification, NotificationId, Record, Settlement, Status, Timestamp};
+use async_trait::async_trait;
+
+/// Keeps a [`Record`] per notification. Final statuses never change (but for `Acceptor::resubmit`).
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Marks the start of an attempt as `sending`, durably, before the request leaves; creates the record if it is
+    /// missing (it may be, when the ledger was away at acceptance). This is the point after which a cancel is too late.
+    async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError>;
+
+    /// Writes what an attempt led to; creates the record if it is missing. Does nothing and returns `false` if the
+    /// record is final already.
+    async fn settle(&self, notification: &Notification, settlement: &Settlement) -> Result<bool, LedgerError>;
+
+    /// Cancels one that has not begun ([`Status::is_cancellable`]).
+    async fn cancel(&self, id: NotificationId, at: Timestamp) -> Result<Cancelled, LedgerError>;
+
+    /// The record, if there is one.
+    async fn get(&self, id: NotificationId) -> Result<Option<Record>, LedgerError>;
+
+    /// Records, newest id first.
+    async fn list(&self, query: &ListQuery) -> Result<Page, LedgerError>;
+
+    /// Deletes records that became final before the given moment, and keys past their time; returns how many records.
+    async fn sweep(&self, finished_before: Timestamp) -> Result<u64, LedgerError>;
+
+    /// Whether the ledger answers.
+    async fn ready(&self) -> Result<(), LedgerError>;
+}
+
+/// May an attempt begin?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// Yes. `interrupted`: an earlier attempt began and nothing was ever written of its end (its courier crashed), so
+    /// the message may have been sent already.
+    Go {
+        /// See above.
+        interrupted: bool,
+    },
+    /// No: it is final already.
+    Stop(Status),
+}
+
+/// The answer to a cancel.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cancelled {
+    /// It will not be sent.
+    Done(Box<Record>),
+    /// Too late; what it is instead.
+    TooLate(Status),
+    /// There is no such notification.
+    NotFound,
+}
+
+/// Which records to list.
+#[derive(Clone, Debug, Default)]
+pub struct ListQuery {
+    /// Only this status.
+    pub status: Option<Status>,
+    /// Only this bot.
+    pub bot: Option<BotName>,
+    /// At most so many, 1 to 1000.
+    pub limit: usize,
+    /// Only ids below this one.
+    pub before: Option<NotificationId>,
+}
+
+/// One page of a listing.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The records, newest id first.
+    pub records: Vec<Record>,
+    /// The `before` of the next page, `None` on the last.
+    pub next: Option<NotificationId>,
+}
+
+/// Why the ledger did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Away or faulty; try again later. Holds no secret.
+    #[error("ledger: {0}")]
+    Unavailable(String),
+}

@@ -1,0 +1,42 @@
+//! What is known about images: the file_ids that bots hold for them, and until when their bytes are needed.
+
+use super::LedgerError;
+use crate::domain::{MediaKind, Sha256, Timestamp};
+use async_trait::async_trait;
+use std::fmt;
+
+/// The upload-once index. A lost entry costs one more upload, never a delivery.
+#[async_trait]
+pub trait MediaIndex: Send + Sync {
+    /// The file_id, if this bot has one for these bytes sent as this kind.
+    async fn file_id(&self, key: &FileKey) -> Result<Option<String>, LedgerError>;
+
+    /// Remembers a file_id, in place of any earlier one.
+    async fn keep(&self, key: &FileKey, file_id: &str) -> Result<(), LedgerError>;
+
+    /// Forgets a file_id that Telegram refused, unless another has taken its place.
+    async fn evict(&self, key: &FileKey, file_id: &str) -> Result<(), LedgerError>;
+
+    /// Keeps the blob from being swept until the given moment at least; never shortens.
+    async fn pin(&self, sha256: &Sha256, until: Timestamp) -> Result<(), LedgerError>;
+
+    /// Whether the blob is pinned at the given moment.
+    async fn is_pinned(&self, sha256: &Sha256, at: Timestamp) -> Result<bool, LedgerError>;
+}
+
+/// What a file_id is good for: one bot, one kind, one content (`bot-api.md` 2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileKey {
+    /// The bot's user id, the number in front of its token: outlives a token change and a renaming.
+    pub bot_id: u64,
+    /// What it was sent as.
+    pub kind: MediaKind,
+    /// The content.
+    pub sha256: Sha256,
+}
+
+impl fmt::Display for FileKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.bot_id, self.kind.as_str(), self.sha256)
+    }
+}

@@ -1,0 +1,92 @@
+//! The way out.
+
+use super::BlobStream;
+use crate::domain::BotName;
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::time::Duration;
+
+/// Makes one call and reports what came back, untouched. Never waits, never retries: that is the courier's.
+#[async_trait]
+pub trait Messenger: Send + Sync {
+    /// Makes the call.
+    async fn call(&self, request: Request) -> Result<Answer, CallError>;
+}
+
+/// One call, ready to go.
+pub struct Request {
+    /// Whose token to use.
+    pub bot: BotName,
+    /// The method's name.
+    pub method: String,
+    /// Its parameters, `chat_id` included.
+    pub params: Map<String, Value>,
+    /// The files to upload; with none the call goes as JSON.
+    pub files: Vec<OutgoingFile>,
+    /// How long to wait for the answer, the upload included (`bot-api.md` 7.2).
+    pub timeout: Duration,
+}
+
+/// One file to upload.
+pub struct OutgoingFile {
+    /// The part's name.
+    pub field: String,
+    /// The part's filename.
+    pub filename: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its bytes.
+    pub content: BlobStream,
+}
+
+impl fmt::Debug for OutgoingFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutgoingFile").field("field", &self.field).field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+/// An HTTP answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Retry-After` header, in seconds.
+    pub retry_after: Option<u64>,
+    /// The body, if it was the Bot API's JSON; proxies answer with HTML or nothing (`bot-api.md` 1.2).
+    pub reply: Option<ApiReply>,
+}
+
+/// The Bot API's envelope.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ApiReply {
+    /// Whether it succeeded.
+    pub ok: bool,
+    /// The result of a success.
+    #[serde(default)]
+    pub result: Option<Value>,
+    /// The code of a failure.
+    #[serde(default)]
+    pub error_code: Option<u16>,
+    /// Telegram's words.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// `retry_after`, `migrate_to_chat_id`.
+    #[serde(default)]
+    pub parameters: Option<Map<String, Value>>,
+}
+
+/// No answer came.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CallError {
+    /// The request certainly did not take effect: no connection, or the body was not handed over whole.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// The request was handed over and the answer never came, or was cut: it may have taken effect.
+    #[error("no answer: {0}")]
+    MaybeSent(String),
+    /// The bytes to upload could not be read from the blob store.
+    #[error("{0}")]
+    Content(String),
+}

@@ -1,0 +1,84 @@
+//! The queue between the counter and the couriers, and who may empty it.
+
+use crate::domain::{BotName, Lane, Notification, Timestamp};
+use async_trait::async_trait;
+use tokio::sync::{mpsc, watch};
+
+/// Durable lanes per bot, one owner per bot at a time. Deliveries are at least once: what an owner held when it went
+/// comes back to the next.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Stores a notification durably. It is delivered no earlier than its `send_at`.
+    async fn publish(&self, notification: &Notification) -> Result<(), QueueError>;
+
+    /// Stands for the ownership of a bot's lanes, for as long as the returned attendance lives; reconnects by itself.
+    /// At most `window` notifications per lane are out unacked.
+    async fn attend(&self, bot: &BotName, window: u16) -> Result<Attendance, QueueError>;
+
+    /// Removes a delivered notification for good. A receipt from an earlier ownership is [`QueueError::Stale`].
+    async fn ack(&self, receipt: &Receipt) -> Result<(), QueueError>;
+
+    /// Puts a delivered notification back, as changed, to be delivered again no earlier than `until`: durable in its
+    /// new place before it leaves the old.
+    async fn defer(&self, receipt: &Receipt, notification: &Notification, until: Timestamp) -> Result<(), QueueError>;
+
+    /// How much is waiting for the bot.
+    async fn depth(&self, bot: &BotName) -> Result<Depth, QueueError>;
+
+    /// Whether `publish` could succeed now.
+    async fn ready(&self) -> Result<(), QueueError>;
+}
+
+/// A stand for the ownership of one bot. Dropping it gives up: what is unacked becomes deliverable to others at once.
+pub struct Attendance {
+    /// The epoch of the ownership held now, `None` while somebody else owns the bot or the broker is away. Nothing may
+    /// be sent while this is `None`, nor for a delivery of an earlier epoch. A new epoch redelivers what was unacked.
+    pub ownership: watch::Receiver<Option<u64>>,
+    /// Notifications, urgent first as far as they are there; closed only when the queue shuts down.
+    pub deliveries: mpsc::Receiver<Delivered>,
+}
+
+/// One delivery.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// The notification.
+    pub notification: Notification,
+    /// What `ack` and `defer` want.
+    pub receipt: Receipt,
+    /// How many times it was handed out before and came back without an ack; also after a crash.
+    pub redeliveries: u32,
+}
+
+/// The name of a delivery: plain data, good for one ownership.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Receipt {
+    /// Whose.
+    pub bot: BotName,
+    /// The lane it came through.
+    pub lane: Lane,
+    /// The ownership it belongs to.
+    pub epoch: u64,
+    /// Its number; unique within bot, lane and epoch.
+    pub tag: u64,
+}
+
+/// How much is waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Ready or out unacked, by lane in the order of [`Lane::ALL`].
+    pub lanes: [u64; 3],
+}
+
+/// Why the queue did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// The receipt is of an ownership that is no more; the notification comes back to whoever owns the bot now.
+    #[error("the delivery is no longer ours")]
+    Stale,
+    /// Away or faulty; whether a publish took effect is not known. Holds no secret.
+    #[error("queue: {0}")]
+    Unavailable(String),
+    /// No room.
+    #[error("queue is full: {0}")]
+    Full(String),
+}

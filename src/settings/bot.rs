@@ -1,0 +1,96 @@
+//! One bot: its token, where its Bot API is, how fast it may send.
+
+use crate::domain::BotName;
+use secrecy::{ExposeSecret, SecretString};
+
+/// A configured bot.
+#[derive(Clone, Debug)]
+pub struct Bot {
+    /// Its name in requests, queues and metrics.
+    pub name: BotName,
+    /// The number in front of the token: its user id at Telegram.
+    pub id: u64,
+    /// The token; never printed.
+    pub token: SecretString,
+    /// Where its Bot API is, `https://api.telegram.org` or a template that holds `{token}` and `{method}`.
+    pub api_url: String,
+    /// How fast it may send.
+    pub limits: Limits,
+}
+
+impl Bot {
+    /// A bot from its token, or a message that says what is wrong with it and does not repeat it. The checks are those
+    /// of the Bot API server (`bot-api.md` 5): at most 80 characters, a number, a colon, a secret of at least 24
+    /// base64url characters.
+    pub fn new(name: BotName, token: SecretString, api_url: String, limits: Limits) -> Result<Self, &'static str> {
+        const WRONG: &str = "is not a bot token: expected <bot user id>:<secret of at least 24 characters of A-Za-z0-9_->, as BotFather gives it";
+        let (number, secret) = token.expose_secret().split_once(':').ok_or(WRONG)?;
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        let digits = !number.is_empty() && !number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
+        let id = number.parse::<u64>().map_err(|_| WRONG)?;
+        let whole = token.expose_secret().len() <= 80 && secret.len() >= 24 && secret.bytes().all(fits);
+        if !digits || !whole || id > 1 << 54 {
+            return Err(WRONG);
+        }
+        Ok(Self { name, id, token, api_url, limits })
+    }
+
+    /// The address of a method. Holds the token: never log it, never put it into an error.
+    pub fn method_url(&self, method: &str) -> String {
+        let token = self.token.expose_secret();
+        if self.api_url.contains("{token}") {
+            return self.api_url.replace("{token}", token).replace("{method}", method);
+        }
+        format!("{}/bot{token}/{method}", self.api_url.trim_end_matches('/'))
+    }
+}
+
+/// How fast a bot may send; 0 means no limit. Defaults from the Bots FAQ (`bot-api.md` 3.1).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Messages a second over all chats.
+    pub bot_rate: f64,
+    /// Messages a second to one chat.
+    pub chat_rate: f64,
+    /// Messages a minute to one group or channel.
+    pub group_rate_per_minute: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bot_rate: 30.0, chat_rate: 1.0, group_rate_per_minute: 20 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bot(token: &str, url: &str) -> Result<Bot, &'static str> {
+        Bot::new(BotName::default_bot(), token.to_owned().into(), url.to_owned(), Limits::default())
+    }
+
+    #[test]
+    fn addresses_follow_the_template() {
+        let token = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
+        let plain = bot(token, "http://localhost:8081/").unwrap();
+        assert_eq!(plain.method_url("sendPhoto"), format!("http://localhost:8081/bot{token}/sendPhoto"));
+        let template = bot(token, "http://proxy/{token}/{method}").unwrap();
+        assert_eq!(template.method_url("getMe"), format!("http://proxy/{token}/getMe"));
+        assert_eq!(plain.id, 123_456);
+    }
+
+    #[test]
+    fn what_is_not_a_token_is_refused_without_being_repeated() {
+        for bad in ["", "abc", "0123:ABC-DEF1234ghIkl-zyx57W2v1u", "123:short", "12/3:ABC-DEF1234ghIkl-zyx57W2v1u"] {
+            let message = bot(bad, "http://x").err().unwrap();
+            assert!(bad.len() < 4 || !message.contains(bad));
+        }
+    }
+
+    #[test]
+    fn debug_hides_the_token() {
+        let bot = bot("123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11", "http://x").unwrap();
+        assert!(!format!("{bot:?}").contains("ABC-DEF"));
+    }
+}

@@ -1,0 +1,132 @@
+//! The metrics, as a struct with its own registry. Few labels, all from small sets: bots, lanes, classes; never a chat.
+
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    process_collector::ProcessCollector,
+};
+
+/// All metrics of a process.
+pub struct Metrics {
+    registry: Registry,
+    /// Notifications accepted, by `bot` and `lane`.
+    pub accepted: IntCounterVec,
+    /// Notifications sent, by `bot`.
+    pub sent: IntCounterVec,
+    /// Notifications failed, by `bot` and `class`.
+    pub failed: IntCounterVec,
+    /// Notifications that ended unsent otherwise, by `bot` and `status` (expired, cancelled, unknown).
+    pub ended: IntCounterVec,
+    /// Attempts, by `bot` and `outcome`.
+    pub attempts: IntCounterVec,
+    /// Attempts that were not the first of their notification, by `bot`.
+    pub retries: IntCounterVec,
+    /// Uploads that Telegram took, by `bot`.
+    pub uploads: IntCounterVec,
+    /// Bytes of those uploads, by `bot`.
+    pub upload_bytes: IntCounterVec,
+    /// Sends by a remembered file_id, by `bot`.
+    pub file_id_hits: IntCounterVec,
+    /// Images for which the bot had no file_id yet, by `bot`.
+    pub file_id_misses: IntCounterVec,
+    /// file_ids that Telegram refused, by `bot`.
+    pub file_id_evictions: IntCounterVec,
+    /// Waits that Telegram asked for, by `bot`.
+    pub flood_waits: IntCounterVec,
+    /// Notifications waiting or out unacked, by `bot` and `lane`.
+    pub queue_depth: IntGaugeVec,
+    /// Seconds from acceptance (or `send_at`) to sent, by `bot`.
+    pub accept_to_sent_seconds: HistogramVec,
+    /// Seconds that a notification waited for the limits alone, by `bot`.
+    pub rate_limit_wait_seconds: HistogramVec,
+    /// 1 while this process owns the bot, by `bot`.
+    pub owned: IntGaugeVec,
+    /// 1 while the breaker is open (Telegram does not answer) by `bot`.
+    pub breaker_open: IntGaugeVec,
+    /// 1 while Telegram refuses the bot's token, by `bot`.
+    pub held: IntGaugeVec,
+    /// HTTP requests answered, by `route` (a template, or `none`), `method` and `status`.
+    pub http_requests: IntCounterVec,
+    /// Seconds to answer them, by `route`.
+    pub http_request_seconds: HistogramVec,
+}
+
+const WAITS: &[f64] = &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0];
+
+impl Metrics {
+    /// A fresh set in a registry of its own.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        // Fails only if registered twice in one registry.
+        let _ = registry.register(Box::new(ProcessCollector::for_self()));
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            let metric = IntCounterVec::new(Opts::new(format!("pixcourier_{name}"), help), labels).expect("valid name");
+            registry.register(Box::new(metric.clone())).expect("registered once");
+            metric
+        };
+        let gauge = |name: &str, help: &str, labels: &[&str]| {
+            let metric = IntGaugeVec::new(Opts::new(format!("pixcourier_{name}"), help), labels).expect("valid name");
+            registry.register(Box::new(metric.clone())).expect("registered once");
+            metric
+        };
+        let histogram = |name: &str, help: &str, labels: &[&str], buckets: &[f64]| {
+            let options = HistogramOpts::new(format!("pixcourier_{name}"), help).buckets(buckets.to_vec());
+            let metric = HistogramVec::new(options, labels).expect("valid name");
+            registry.register(Box::new(metric.clone())).expect("registered once");
+            metric
+        };
+        let bot = &["bot"];
+        Self {
+            accepted: counter("notifications_accepted_total", "Notifications accepted", &["bot", "lane"]),
+            sent: counter("notifications_sent_total", "Notifications sent", bot),
+            failed: counter("notifications_failed_total", "Notifications failed for good", &["bot", "class"]),
+            ended: counter(
+                "notifications_ended_total",
+                "Notifications that ended unsent, not failed",
+                &["bot", "status"],
+            ),
+            attempts: counter("attempts_total", "Attempts at delivery", &["bot", "outcome"]),
+            retries: counter("retries_total", "Attempts after the first", bot),
+            uploads: counter("uploads_total", "Uploads that Telegram took", bot),
+            upload_bytes: counter("upload_bytes_total", "Bytes of the uploads that Telegram took", bot),
+            file_id_hits: counter("file_id_hits_total", "Sends by a remembered file_id", bot),
+            file_id_misses: counter("file_id_misses_total", "Images without a remembered file_id", bot),
+            file_id_evictions: counter("file_id_evictions_total", "Remembered file_ids that Telegram refused", bot),
+            flood_waits: counter("flood_waits_total", "Waits that Telegram asked for", bot),
+            queue_depth: gauge("queue_depth", "Notifications waiting or out unacked", &["bot", "lane"]),
+            accept_to_sent_seconds: histogram(
+                "accept_to_sent_seconds",
+                "From acceptance or send_at to sent",
+                bot,
+                WAITS,
+            ),
+            rate_limit_wait_seconds: histogram("rate_limit_wait_seconds", "Waited for the limits alone", bot, WAITS),
+            owned: gauge("owned", "1 while this process owns the bot", bot),
+            breaker_open: gauge("breaker_open", "1 while Telegram does not answer for the bot", bot),
+            held: gauge("held", "1 while Telegram refuses the bot's token", bot),
+            http_requests: counter("http_requests_total", "HTTP requests answered", &["route", "method", "status"]),
+            http_request_seconds: histogram(
+                "http_request_seconds",
+                "Time to answer an HTTP request",
+                &["route"],
+                &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0],
+            ),
+            registry,
+        }
+    }
+
+    /// The registry, for adapters that have metrics of their own.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The page that Prometheus reads.
+    pub fn page(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
