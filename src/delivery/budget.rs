@@ -148,7 +148,10 @@ mod tests {
                     assert!(within <= rate as usize, "{within} in a second at {rate}/s");
                 }
                 let took = (*sent.last().unwrap() - sent[0]).as_secs_f64();
-                assert!((count - 1) as f64 / took >= 0.97 * rate || rate < 2.0 || late > pace_gap(rate), "{rate}/s: {took}");
+                assert!(
+                    (count - 1) as f64 / took >= 0.97 * rate || rate < 2.0 || late > pace_gap(rate),
+                    "{rate}/s: {took}"
+                );
             }
         }
     }

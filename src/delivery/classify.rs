@@ -104,7 +104,8 @@ fn judge(answer: &Answer, by_remembered_id: bool) -> Judgement {
 }
 
 fn refusal(answer: &Answer, reply: &ApiReply, code: u16, words: &str, by_remembered_id: bool) -> Verdict {
-    let parameter = |name| reply.parameters.as_ref().and_then(|parameters| parameters.get(name)).and_then(Value::as_i64);
+    let parameter =
+        |name| reply.parameters.as_ref().and_then(|parameters| parameters.get(name)).and_then(Value::as_i64);
     if let Some(seconds) = parameter("retry_after") {
         return Verdict::FloodWait(wait(u64::try_from(seconds).ok()));
     }
@@ -245,7 +246,11 @@ mod tests {
         let flood = |seconds| FloodWait(Duration::from_secs(seconds));
         let table = [
             (400, "Bad Request: too Many Requests: retry after 17", flood(17)),
-            (400, "Bad Request: failed to send message #1 with the error message \"Too Many Requests: retry after 8\"", flood(8)),
+            (
+                400,
+                "Bad Request: failed to send message #1 with the error message \"Too Many Requests: retry after 8\"",
+                flood(8),
+            ),
             (429, "Too Many Requests: retry after 3", flood(3)),
             (429, "Too Many Requests", flood(5)),
             (400, "Bad Request: PHOTO_SAVE_FILE_INVALID", Transient),
@@ -288,8 +293,16 @@ mod tests {
             (400, "Bad Request: there is no photo in the request", REQUEST),
             (400, "Bad Request: PHOTO_INVALID_DIMENSIONS", CONTENT),
             (400, "Bad Request: IMAGE_PROCESS_FAILED", CONTENT),
-            (400, "Bad Request: photo has unsupported extension. Use one of .jpg, .jpeg, .gif, .png, .tif or .bmp", CONTENT),
-            (400, "Bad Request: file of size 10485761 bytes is too big for a photo; the maximum size is 10485760 bytes", CONTENT),
+            (
+                400,
+                "Bad Request: photo has unsupported extension. Use one of .jpg, .jpeg, .gif, .png, .tif or .bmp",
+                CONTENT,
+            ),
+            (
+                400,
+                "Bad Request: file of size 10485761 bytes is too big for a photo; the maximum size is 10485760 bytes",
+                CONTENT,
+            ),
             (400, "Bad Request: file must be non-empty", CONTENT),
             (400, "Bad Request: wrong file identifier/HTTP URL specified", FileIdRefused),
             (400, "Bad Request: wrong remote file identifier specified: Wrong string length", FileIdRefused),
@@ -340,7 +353,8 @@ mod tests {
 
     #[test]
     fn the_largest_photo_is_the_last_and_other_media_are_found_too() {
-        let photo = json!({"ok": true, "result": {"message_id": 7, "photo": [{"file_id": "small"}, {"file_id": "large"}]}});
+        let photo =
+            json!({"ok": true, "result": {"message_id": 7, "photo": [{"file_id": "small"}, {"file_id": "large"}]}});
         let sent = |id, file: &str| Sent { message_id: Some(id), file_id: Some(file.to_owned()) };
         assert_eq!(classify(&answer(200, photo), false).verdict, sent(7, "large"));
         let document = json!({"ok": true, "result": {"message_id": 8, "document": {"file_id": "doc"}}});

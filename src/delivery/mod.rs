@@ -8,15 +8,15 @@
 //! 3. `Ledger::settle` writes the outcome. Crash after it: the redelivered message is acked, not sent.
 //! 4. `Queue::ack`.
 
-//ATT
+pub mod attempt;
 pub mod breaker;
 pub mod budget;
 pub mod classify;
 pub mod clock;
-//COU
+pub mod courier;
 pub mod retry;
 pub mod scheduler;
 pub mod uploads;
 
-//USE pub use attempt::Desk;
-//USE pub use courier::Courier;
+pub use attempt::Desk;
+pub use courier::Courier;

@@ -336,7 +336,10 @@ impl Scheduler {
     fn pick_lane(&mut self) -> Option<Lane> {
         for lane in Lane::ALL {
             let queue = &mut self.ready[lane as usize];
-            while queue.front().is_some_and(|(name, stamp)| self.chats.get(name).is_none_or(|chat| chat.stamp != *stamp)) {
+            while queue
+                .front()
+                .is_some_and(|(name, stamp)| self.chats.get(name).is_none_or(|chat| chat.stamp != *stamp))
+            {
                 queue.pop_front();
             }
         }

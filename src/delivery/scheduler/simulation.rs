@@ -104,7 +104,7 @@ fn an_hour_of_traffic_of_three_bots_keeps_every_limit_at_every_step() {
     for bot in 0..3 {
         let mut random = fastrand::Rng::with_seed(bot);
         // 12,000 over 2,000 chats, a fifth of them groups.
-        let mut chat = |random: &mut fastrand::Rng| match random.i64(2..=2_000) {
+        let chat = |random: &mut fastrand::Rng| match random.i64(2..=2_000) {
             group if group % 5 == 0 => -group,
             user => user,
         };

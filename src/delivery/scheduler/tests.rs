@@ -61,13 +61,15 @@ fn urgent_goes_first_also_within_a_chat_and_bulk_is_not_starved() {
         s.push(at(0), ticket(n, n as i64, Lane::Urgent));
     }
     s.push(at(0), ticket(99, 1, Lane::Urgent));
-    let order: Vec<_> = (0..60).filter_map(|_| {
-        let next = number(&s.next(at(0)));
-        if let Some(n) = next {
-            s.finish(at(0), NotificationId::from_number(n), Finish::Done, None);
-        }
-        next
-    }).collect();
+    let order: Vec<_> = (0..60)
+        .filter_map(|_| {
+            let next = number(&s.next(at(0)));
+            if let Some(n) = next {
+                s.finish(at(0), NotificationId::from_number(n), Finish::Done, None);
+            }
+            next
+        })
+        .collect();
     let place = |n| order.iter().position(|other| *other == n).unwrap();
     assert_eq!(order.len(), 60);
     assert!(place(99) < place(1), "urgent first within the chat");
