@@ -1,1 +1,6 @@
 //! What the service promises, over real sockets: one module per behaviour.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod servers;
