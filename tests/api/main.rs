@@ -1,3 +1,4 @@
 //! What the service promises, over real sockets: one module per behaviour.
 
 mod contract;
+mod embedded;
