@@ -5,4 +5,6 @@ mod support;
 
 mod contract;
 
+mod objects;
+mod redis;
 mod servers;

@@ -13,7 +13,7 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(5);
 /// What a key says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reservation {
-    /// Ours to publish, under this id: the first with this key, or its successor.
+    /// Ours to publish under this id: the first with this key, or the successor of one who came to nothing.
     Ours(Accepted),
     /// Another process is at it.
     Busy,

@@ -153,7 +153,10 @@ impl Ledger for RedisLedger {
                 pipeline.cmd("HGETALL").arg(self.key("n", id));
             }
             for fields in self.link.pipeline::<Vec<Fields>>(&pipeline).await? {
-                records.extend(read(&fields)?.filter(|record| query.status.is_none_or(|status| status == record.status)));
+                // One that is not readable (written by a newer version) must not hide the others.
+                let record = read(&fields).inspect_err(|error| tracing::warn!(%error, "left out of a listing"));
+                let fits = |record: &Record| query.status.is_none_or(|status| status == record.status);
+                records.extend(record.ok().flatten().filter(fits));
             }
         }
         let next = if more { ids.last().and_then(|id| id.parse().ok()) } else { None };
