@@ -5,6 +5,7 @@ mod support;
 
 mod contract;
 
+mod acceptor;
 mod objects;
 mod redis;
 mod servers;

@@ -6,7 +6,10 @@ use pixcourier::adapters::redis::{BufferedLedger, RedisLedger};
 use pixcourier::domain::{Attempt, AttemptOutcome, Delivery, MediaKind, Notification, Settlement, Sha256, Status, Timestamp};
 use pixcourier::ports::{Begin, FileKey, Ledger, LedgerError, MediaIndex};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 /// A ledger in a namespace of its own on the shared server.
@@ -74,25 +77,48 @@ async fn a_settlement_written_again_after_a_lost_answer_adds_no_attempt() {
     assert_eq!(ledger.get(sent.id).await.unwrap().unwrap().attempts.len(), 1);
 }
 
-/// The frozen server runs the command when it thaws, long after its caller was told that it failed. Nothing was sent,
-/// so `at_most_once` must not end as `unknown`.
+/// The script runs and its answer is lost. Nothing was sent, so `at_most_once` must not end as `unknown`.
 #[tokio::test]
-async fn a_begin_that_took_effect_after_all_is_not_an_interrupted_attempt() {
-    let redis = Redis::launch().await;
-    let ledger = at(&redis.url());
-    let sent = notification(&bot("r-frozen"), 1);
-    ledger.ready().await.unwrap();
-    // So that the begin below is sent on a connection that was tested before the freeze.
-    let frozen = async {
-        redis.pause();
-        ledger.begin(&sent, Timestamp::now()).await
-    };
-    assert!(frozen.await.is_err());
-    redis.resume();
-    let again = async || ledger.begin(&sent, Timestamp::now()).await.ok();
-    eventually("the begin", Some(Begin::Go { interrupted: false }), again).await;
-    let third = ledger.begin(&sent, Timestamp::now()).await.unwrap();
-    assert_eq!(third, Begin::Go { interrupted: true }, "two begins with nothing between");
+async fn a_begin_whose_answer_was_lost_is_not_an_interrupted_attempt() {
+    let (port, deaf) = deaf_to_scripts(redis_url()).await;
+    let ledger = at(&format!("redis://127.0.0.1:{port}/"));
+    let sent = notification(&bot("r-lost"), 1);
+    let begin = async || ledger.begin(&sent, Timestamp::now()).await;
+    assert!(begin().await.is_err());
+    assert!(begin().await.is_err());
+    deaf.store(false, Ordering::Relaxed);
+    assert_eq!(status(&*ledger, &sent).await, Some(Status::Sending), "it took effect");
+    assert_eq!(begin().await.unwrap(), Begin::Go { interrupted: false });
+    assert_eq!(begin().await.unwrap(), Begin::Go { interrupted: true }, "two begins with nothing between");
+}
+
+/// A way to Redis on which, while the switch is on, nothing comes back any more once a script was called.
+async fn deaf_to_scripts(url: String) -> (u16, Arc<AtomicBool>) {
+    let address = url.trim_start_matches("redis://").trim_end_matches('/').to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let switch = Arc::new(AtomicBool::new(true));
+    let deaf = Arc::clone(&switch);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(&address).await.expect("Redis is there");
+            let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+                (client.into_split(), server.into_split());
+            let deaf = Arc::clone(&deaf);
+            tokio::spawn(async move {
+                let answers = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+                let mut buffer = [0; 65_536];
+                while let Ok(size @ 1..) = from_client.read(&mut buffer).await {
+                    let is_script = buffer[..size].windows(7).any(|word| word == b"EVALSHA");
+                    if is_script && deaf.load(Ordering::Relaxed) {
+                        answers.abort();
+                    }
+                    to_server.write_all(&buffer[..size]).await.expect("Redis is there");
+                }
+            });
+        }
+    });
+    (port, switch)
 }
 
 #[tokio::test]
