@@ -3,7 +3,9 @@
 use crate::contract::{self, bot, eventually, notification};
 use crate::support::{Redis, redis_url};
 use pixcourier::adapters::redis::{BufferedLedger, RedisLedger};
-use pixcourier::domain::{Attempt, AttemptOutcome, Delivery, MediaKind, Notification, Settlement, Sha256, Status, Timestamp};
+use pixcourier::domain::{
+    Attempt, AttemptOutcome, Delivery, MediaKind, Notification, Settlement, Sha256, Status, Timestamp,
+};
 use pixcourier::ports::{Begin, FileKey, Ledger, LedgerError, MediaIndex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,6 +82,8 @@ async fn a_settlement_written_again_after_a_lost_answer_adds_no_attempt() {
 /// The script runs and its answer is lost. Nothing was sent, so `at_most_once` must not end as `unknown`.
 #[tokio::test]
 async fn a_begin_whose_answer_was_lost_is_not_an_interrupted_attempt() {
+    // So that the server knows the script: only its name travels then.
+    ledger().begin(&notification(&bot("r-lost"), 2), Timestamp::now()).await.unwrap();
     let (port, deaf) = deaf_to_scripts(redis_url()).await;
     let ledger = at(&format!("redis://127.0.0.1:{port}/"));
     let sent = notification(&bot("r-lost"), 1);

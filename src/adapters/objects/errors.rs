@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn only_the_code_of_an_answer_is_passed_on() {
-        let body = "http://user:hunter2@host <Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>AKIA</AWSAccessKeyId>";
+        let body =
+            "http://user:hunter2@host <Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>AKIA</AWSAccessKeyId>";
         let error = failed(Error::Generic { store: "S3", source: body.into() });
         assert_eq!(error.to_string(), "blob store: the request failed (SignatureDoesNotMatch)");
     }

@@ -82,7 +82,10 @@ impl ObjectBlobs {
         let mut left = file.size;
         if left <= self.store.piece as u64 {
             let whole = read::exactly(&mut source, left).await?;
-            return bounded(self.store.objects.put(path, PutPayload::from_bytes(whole))).await.map(drop).map_err(failed);
+            return bounded(self.store.objects.put(path, PutPayload::from_bytes(whole)))
+                .await
+                .map(drop)
+                .map_err(failed);
         }
         let mut upload = bounded(self.store.objects.put_multipart(path)).await.map_err(failed)?;
         let written = async {

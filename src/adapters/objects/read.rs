@@ -29,9 +29,9 @@ pub(super) fn pieces(found: GetResult) -> BlobStream {
                 if left == 0 {
                     return Ok(None);
                 }
-                let piece = file_piece(&mut file, left).await.map_err(|error| {
-                    BlobError::Unavailable(format!("a blob cannot be read: {}", error.kind()))
-                })?;
+                let piece = file_piece(&mut file, left)
+                    .await
+                    .map_err(|error| BlobError::Unavailable(format!("a blob cannot be read: {}", error.kind())))?;
                 let left = left - piece.len() as u64;
                 Ok(Some((piece, (file, left))))
             }))

@@ -157,9 +157,9 @@ impl Shared {
 
     fn push(&self, change: Change) -> Result<(), LedgerError> {
         let mut pending = self.pending();
-        pending.push(change).map_err(|_| {
-            LedgerError::Unavailable(format!("Redis is away and {ROOM} changes wait for it already"))
-        })?;
+        pending
+            .push(change)
+            .map_err(|_| LedgerError::Unavailable(format!("Redis is away and {ROOM} changes wait for it already")))?;
         self.buffered.send_replace(pending.len());
         self.wake.notify_one();
         Ok(())

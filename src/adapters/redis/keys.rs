@@ -42,7 +42,11 @@ pub(super) struct Reopening {
 
 impl RedisLedger {
     /// Reserves a key for a notification, or says who did.
-    pub(super) async fn reserve(&self, key: &Idempotency, notification: &Notification) -> Result<Reservation, LedgerError> {
+    pub(super) async fn reserve(
+        &self,
+        key: &Idempotency,
+        notification: &Notification,
+    ) -> Result<Reservation, LedgerError> {
         let mut call = scripts::RESERVE.key(self.idempotency_key(&key.key));
         call.arg(&key.fingerprint).arg(notification.id.to_string());
         call.arg(notification.accepted_at.unix_millis()).arg(Status::accepted(notification).as_str());

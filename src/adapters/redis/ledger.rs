@@ -116,7 +116,8 @@ impl Ledger for RedisLedger {
         let mut call = self.on(&scripts::SETTLE, notification);
         call.arg(settlement.status.as_str()).arg(settlement.at.unix_millis()).arg(json(notification));
         call.arg(text(settlement.attempt.as_ref(), json)).arg(Record::ATTEMPTS_KEPT);
-        call.arg(text(settlement.message_id.as_ref(), i64::to_string)).arg(text(settlement.file_id.as_ref(), String::clone));
+        call.arg(text(settlement.message_id.as_ref(), i64::to_string))
+            .arg(text(settlement.file_id.as_ref(), String::clone));
         call.arg(text(settlement.failure.as_ref(), json));
         call.arg(text(settlement.next_attempt_at.as_ref(), |at| at.unix_millis().to_string()));
         self.link.script(&call).await

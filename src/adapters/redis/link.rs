@@ -23,9 +23,8 @@ pub(super) struct Link {
 impl Link {
     /// Reads the URL; connects to nothing.
     pub(super) fn new(url: &SecretString) -> Result<Self, LedgerError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
         let manager = Manager::new_with_config(url.expose_secret(), config).map_err(|_| {
             let reason = "the Redis URL is not understood: redis://[user:password@]host[:port][/database] is";
             LedgerError::Unavailable(reason.to_owned())
@@ -73,7 +72,9 @@ impl Link {
 }
 
 async fn patiently<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+    tokio::time::timeout(PATIENCE, answer)
+        .await
+        .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
 }
 
 /// Gives a connection back, unless it failed: it may be broken, or lead to a server that is a replica now (`READONLY`)

@@ -11,8 +11,11 @@ static PRELUDE: LazyLock<String> = LazyLock::new(|| {
         let names = Status::ALL.into_iter().filter(|status| fits(*status));
         names.map(|status| format!("{} = true, ", status.as_str())).collect::<String>()
     };
-    format!("local final = {{ {} }}\nlocal retryable = {{ {} }}\n", table(Status::is_final), table(Status::is_retryable))
-        + MOVE
+    format!(
+        "local final = {{ {} }}\nlocal retryable = {{ {} }}\n",
+        table(Status::is_final),
+        table(Status::is_retryable)
+    ) + MOVE
 });
 
 const MOVE: &str = r"
@@ -211,6 +214,5 @@ pub(super) static MARK: LazyLock<Script> = LazyLock::new(|| {
 });
 
 /// Key and `value`: deletes the key if it holds the value.
-pub(super) static EVICT: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(r"return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0")
-});
+pub(super) static EVICT: LazyLock<Script> =
+    LazyLock::new(|| Script::new(r"return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"));
