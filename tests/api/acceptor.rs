@@ -150,7 +150,7 @@ async fn without_redis_only_requests_without_a_key_are_accepted() {
     assert_eq!((accepted.id, accepted.status, accepted.replayed), (sent.id, Status::Queued, false));
     assert!(is_away(&world.acceptor.resubmit(&sent).await.unwrap_err(), "ledger"));
     world.acceptor.ready().await.expect("intake goes on");
-    assert_eq!(world.outbox.published(), [sent.clone()]);
+    assert_eq!(world.outbox.published(), std::slice::from_ref(&sent));
 
     world.redis.start().await;
     assert_eq!(world.ledger.flush(Instant::now() + crate::contract::PATIENCE).await, 0);

@@ -29,19 +29,19 @@ pub(super) fn text<T>(value: Option<&T>, write: impl Fn(&T) -> String) -> String
 }
 
 fn parse(fields: &Fields) -> Option<Record> {
-    fn from_json<T: DeserializeOwned>(text: &String) -> Option<T> {
+    fn from_json<T: DeserializeOwned>(text: &str) -> Option<T> {
         serde_json::from_str(text).ok()
     }
-    let time = |text: &String| text.parse().ok().map(Timestamp::from_unix_millis);
+    let time = |text: &str| text.parse().ok().map(Timestamp::from_unix_millis);
     // An absent field is `None`, an unreadable one makes the whole unreadable.
-    fn optional<T>(field: Option<&String>, parse: impl Fn(&String) -> Option<T>) -> Option<Option<T>> {
+    fn optional<T>(field: Option<&String>, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
         field.map_or(Some(None), |text| parse(text).map(Some))
     }
     Some(Record {
         notification: from_json(fields.get("notification")?)?,
         status: fields.get("status")?.parse().ok()?,
         attempts: match fields.get("attempts") {
-            Some(lines) => lines.lines().map(|line| from_json(&line.to_owned())).collect::<Option<_>>()?,
+            Some(lines) => lines.lines().map(from_json).collect::<Option<_>>()?,
             None => Vec::new(),
         },
         message_id: optional(fields.get("message_id"), |text| text.parse().ok())?,
