@@ -1,9 +1,10 @@
-//! Intake on Redis when a step fails in between. The queue here keeps what is published and can be told to refuse or to
-//! hang.
+//! Intake on RabbitMQ and Redis: the contract, and what remains when a step fails in between. There the queue only keeps
+//! what is published, and can be told to refuse or to hang.
 
-use crate::contract::{bot, eventually, notification, with_image};
-use crate::support::Redis;
+use crate::contract::{PATIENCE, acceptor as contract, bot, eventually, notification, with_image};
+use crate::support::{Redis, amqp_url, redis_url};
 use async_trait::async_trait;
+use pixcourier::adapters::rabbitmq::RabbitQueue;
 use pixcourier::adapters::redis::{BufferedLedger, DistributedAcceptor, RedisLedger};
 use pixcourier::domain::{BotName, Failure, FailureClass, Notification, Settlement, Sha256, Status, Timestamp};
 use pixcourier::ports::{
@@ -94,6 +95,20 @@ fn is_away(error: &AcceptError, which: &str) -> bool {
     matches!(error, AcceptError::Unavailable { part, .. } if *part == which)
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rabbitmq_and_redis_keep_the_contract_of_the_acceptor() {
+    let namespace = format!("test-{:08x}", fastrand::u32(..));
+    let bots = contract::BOTS.map(bot).to_vec();
+    let queue = RabbitQueue::connect(vec![amqp_url().into()], namespace.clone(), bots);
+    eventually("readiness", true, async || queue.ready().await.is_ok()).await;
+    let ledger = RedisLedger::new(&redis_url().into(), &namespace).expect("a valid URL");
+    let ledger = BufferedLedger::new(Arc::new(ledger));
+    let acceptor = Arc::new(DistributedAcceptor::new(Arc::clone(&queue) as Arc<dyn Queue>, Arc::clone(&ledger)));
+    let media = Arc::clone(&ledger) as Arc<dyn MediaIndex>;
+    contract::suite(contract::World { acceptor, queue: queue.clone(), ledger, media }).await;
+    queue.close().await;
+}
+
 #[tokio::test]
 async fn what_the_queue_refuses_is_not_accepted_and_its_retry_keeps_the_id() {
     let world = world().await;
@@ -153,7 +168,7 @@ async fn without_redis_only_requests_without_a_key_are_accepted() {
     assert_eq!(world.outbox.published(), std::slice::from_ref(&sent));
 
     world.redis.start().await;
-    assert_eq!(world.ledger.flush(Instant::now() + crate::contract::PATIENCE).await, 0);
+    assert_eq!(world.ledger.flush(Instant::now() + PATIENCE).await, 0);
     assert_eq!(world.ledger.get(sent.id).await.unwrap().expect("recorded").notification, sent);
     assert!(world.ledger.is_pinned(&Sha256::of(b"an image"), Timestamp::now()).await.unwrap());
     eventually("requests with a key", true, async || world.acceptor.accept(&with_key(1, "key")).await.is_ok()).await;

@@ -7,5 +7,6 @@ mod contract;
 
 mod acceptor;
 mod objects;
+mod rabbitmq;
 mod redis;
 mod servers;
