@@ -20,8 +20,9 @@ fn block(value: &Value, indent: usize, text: &mut String) {
         }
         Value::Array(items) if !items.is_empty() => {
             for item in items {
-                let _ = write!(text, "{:indent$}-", "");
-                nested(item, indent + 2, text);
+                let start = text.len();
+                block(item, indent + 2, text);
+                text.replace_range(start + indent..start + indent + 1, "-");
             }
         }
         scalar => {
@@ -67,7 +68,7 @@ mod tests {
         });
         let text = concat!(
             "openapi: \"3.1.0\"\npaths:\n  /v1/{id}:\n    get:\n      tags:\n        - \"a\"\n        - \"b\\n\\\"c\\\"\"\n",
-            "      empty: {}\n      none: []\n\"200\": true\n\"no\": null\nlist:\n  -\n    a: 1\n  -\n    - 2\n    - 3\n",
+            "      empty: {}\n      none: []\n\"200\": true\n\"no\": null\nlist:\n  - a: 1\n  - - 2\n    - 3\n",
         );
         assert_eq!(from_json(&value), text);
     }
