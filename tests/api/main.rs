@@ -4,4 +4,10 @@
 mod support;
 
 mod contract;
+mod intake_bodies;
+mod intake_counter;
+mod intake_life;
+mod intake_outside;
+mod intake_refusals;
+mod intake_repeats;
 mod servers;

@@ -54,6 +54,7 @@ struct Reading {
     payload: Payload,
     rest: Bytes,
     left: u64,
+    pause: Duration,
     end: Instant,
     fault: Fault,
 }
@@ -73,20 +74,24 @@ impl Body {
                 "Compressed bodies are not supported: images are compressed already. Send it as it is.",
             ));
         }
+        Ok(Self::limited(payload, limit, PAUSE_LIMIT, WHOLE_LIMIT))
+    }
+
+    fn limited(payload: Payload, limit: u64, pause: Duration, whole: Duration) -> Self {
         let fault = Fault::default();
-        let end = Instant::now() + WHOLE_LIMIT;
-        let reading = Reading { payload, rest: Bytes::new(), left: limit, end, fault: fault.clone() };
+        let end = Instant::now() + whole;
+        let reading = Reading { payload, rest: Bytes::new(), left: limit, pause, end, fault: fault.clone() };
         let pieces = stream::try_unfold(reading, |mut reading| async move {
             Ok(reading.next().await?.map(|piece| (piece, reading)))
         });
-        Ok(Self { pieces: pieces.boxed_local(), fault })
+        Self { pieces: pieces.boxed_local(), fault }
     }
 }
 
 impl Reading {
     async fn next(&mut self) -> Result<Option<Bytes>, PayloadError> {
         while self.rest.is_empty() {
-            let deadline = self.end.min(Instant::now() + PAUSE_LIMIT);
+            let deadline = self.end.min(Instant::now() + self.pause);
             match timeout_at(deadline, self.payload.next()).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(piece)) => self.rest = piece?,
@@ -112,4 +117,38 @@ fn too_large() -> Refusal {
         Code::BodyTooLarge,
         "The body is larger than this service takes. A photo may have 10 MiB; multipart needs the fewest bytes for it.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(30);
+
+    /// Reads a body that sends the pieces and then nothing more, for ever.
+    async fn read(pieces: &[&'static [u8]], limit: u64, pause: Duration, whole: Duration) -> (usize, Code) {
+        let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::from_static(piece))).collect();
+        let payload = Payload::Stream { payload: Box::pin(stream::iter(pieces).chain(stream::pending())) };
+        let mut body = Body::limited(payload, limit, pause, whole);
+        let mut read = 0;
+        while let Some(Ok(piece)) = body.pieces.next().await {
+            assert!(piece.len() <= PIECE);
+            read += piece.len();
+        }
+        assert!(body.fault.is_ours());
+        (read, body.fault.refusal().code)
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stalls_or_takes_for_ever_times_out() {
+        assert_eq!(read(&[b"abc"], 10, SHORT, LONG).await, (3, Code::RequestTimeout));
+        assert_eq!(read(&[b"abc"], 10, LONG, SHORT).await, (3, Code::RequestTimeout));
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_is_cut_off_and_large_pieces_are_cut_up() {
+        assert_eq!(read(&[b"abc", b"def", b"g"], 6, LONG, LONG).await, (6, Code::BodyTooLarge));
+        assert_eq!(read(&[&[0; 100_000]], 100_000, SHORT, LONG).await, (100_000, Code::RequestTimeout));
+    }
 }
