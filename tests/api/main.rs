@@ -3,6 +3,21 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[macro_use]
+mod world;
+
+mod acceptor;
 mod contract;
+mod delivery;
 mod embedded;
+mod intake_bodies;
+mod intake_counter;
+mod intake_life;
+mod intake_outside;
+mod intake_refusals;
+mod intake_repeats;
+mod objects;
+mod rabbitmq;
+mod redis;
 mod servers;
+mod volume;
