@@ -57,7 +57,7 @@ fn blobs(reader: &mut Reader) -> BlobLocation {
     }
     let endpoint = reader.text("s3_endpoint").map(str::to_owned);
     if let Some(endpoint) = &endpoint {
-        reader.url("s3_endpoint", endpoint, &["http", "https"]);
+        reader.plain_url("s3_endpoint", endpoint);
     }
     let secret = |path| reader.text(path).map(SecretString::from);
     let (access_key_id, secret_access_key) = (secret("s3_access_key_id"), secret("s3_secret_access_key"));

@@ -42,6 +42,8 @@ pub(super) struct Layers {
     /// The bots that have a table of their own.
     pub bots: BTreeSet<BotName>,
     pub problems: Vec<Problem>,
+    /// Whether the file is not TOML, so that nothing can be said about what it leaves out.
+    pub unreadable: bool,
 }
 
 impl Layers {
@@ -75,7 +77,10 @@ impl Layers {
     fn file(&mut self, text: &str, source: Source) {
         let table = match toml::Table::from_str(text) {
             Ok(table) => table,
-            Err(error) => return self.problems.push(syntax(text, &error)),
+            Err(error) => {
+                self.unreadable = true;
+                return self.problems.push(syntax(text, &error));
+            }
         };
         for (name, value) in table {
             match (Key::named(&name), value) {

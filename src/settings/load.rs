@@ -19,7 +19,11 @@ use tracing_subscriber::EnvFilter;
 /// # Errors
 /// Everything that is wrong, in the order of the names.
 pub fn load(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -> Result<Settings, Vec<Problem>> {
-    let mut reader = Reader { layers: Layers::gather(file, env, flags) };
+    let layers = Layers::gather(file, env, flags);
+    if layers.unreadable {
+        return Err(layers.problems);
+    }
+    let mut reader = Reader { layers };
     let settings = settings(&mut reader);
     let mut problems = reader.layers.problems;
     problems.sort();
@@ -147,7 +151,7 @@ fn api_url(reader: &mut Reader, path: &str, inherited: &str) -> String {
     if text.contains("{token}") != text.contains("{method}") {
         reader.complain(path, "a template holds both {token} and {method}");
     }
-    reader.url(path, &text, &["http", "https"]);
+    reader.plain_url(path, &text);
     text
 }
 

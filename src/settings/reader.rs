@@ -66,4 +66,12 @@ impl Reader {
         }
         url
     }
+
+    /// Checks an http(s) URL that is kept as plain text, so it must not hold a password.
+    pub fn plain_url(&mut self, path: &str, text: &str) {
+        let url = self.url(path, text, &["http", "https"]);
+        if url.is_some_and(|url| !url.username().is_empty() || url.password().is_some()) {
+            self.complain(path, "must not hold a user or a password");
+        }
+    }
 }

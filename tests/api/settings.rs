@@ -1,0 +1,151 @@
+//! The configuration: every key documented, every mistake told precisely, no secret repeated.
+
+use pixcourier::settings::{BOT_KEYS, DEFAULTS, Flags, KEYS, Secret, load, show};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// A fixture: a configuration file whose comments say under which variables and flags it is read and what to expect.
+struct Case {
+    name: String,
+    file: String,
+    env: BTreeMap<String, String>,
+    flags: Flags,
+    expected: Vec<String>,
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn cases(folder: &str) -> Vec<Case> {
+    let files = std::fs::read_dir(root().join("tests/fixtures/config").join(folder)).unwrap();
+    let cases: Vec<Case> = files.map(|entry| case(&entry.unwrap().path())).collect();
+    assert!(cases.len() > 3, "{folder} holds {} cases", cases.len());
+    cases
+}
+
+fn case(path: &Path) -> Case {
+    let file = read(path);
+    let noted = |what: &str| -> Vec<String> {
+        file.lines().filter_map(|line| line.strip_prefix(&format!("# {what}: "))).map(str::to_owned).collect()
+    };
+    let pair = |text: String| {
+        let (name, value) = text.split_once('=').expect("NAME=VALUE");
+        (name.to_owned(), value.to_owned())
+    };
+    Case {
+        name: path.display().to_string(),
+        env: noted("env").into_iter().map(pair).collect(),
+        flags: Flags { listen: noted("flag").into_iter().map(pair).map(|(_, value)| value).next() },
+        expected: noted("expect"),
+        file,
+    }
+}
+
+/// Every text of a fixture that must never be seen again.
+fn secrets(case: &Case) -> Vec<&str> {
+    ["ABC-DEF1234", "hunter2", "password@", "minioadmin", "0123456789abcdef"]
+        .into_iter()
+        .filter(|secret| case.file.contains(secret))
+        .collect()
+}
+
+#[test]
+fn valid_files_come_to_what_they_say_and_show_no_secret() {
+    for case in cases("valid") {
+        let shown = show(Some(&case.file), &case.env, &case.flags).unwrap_or_else(|e| panic!("{}: {e:#?}", case.name));
+        assert!(!case.expected.is_empty(), "{} expects nothing", case.name);
+        for line in &case.expected {
+            assert!(shown.lines().any(|shown| shown == line), "{}: no {line:?} in\n{shown}", case.name);
+        }
+        let settings = load(Some(&case.file), &case.env, &case.flags).unwrap();
+        for secret in secrets(&case) {
+            assert!(!shown.contains(secret), "{}: {shown}", case.name);
+            assert!(!format!("{settings:?}").contains(secret), "{}: {settings:?}", case.name);
+        }
+    }
+}
+
+#[test]
+fn invalid_files_name_every_problem_at_once_and_repeat_no_secret() {
+    for case in cases("invalid") {
+        let problems = load(Some(&case.file), &case.env, &case.flags).expect_err(&case.name);
+        let found: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(found, case.expected, "{}", case.name);
+        for secret in secrets(&case) {
+            assert!(!found.concat().contains(secret), "{}", case.name);
+        }
+    }
+}
+
+#[test]
+fn the_default_file_holds_every_key_with_its_default() {
+    let table: toml::Table = DEFAULTS.parse().unwrap();
+    for key in KEYS {
+        match table.get(key.name) {
+            Some(value) => {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                assert_eq!(text, key.default, "{}", key.name);
+            }
+            None => {
+                assert_eq!(key.default, "", "{}", key.name);
+                assert!(DEFAULTS.contains(&format!("# {} = ", key.name)), "{} is not mentioned", key.name);
+            }
+        }
+    }
+    for key in BOT_KEYS {
+        assert!(DEFAULTS.contains(&format!("# {key} = ")), "[bots.NAME] {key} is not mentioned");
+    }
+}
+
+#[test]
+fn the_readme_has_the_table_of_all_keys() {
+    let mut table = String::from("| Variable, and key in lower case | Default | Meaning |\n|---|---|---|\n");
+    for key in KEYS {
+        let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
+        table += &format!("| `{}` | {default} | {} |\n", key.variable(), key.meaning);
+    }
+    assert!(read("README.md").contains(&table), "README.md lacks this table:\n{table}");
+}
+
+#[test]
+fn tokens_and_keys_are_secret() {
+    let secret: BTreeSet<&str> = KEYS.iter().filter(|key| key.secret != Secret::No).map(|key| key.name).collect();
+    for key in KEYS {
+        let sounds_secret = ["token", "key", "_url", "endpoint"].iter().any(|word| key.name.contains(word));
+        assert_eq!(secret.contains(key.name), sounds_secret, "{}", key.name);
+    }
+}
+
+#[test]
+fn the_example_settings_of_the_deployment_are_valid() {
+    let env = BTreeMap::from([
+        ("PIXCOURIER_BOT_TOKEN".to_owned(), "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11".to_owned()),
+        ("PIXCOURIER_API_KEYS".to_owned(), "an-example-of-a-key".to_owned()),
+    ]);
+    let file = read("deploy/pixcourier.toml");
+    load(Some(&file), &env, &Flags::default()).unwrap_or_else(|problems| panic!("{problems:#?}"));
+}
+
+#[test]
+fn dashboards_and_alerts_use_only_metrics_that_exist() {
+    let source = read("src/telemetry/metrics.rs");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(root().join("deploy")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = read(&path);
+        for (at, _) in text.match_indices("pixcourier_") {
+            let rest = &text[at + "pixcourier_".len()..];
+            let name: &str = rest.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap();
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+            assert!(source.contains(&format!("\"{base}\"")), "{}: no metric pixcourier_{name}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "deploy/ names {seen} metrics");
+}
