@@ -63,12 +63,12 @@ impl Fate {
     }
 }
 
-/// An image with what goes beside it.
-pub enum Parcel {
-    /// Parameters and a file of this name, as `multipart/form-data`.
-    Multipart(Map<String, Value>, multipart::Part),
-    /// Everything as JSON.
-    Json(Map<String, Value>),
+/// What to post.
+pub struct Parcel {
+    /// The request's fields.
+    pub fields: Map<String, Value>,
+    /// The image as a file, which makes it `multipart/form-data`; without it, the fields go as JSON and hold the image.
+    pub photo: Option<multipart::Part>,
 }
 
 impl Client {
@@ -93,11 +93,11 @@ impl Client {
         if let Some(key) = idempotency_key {
             request = request.header("Idempotency-Key", key);
         }
-        let request = match parcel {
-            Parcel::Json(body) => request.json(&body),
-            Parcel::Multipart(fields, photo) => {
+        let request = match parcel.photo {
+            None => request.json(&parcel.fields),
+            Some(photo) => {
                 let mut form = multipart::Form::new();
-                for (name, value) in fields {
+                for (name, value) in parcel.fields {
                     form = form.text(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
                 }
                 request.multipart(form.part("photo", photo))

@@ -22,9 +22,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     logs::start("info", crate::settings::LogFormat::Text);
     block_on(async {
         let stop = stop::on_signal()?;
-        let listener = TcpListener::bind(arguments.listen).with_context(|| format!("listen on {}", arguments.listen))?;
+        let listener =
+            TcpListener::bind(arguments.listen).with_context(|| format!("listen on {}", arguments.listen))?;
         let sandbox = Sandbox::start(listener, Options { limits: !arguments.no_limits })?;
-        say(format_args!("the sandbox is a Bot API on http://{0} and shows what it got on http://{0}/", sandbox.addr()));
+        say(format_args!(
+            "the sandbox is a Bot API on http://{0} and shows what it got on http://{0}/",
+            sandbox.addr()
+        ));
         stop.cancelled().await;
         sandbox.stop().await;
         Ok(ExitCode::SUCCESS)

@@ -52,7 +52,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     block_on(async {
         let photo = file_part(&arguments.image).await?;
         let accepted = client
-            .post(Parcel::Multipart(fields(&arguments), photo), arguments.idempotency_key.as_deref())
+            .post(Parcel { fields: fields(&arguments), photo: Some(photo) }, arguments.idempotency_key.as_deref())
             .await?;
         say(accepted.id);
         if !arguments.wait {

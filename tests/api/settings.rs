@@ -23,8 +23,8 @@ fn read(path: impl AsRef<Path>) -> String {
 }
 
 fn cases(folder: &str) -> Vec<Case> {
-    let files = std::fs::read_dir(root().join("tests/fixtures/config").join(folder)).unwrap();
-    let cases: Vec<Case> = files.map(|entry| case(&entry.unwrap().path())).collect();
+    let files = std::fs::read_dir(root().join("tests/fixtures/config").join(folder)).expect("fixtures");
+    let cases: Vec<Case> = files.map(|entry| case(&entry.expect("a file").path())).collect();
     assert!(cases.len() > 3, "{folder} holds {} cases", cases.len());
     cases
 }
@@ -142,7 +142,8 @@ fn dashboards_and_alerts_use_only_metrics_that_exist() {
         for (at, _) in text.match_indices("pixcourier_") {
             let rest = &text[at + "pixcourier_".len()..];
             let name: &str = rest.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap();
-            let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+            let base =
+                ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
             assert!(source.contains(&format!("\"{base}\"")), "{}: no metric pixcourier_{name}", path.display());
             seen += 1;
         }

@@ -55,7 +55,8 @@ impl Chat {
 
 /// All parcels in the order of posting. One picture goes out twice: that second upload should not happen.
 pub fn all() -> Vec<Parcel> {
-    let parcel = |name, bytes, chat, lane, caption| Parcel { name, bytes, chat, lane, later: None, caption, json: false };
+    let parcel =
+        |name, bytes, chat, lane, caption| Parcel { name, bytes, chat, lane, later: None, caption, json: false };
     let errors: &[u8] = include_bytes!("assets/error-rate.png");
     let latency: &[u8] = include_bytes!("assets/latency-heatmap.png");
     let queues: &[u8] = include_bytes!("assets/queue-depth.png");
@@ -98,8 +99,8 @@ impl Parcel {
         }
         if self.json {
             fields.insert("photo".to_owned(), json!({ "base64": BASE64_STANDARD.encode(self.bytes) }));
-            return Packed::Json(fields);
+            return Packed { fields, photo: None };
         }
-        Packed::Multipart(fields, Part::bytes(self.bytes).file_name(self.name))
+        Packed { fields, photo: Some(Part::bytes(self.bytes).file_name(self.name)) }
     }
 }
