@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 /// With `amqp_url` the distributed engine, else the embedded one. Half an engine is an error either way.
 pub(super) fn engine(reader: &mut Reader) -> Engine {
+    let namespace = namespace(reader);
     let amqp_urls = reader.list("amqp_url");
     if amqp_urls.is_empty() {
         for path in ["redis_url", "blob_url"] {
@@ -23,7 +24,7 @@ pub(super) fn engine(reader: &mut Reader) -> Engine {
         amqp_urls: amqp_urls.into_iter().map(SecretString::from).collect(),
         redis_url: redis_url(reader),
         blobs: blobs(reader),
-        namespace: namespace(reader),
+        namespace,
     })
 }
 

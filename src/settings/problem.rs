@@ -20,7 +20,9 @@ impl Problem {
     /// A name that does not exist, with the one that was probably meant.
     pub(super) fn unknown<'a>(at: String, what: &str, names: impl Iterator<Item = &'a str>) -> Self {
         let found = at.rsplit('.').next().unwrap_or(&at).to_owned();
-        let nearest = names.map(|name| (distance(&found, name), name)).min();
+        // A name that was cut short is meant, however much is missing.
+        let far = |name: &str| if found.len() > 3 && name.starts_with(&found) { 0 } else { distance(&found, name) };
+        let nearest = names.map(|name| (far(name), name)).min();
         match nearest {
             Some((far, name)) if far * 3 <= name.len() => {
                 Self::new(at, format!("unknown {what}; did you mean {name}?"))
@@ -68,6 +70,7 @@ mod tests {
         }
         let names = || ["listen", "bot_rate"].into_iter();
         assert_eq!(Problem::unknown("botrate".into(), "key", names()).message, "unknown key; did you mean bot_rate?");
+        assert_eq!(Problem::unknown("bot_".into(), "key", names()).message, "unknown key; did you mean bot_rate?");
         assert_eq!(Problem::unknown("colour".into(), "key", names()).message, "unknown key");
     }
 }
