@@ -150,3 +150,18 @@ fn dashboards_and_alerts_use_only_metrics_that_exist() {
     }
     assert!(seen > 20, "deploy/ names {seen} metrics");
 }
+
+#[test]
+fn the_manual_explains_every_metric() {
+    let (source, manual) = (read("src/telemetry/metrics.rs"), read("docs/operation.md"));
+    let names: Vec<&str> = source
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|text| text.contains('_') && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        .collect();
+    assert!(names.len() >= 20, "{names:?}");
+    for name in names {
+        assert!(manual.contains(&format!("| `pixcourier_{name}` |")), "docs/operation.md lacks pixcourier_{name}");
+    }
+}
