@@ -28,7 +28,7 @@ pub struct Accepted {
 #[derive(Debug, Deserialize)]
 pub struct Fate {
     pub status: Status,
-    pub accepted_at: Timestamp,
+    pub created_at: Timestamp,
     #[serde(default)]
     pub send_at: Option<Timestamp>,
     #[serde(default)]
