@@ -165,3 +165,46 @@ fn the_manual_explains_every_metric() {
         assert!(manual.contains(&format!("| `pixcourier_{name}` |")), "docs/operation.md lacks pixcourier_{name}");
     }
 }
+
+/// Runs the program in an environment of its own; exit code, standard output, standard error.
+fn program(arguments: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_pixcourier"))
+        .args(arguments)
+        .env_clear()
+        .envs(env.iter().copied())
+        .output()
+        .expect("the program runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_wrong_configuration_ends_the_program_with_64_and_all_problems() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    for (arguments, env, problems) in [
+        (&["serve"][..], &[("PIXCOURIER_WINDOW", "0"), ("PIXCOURIER_LOG_FORMAT", "xml")][..], 3),
+        // Told before the port is tried, which would fail.
+        (&["serve", "--listen", &listen], &[("PIXCOURIER_BOT_TOKEN", "hunter2")], 1),
+        (&["check-config", "--config", "/does/not/exist.toml"], &[], 1),
+        (&["serve", "--role", "worker"], &[("PIXCOURIER_BOT_TOKEN", "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11")], 1),
+    ] {
+        let (code, out, error) = program(arguments, env);
+        assert_eq!((code, out.as_str()), (Some(64), ""), "{arguments:?}: {error}");
+        assert_eq!(error.lines().count(), 1 + problems, "{arguments:?}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn check_config_shows_the_configuration_and_its_defaults_are_a_configuration() {
+    let token = ("PIXCOURIER_BOT_TOKEN", "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11");
+    let (code, out, error) = program(&["check-config"], &[token]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(out.contains("bot_token = \"***\"  # PIXCOURIER_BOT_TOKEN\n"), "{out}");
+    let (_, defaults, _) = program(&["check-config", "--print-defaults"], &[]);
+    let path = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&path, defaults).unwrap();
+    let (code, _, error) = program(&["check-config", "--config", &path.path().display().to_string()], &[token]);
+    assert_eq!(code, Some(0), "{error}");
+}
