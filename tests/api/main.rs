@@ -1,2 +1,3 @@
 //! What the service promises, over real sockets: one module per behaviour.
+mod manual;
 mod settings;

@@ -1,8 +1,9 @@
 //! The configuration: every key documented, every mistake told precisely, no secret repeated.
 
+use crate::manual::{read, root};
 use pixcourier::settings::{BOT_KEYS, DEFAULTS, Flags, KEYS, Secret, load, show};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A fixture: a configuration file whose comments say under which variables and flags it is read and what to expect.
 struct Case {
@@ -11,15 +12,6 @@ struct Case {
     env: BTreeMap<String, String>,
     flags: Flags,
     expected: Vec<String>,
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(path: impl AsRef<Path>) -> String {
-    let path = root().join(path);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn cases(folder: &str) -> Vec<Case> {
@@ -104,65 +96,11 @@ fn the_default_file_holds_every_key_with_its_default() {
 }
 
 #[test]
-fn the_readme_has_the_table_of_all_keys() {
-    let mut table = String::from("| Variable, and key in lower case | Default | Meaning |\n|---|---|---|\n");
-    for key in KEYS {
-        let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
-        table += &format!("| `{}` | {default} | {} |\n", key.variable(), key.meaning);
-    }
-    assert!(read("README.md").contains(&table), "README.md lacks this table:\n{table}");
-}
-
-#[test]
 fn tokens_and_keys_are_secret() {
     let secret: BTreeSet<&str> = KEYS.iter().filter(|key| key.secret != Secret::No).map(|key| key.name).collect();
     for key in KEYS {
         let sounds_secret = ["token", "key", "_url", "endpoint"].iter().any(|word| key.name.contains(word));
         assert_eq!(secret.contains(key.name), sounds_secret, "{}", key.name);
-    }
-}
-
-#[test]
-fn the_example_settings_of_the_deployment_are_valid() {
-    let env = BTreeMap::from([
-        ("PIXCOURIER_BOT_TOKEN".to_owned(), "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11".to_owned()),
-        ("PIXCOURIER_API_KEYS".to_owned(), "an-example-of-a-key".to_owned()),
-    ]);
-    let file = read("deploy/pixcourier.toml");
-    load(Some(&file), &env, &Flags::default()).unwrap_or_else(|problems| panic!("{problems:#?}"));
-}
-
-#[test]
-fn dashboards_and_alerts_use_only_metrics_that_exist() {
-    let source = read("src/telemetry/metrics.rs");
-    let mut seen = 0;
-    for entry in std::fs::read_dir(root().join("deploy")).unwrap() {
-        let path = entry.unwrap().path();
-        let text = read(&path);
-        for (at, _) in text.match_indices("pixcourier_") {
-            let rest = &text[at + "pixcourier_".len()..];
-            let name: &str = rest.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap();
-            let base =
-                ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
-            assert!(source.contains(&format!("\"{base}\"")), "{}: no metric pixcourier_{name}", path.display());
-            seen += 1;
-        }
-    }
-    assert!(seen > 20, "deploy/ names {seen} metrics");
-}
-
-#[test]
-fn the_manual_explains_every_metric() {
-    let (source, manual) = (read("src/telemetry/metrics.rs"), read("docs/operation.md"));
-    let names: Vec<&str> = source
-        .split('"')
-        .skip(1)
-        .step_by(2)
-        .filter(|text| text.contains('_') && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
-        .collect();
-    assert!(names.len() >= 18, "{names:?}");
-    for name in names {
-        assert!(manual.contains(&format!("| `pixcourier_{name}` |")), "docs/operation.md lacks pixcourier_{name}");
     }
 }
 
