@@ -1,12 +1,13 @@
 //! `pixcourier sandbox`.
 
-use super::say::say;
-use super::{block_on, stop};
-use crate::sandbox::{Options, Sandbox};
+use super::block_on;
+use crate::sandbox::{self, Options};
+use crate::settings::LogFormat;
 use crate::telemetry::logs;
-use anyhow::Context;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -16,21 +17,31 @@ pub struct Arguments {
     /// Let any rate pass, instead of answering 429 where Telegram would.
     #[arg(long)]
     no_limits: bool,
+    /// How many milliseconds every call takes at least.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    latency: u64,
+    /// Where to keep the pictures; without it, in a temporary folder that goes with the sandbox.
+    #[arg(long, value_name = "FOLDER")]
+    store: Option<PathBuf>,
+    /// Where the randomness of faults starts, so that a run can be repeated.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
 }
 
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    logs::start("info", crate::settings::LogFormat::Text);
+    logs::start("info", LogFormat::Text);
+    let mut options = Options {
+        latency: Duration::from_millis(arguments.latency),
+        store_dir: arguments.store,
+        seed: arguments.seed,
+        ..Options::default()
+    };
+    if arguments.no_limits {
+        options.limits = None;
+        options.pace_uploads = false;
+    }
     block_on(async {
-        let stop = stop::on_signal()?;
-        let listener =
-            TcpListener::bind(arguments.listen).with_context(|| format!("listen on {}", arguments.listen))?;
-        let sandbox = Sandbox::start(listener, Options { limits: !arguments.no_limits })?;
-        say(format_args!(
-            "the sandbox is a Bot API on http://{0} and shows what it got on http://{0}/",
-            sandbox.addr()
-        ));
-        stop.cancelled().await;
-        sandbox.stop().await;
+        sandbox::run(arguments.listen, options).await?;
         Ok(ExitCode::SUCCESS)
     })
 }

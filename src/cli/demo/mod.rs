@@ -50,7 +50,7 @@ async fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
     let shown = tokio::select! {
         ended = &mut service => Err(ended.err().unwrap_or_else(|| anyhow!("stopped before everything was sent"))),
-        shown = show(service_at, sandbox.addr()) => shown,
+        shown = show(service_at, &sandbox) => shown,
     };
     if shown.is_ok() && !arguments.exit {
         say("Ctrl-C ends the demo.");
@@ -68,7 +68,7 @@ async fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Posts everything, follows each to its end, and says whether all went as it should.
-async fn show(service: SocketAddr, sandbox: SocketAddr) -> anyhow::Result<ExitCode> {
+async fn show(service: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<ExitCode> {
     const PATIENCE: Duration = Duration::from_secs(60);
     let style = Style::detect();
     let client = Client::new(&format!("http://{service}"), None)?;
@@ -87,7 +87,7 @@ async fn show(service: SocketAddr, sandbox: SocketAddr) -> anyhow::Result<ExitCo
     report.summary(began.elapsed());
     say("");
     for (what, address) in [
-        ("the pictures, as delivered", format!("http://{sandbox}/")),
+        ("the pictures, as delivered", format!("{}/", sandbox.url())),
         ("the service, to try it", format!("http://{service}/docs")),
         ("what became of each", format!("http://{service}/v1/notifications")),
         ("its metrics", format!("http://{service}/metrics")),
@@ -95,7 +95,7 @@ async fn show(service: SocketAddr, sandbox: SocketAddr) -> anyhow::Result<ExitCo
         say(format_args!("  {what:<28}{}", style.bold(&address)));
     }
     say("");
-    Ok(if report.verdict() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.verdict(&sandbox.stats()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

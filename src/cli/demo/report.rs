@@ -4,6 +4,7 @@ use super::parcels::Parcel;
 use crate::cli::client::Fate;
 use crate::cli::say::{Style, say};
 use crate::domain::{Sha256, Status};
+use crate::sandbox::Stats;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -95,8 +96,11 @@ impl Report {
         ));
     }
 
-    /// Whether all were sent, each picture uploaded once; says what went wrong.
-    pub fn verdict(mut self) -> bool {
+    /// Whether all were sent, each picture uploaded once, and the sandbox agrees; says what went wrong.
+    pub fn verdict(mut self, truth: &Stats) -> bool {
+        if truth.sends != u64::from(self.sent) {
+            self.wrong.push(format!("the sandbox got {} messages, the service says {}", truth.sends, self.sent));
+        }
         for picture in self.pictures.values().filter(|picture| picture.uploads != 1) {
             self.wrong.push(format!("{} was uploaded {} times", picture.name, picture.uploads));
         }
