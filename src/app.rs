@@ -44,8 +44,8 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let settings = Arc::new(settings);
     let metrics = Arc::new(Metrics::new());
-    let spool = Spool::open(&settings.data_dir).context("prepare the folder for uploads")?;
-    let engine = Engine::open(&settings, &metrics).await?;
+    let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
+    let engine = Engine::open(&settings).await?;
     let (ready, is_ready) = watch::channel(false);
     let intake = Arc::new(Intake::new(
         spool,
@@ -86,7 +86,7 @@ pub async fn serve(
             couriers.spawn(Courier::new(desk, settings.window).run(halt.clone(), settings.grace_period));
         }
         tokio::spawn(sweeper::run(engine.clone(), settings.clone(), halt.clone()));
-        engine.watch_buried(halt.clone());
+        engine.watch_buried(metrics.clone(), halt.clone());
     }
     ready.send_replace(true);
 

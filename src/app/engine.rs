@@ -32,7 +32,7 @@ enum Kind {
 
 impl Engine {
     /// Opens the embedded engine, or starts to connect the distributed one: that may be away now and come later.
-    pub async fn open(settings: &Settings, metrics: &Metrics) -> anyhow::Result<Self> {
+    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         match &settings.engine {
             settings::Engine::Embedded => {
                 let folder = settings.data_dir.clone();
@@ -45,7 +45,6 @@ impl Engine {
                 let redis = RedisLedger::new(&parts.redis_url, &parts.namespace).context("redis_url")?;
                 let ledger = BufferedLedger::new(Arc::new(redis));
                 let blobs = ObjectBlobs::new(&parts.blobs, settings.blob_retention).context("blob_url")?;
-                let _ = metrics;
                 Ok(Self {
                     acceptor: Arc::new(DistributedAcceptor::new(queue.clone(), ledger.clone())),
                     queue: queue.clone(),
@@ -67,6 +66,34 @@ impl Engine {
             blobs: embedded.blobs.clone(),
             kind: Kind::Embedded(embedded),
         }
+    }
+
+    /// Writes down what the broker itself has buried: what crashed its workers so often that no courier saw it again.
+    pub fn watch_buried(&self, metrics: Arc<Metrics>, halt: CancellationToken) {
+        let Kind::Distributed { queue, ledger } = &self.kind else { return };
+        let (mut buried, ledger) = (queue.attend_buried(), ledger.clone());
+        tokio::spawn(async move {
+            loop {
+                let next = tokio::select! {
+                    () = halt.cancelled() => return,
+                    next = buried.recv() => next,
+                };
+                let Some(found) = next else { return };
+                let notification = &found.notification;
+                let description = format!("taken out of the queue by the broker: {}", found.reason);
+                let failure = Failure { class: FailureClass::Buried, error_code: None, description };
+                let settlement =
+                    Settlement { failure: Some(failure), ..Settlement::of(Status::Failed, Timestamp::now()) };
+                // Unwritten, it stays where it is and comes again.
+                if let Ok(written) = ledger.settle(notification, &settlement).await {
+                    if written {
+                        let class = FailureClass::Buried.as_str();
+                        metrics.failed.with_label_values(&[notification.bot.as_str(), class]).inc();
+                    }
+                    found.done().await;
+                }
+            }
+        });
     }
 
     /// Writes and closes what is open.
