@@ -4,6 +4,7 @@
 mod support;
 
 mod contract;
+mod embedded;
 mod intake_bodies;
 mod intake_counter;
 mod intake_life;
