@@ -1,4 +1,5 @@
 //! What the service promises, over real sockets: one module per behaviour.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed, also in its helpers")]
 
 #[path = "../support/mod.rs"]
 mod support;
