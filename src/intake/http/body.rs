@@ -129,7 +129,8 @@ mod tests {
     /// Reads a body that sends the pieces and then nothing more, for ever.
     async fn read(pieces: &[&'static [u8]], limit: u64, pause: Duration, whole: Duration) -> (usize, Code) {
         let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::from_static(piece))).collect();
-        let payload = Payload::Stream { payload: Box::pin(stream::iter(pieces).chain(stream::pending())) };
+        let endless = stream::iter(pieces).chain(stream::pending()).boxed_local();
+        let payload = Payload::Stream { payload: endless };
         let mut body = Body::limited(payload, limit, pause, whole);
         let mut read = 0;
         while let Some(Ok(piece)) = body.pieces.next().await {
