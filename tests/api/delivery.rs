@@ -1,6 +1,5 @@
 //! The way of a notification, on both engines: what arrives, what is retried, what ends how.
 
-use crate::on_both_engines;
 use crate::world::{World, base64_png, png};
 use pixcourier::domain::{Sha256, Timestamp};
 use pixcourier::sandbox::How;

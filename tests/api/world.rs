@@ -109,9 +109,9 @@ impl World {
     }
 
     /// Stops the service gracefully.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
-        self.serving.await.unwrap().unwrap();
+        (&mut self.serving).await.unwrap().unwrap();
     }
 
     pub async fn get(&self, path: &str) -> Response {
@@ -164,15 +164,6 @@ impl World {
         let record = self.settled(id).await;
         assert_eq!(record["status"], "sent", "{record:#}");
         record
-    }
-
-    /// Waits for a status.
-    pub async fn reaches(&self, id: &str, status: &str) -> Value {
-        self.until_some(status, async || {
-            let record = self.record(id).await;
-            (record["status"] == status).then_some(record)
-        })
-        .await
     }
 
     /// What the sandbox has accepted.
