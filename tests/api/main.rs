@@ -4,5 +4,5 @@
 mod support;
 
 mod contract;
-mod servers;
 mod rabbitmq;
+mod servers;
