@@ -5,4 +5,5 @@ mod support;
 
 mod contract;
 mod rabbitmq;
+mod rabbitmq_faults;
 mod servers;
