@@ -19,6 +19,7 @@ mod intake_repeats;
 mod manual;
 mod objects;
 mod rabbitmq;
+mod rabbitmq_faults;
 mod redis;
 mod servers;
 mod settings;
