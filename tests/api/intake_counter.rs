@@ -47,7 +47,7 @@ impl Counter {
         let state = HttpState { intake, ledger, acceptor, blobs, queue, metrics, settings, ready: is_ready };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = serve(listener, state).unwrap();
+        let server = serve(listener, state, true).unwrap();
         let handle = server.handle();
         tokio::spawn(server);
         Self { engine, url, ready, client: Client::new(), server: handle, folder }

@@ -1,10 +1,14 @@
 //! What the service promises, over real sockets: one module per behaviour.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed, also in its helpers")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+#[macro_use]
+mod world;
+
+mod acceptor;
 mod contract;
+mod delivery;
 mod embedded;
 mod intake_bodies;
 mod intake_counter;
@@ -12,4 +16,10 @@ mod intake_life;
 mod intake_outside;
 mod intake_refusals;
 mod intake_repeats;
+mod manual;
+mod objects;
+mod rabbitmq;
+mod redis;
 mod servers;
+mod settings;
+mod volume;

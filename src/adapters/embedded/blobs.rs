@@ -104,10 +104,11 @@ impl Blobs for EmbeddedBlobs {
                 if self.store.write(Durability::Process, hide).await? == 1 {
                     discard(&self.store, number).await?;
                     swept += 1;
+                    // Blob by blob: SQLite looks for the pages that it gives back in a list of all free ones.
+                    while self.store.write(Durability::Process, give_back).await? {}
                 }
             }
         }
-        while self.store.write(Durability::Process, give_back).await? {}
         Ok(swept)
     }
 

@@ -99,8 +99,9 @@ impl Shared {
 }
 
 /// Serves the API until the returned server is stopped by its handle; it must be awaited or spawned. Call it on the
-/// runtime that the engine lives on. A graceful stop waits up to the grace period for requests in flight.
-pub fn serve(listener: TcpListener, state: HttpState) -> io::Result<Server> {
+/// runtime that the engine lives on. A graceful stop waits up to the grace period for requests in flight. Without
+/// `counter` only the process's own health and metrics are served: that is all a worker has to say.
+pub fn serve(listener: TcpListener, state: HttpState, counter: bool) -> io::Result<Server> {
     let grace = state.settings.grace_period.as_secs();
     let keys = Keys::new(&state.settings.api_keys);
     let shared = Data::new(Shared { state, keys, runtime: Handle::current() });
@@ -109,7 +110,8 @@ pub fn serve(listener: TcpListener, state: HttpState) -> io::Result<Server> {
             .app_data(shared.clone())
             .app_data(MultipartConfig::new().buffer_limit(FORM_BUFFER))
             .wrap(from_fn(observe::observe))
-            .configure(routes)
+            .configure(|config| if counter { routes(config) } else { probes::routes(config) })
+            .default_service(web::to(not_found))
     });
     let server = server
         .workers(WORKERS)
@@ -144,8 +146,7 @@ fn routes(config: &mut web::ServiceConfig) {
                 .default_service(web::to(|| not_allowed("POST"))),
         )
         .configure(probes::routes)
-        .configure(docs::routes)
-        .default_service(web::to(not_found));
+        .configure(docs::routes);
 }
 
 async fn not_found() -> Result<HttpResponse, Refusal> {
