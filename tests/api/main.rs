@@ -1,4 +1,5 @@
 //! What the service promises, over real sockets: one module per behaviour.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "../support/mod.rs"]
 mod support;
