@@ -17,6 +17,7 @@ help:
 
 .PHONY: test
 test: lint
+	$(CARGO) test --locked --no-run
 	$(SERVERS) $(CARGO) test --locked --lib --bins --test api
 	$(SERVERS) $(CARGO) test --locked --test faults -- --test-threads=1 --nocapture
 	@echo 'make test: everything passed'

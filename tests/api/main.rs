@@ -18,6 +18,7 @@ mod intake_refusals;
 mod intake_repeats;
 mod manual;
 mod objects;
+mod program;
 mod rabbitmq;
 mod redis;
 mod servers;
