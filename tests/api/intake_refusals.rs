@@ -77,7 +77,7 @@ async fn every_fault_in_a_body_has_its_code() {
     let part = |head: &str, body: &str| format!("--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{body}\r\n");
     let end = "--b--\r\n";
     let chat = part("name=\"chat_id\"", "42");
-    let table: Vec<(&str, &str, Vec<u8>, u16, &str, Option<&str>)> = vec![
+    let table = vec![
         ("no JSON", json_type, b"{\"chat_id\": 42,".to_vec(), 400, "malformed_json", None),
         ("nothing", json_type, Vec::new(), 400, "malformed_json", None),
         ("not UTF-8", json_type, b"{\"caption\": \"\xff\"}".to_vec(), 400, "malformed_json", None),
@@ -269,7 +269,7 @@ async fn unknown_addresses_and_methods_get_problems_too() {
     for (method, path, status, code) in [
         (Method::GET, "/", 404, "not_found"),
         (Method::GET, "/v1", 404, "not_found"),
-        (Method::GET, "/v1/notifications/", 404, "notification_not_found"),
+        (Method::GET, "/v1/notifications/", 404, "not_found"),
         (Method::GET, "/v1/notifications/no-id", 404, "notification_not_found"),
         (Method::GET, "/v1/notifications/01890a5d-ac96-774b-bcce-b302099a8057", 404, "notification_not_found"),
         (Method::DELETE, "/v1/notifications/01890a5d-ac96-774b-bcce-b302099a8057", 404, "notification_not_found"),

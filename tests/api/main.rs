@@ -20,6 +20,7 @@ mod manual;
 mod objects;
 mod program;
 mod rabbitmq;
+mod rabbitmq_faults;
 mod redis;
 mod servers;
 mod settings;

@@ -24,8 +24,8 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy in front of a server on this machine.
     pub async fn to(server_port: u16) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let port = listener.local_addr().expect("it is bound").port();
         let network = Arc::new(watch::Sender::new(Network::Up));
         let weak = Arc::downgrade(&network);
         tokio::spawn(async move {
@@ -68,7 +68,11 @@ async fn forward(client: TcpStream, server_port: u16, mut network: watch::Receiv
     }
 }
 
-async fn copy(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, mut network: watch::Receiver<Network>) {
+async fn copy(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    mut network: watch::Receiver<Network>,
+) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let Ok(length @ 1..) = from.read(&mut buffer).await else { return };
