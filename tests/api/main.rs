@@ -19,6 +19,7 @@ mod intake_refusals;
 mod intake_repeats;
 mod manual;
 mod objects;
+mod program;
 mod rabbitmq;
 mod rabbitmq_faults;
 mod redis;
