@@ -1,1 +1,2 @@
 //! What the service promises, over real sockets: one module per behaviour.
+mod sandbox;
