@@ -23,6 +23,7 @@ mod program;
 mod rabbitmq;
 mod rabbitmq_faults;
 mod redis;
+mod sandbox;
 mod servers;
 mod settings;
 mod volume;

@@ -6,6 +6,7 @@ const CHATS = 48;
 const MESSAGES = 60;
 const FIRST_LOOK = 1000;
 
+const still = new URLSearchParams(location.search).has("still");
 const $ = (id) => document.getElementById(id);
 const chats = new Map(); // chat id -> { panel, feed, count, total, groups }
 const shown = new Map(); // seq -> { message, chat }
@@ -43,7 +44,7 @@ function picture(message) {
   link.rel = "noopener";
   if ((message.options || []).includes("has_spoiler")) link.className = "spoiler";
   const image = element("img");
-  image.loading = "lazy";
+  image.loading = still ? "eager" : "lazy";
   image.decoding = "async";
   if (media.width) {
     image.width = media.width;
@@ -186,7 +187,6 @@ function take(message, arriving) {
     known.stale = true;
     return known.chat;
   }
-  if (message.edited_at_ms && !arriving) arriving = false;
   const chat = panel(message.chat_id);
   unseenChats.delete(message.chat_id);
   const last = chat.bubbles[chat.bubbles.length - 1];
@@ -308,7 +308,7 @@ async function refreshCounters() {
   } catch {
     // The state of the connection is shown by the events.
   }
-  setTimeout(refreshCounters, 1000);
+  if (!still) setTimeout(refreshCounters, 1000);
 }
 
 // ---- the stream of messages, and asking again where there is none
@@ -350,5 +350,7 @@ $("example").textContent =
   "curl -F chat_id=1 -F caption=Hello -F photo=@picture.jpg \\\n  " +
   location.origin + "/bot123456:SANDBOX-any-secret-of-24-or-more/sendPhoto";
 
-catchUp().then(listen);
+// With ?still the page is drawn once and stays so, for taking its picture.
+if (still) state("still", "still");
+catchUp().then(() => still || listen());
 refreshCounters();
