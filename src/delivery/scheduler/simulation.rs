@@ -1,0 +1,131 @@
+//! An hour of traffic under virtual time, with every limit asserted at every step by a witness of its own.
+
+use super::*;
+use std::collections::HashSet;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn at(millis: u64) -> Moment {
+    Moment::after(Duration::from_millis(millis))
+}
+
+/// What Telegram would see of one bot, counted independently of the scheduler.
+#[derive(Default)]
+struct Witness {
+    bot: VecDeque<Moment>,
+    chats: HashMap<ChatId, VecDeque<Moment>>,
+    in_flight: HashSet<ChatId>,
+    last: HashMap<(ChatId, Lane), NotificationId>,
+    sent: usize,
+}
+
+impl Witness {
+    fn sends(&mut self, now: Moment, ticket: &Ticket) {
+        assert!(count(&mut self.bot, now, Duration::from_secs(1)) <= 30, "over 30 in a second");
+        let log = self.chats.entry(ticket.chat.clone()).or_default();
+        if ticket.chat.is_group() {
+            assert!(log.back().is_none_or(|last| now - *last >= Duration::from_secs(1)), "two in a second to a group");
+            assert!(count(log, now, Duration::from_secs(60)) <= 20, "over 20 in a minute to a group");
+        } else {
+            assert!(count(log, now, Duration::from_secs(10)) <= 13, "over 1/s and a burst of 3 to a private chat");
+        }
+        assert!(self.in_flight.insert(ticket.chat.clone()), "two in flight to a chat");
+        let last = self.last.insert((ticket.chat.clone(), ticket.lane), ticket.id);
+        assert!(last.is_none_or(|last| last < ticket.id), "out of order");
+        self.sent += 1;
+    }
+}
+
+fn count(log: &mut VecDeque<Moment>, now: Moment, span: Duration) -> usize {
+    log.push_back(now);
+    while log.front().is_some_and(|first| now - *first >= span) {
+        log.pop_front();
+    }
+    log.len()
+}
+
+enum Event {
+    Arrives(Ticket),
+    IsAnswered(NotificationId),
+}
+
+/// Runs one bot through its arrivals; deferred ones come back when they said.
+fn run(arrivals: Vec<(u64, i64)>, random: &mut fastrand::Rng) -> Witness {
+    let mut scheduler = Scheduler::new(Limits::default(), 1000);
+    let mut witness = Witness::default();
+    let mut tickets: HashMap<NotificationId, Ticket> = HashMap::new();
+    let mut events: BTreeMap<(Moment, usize), Event> = BTreeMap::new();
+    let mut serial = arrivals.len();
+    for (n, (millis, chat)) in arrivals.into_iter().enumerate() {
+        let id = NotificationId::from_number(n as u128);
+        let ticket = Ticket { id, chat: ChatId::Id(chat), lane: Lane::ALL[n % 3], cost: 1, image: None };
+        events.insert((at(millis), n), Event::Arrives(ticket));
+    }
+    let mut wake = Moment::default();
+    loop {
+        let now = events.keys().next().map_or(wake, |(when, _)| (*when).min(wake));
+        if now > Moment::after(HOUR) {
+            return witness;
+        }
+        while let Some(entry) = events.first_entry().filter(|entry| entry.key().0 <= now) {
+            match entry.remove() {
+                Event::Arrives(ticket) => match scheduler.push(now, ticket.clone()) {
+                    Push::Taken => drop(tickets.insert(ticket.id, ticket)),
+                    Push::Defer(until) => {
+                        serial += 1;
+                        events.insert((until, serial), Event::Arrives(ticket));
+                    }
+                },
+                Event::IsAnswered(id) => {
+                    let ticket = tickets.remove(&id).unwrap();
+                    witness.in_flight.remove(&ticket.chat);
+                    scheduler.finish(now, id, Finish::Done, None);
+                }
+            }
+        }
+        wake = loop {
+            match scheduler.next(now) {
+                Next::Send(dispatch) => {
+                    witness.sends(now, &tickets[&dispatch.id]);
+                    serial += 1;
+                    let answer = now + Duration::from_millis(random.u64(20..200));
+                    events.insert((answer, serial), Event::IsAnswered(dispatch.id));
+                }
+                Next::Wait(until) => break until.unwrap_or(Moment::after(HOUR * 2)),
+            }
+        };
+    }
+}
+
+#[test]
+fn an_hour_of_traffic_of_three_bots_keeps_every_limit_at_every_step() {
+    let began = std::time::Instant::now();
+    let mut total = 0;
+    for bot in 0..3 {
+        let mut random = fastrand::Rng::with_seed(bot);
+        // 12,000 over 2,000 chats, a fifth of them groups.
+        let chat = |random: &mut fastrand::Rng| match random.i64(2..=2_000) {
+            group if group % 5 == 0 => -group,
+            user => user,
+        };
+        let mut arrivals: Vec<_> = (0..12_000).map(|_| (random.u64(0..3_500_000), chat(&mut random))).collect();
+        if bot == 0 {
+            // And 5,000 at once for one chat: more than an hour at 1/s has room for.
+            arrivals.extend((0..5_000).map(|n| (n / 10, 1)));
+        }
+        arrivals.sort_unstable();
+        let witness = run(arrivals, &mut random);
+        let expected = if bot == 0 { 12_000 + 3_540 } else { 12_000 };
+        assert!(witness.sent >= expected, "bot {bot} sent {}", witness.sent);
+        total += witness.sent;
+    }
+    println!("an hour with {total} sends, simulated in {:?}", began.elapsed());
+}
+
+#[test]
+fn a_full_hour_at_the_limit_uses_97_percent_of_it() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let arrivals = (0..110_000_u64).map(|n| (n * 32, 1 + (n % 2_000) as i64)).collect();
+    let witness = run(arrivals, &mut random);
+    assert!(witness.sent as f64 >= 0.97 * 30.0 * 3600.0, "{}", witness.sent);
+}

@@ -1,0 +1,238 @@
+//! The contract of [`Acceptor`], with the ports that it writes to.
+
+use super::{bot, demanding, eventually, later, next, nothing_comes, notification, ownership, with_image};
+use futures_util::future::join_all;
+use pixcourier::domain::{
+    Attempt, AttemptOutcome, Failure, FailureClass, Notification, NotificationId, Settlement, Sha256, Status, Timestamp,
+};
+use pixcourier::ports::{
+    AcceptError, Accepted, Acceptor, Attendance, Begin, Delivered, Depth, Idempotency, Ledger, MediaIndex, Queue,
+    Resubmitted, Submission,
+};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The bots that the suite uses.
+pub const BOTS: [&str; 6] = ["a-plain", "a-later", "a-key", "a-crowd", "a-again", "a-pin"];
+
+/// The ports of one engine.
+#[derive(Clone)]
+pub struct World {
+    /// The one under test.
+    pub acceptor: Arc<dyn Acceptor>,
+    /// Where it publishes.
+    pub queue: Arc<dyn Queue>,
+    /// Where it records.
+    pub ledger: Arc<dyn Ledger>,
+    /// Where it pins.
+    pub media: Arc<dyn MediaIndex>,
+}
+
+/// Runs every check.
+pub async fn suite(world: World) {
+    world.acceptor.ready().await.expect("an acceptor that works is ready");
+    for name in BOTS {
+        let depth = world.queue.depth(&bot(name)).await.expect("depth");
+        assert_eq!(depth, Depth::default(), "the namespace is fresh");
+    }
+    what_is_accepted_is_recorded_and_delivered(&world).await;
+    what_is_accepted_for_later_is_scheduled(&world).await;
+    one_key_gives_one_answer_and_one_delivery(&world).await;
+    a_key_with_another_request_is_refused(&world).await;
+    of_a_crowd_with_one_key_one_gets_in(&world).await;
+    only_what_ended_otherwise_than_sent_is_taken_in_again(&world).await;
+    an_image_is_pinned_until_its_notification_expires(&world).await;
+}
+
+fn with_key(notification: Notification, key: &str, fingerprint: &str) -> Submission {
+    let idempotency = Idempotency { key: key.to_owned(), fingerprint: fingerprint.to_owned() };
+    Submission { notification, idempotency: Some(idempotency) }
+}
+
+fn plainly(notification: Notification) -> Submission {
+    Submission { notification, idempotency: None }
+}
+
+impl World {
+    async fn accept(&self, submission: &Submission) -> Accepted {
+        self.acceptor.accept(submission).await.expect("accepted")
+    }
+
+    async fn attend(&self, name: &str) -> Attendance {
+        let mut attendance = self.queue.attend(&bot(name), 100).await.expect("attend");
+        ownership(&mut attendance).await;
+        attendance
+    }
+
+    async fn take(&self, attendance: &mut Attendance) -> Delivered {
+        let delivered = next(attendance).await;
+        self.queue.ack(&delivered.receipt).await.expect("ack");
+        delivered
+    }
+
+    async fn status_becomes(&self, id: NotificationId, status: Status) {
+        let ask = async || self.ledger.get(id).await.expect("get").map(|record| record.status);
+        eventually("the status", Some(status), ask).await;
+    }
+}
+
+/// Whole, once per acceptance; equal requests without a key are two.
+pub async fn what_is_accepted_is_recorded_and_delivered(world: &World) {
+    let name = bot("a-plain");
+    let (first, second) = (demanding(&name), notification(&name, 2));
+    for sent in [&first, &second] {
+        let accepted = world.accept(&plainly(sent.clone())).await;
+        let expected = Accepted { id: sent.id, status: Status::Queued, accepted_at: sent.accepted_at, replayed: false };
+        assert_eq!(accepted, expected);
+        world.status_becomes(sent.id, Status::Queued).await;
+        let record = world.ledger.get(sent.id).await.expect("get").expect("recorded");
+        assert_eq!((&record.notification, record.updated_at), (sent, sent.accepted_at));
+        assert!(record.attempts.is_empty());
+    }
+    let mut attendance = world.attend("a-plain").await;
+    assert_eq!(world.take(&mut attendance).await.notification, first);
+    assert_eq!(world.take(&mut attendance).await.notification, second);
+    nothing_comes(&mut attendance, "two were accepted").await;
+    let begun = world.ledger.begin(&first, Timestamp::now()).await.expect("begin");
+    assert_eq!(begun, Begin::Go { interrupted: false });
+}
+
+/// The status says so, and the queue keeps it back.
+pub async fn what_is_accepted_for_later_is_scheduled(world: &World) {
+    let mut attendance = world.attend("a-later").await;
+    let sent = later(&bot("a-later"), 1, Duration::from_millis(2_500));
+    assert_eq!(world.accept(&plainly(sent.clone())).await.status, Status::Scheduled);
+    world.status_becomes(sent.id, Status::Scheduled).await;
+    assert_eq!(world.take(&mut attendance).await.notification, sent);
+    assert!(Timestamp::now() >= sent.send_at.expect("scheduled"), "delivered before its send_at");
+}
+
+/// Also after it was sent: the answer is the one given first.
+pub async fn one_key_gives_one_answer_and_one_delivery(world: &World) {
+    let name = bot("a-key");
+    let mut attendance = world.attend("a-key").await;
+    let first = notification(&name, 1);
+    let accepted = world.accept(&with_key(first.clone(), "order 1", "f1")).await;
+    assert!(!accepted.replayed);
+    assert_eq!(world.take(&mut attendance).await.notification, first);
+    let replay = Accepted { replayed: true, ..accepted };
+    let repeat = || with_key(notification(&name, 1), "order 1", "f1");
+    assert_eq!(world.accept(&repeat()).await, replay);
+    let sent = Settlement::of(Status::Sent, Timestamp::now());
+    assert!(world.ledger.settle(&first, &sent).await.expect("settle"));
+    assert_eq!(world.accept(&repeat()).await, replay, "the status is that of the time of acceptance");
+    world.status_becomes(first.id, Status::Sent).await;
+
+    let other = notification(&name, 2);
+    assert!(!world.accept(&with_key(other.clone(), "order 2", "f1")).await.replayed, "another key is another order");
+    assert_eq!(world.take(&mut attendance).await.notification.id, other.id, "the repeats were not delivered");
+    nothing_comes(&mut attendance, "the repeats were not accepted").await;
+}
+
+/// And leaves no trace.
+pub async fn a_key_with_another_request_is_refused(world: &World) {
+    let name = bot("a-key");
+    let mut attendance = world.attend("a-key").await;
+    let key = "a key with\u{0} odd 🦀 characters: {}*?";
+    let first = notification(&name, 3);
+    world.accept(&with_key(first.clone(), key, "f1")).await;
+    let refused = notification(&name, 4);
+    let answer = world.acceptor.accept(&with_key(refused.clone(), key, "f2")).await;
+    assert!(matches!(answer, Err(AcceptError::KeyReused)), "{answer:?}");
+    assert_eq!(world.ledger.get(refused.id).await.expect("get"), None);
+    assert!(world.accept(&with_key(notification(&name, 5), key, "f1")).await.replayed, "the key is still the first's");
+    assert_eq!(world.take(&mut attendance).await.notification.id, first.id);
+    nothing_comes(&mut attendance, "one was accepted").await;
+}
+
+/// Fifty at once with one key: one id, one delivery. Those told to come again later get the same answer then.
+pub async fn of_a_crowd_with_one_key_one_gets_in(world: &World) {
+    let name = bot("a-crowd");
+    let mut attendance = world.attend("a-crowd").await;
+    let submissions: Vec<_> = (1..=50).map(|chat| with_key(notification(&name, chat), "crowd", "f")).collect();
+    let persist = async |submission: &Submission| {
+        let deadline = tokio::time::Instant::now() + super::PATIENCE;
+        loop {
+            match world.acceptor.accept(submission).await {
+                Ok(accepted) => return accepted,
+                Err(AcceptError::Unavailable { .. }) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    let answers = join_all(submissions.iter().map(persist)).await;
+    let distinct: HashSet<_> = answers.iter().map(|answer| (answer.id, answer.accepted_at)).collect();
+    assert_eq!(distinct.len(), 1, "one key, one answer");
+    let delivered = world.take(&mut attendance).await;
+    assert_eq!(distinct, HashSet::from([(delivered.notification.id, delivered.notification.accepted_at)]));
+    nothing_comes(&mut attendance, "one key, one delivery").await;
+}
+
+/// Under its own id, with fresh times; what was tried before stays on record.
+pub async fn only_what_ended_otherwise_than_sent_is_taken_in_again(world: &World) {
+    let name = bot("a-again");
+    let mut attendance = world.attend("a-again").await;
+    let missing = world.acceptor.resubmit(&notification(&name, 1)).await.expect("resubmit");
+    assert_eq!(missing, Resubmitted::NotFound);
+
+    for status in Status::ALL {
+        let sent = notification(&name, 2);
+        world.accept(&plainly(sent.clone())).await;
+        world.take(&mut attendance).await;
+        let tried = Attempt {
+            at: Timestamp::now(),
+            duration_ms: 5,
+            uploaded: true,
+            outcome: AttemptOutcome::Permanent,
+            error_code: Some(400),
+            reason: None,
+            retry_after: None,
+        };
+        let failure = Failure { class: FailureClass::Content, error_code: Some(400), description: "no".to_owned() };
+        let end = Settlement {
+            attempt: Some(tried.clone()),
+            failure: Some(failure),
+            ..Settlement::of(status, Timestamp::now())
+        };
+        assert!(world.ledger.settle(&sent, &end).await.expect("settle"));
+        let accepted_at = Timestamp::now().plus(Duration::from_secs(1));
+        let fresh = Notification { accepted_at, expires_at: accepted_at.plus(Duration::from_secs(60)), ..sent.clone() };
+        let answer = world.acceptor.resubmit(&fresh).await.expect("resubmit");
+        if !status.is_retryable() {
+            assert_eq!(answer, Resubmitted::Refused(status));
+            continue;
+        }
+        let Resubmitted::Done(record) = answer else { panic!("{status:?} can be retried: {answer:?}") };
+        assert_eq!((record.status, &record.notification), (Status::Queued, &fresh));
+        assert_eq!((record.updated_at, &record.failure, record.next_attempt_at), (accepted_at, &None, None));
+        assert_eq!(record.attempts, [tried], "what was tried stays on record");
+        assert_eq!(world.ledger.get(sent.id).await.expect("get").as_ref(), Some(&*record));
+        assert_eq!(world.take(&mut attendance).await.notification, fresh, "it is on its way again");
+        let begun = world.ledger.begin(&fresh, Timestamp::now()).await.expect("begin");
+        assert_eq!(begun, Begin::Go { interrupted: false }, "as if it were new");
+        let twice = world.acceptor.resubmit(&fresh).await.expect("resubmit");
+        assert_eq!(twice, Resubmitted::Refused(Status::Sending));
+    }
+    nothing_comes(&mut attendance, "what was refused is not delivered").await;
+}
+
+/// Until its end or longer, also when taken in again.
+pub async fn an_image_is_pinned_until_its_notification_expires(world: &World) {
+    let name = bot("a-pin");
+    let (image, other) = (Sha256::of(b"accepted image"), Sha256::of(b"another image"));
+    let sent = with_image(&name, 1, image);
+    world.accept(&plainly(sent.clone())).await;
+    let pinned = async |at: Timestamp| world.media.is_pinned(&image, at).await.expect("is_pinned");
+    assert!(pinned(Timestamp::now()).await);
+    assert!(pinned(sent.expires_at.minus(Duration::from_secs(1))).await);
+    assert!(!world.media.is_pinned(&other, Timestamp::now()).await.expect("is_pinned"));
+    let end = Settlement::of(Status::Failed, Timestamp::now());
+    assert!(world.ledger.settle(&sent, &end).await.expect("settle"));
+    let fresh = Notification { expires_at: sent.expires_at.plus(Duration::from_secs(86_400)), ..sent };
+    let answer = world.acceptor.resubmit(&fresh).await.expect("resubmit");
+    assert!(matches!(answer, Resubmitted::Done(_)), "{answer:?}");
+    assert!(pinned(fresh.expires_at.minus(Duration::from_secs(1))).await);
+}

@@ -1,0 +1,71 @@
+//! The contract of [`MediaIndex`].
+
+use futures_util::future::join_all;
+use pixcourier::domain::{MediaKind, Sha256, Timestamp};
+use pixcourier::ports::{FileKey, MediaIndex};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Runs every check.
+pub async fn suite(index: Arc<dyn MediaIndex>) {
+    a_file_id_is_good_for_one_bot_and_content(&index).await;
+    only_the_refused_file_id_is_evicted(&index).await;
+    a_pin_holds_until_its_end_and_is_never_shortened(&index).await;
+    concurrent_pins_keep_the_latest_end(&index).await;
+}
+
+fn key(bot_id: u64, content: &str) -> FileKey {
+    FileKey { bot_id, kind: MediaKind::Photo, sha256: Sha256::of(content.as_bytes()) }
+}
+
+/// Kept under the whole key, the last one counts.
+pub async fn a_file_id_is_good_for_one_bot_and_content(index: &Arc<dyn MediaIndex>) {
+    let largest = 1 << 53;
+    assert_eq!(index.file_id(&key(largest, "a")).await.expect("file_id"), None);
+    index.keep(&key(largest, "a"), "AgACAgIAAxkBAAIB-_").await.expect("keep");
+    let kept = index.file_id(&key(largest, "a")).await.expect("file_id");
+    assert_eq!(kept.as_deref(), Some("AgACAgIAAxkBAAIB-_"));
+    assert_eq!(index.file_id(&key(1, "a")).await.expect("file_id"), None, "another bot");
+    assert_eq!(index.file_id(&key(largest, "b")).await.expect("file_id"), None, "another content");
+    index.keep(&key(largest, "a"), "newer").await.expect("keep");
+    assert_eq!(index.file_id(&key(largest, "a")).await.expect("file_id").as_deref(), Some("newer"));
+}
+
+/// Another that took its place meanwhile stays.
+pub async fn only_the_refused_file_id_is_evicted(index: &Arc<dyn MediaIndex>) {
+    let key = key(2, "evicted");
+    index.evict(&key, "never kept").await.expect("evicting what is not there is fine");
+    index.keep(&key, "fresh").await.expect("keep");
+    index.evict(&key, "stale").await.expect("evict");
+    assert_eq!(index.file_id(&key).await.expect("file_id").as_deref(), Some("fresh"));
+    index.evict(&key, "fresh").await.expect("evict");
+    assert_eq!(index.file_id(&key).await.expect("file_id"), None);
+}
+
+/// The later of two ends counts, in whichever order they come.
+pub async fn a_pin_holds_until_its_end_and_is_never_shortened(index: &Arc<dyn MediaIndex>) {
+    let now = Timestamp::now();
+    let minutes = |minutes: u64| now.plus(Duration::from_secs(60 * minutes));
+    let image = Sha256::of(b"pinned");
+    assert!(!index.is_pinned(&image, now).await.expect("is_pinned"));
+    index.pin(&image, minutes(60)).await.expect("pin");
+    assert!(index.is_pinned(&image, now).await.expect("is_pinned"));
+    assert!(index.is_pinned(&image, minutes(59)).await.expect("is_pinned"));
+    assert!(!index.is_pinned(&image, minutes(61)).await.expect("is_pinned"), "it ends");
+    index.pin(&image, minutes(10)).await.expect("pin");
+    assert!(index.is_pinned(&image, minutes(59)).await.expect("is_pinned"), "never shortened");
+    index.pin(&image, minutes(120)).await.expect("pin");
+    assert!(index.is_pinned(&image, minutes(119)).await.expect("is_pinned"), "lengthened");
+    assert!(!index.is_pinned(&Sha256::of(b"unpinned"), now).await.expect("is_pinned"), "others are not pinned");
+}
+
+/// No pin is lost to another at the same moment.
+pub async fn concurrent_pins_keep_the_latest_end(index: &Arc<dyn MediaIndex>) {
+    let now = Timestamp::now();
+    let image = Sha256::of(b"pinned by many");
+    let ends = (1..=50).rev().map(|minute| now.plus(Duration::from_secs(60 * minute)));
+    for pinned in join_all(ends.map(|end| index.pin(&image, end))).await {
+        pinned.expect("pin");
+    }
+    assert!(index.is_pinned(&image, now.plus(Duration::from_secs(60 * 50 - 5))).await.expect("is_pinned"));
+}

@@ -1,0 +1,37 @@
+//! Real servers for the tests. A test binary takes this in with `#[path = "../support/mod.rs"] mod support;`.
+//!
+//! Ordinary tests share one RabbitMQ and one Redis ([`amqp_url`], [`redis_url`]) and keep apart by names of their own;
+//! tests that break a server launch one for themselves ([`Rabbit`], [`Redis`]).
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+mod proxy;
+mod rabbit;
+mod redis;
+mod server;
+
+pub use proxy::Proxy;
+pub use rabbit::Rabbit;
+pub use redis::Redis;
+
+/// The RabbitMQ that all tests share. Panics if none was given: a test that cannot run has failed.
+pub fn amqp_url() -> String {
+    shared("PIXCOURIER_TEST_AMQP_URL")
+}
+
+/// The Redis that all tests share. Panics if none was given.
+pub fn redis_url() -> String {
+    shared("PIXCOURIER_TEST_REDIS_URL")
+}
+
+/// The port that a URL names.
+pub fn port_of(url: &str) -> u16 {
+    let address = url.rsplit('@').next().unwrap_or_default().trim_start_matches("redis://");
+    let port = address.split('/').next().and_then(|host| host.rsplit(':').next());
+    port.and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("{url} names no port"))
+}
+
+fn shared(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!("{variable} is not set: run the tests by `make test`, or one of them by `tests/with-brokers cargo test NAME`")
+    })
+}
