@@ -3,7 +3,7 @@
 //!
 //! Every positive chat id is a user who has started the bot, every negative one a group (or, from -1000000000000 on, a
 //! supergroup) that the bot is in, every `@username` a channel. Some ids are special, so that failures can be seen
-//! without preparing a fault; [`chats`] lists them. [`faults`] are queued over HTTP or with [`Sandbox::add_fault`].
+//! without preparing a fault; `chats.rs` lists them. Faults are queued over HTTP or with [`Sandbox::add_fault`].
 //!
 //! One request goes this way: `server` finds the method and reads the `arguments` (uploads straight to disk), the
 //! `faults` may interfere, `methods` check them as Telegram does, `limits` and `pacing` let them through or not, the

@@ -680,7 +680,7 @@ async fn the_page_brings_all_it_needs_and_hears_of_messages_as_they_arrive() {
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"));
     let html = String::from_utf8(page.bytes().await.unwrap().to_vec()).unwrap();
     assert!(!html.contains("://"), "nothing comes from elsewhere");
-    for asset in ["/sandbox/page.css", "/sandbox/page.js"] {
+    for asset in ["/sandbox/page.css", "/sandbox/page.js", "/sandbox/icon.svg"] {
         assert!(html.contains(asset));
         let answer = world.http.get(format!("{}{asset}", world.sandbox.url())).send().await.unwrap();
         assert_eq!(answer.status(), 200);

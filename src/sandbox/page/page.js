@@ -11,6 +11,7 @@ const $ = (id) => document.getElementById(id);
 const chats = new Map(); // chat id -> { panel, feed, count, total, groups }
 const shown = new Map(); // seq -> { message, chat }
 let lastSeq = 0;
+let run = null; // of which start of the sandbox the numbers are
 let pending = [];
 let drawing = false;
 let unseenChats = new Set();
@@ -331,7 +332,17 @@ function listen() {
   const events = new EventSource("/sandbox/events");
   let polling = null;
   const stopPolling = () => { clearInterval(polling); polling = null; };
-  events.addEventListener("open", () => { stopPolling(); state("live", "live"); catchUp(); });
+  events.addEventListener("hello", (event) => {
+    stopPolling();
+    state("live", "live");
+    const known = run;
+    run = JSON.parse(event.data).run;
+    if (known !== null && known !== run) {
+      clear();
+      lastSeq = 0;
+    }
+    catchUp();
+  });
   events.addEventListener("message", (event) => queue([JSON.parse(event.data)], true));
   events.addEventListener("reset", clear);
   events.addEventListener("lag", catchUp);
