@@ -1,16 +1,22 @@
 //! One attempt at one notification: mark, send, judge, write down, ack. Everything durable that a send needs happens
 //! here, in the order that [`super`] gives; what to do next is told to the courier.
 
+mod books;
+mod request;
+
+pub use books::ack;
+
 use super::classify::{Judgement, Verdict, classify};
 use super::retry;
 use crate::domain::{
-    Attempt, AttemptOutcome, ChatId, Delivery, Failure, FailureClass, Media, MediaSource, Notification, Settlement,
-    Status, Timestamp,
+    Attempt, AttemptOutcome, ChatId, Delivery, Failure, FailureClass, MediaSource, Notification, Settlement, Status,
+    Timestamp,
 };
-use crate::ports::{Begin, Blobs, FileKey, Ledger, MediaIndex, Messenger, OutgoingFile, Queue, Receipt, Request};
+use crate::ports::{Begin, Blobs, FileKey, Ledger, MediaIndex, Messenger, Queue, Receipt};
 use crate::settings::Bot;
 use crate::telemetry::Metrics;
-use serde_json::json;
+use books::{complete, count, write_down};
+use request::{Unprepared, Used, prepare};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -195,80 +201,6 @@ pub async fn bury(desk: &Desk, notification: &Notification, receipt: &Receipt, w
     finish(desk, notification, receipt, Status::Failed, None, Some(failure), Weather::Untold).await
 }
 
-/// How a request carries its image.
-#[derive(Debug, Default)]
-struct Used {
-    /// The key of the image, if we hold its bytes.
-    key: Option<FileKey>,
-    /// The file_id of ours that stands for it.
-    remembered: Option<String>,
-    /// The bytes that travel.
-    upload: Option<u64>,
-}
-
-enum Unprepared {
-    Gone,
-    Away(String),
-}
-
-async fn prepare(
-    desk: &Desk,
-    notification: &Notification,
-    known: Option<String>,
-) -> Result<(Request, Used), Unprepared> {
-    let call = &notification.call;
-    let mut request = Request {
-        bot: notification.bot.clone(),
-        method: call.method.clone(),
-        params: call.params.clone(),
-        files: Vec::new(),
-        timeout: retry::ANSWER_TIMEOUT,
-    };
-    let chat_id = match &notification.chat_id {
-        ChatId::Id(id) => json!(id),
-        ChatId::Username(name) => json!(name),
-    };
-    request.params.insert("chat_id".to_owned(), chat_id);
-    let mut used = Used::default();
-    for media in &call.media {
-        match &media.source {
-            MediaSource::FileId(id) => drop(request.params.insert(media.field.clone(), json!(id))),
-            MediaSource::Url(url) => {
-                request.timeout = request.timeout.max(retry::upload_timeout(0));
-                request.params.insert(media.field.clone(), json!(url));
-            }
-            MediaSource::Blob { sha256, size } => {
-                let key = FileKey { bot_id: desk.bot.id, kind: media.kind, sha256: *sha256 };
-                used.key = Some(key);
-                let found = match &known {
-                    Some(known) => Some(known.clone()),
-                    // Without the index an upload is merely repeated.
-                    None => desk.media.file_id(&key).await.unwrap_or_default(),
-                };
-                if let Some(file_id) = found {
-                    request.params.insert(media.field.clone(), json!(file_id));
-                    used.remembered = Some(file_id);
-                    continue;
-                }
-                request.files.push(file(desk, media, sha256).await?);
-                request.timeout = request.timeout.max(retry::upload_timeout(*size));
-                used.upload = Some(*size);
-            }
-        }
-    }
-    Ok((request, used))
-}
-
-async fn file(desk: &Desk, media: &Media, sha256: &crate::domain::Sha256) -> Result<OutgoingFile, Unprepared> {
-    match desk.blobs.open(sha256).await {
-        Ok(Some((size, content))) => {
-            Ok(OutgoingFile { field: media.field.clone(), filename: media.filename.clone(), size, content })
-        }
-        Ok(None) => Err(Unprepared::Gone),
-        Err(error) => Err(Unprepared::Away(error.to_string())),
-    }
-}
-
 /// Draws the consequences of a judgement and writes them down.
 async fn conclude(
     desk: &Desk,
@@ -368,85 +300,6 @@ async fn finish(
     let settlement = Settlement { attempt, failure, ..Settlement::of(status, Timestamp::now()) };
     complete(desk, notification, receipt, &settlement).await;
     Report { weather, ..Report::quiet(Step::Done) }
-}
-
-/// Writes a final status, then acks, then counts.
-async fn complete(desk: &Desk, notification: &Notification, receipt: &Receipt, settlement: &Settlement) {
-    let written = write_down(desk, notification, settlement).await;
-    ack(desk, receipt).await;
-    if !written {
-        return;
-    }
-    let (metrics, bot) = (&desk.metrics, desk.bot.name.as_str());
-    let reason = settlement.failure.as_ref().map(|failure| failure.description.as_str()).unwrap_or_default();
-    match settlement.status {
-        Status::Sent => {
-            metrics.sent.with_label_values(&[bot]).inc();
-            let since = notification.send_at.unwrap_or(notification.accepted_at).max(notification.accepted_at);
-            metrics.accept_to_sent_seconds.with_label_values(&[bot]).observe(settlement.at.since(since).as_secs_f64());
-            tracing::info!(message_id = settlement.message_id, "sent");
-        }
-        Status::Failed => {
-            let class = settlement.failure.as_ref().map_or("request", |failure| failure.class.as_str());
-            metrics.failed.with_label_values(&[bot, class]).inc();
-            tracing::warn!(class, reason, "failed");
-        }
-        status => {
-            metrics.ended.with_label_values(&[bot, status.as_str()]).inc();
-            tracing::warn!(status = status.as_str(), reason, "ended unsent");
-        }
-    }
-}
-
-/// Writes to the ledger until it is written: what happened must not be lost for want of a ledger. Returns whether the
-/// record took it (it does not if it was final already).
-async fn write_down(desk: &Desk, notification: &Notification, settlement: &Settlement) -> bool {
-    let mut faults = 0;
-    loop {
-        match desk.ledger.settle(notification, settlement).await {
-            Ok(written) => return written,
-            Err(error) => {
-                faults += 1;
-                tracing::warn!(%error, status = settlement.status.as_str(), "cannot write the outcome yet");
-                tokio::time::sleep(retry::backoff(faults.min(4), fastrand::f64())).await;
-            }
-        }
-    }
-}
-
-/// Acks until it is acked or no longer ours.
-pub async fn ack(desk: &Desk, receipt: &Receipt) {
-    let mut faults = 0;
-    while let Err(crate::ports::QueueError::Unavailable(reason) | crate::ports::QueueError::Full(reason)) =
-        desk.queue.ack(receipt).await
-    {
-        faults += 1;
-        tracing::warn!(%reason, "cannot ack yet");
-        tokio::time::sleep(retry::backoff(faults.min(4), fastrand::f64())).await;
-    }
-}
-
-fn count(desk: &Desk, notification: &Notification, record: &Attempt, used: &Used, judgement: &Judgement) {
-    let (metrics, bot) = (&desk.metrics, desk.bot.name.as_str());
-    metrics.attempts.with_label_values(&[bot, record.outcome.as_str()]).inc();
-    if notification.attempts > 0 {
-        metrics.retries.with_label_values(&[bot]).inc();
-    }
-    if matches!(judgement.verdict, Verdict::FloodWait(_)) {
-        metrics.flood_waits.with_label_values(&[bot]).inc();
-    }
-    if judgement.verdict == Verdict::FileIdRefused {
-        metrics.file_id_evictions.with_label_values(&[bot]).inc();
-    }
-    if used.remembered.is_some() {
-        metrics.file_id_hits.with_label_values(&[bot]).inc();
-    } else if used.key.is_some() {
-        metrics.file_id_misses.with_label_values(&[bot]).inc();
-    }
-    if let (Some(bytes), Verdict::Sent { .. }) = (used.upload, &judgement.verdict) {
-        metrics.uploads.with_label_values(&[bot]).inc();
-        metrics.upload_bytes.with_label_values(&[bot]).inc_by(bytes);
-    }
 }
 
 fn weather(judgement: &Judgement) -> Weather {
