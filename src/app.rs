@@ -2,6 +2,7 @@
 
 mod engine;
 mod sweeper;
+mod watch;
 
 use crate::adapters::telegram::Telegram;
 use crate::delivery::{Courier, Desk};
@@ -14,7 +15,6 @@ use engine::Engine;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,7 @@ pub async fn serve(
     let metrics = Arc::new(Metrics::new());
     let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
     let engine = Engine::open(&settings).await?;
-    let (ready, is_ready) = watch::channel(false);
+    let (ready, is_ready) = tokio::sync::watch::channel(false);
     let intake =
         Arc::new(Intake::new(spool, engine.blobs.clone(), engine.acceptor.clone(), metrics.clone(), settings.clone()));
     let state = HttpState {
@@ -83,6 +83,7 @@ pub async fn serve(
         tokio::spawn(sweeper::run(engine.clone(), settings.clone(), halt.clone()));
         engine.watch_buried(metrics.clone(), halt.clone());
     }
+    tokio::spawn(watch::run(engine.clone(), metrics.clone(), halt.clone()));
     ready.send_replace(true);
 
     tokio::select! {

@@ -68,6 +68,14 @@ impl Engine {
         }
     }
 
+    /// How many changes wait in memory for the ledger to come back.
+    pub fn buffered(&self) -> usize {
+        match &self.kind {
+            Kind::Embedded(_) => 0,
+            Kind::Distributed { ledger, .. } => ledger.buffered(),
+        }
+    }
+
     /// Writes down what the broker itself has buried: what crashed its workers so often that no courier saw it again.
     pub fn watch_buried(&self, metrics: Arc<Metrics>, halt: CancellationToken) {
         let Kind::Distributed { queue, ledger } = &self.kind else { return };

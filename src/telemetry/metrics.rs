@@ -1,7 +1,7 @@
 //! The metrics, as a struct with its own registry. Few labels, all from small sets: bots, lanes, classes; never a chat.
 
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
     process_collector::ProcessCollector,
 };
 
@@ -44,6 +44,10 @@ pub struct Metrics {
     pub breaker_open: IntGaugeVec,
     /// 1 while Telegram refuses the bot's token, by `bot`.
     pub held: IntGaugeVec,
+    /// 1 while a part answers, by `part` (queue, ledger, blobs).
+    pub part_up: IntGaugeVec,
+    /// Changes that wait in memory for the ledger to come back; lost if the process dies before it does.
+    pub ledger_buffered: IntGauge,
     /// HTTP requests answered, by `route` (a template, or `none`), `method` and `status`.
     pub http_requests: IntCounterVec,
     /// Seconds to answer them, by `route`.
@@ -103,6 +107,13 @@ impl Metrics {
             owned: gauge("owned", "1 while this process owns the bot", bot),
             breaker_open: gauge("breaker_open", "1 while Telegram does not answer for the bot", bot),
             held: gauge("held", "1 while Telegram refuses the bot's token", bot),
+            part_up: gauge("part_up", "1 while a part answers", &["part"]),
+            ledger_buffered: {
+                let help = "Changes that wait in memory for the ledger";
+                let metric = IntGauge::new("pixcourier_ledger_buffered", help).expect("valid name");
+                registry.register(Box::new(metric.clone())).expect("registered once");
+                metric
+            },
             http_requests: counter("http_requests_total", "HTTP requests answered", &["route", "method", "status"]),
             http_request_seconds: histogram(
                 "http_request_seconds",
