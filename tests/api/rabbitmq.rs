@@ -1,6 +1,6 @@
 //! The queue on a real RabbitMQ: the contract, and what happens when the broker, the network or a worker goes.
 
-use crate::contract::{self, bot, in_lane, later, next, notification, nothing_comes, ownership};
+use crate::contract::{self, bot, in_lane, later, next, nothing_comes, notification, ownership};
 use crate::support::{Proxy, Rabbit, amqp_url, port_of};
 use futures_util::StreamExt;
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
@@ -130,7 +130,10 @@ async fn a_broker_killed_under_load_loses_nothing_that_was_confirmed() {
         assert!(tally.delivered.len() > count, "consuming goes on");
         rabbit.kill9();
         let killed = Instant::now();
-        timeout(Duration::from_secs(1), attendance.ownership.wait_for(Option::is_none)).await.expect("noticed").unwrap();
+        timeout(Duration::from_secs(1), attendance.ownership.wait_for(Option::is_none))
+            .await
+            .expect("noticed")
+            .unwrap();
         println!("round {round}: ownership ended {:?} after the kill", killed.elapsed());
         let restart = async {
             rabbit.start().await;
@@ -148,7 +151,10 @@ async fn a_broker_killed_under_load_loses_nothing_that_was_confirmed() {
             first.unwrap()
         };
         let (ready, resumed) = tokio::join!(restart, resume);
-        println!("round {round}: consuming again {:?} after the broker was ready", resumed.saturating_duration_since(ready));
+        println!(
+            "round {round}: consuming again {:?} after the broker was ready",
+            resumed.saturating_duration_since(ready)
+        );
         assert!(resumed.saturating_duration_since(ready) < Duration::from_secs(5));
         assert_ne!(ownership(&mut attendance).await, epoch, "a new ownership");
     }
@@ -309,7 +315,8 @@ async fn a_renewal_leaves_the_ownership_and_the_deliveries_alone() {
     let owner = format!("{namespace}.long.owner");
     assert_eq!(count_in(&channel, &owner).await, 1, "one token is left");
     let options = BasicConsumeOptions::default();
-    let mut tokens = channel.basic_consume(owner.as_str().into(), "".into(), options, FieldTable::default()).await.unwrap();
+    let mut tokens =
+        channel.basic_consume(owner.as_str().into(), "".into(), options, FieldTable::default()).await.unwrap();
     let token = timeout(Duration::from_secs(5), tokens.next()).await.unwrap().unwrap().unwrap();
     let token: serde_json::Value = serde_json::from_slice(&token.data).unwrap();
     let issued = token["generation"].as_i64().unwrap() - begun.unix_millis();
