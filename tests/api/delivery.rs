@@ -171,7 +171,7 @@ async fn permanent_refusals_fail_with_telegrams_own_words(world: World) {
 
 async fn what_did_not_arrive_is_tried_again_and_nothing_is_sent_twice(world: World) {
     world.fault(1, json!("reset_before"));
-    let image = vec![png(1), vec![7; 6 << 20]].concat();
+    let image = [png(1), vec![7; 6 << 20]].concat();
     let id = world.upload(image, json!({"chat_id": 1})).await;
     let record = world.sent(&id).await;
     assert_eq!(outcomes(&record), ["transient", "sent"], "an upload that was not handed over whole did not arrive");

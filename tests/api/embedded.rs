@@ -165,6 +165,25 @@ async fn equal_images_are_held_once_and_failed_uploads_not_at_all() {
     assert_eq!(ask(folder.path(), "SELECT count(*) FROM blobs"), 1);
 }
 
+#[tokio::test]
+async fn what_an_interrupted_upload_left_is_removed_at_the_next_start() {
+    let (engine, folder) = fresh();
+    let whole = contract::blobs::put(&engine.blobs, b"whole").await;
+    engine.close().await;
+    let conn = rusqlite::Connection::open(folder.path().join(Embedded::FILE)).unwrap();
+    conn.execute_batch("INSERT INTO blobs (number, size, used_at) VALUES (7, 1000000, 0)").unwrap();
+    for index in 0..40 {
+        let place = (7 << 20) + index;
+        conn.execute("INSERT INTO pieces (place, bytes) VALUES (?1, zeroblob(1000))", [place]).unwrap();
+    }
+    drop(conn);
+    let engine = Embedded::open(folder.path()).unwrap();
+    assert!(contract::blobs::read(&engine.blobs, &whole).await.unwrap() == b"whole");
+    engine.close().await;
+    assert_eq!(ask(folder.path(), "SELECT count(*) FROM pieces"), 1);
+    assert_eq!(ask(folder.path(), "SELECT count(*) FROM blobs"), 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn swept_images_give_their_disk_space_back() {
     const MIB: u64 = 1024 * 1024;

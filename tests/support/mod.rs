@@ -25,8 +25,9 @@ pub fn redis_url() -> String {
 
 /// The port that a URL names.
 pub fn port_of(url: &str) -> u16 {
-    let address = url.split('@').next_back().unwrap().trim_start_matches("redis://");
-    address.split('/').next().unwrap().rsplit(':').next().unwrap().parse().unwrap()
+    let address = url.rsplit('@').next().unwrap_or_default().trim_start_matches("redis://");
+    let port = address.split('/').next().and_then(|host| host.rsplit(':').next());
+    port.and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("{url} names no port"))
 }
 
 fn shared(variable: &str) -> String {

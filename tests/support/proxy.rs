@@ -24,8 +24,8 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy in front of a server on this machine.
     pub async fn to(server_port: u16) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let port = listener.local_addr().expect("it is bound").port();
         let network = Arc::new(watch::Sender::new(Network::Up));
         let weak = Arc::downgrade(&network);
         tokio::spawn(async move {

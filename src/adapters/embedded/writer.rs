@@ -159,3 +159,54 @@ fn run_statement(conn: &Connection, sql: &str) -> Result<(), Fault> {
     conn.prepare_cached(sql)?.execute([])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    fn put(value: i64, then: Result<(), Fault>) -> (Box<dyn Job>, oneshot::Receiver<Result<(), Fault>>) {
+        let (job, answer) = Typed::new(Durability::Disk, move |conn: &Connection| {
+            conn.execute("INSERT INTO t VALUES (?1)", [value])?;
+            then
+        });
+        (Box::new(job), answer)
+    }
+
+    fn run_all(conn: &Connection, jobs: Vec<Box<dyn Job>>) -> (i64, Vec<bool>) {
+        let notes = RefCell::new(Vec::new());
+        commit_together(conn, jobs, &|fault: Option<&Fault>| notes.borrow_mut().push(fault.is_none()));
+        let sum = conn.query_row("SELECT coalesce(sum(x), 0) FROM t", [], |row| row.get(0)).unwrap();
+        (sum, notes.into_inner())
+    }
+
+    #[test]
+    fn a_job_that_fails_is_undone_and_spoils_no_other() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE t (x)").unwrap();
+        let (first, mut one) = put(1, Ok(()));
+        let (second, mut two) = put(10, Err(Fault::closed()));
+        let (third, mut three) = put(100, Ok(()));
+        assert_eq!(run_all(&conn, vec![first, second, third]), (101, vec![true]), "one transaction for all");
+        assert!(one.try_recv().unwrap().is_ok() && three.try_recv().unwrap().is_ok());
+        assert!(two.try_recv().unwrap().is_err());
+    }
+
+    #[test]
+    fn when_a_transaction_cannot_be_committed_nobody_is_told_that_it_was() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE t (x)").unwrap();
+        let (first, mut one) = put(1, Ok(()));
+        // Ends the transaction under the writer's feet, as SQLite does on some faults of the disk.
+        let (breaks, mut two) = Typed::new(Durability::Disk, |conn: &Connection| -> Result<(), Fault> {
+            conn.execute_batch("ROLLBACK")?;
+            Err(Fault::Full("full".to_owned()))
+        });
+        let (third, mut three) = put(100, Ok(()));
+        let result = run_all(&conn, vec![first, Box::new(breaks), third]);
+        assert_eq!(result, (100, vec![false, true]), "those that had not run yet get a transaction of their own");
+        assert!(matches!(one.try_recv().unwrap(), Err(Fault::Full(_))));
+        assert!(matches!(two.try_recv().unwrap(), Err(Fault::Full(_))));
+        assert!(three.try_recv().unwrap().is_ok());
+    }
+}

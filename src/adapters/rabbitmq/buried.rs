@@ -61,18 +61,18 @@ async fn hand_over(office: &Office, session: &Session, buried: &mpsc::Sender<Bur
     step(channel.basic_qos(WINDOW, BasicQosOptions::default())).await?;
     let mut consumer = consume(&channel, office.topology.buried(), FieldTable::default()).await?;
     loop {
-        let delivery = match consumer.next().await {
+        let mut delivery = match consumer.next().await {
             Some(Ok(delivery)) => delivery,
             ended => return Err(ended_by(ended)),
         };
         let (reason, acker) = (reason_of(&delivery), delivery.acker.clone());
-        match Parcel::read(delivery) {
+        match Parcel::read(&mut delivery) {
             Ok(parcel) => {
                 warn!(notification = %parcel.notification.id, bot = %parcel.notification.bot, reason, "buried");
                 let found = Buried { notification: parcel.notification, reason, acker };
                 buried.send(found).await.map_err(|_| "nobody asks any more")?;
             }
-            Err((reason, delivery)) => {
+            Err(reason) => {
                 office.put_aside(&delivery, &reason).await;
                 let _ = step(acker.ack(BasicAckOptions::default())).await?;
             }

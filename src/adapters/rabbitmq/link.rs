@@ -12,8 +12,8 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-/// The heartbeat in seconds, unless the address names one. An owner that is cut off notices after twice this, the
-/// broker a little later; less than 5 gives false alarms (RabbitMQ heartbeat guide).
+/// The heartbeat in seconds, unless the address names one: the broker replaces an owner that is cut off after two to
+/// three times this. Less than 5 gives false alarms (RabbitMQ heartbeat guide).
 const HEARTBEAT: u16 = 5;
 /// How long an attempt to connect may take. Doubled up to the limit while attempts time out: what an abandoned attempt
 /// leaves behind lives until the broker answers it.
@@ -120,6 +120,7 @@ impl Supervisor {
                     self.state.send_replace(State::Up(session.clone()));
                     let reason = session.lost().await;
                     self.state.send_replace(State::Down(reason.as_str().into()));
+                    session.end();
                     warn!(connection = self.name, broker = host.label, reason, "lost the connection to RabbitMQ");
                     if since.elapsed() > GOOD {
                         backoff = Backoff::default();

@@ -19,17 +19,14 @@ pub(super) struct Parcel {
 }
 
 impl Parcel {
-    /// Reads a delivery, or says what is wrong with it.
-    pub(super) fn read(delivery: Delivery) -> Result<Self, (String, Delivery)> {
-        match read_body(&delivery.data) {
-            Ok(notification) => Ok(Self {
-                notification,
-                due: header(&delivery, DUE).map(Timestamp::from_unix_millis),
-                redeliveries: returns(&delivery),
-                body: delivery.data,
-            }),
-            Err(reason) => Err((reason, delivery)),
-        }
+    /// Takes the notification out of a delivery, or leaves it there and says what is wrong with it.
+    pub(super) fn read(delivery: &mut Delivery) -> Result<Self, String> {
+        Ok(Self {
+            notification: read_body(&delivery.data)?,
+            due: header(delivery, DUE).map(Timestamp::from_unix_millis),
+            redeliveries: returns(delivery),
+            body: std::mem::take(&mut delivery.data),
+        })
     }
 }
 

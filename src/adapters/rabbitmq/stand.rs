@@ -12,6 +12,7 @@ use lapin::message::Delivery;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Consumer};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -69,13 +70,14 @@ impl Stand {
 
     /// Stands by and owns on one channel; ends with the reason for which that channel is of no more use.
     async fn stand(&self, session: &Session) -> String {
-        match self.try_stand(session).await {
-            Ok(never) => match never {},
-            Err(reason) => reason,
+        tokio::select! {
+            biased;
+            () = session.ended() => "the connection is lost".to_owned(),
+            Err(reason) = self.try_stand(session) => reason,
         }
     }
 
-    async fn try_stand(&self, session: &Session) -> Result<std::convert::Infallible, String> {
+    async fn try_stand(&self, session: &Session) -> Result<Infallible, String> {
         let topology = &self.office.topology;
         let channel = step(session.channel()).await?;
         step(topology.declare_lanes(&channel, &self.bot)).await?;

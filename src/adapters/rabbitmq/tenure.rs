@@ -122,12 +122,12 @@ struct Sorting<'a> {
 }
 
 impl Sorting<'_> {
-    fn take_in(&mut self, lane: Lane, delivery: Delivery) {
+    fn take_in(&mut self, lane: Lane, mut delivery: Delivery) {
         let Tenure { stand, epoch, holding } = self.tenure;
         let (office, holding) = (stand.office.clone(), holding.clone());
         let receipt = Receipt { bot: stand.bot.clone(), lane, epoch: *epoch, tag: delivery.delivery_tag };
         holding.add(lane, receipt.tag, delivery.acker.clone());
-        match Parcel::read(delivery) {
+        match Parcel::read(&mut delivery) {
             Ok(parcel) if parcel.due.is_none_or(|due| due <= Timestamp::now()) => {
                 self.ready(Some(delivered(parcel, receipt)));
             }
@@ -138,7 +138,7 @@ impl Sorting<'_> {
                 ack(&holding, &receipt).await;
                 None
             })),
-            Err((reason, delivery)) => {
+            Err(reason) => {
                 warn!(bot = %stand.bot, reason, "put aside a message that cannot be read");
                 self.later.push(Box::pin(async move {
                     office.put_aside(&delivery, &reason).await;

@@ -14,8 +14,9 @@ use std::time::Duration;
 const RUNGS: [u64; 10] = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144];
 
 /// How many times a notification may come back without an ack before it is buried. Before RabbitMQ 4.3 a lost
-/// connection counts too, so a low limit would bury the innocent neighbours of a poisonous one.
-const DELIVERY_LIMIT: i64 = 20;
+/// connection counts too, and so does every graceful restart of a worker: a low limit would bury innocents. What crashes
+/// its worker is found by its interrupted attempts long before; this only ends a loop that no attempt is part of.
+const DELIVERY_LIMIT: i64 = 500;
 
 /// Tokens are disposable: more of them than this are of no use, and the oldest goes first.
 const TOKENS: i64 = 8;
