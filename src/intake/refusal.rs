@@ -152,3 +152,35 @@ impl Code {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_told_apart_and_only_what_passes_says_when_to_come_back() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert_eq!(code.retry_after().is_some(), [503, 507].contains(&code.status()), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_engine_says_becomes_a_refusal_and_its_reason_stays_inside() {
+        let reason = || "connection to 10.0.0.7 refused".to_owned();
+        for (refusal, code) in [
+            (Refusal::from(AcceptError::KeyReused), Code::IdempotencyKeyReused),
+            (AcceptError::Unavailable { part: "queue", reason: reason() }.into(), Code::Unavailable),
+            (AcceptError::Full(reason()).into(), Code::NoRoom),
+            (BlobError::Unavailable(reason()).into(), Code::Unavailable),
+            (BlobError::Full(reason()).into(), Code::NoRoom),
+            (LedgerError::Unavailable(reason()).into(), Code::Unavailable),
+        ] {
+            assert_eq!(refusal.code, code);
+            assert!(!refusal.to_string().contains("10.0.0.7"), "{refusal}");
+        }
+    }
+}

@@ -14,6 +14,7 @@ mod embedded;
 mod intake_bodies;
 mod intake_counter;
 mod intake_life;
+mod intake_memory;
 mod intake_outside;
 mod intake_refusals;
 mod intake_repeats;

@@ -13,7 +13,7 @@ pub async fn read(mut body: Body, spool: &Spool) -> Result<(Fields, Option<Uploa
     while let Some(piece) = body.pieces.next().await {
         let piece = piece.map_err(|_| body.fault.refusal())?;
         splitter.push(&piece, &mut image)?;
-        writer.write(&image).await?;
+        writer.write(&image)?;
         image.clear();
     }
     let (document, found) = splitter.finish()?;

@@ -37,10 +37,10 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-/// Threads that answer requests. What takes long happens elsewhere.
-const WORKERS: usize = 2;
-/// Threads per worker that write uploads to disk; more would not write faster.
-const DISK_THREADS: usize = 4;
+/// Threads that answer requests; more than two, since each may have to wait for a slow disk while it spools an upload.
+const WORKERS: usize = 4;
+/// Threads per worker that read the headers of images.
+const DISK_THREADS: usize = 2;
 /// How long a client may take for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept.
@@ -50,7 +50,7 @@ const LINGER: Duration = Duration::from_secs(10);
 /// Connections per worker; each may hold up to some 300 kB while it uploads.
 const CONNECTIONS: usize = 10_000;
 /// What the form parser holds of one request.
-const FORM_BUFFER: usize = 32 * 1024;
+const FORM_BUFFER: usize = 8 * 1024;
 
 /// What the API works on.
 #[derive(Clone)]

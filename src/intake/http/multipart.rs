@@ -51,7 +51,7 @@ fn is_file(part: &Field) -> bool {
 async fn file(part: &mut Field, spool: &Spool, fault: &Fault) -> Result<Upload, Refusal> {
     let mut writer = spool.begin();
     while let Some(piece) = part.next().await {
-        writer.write(&piece.map_err(|error| refuse(fault, &error))?).await?;
+        writer.write(&piece.map_err(|error| refuse(fault, &error))?)?;
     }
     writer.finish().await
 }
