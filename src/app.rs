@@ -1,1 +1,124 @@
-//! The composition root.
+//! The composition root: the only place that names adapters, and the order of start and stop.
+
+mod engine;
+mod sweeper;
+
+use crate::adapters::telegram::Telegram;
+use crate::delivery::{Courier, Desk};
+use crate::intake::http::{self, HttpState};
+use crate::intake::{Intake, Spool};
+use crate::settings::Settings;
+use crate::telemetry::Metrics;
+use anyhow::Context;
+use engine::Engine;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What this process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Both.
+    All,
+    /// Takes notifications.
+    Api,
+    /// Delivers them; over HTTP it answers only about itself.
+    Worker,
+}
+
+/// How long requests are still taken after `/readyz` has said no, so that whoever sends them can hear it.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// Runs the service until told to stop. Stops in this order: readiness off; couriers start nothing new and finish what
+/// is in flight, while HTTP drains; both within the grace period; what is left goes back to the queue; outcomes that
+/// wait for the ledger are written; the engine is closed.
+pub async fn serve(
+    settings: Settings,
+    role: Role,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let settings = Arc::new(settings);
+    let metrics = Arc::new(Metrics::new());
+    let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
+    let engine = Engine::open(&settings).await?;
+    let (ready, is_ready) = watch::channel(false);
+    let intake = Arc::new(Intake::new(
+        spool,
+        engine.blobs.clone(),
+        engine.acceptor.clone(),
+        metrics.clone(),
+        settings.clone(),
+    ));
+    let state = HttpState {
+        intake,
+        ledger: engine.ledger.clone(),
+        acceptor: engine.acceptor.clone(),
+        blobs: engine.blobs.clone(),
+        queue: engine.queue.clone(),
+        metrics: metrics.clone(),
+        settings: settings.clone(),
+        ready: is_ready,
+    };
+    let server = http::serve(listener, state, role != Role::Worker).context("start the HTTP server")?;
+    let server_handle = server.handle();
+    let mut serving = tokio::spawn(server);
+
+    let halt = CancellationToken::new();
+    let mut couriers = JoinSet::new();
+    if role != Role::Api {
+        let messenger = Arc::new(Telegram::new(settings.bots.clone()).context("start the HTTP client")?);
+        for bot in settings.bots.values() {
+            let desk = Desk {
+                bot: bot.clone(),
+                queue: engine.queue.clone(),
+                ledger: engine.ledger.clone(),
+                media: engine.media.clone(),
+                blobs: engine.blobs.clone(),
+                messenger: messenger.clone(),
+                metrics: metrics.clone(),
+                max_attempts: settings.max_attempts,
+            };
+            couriers.spawn(Courier::new(desk, settings.window).run(halt.clone(), settings.grace_period));
+        }
+        tokio::spawn(sweeper::run(engine.clone(), settings.clone(), halt.clone()));
+        engine.watch_buried(metrics.clone(), halt.clone());
+    }
+    ready.send_replace(true);
+
+    tokio::select! {
+        () = stop => {}
+        ended = &mut serving => {
+            ended.context("the HTTP server crashed")?.context("the HTTP server ended")?;
+        }
+    }
+    tracing::info!("stopping");
+    ready.send_replace(false);
+    let deadline = Instant::now() + settings.grace_period;
+    halt.cancel();
+    let http = async {
+        tokio::time::sleep(DRAIN).await;
+        // Idle connections are not waited for beyond the grace period.
+        let _ = tokio::time::timeout_at(deadline, server_handle.stop(true)).await;
+    };
+    let ((), late) = tokio::join!(http, finish(couriers));
+    if late > 0 {
+        tracing::warn!(late, "attempts were cut off by the end of the grace period; they may have been sent");
+    }
+    engine.close(deadline).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for the couriers; each keeps to the grace period itself. Returns how many attempts were cut off.
+async fn finish(mut couriers: JoinSet<usize>) -> usize {
+    let mut late = 0;
+    while let Some(ended) = couriers.join_next().await {
+        late += ended.unwrap_or(0);
+    }
+    late
+}

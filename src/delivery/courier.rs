@@ -22,9 +22,6 @@ const STOOD_STILL: Duration = Duration::from_secs(7);
 const CATCH_UP: Duration = Duration::from_secs(2);
 /// How many times a notification may crash its attempt before it is buried.
 const CRASHES: u32 = 3;
-/// How many times a delivery may come back before it is buried. Below the broker's own limit of 20, so that the reason
-/// is ours; far above what a few restarts of an innocent worker cause.
-const REDELIVERIES: u32 = 18;
 /// How many finished ids are remembered, so that a redelivery is acked even while the ledger is away.
 const REMEMBERED: usize = 20_000;
 
@@ -166,12 +163,10 @@ impl Courier {
             self.spawn_ack(receipt);
             return;
         }
-        if redeliveries >= REDELIVERIES {
-            let desk = self.desk.clone();
-            let words = format!("came back undelivered {redeliveries} times");
-            let bury = async move { drop(attempt::bury(&desk, &notification, &receipt, &words).await) };
-            tokio::spawn(bury.in_current_span());
-            return;
+        if redeliveries > 0 {
+            // No reason to bury it: every restart of a worker gives a window of innocents back. What crashes its worker
+            // shows as attempts that were cut off.
+            tracing::debug!(redeliveries, "came back");
         }
         let now = self.now();
         match self.scheduler.push(now, self.ticket(&notification)) {

@@ -1,8 +1,20 @@
-//! What can be configured, typed and checked. [`load`] is the only place that reads the environment.
+//! What can be configured, typed and checked. [`environment`] is the only place that reads the environment.
 
 mod bot;
+mod engine;
+mod keys;
+mod layers;
+mod load;
+mod problem;
+mod reader;
+mod show;
 
 pub use bot::{Bot, Limits};
+pub use keys::{BOT_KEYS, KEYS, Key, PREFIX, Secret};
+pub use layers::{DEFAULTS, Flags};
+pub use load::{environment, load};
+pub use problem::Problem;
+pub use show::show;
 
 use crate::domain::BotName;
 use secrecy::SecretString;

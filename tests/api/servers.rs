@@ -1,6 +1,6 @@
 //! The launchers themselves: a test about a broken server is worth nothing if the server was not broken.
 
-use crate::support::{Rabbit, Redis};
+use crate::support::{Rabbit, Redis, port_of};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -19,11 +19,6 @@ async fn servers_come_back_on_their_port_and_vanish_with_their_owner() {
     assert!(rabbit.ctl(&["list_queues"]).is_empty());
     drop((rabbit, redis));
     assert!(!ports.iter().any(|port| is_open(*port)));
-}
-
-fn port_of(url: &str) -> u16 {
-    let address = url.split('@').next_back().unwrap().trim_start_matches("redis://");
-    address.split('/').next().unwrap().rsplit(':').next().unwrap().parse().unwrap()
 }
 
 fn is_open(port: u16) -> bool {

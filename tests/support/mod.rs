@@ -4,10 +4,12 @@
 //! tests that break a server launch one for themselves ([`Rabbit`], [`Redis`]).
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+mod proxy;
 mod rabbit;
 mod redis;
 mod server;
 
+pub use proxy::Proxy;
 pub use rabbit::Rabbit;
 pub use redis::Redis;
 
@@ -19,6 +21,13 @@ pub fn amqp_url() -> String {
 /// The Redis that all tests share. Panics if none was given.
 pub fn redis_url() -> String {
     shared("PIXCOURIER_TEST_REDIS_URL")
+}
+
+/// The port that a URL names.
+pub fn port_of(url: &str) -> u16 {
+    let address = url.rsplit('@').next().unwrap_or_default().trim_start_matches("redis://");
+    let port = address.split('/').next().and_then(|host| host.rsplit(':').next());
+    port.and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("{url} names no port"))
 }
 
 fn shared(variable: &str) -> String {

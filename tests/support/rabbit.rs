@@ -27,14 +27,14 @@ impl Rabbit {
     }
 
     fn prepare() -> Self {
-        let home = TempDir::with_prefix("pixcourier-rabbit-").unwrap();
+        let home = TempDir::with_prefix("pixcourier-rabbit-").expect("a temporary folder");
         let mapper = Mapper::start();
         let (port, distribution) = (free_port(), free_port());
         let configuration = format!(
             "listeners.tcp.1 = 127.0.0.1:{port}\ndisk_free_limit.absolute = 50MB\nvm_memory_high_watermark.relative = 0.8\n"
         );
-        std::fs::write(home.path().join("rabbitmq.conf"), configuration).unwrap();
-        std::fs::write(home.path().join("plugins"), "[].").unwrap();
+        std::fs::write(home.path().join("rabbitmq.conf"), configuration).expect("room in it");
+        std::fs::write(home.path().join("plugins"), "[].").expect("room in it");
         let (dir, mapper_port) = (home.path().to_owned(), mapper.port);
         let server = Server {
             name: "rabbitmq-server",
@@ -92,7 +92,7 @@ impl Rabbit {
     /// Runs `rabbitmqctl` on it and returns what it prints. Takes seconds.
     pub fn ctl(&self, arguments: &[&str]) -> String {
         let mut command = tool("rabbitmqctl", self.home.path(), self.mapper.port);
-        let output = command.arg("--quiet").args(arguments).stdin(Stdio::null()).output().unwrap();
+        let output = command.arg("--quiet").args(arguments).stdin(Stdio::null()).output().expect("rabbitmqctl runs");
         assert!(output.status.success(), "rabbitmqctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }

@@ -25,7 +25,7 @@ impl Redis {
     }
 
     fn prepare() -> Self {
-        let home = TempDir::with_prefix("pixcourier-redis-").unwrap();
+        let home = TempDir::with_prefix("pixcourier-redis-").expect("a temporary folder");
         let port = free_port();
         let dir = home.path().to_owned();
         let server = Server {

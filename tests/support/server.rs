@@ -25,9 +25,9 @@ impl Server {
     /// Starts it and waits until it answers. The error holds what it printed.
     pub async fn try_start(&mut self) -> Result<(), String> {
         assert!(self.child.is_none(), "{} runs already", self.name);
-        let output = File::create(&self.output).unwrap();
+        let output = File::create(&self.output).expect("a file for its output");
         let mut command = (self.command)();
-        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
+        command.stdin(Stdio::null()).stdout(output.try_clone().expect("a second handle")).stderr(output);
         let child = command.spawn().map_err(|e| format!("{} cannot be run: {e}; see tests/with-brokers", self.name))?;
         self.child = Some(child);
         let deadline = Instant::now() + PATIENCE;
@@ -52,8 +52,8 @@ impl Server {
     /// As the power cord would.
     pub fn kill9(&mut self) {
         if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
+            child.kill().expect("our own child");
+            child.wait().expect("our own child");
         }
     }
 
@@ -71,12 +71,12 @@ impl Server {
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         let pid = self.child.as_ref().expect("it runs").id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().expect("kill runs");
         assert!(sent.success(), "kill -s {name} {pid}");
     }
 
     fn exited(&mut self) -> bool {
-        self.child.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
+        self.child.as_mut().is_none_or(|child| child.try_wait().expect("our own child").is_some())
     }
 }
 
@@ -101,6 +101,6 @@ fn answers(port: u16, (hello, expected): (&[u8], u8)) -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else { return false };
     let mut first = [0];
-    stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(1))).expect("not zero");
     stream.write_all(hello).is_ok() && stream.read_exact(&mut first).is_ok() && first[0] == expected
 }

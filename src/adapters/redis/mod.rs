@@ -1,1 +1,32 @@
-//! The ledger on Redis.
+//! Redis 7 for the distributed engine: the ledger, the media index, idempotency keys, and what intake and couriers do
+//! while Redis is away.
+//!
+//! Everything that changes with a status (the record, its listing indexes, its place in the sweep's queue) changes in
+//! one Lua script, so a record is never half moved. The scripts build their keys from the namespace and the id, which
+//! is why **Redis Cluster is not supported**: one primary, with replicas and a failover address if wanted. Redis must
+//! not evict (`maxmemory-policy noeviction`), and should keep an append-only file: records are the memory of what was
+//! sent.
+//!
+//! | key | what |
+//! |---|---|
+//! | `<ns>:n:<id>` | hash: a record |
+//! | `<ns>:i:all`, `<ns>:i:bot:<bot>`, `<ns>:i:status:<status>`, `<ns>:i:bot:<bot>:<status>` | sorted sets of ids |
+//! | `<ns>:done` | ids of final records by the moment they became final |
+//! | `<ns>:k:<sha256 of the key>` | hash: an idempotency key, 24 hours |
+//! | `<ns>:f:<bot id>:<kind>:<sha256>` | a file_id, until unused for [`FILE_ID_KEPT`] |
+//! | `<ns>:pins` | digests by the moment until which their bytes are needed |
+
+mod acceptor;
+mod buffer;
+mod keys;
+mod ledger;
+mod link;
+mod media_index;
+mod pending;
+mod record;
+mod scripts;
+
+pub use acceptor::DistributedAcceptor;
+pub use buffer::BufferedLedger;
+pub use ledger::RedisLedger;
+pub use media_index::FILE_ID_KEPT;

@@ -6,8 +6,8 @@ use pixcourier::domain::{
     Attempt, AttemptOutcome, Failure, FailureClass, Notification, NotificationId, Settlement, Sha256, Status, Timestamp,
 };
 use pixcourier::ports::{
-    AcceptError, Accepted, Acceptor, Attendance, Begin, Delivered, Idempotency, Ledger, MediaIndex, Queue, Resubmitted,
-    Submission,
+    AcceptError, Accepted, Acceptor, Attendance, Begin, Delivered, Depth, Idempotency, Ledger, MediaIndex, Queue,
+    Resubmitted, Submission,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -32,6 +32,10 @@ pub struct World {
 /// Runs every check.
 pub async fn suite(world: World) {
     world.acceptor.ready().await.expect("an acceptor that works is ready");
+    for name in BOTS {
+        let depth = world.queue.depth(&bot(name)).await.expect("depth");
+        assert_eq!(depth, Depth::default(), "the namespace is fresh");
+    }
     what_is_accepted_is_recorded_and_delivered(&world).await;
     what_is_accepted_for_later_is_scheduled(&world).await;
     one_key_gives_one_answer_and_one_delivery(&world).await;

@@ -199,6 +199,7 @@ async fn pages(ledger: &Arc<dyn Ledger>, status: Option<Status>, bot: Option<Bot
     let mut query = ListQuery { status, bot, limit, before: None };
     loop {
         let page = ledger.list(&query).await.expect("list");
+        assert!(page.next < query.before || query.before.is_none(), "a cursor moves on: {:?}", page.next);
         assert!(page.records.len() <= limit, "{} on a page of {limit}", page.records.len());
         all.extend(page.records);
         match page.next {

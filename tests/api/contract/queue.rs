@@ -17,6 +17,9 @@ pub const BOTS: [&str; 15] = [
 /// Runs every check. `queue` and `other` see the same lanes: the handles of two processes, or twice the same.
 pub async fn suite(queue: Arc<dyn Queue>, other: Arc<dyn Queue>) {
     queue.ready().await.expect("a queue that works is ready");
+    for name in BOTS {
+        depth_becomes(&queue, name, [0, 0, 0]).await;
+    }
     what_is_acked_is_never_delivered_again(&queue).await;
     what_is_scheduled_is_not_delivered_early(&queue).await;
     a_lane_has_at_most_its_window_out(&queue).await;

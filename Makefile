@@ -1,0 +1,51 @@
+# `make test` runs every check and every test; `make help` lists the rest.
+
+SHELL := /bin/sh
+CARGO ?= cargo
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+
+# Real servers for the tests: started on free ports, ended and removed afterwards.
+SERVERS := tests/with-brokers tests/with-s3
+
+.PHONY: help
+help:
+	@echo 'make test    formatting, lints, documentation, all tests (real RabbitMQ, Redis and S3), fault tests'
+	@echo 'make lint    formatting, lints and documentation alone'
+	@echo 'make faults  the fault tests alone: kills, outages, floods; minutes'
+	@echo 'make deny    licences, advisories and bans of the dependencies (installs cargo-deny if missing)'
+	@echo 'make demo    see it work'
+
+.PHONY: test
+test: lint
+	$(SERVERS) $(CARGO) test --locked --lib --bins --test api
+	$(SERVERS) $(CARGO) test --locked --test faults -- --test-threads=1 --nocapture
+	@echo 'make test: everything passed'
+
+.PHONY: lint
+lint: tools
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+
+.PHONY: faults
+faults: tools
+	$(SERVERS) $(CARGO) test --locked --test faults -- --test-threads=1 --nocapture
+
+.PHONY: deny
+deny:
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny check
+
+.PHONY: demo
+demo:
+	$(CARGO) run --release --locked -- demo
+
+# What a bare machine may lack. RabbitMQ and Redis are installed by tests/with-brokers.
+.PHONY: tools
+tools:
+	@command -v $(CARGO) >/dev/null || { echo 'install Rust first: https://rustup.rs' >&2; exit 69; }
+	@command -v cc >/dev/null || { echo 'installing a C compiler (apt: gcc libc6-dev)'; \
+	    $(AS_ROOT) apt-get update -q && \
+	    DEBIAN_FRONTEND=noninteractive $(AS_ROOT) apt-get install -qy --no-install-recommends gcc libc6-dev; }
+	@$(CARGO) fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy

@@ -1,0 +1,87 @@
+//! The upload-once index and the pins as rows.
+
+use super::fault::Fault;
+use super::store::Store;
+use super::writer::Durability;
+use crate::domain::{Sha256, Timestamp};
+use crate::ports::{FileKey, LedgerError, MediaIndex};
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::sync::Arc;
+
+/// The index in the file.
+pub struct EmbeddedMediaIndex {
+    store: Arc<Store>,
+}
+
+impl EmbeddedMediaIndex {
+    /// Over the open file.
+    pub fn new(store: Arc<Store>) -> Self {
+        Self { store }
+    }
+}
+
+#[async_trait]
+impl MediaIndex for EmbeddedMediaIndex {
+    async fn file_id(&self, key: &FileKey) -> Result<Option<String>, LedgerError> {
+        let key = *key;
+        let find = move |conn: &Connection| {
+            let sql = "SELECT file_id FROM file_ids WHERE bot_id = ?1 AND kind = ?2 AND sha256 = ?3";
+            let values = params![bot_of(&key), key.kind.as_str(), key.sha256.as_bytes()];
+            Ok(conn.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
+        };
+        Ok(self.store.read(find).await?)
+    }
+
+    async fn keep(&self, key: &FileKey, file_id: &str) -> Result<(), LedgerError> {
+        let (key, file_id) = (*key, file_id.to_owned());
+        let keep = move |conn: &Connection| {
+            let sql = "INSERT OR REPLACE INTO file_ids (bot_id, kind, sha256, file_id, kept_at)
+                VALUES (?1, ?2, ?3, ?4, ?5)";
+            let now = Timestamp::now().unix_millis();
+            let values = params![bot_of(&key), key.kind.as_str(), key.sha256.as_bytes(), file_id, now];
+            conn.prepare_cached(sql)?.execute(values)?;
+            Ok(())
+        };
+        // A lost file_id costs an upload, not a delivery: not worth a wait for the disk.
+        Ok(self.store.write(Durability::Process, keep).await?)
+    }
+
+    async fn evict(&self, key: &FileKey, file_id: &str) -> Result<(), LedgerError> {
+        let (key, file_id) = (*key, file_id.to_owned());
+        let evict = move |conn: &Connection| {
+            let sql = "DELETE FROM file_ids WHERE bot_id = ?1 AND kind = ?2 AND sha256 = ?3 AND file_id = ?4";
+            let values = params![bot_of(&key), key.kind.as_str(), key.sha256.as_bytes(), file_id];
+            conn.prepare_cached(sql)?.execute(values)?;
+            Ok(())
+        };
+        Ok(self.store.write(Durability::Process, evict).await?)
+    }
+
+    async fn pin(&self, sha256: &Sha256, until: Timestamp) -> Result<(), LedgerError> {
+        let sha256 = *sha256;
+        Ok(self.store.write(Durability::Disk, move |conn| pin(conn, &sha256, until)).await?)
+    }
+
+    async fn is_pinned(&self, sha256: &Sha256, at: Timestamp) -> Result<bool, LedgerError> {
+        let sha256 = *sha256;
+        let find = move |conn: &Connection| {
+            let sql = "SELECT 1 FROM pins WHERE sha256 = ?1 AND until >= ?2";
+            Ok(conn.prepare_cached(sql)?.exists(params![sha256.as_bytes(), at.unix_millis()])?)
+        };
+        Ok(self.store.read(find).await?)
+    }
+}
+
+/// Pins a blob; never shortens.
+pub fn pin(conn: &Connection, sha256: &Sha256, until: Timestamp) -> Result<(), Fault> {
+    let sql = "INSERT INTO pins (sha256, until) VALUES (?1, ?2)
+        ON CONFLICT (sha256) DO UPDATE SET until = max(until, excluded.until)";
+    conn.prepare_cached(sql)?.execute(params![sha256.as_bytes(), until.unix_millis()])?;
+    Ok(())
+}
+
+/// A bot's number as a column holds it; the Bot API's user ids have 52 bits.
+fn bot_of(key: &FileKey) -> i64 {
+    key.bot_id.cast_signed()
+}

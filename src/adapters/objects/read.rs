@@ -1,0 +1,66 @@
+//! Reading in pieces.
+
+use super::errors::{failed, spool};
+use crate::ports::{BlobError, BlobStream};
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use object_store::{GetResult, GetResultPayload};
+use std::io;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+
+/// The largest piece that is handed out.
+const PIECE: usize = 256 * 1024;
+
+/// So many bytes from here on, at most a piece of an upload.
+pub(super) async fn exactly(file: &mut File, size: u64) -> Result<Bytes, BlobError> {
+    let size = usize::try_from(size).expect("a piece fits into memory");
+    let mut piece = BytesMut::zeroed(size);
+    file.read_exact(&mut piece).await.map_err(|error| spool(&error))?;
+    Ok(piece.freeze())
+}
+
+/// The content of an object. It is read as fast as it is taken, however slow that is.
+pub(super) fn pieces(found: GetResult) -> BlobStream {
+    let left = found.range.end - found.range.start;
+    match found.payload {
+        GetResultPayload::File(file, _) => {
+            Box::pin(stream::try_unfold((File::from_std(file), left), async |(mut file, left)| {
+                if left == 0 {
+                    return Ok(None);
+                }
+                let piece = file_piece(&mut file, left)
+                    .await
+                    .map_err(|error| BlobError::Unavailable(format!("a blob cannot be read: {}", error.kind())))?;
+                let left = left - piece.len() as u64;
+                Ok(Some((piece, (file, left))))
+            }))
+        }
+        GetResultPayload::Stream(bytes) => {
+            Box::pin(bytes.map_err(failed).map_ok(|bytes| stream::iter(split(bytes).map(Ok))).try_flatten().boxed())
+        }
+    }
+}
+
+async fn file_piece(file: &mut File, left: u64) -> io::Result<Bytes> {
+    let mut piece = BytesMut::zeroed(usize::try_from(left).unwrap_or(PIECE).min(PIECE));
+    file.read_exact(&mut piece).await?;
+    Ok(piece.freeze())
+}
+
+fn split(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || (!bytes.is_empty()).then(|| bytes.split_to(bytes.len().min(PIECE))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_chunks_are_split_and_nothing_is_lost() {
+        let bytes = Bytes::from(vec![7; 2 * PIECE + 1]);
+        let lengths: Vec<_> = split(bytes).map(|piece| piece.len()).collect();
+        assert_eq!(lengths, [PIECE, PIECE, 1]);
+        assert_eq!(split(Bytes::new()).count(), 0);
+    }
+}

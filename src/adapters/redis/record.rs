@@ -1,0 +1,53 @@
+//! A record as the fields of a hash. Times are milliseconds since the epoch; the notification and each attempt stay
+//! the JSON text they came as.
+
+use crate::domain::{Record, Timestamp};
+use crate::ports::LedgerError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+
+/// The fields of a record's hash.
+pub(super) type Fields = HashMap<String, String>;
+
+/// The record, `None` if there are no fields.
+pub(super) fn read(fields: &Fields) -> Result<Option<Record>, LedgerError> {
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    parse(fields).map(Some).ok_or_else(|| LedgerError::Unavailable("a record is not readable".to_owned()))
+}
+
+/// Any of ours as JSON text.
+pub(super) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("domain types have text keys and finite numbers")
+}
+
+/// An optional value as an argument of a script; empty is none.
+pub(super) fn text<T>(value: Option<&T>, write: impl Fn(&T) -> String) -> String {
+    value.map(write).unwrap_or_default()
+}
+
+fn parse(fields: &Fields) -> Option<Record> {
+    fn from_json<T: DeserializeOwned>(text: &str) -> Option<T> {
+        serde_json::from_str(text).ok()
+    }
+    let time = |text: &str| text.parse().ok().map(Timestamp::from_unix_millis);
+    // An absent field is `None`, an unreadable one makes the whole unreadable.
+    fn optional<T>(field: Option<&String>, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+        field.map_or(Some(None), |text| parse(text).map(Some))
+    }
+    Some(Record {
+        notification: from_json(fields.get("notification")?)?,
+        status: fields.get("status")?.parse().ok()?,
+        attempts: match fields.get("attempts") {
+            Some(lines) => lines.lines().map(from_json).collect::<Option<_>>()?,
+            None => Vec::new(),
+        },
+        message_id: optional(fields.get("message_id"), |text| text.parse().ok())?,
+        file_id: fields.get("file_id").cloned(),
+        failure: optional(fields.get("failure"), from_json)?,
+        next_attempt_at: optional(fields.get("next_attempt_at"), time)?,
+        updated_at: time(fields.get("updated_at")?)?,
+    })
+}

@@ -1,0 +1,30 @@
+//! Removes records and images after their retention.
+
+use super::engine::Engine;
+use crate::domain::Timestamp;
+use crate::settings::Settings;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often. Several workers may sweep at once; that costs only the looking.
+const EVERY: Duration = Duration::from_secs(600);
+
+/// Sweeps until told to stop. Records go first: nothing that is pending has one that is final.
+pub async fn run(engine: Engine, settings: Arc<Settings>, halt: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = halt.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        let now = Timestamp::now();
+        match engine.ledger.sweep(now.minus(settings.record_retention)).await {
+            Ok(records) => tracing::debug!(records, "swept old records"),
+            Err(error) => tracing::warn!(%error, "cannot sweep old records now"),
+        }
+        match engine.blobs.sweep(now.minus(settings.blob_retention), &*engine.media).await {
+            Ok(images) => tracing::debug!(images, "swept old images"),
+            Err(error) => tracing::warn!(%error, "cannot sweep old images now"),
+        }
+    }
+}

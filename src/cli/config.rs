@@ -1,0 +1,37 @@
+//! The flags that say where the configuration comes from.
+
+use super::Misconfigured;
+use crate::settings::{Flags, Problem, Settings, environment, load};
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub struct Configuration {
+    /// The configuration file (TOML); `check-config --print-defaults` prints one to start from.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen, instead of what file and environment say.
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+}
+
+impl Configuration {
+    /// The settings of this process.
+    pub fn load(&self) -> anyhow::Result<Settings> {
+        Ok(load(self.file()?.as_deref(), &environment(), &self.flags()).map_err(Misconfigured)?)
+    }
+
+    /// The effective configuration as text.
+    pub fn show(&self) -> anyhow::Result<String> {
+        Ok(crate::settings::show(self.file()?.as_deref(), &environment(), &self.flags()).map_err(Misconfigured)?)
+    }
+
+    fn flags(&self) -> Flags {
+        Flags { listen: self.listen.clone() }
+    }
+
+    fn file(&self) -> Result<Option<String>, Misconfigured> {
+        let Some(path) = &self.config else { return Ok(None) };
+        let unreadable = |error| Misconfigured(vec![Problem::new(format!("--config {}", path.display()), error)]);
+        std::fs::read_to_string(path).map(Some).map_err(|error| unreadable(error.to_string()))
+    }
+}

@@ -1,0 +1,121 @@
+//! What the demo tells: a row for each picture as it arrives, a summary, a verdict.
+
+use super::parcels::Parcel;
+use crate::cli::client::Fate;
+use crate::cli::say::{Style, say};
+use crate::domain::{Sha256, Status};
+use crate::sandbox::Stats;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The rows so far.
+pub struct Report {
+    style: Style,
+    sent: u32,
+    /// Uploads by picture, and how often it was sent.
+    pictures: BTreeMap<Sha256, Picture>,
+    wrong: Vec<String>,
+}
+
+struct Picture {
+    name: &'static str,
+    size: u64,
+    uploads: u64,
+    sends: u64,
+}
+
+const WIDTHS: [usize; 8] = [20, 9, 22, 8, 12, 14, 14, 8];
+
+impl Report {
+    /// A report of nothing yet.
+    pub fn new(style: Style) -> Self {
+        Self { style, sent: 0, pictures: BTreeMap::new(), wrong: Vec::new() }
+    }
+
+    /// The names of the columns.
+    pub fn heading(&self) {
+        let names = ["picture", "size", "to", "lane", "accepted", "sent after", "how", "message"];
+        say("");
+        say(self.style.bold(&line(names.map(str::to_owned))));
+        say(self.style.dim(&"-".repeat(WIDTHS.iter().sum())));
+    }
+
+    /// One picture that has come to its end.
+    pub fn row(&mut self, parcel: &Parcel, accepted_in: Duration, fate: Fate) {
+        let size = parcel.bytes.len() as u64;
+        let mut cells = [
+            parcel.name.to_owned(),
+            kilobytes(size),
+            parcel.chat.name().to_owned(),
+            parcel.lane.as_str().to_owned(),
+            format!("{} ms", accepted_in.as_millis()),
+            String::new(),
+            String::new(),
+            String::new(),
+        ];
+        let (Status::Sent, Some(attempt)) = (fate.status, fate.success()) else {
+            self.wrong.push(format!("{} was not sent: {}", parcel.name, fate.reason()));
+            cells[6] = fate.status.as_str().to_owned();
+            return say(self.style.red(&line(cells)));
+        };
+        let answered = attempt.at.plus(Duration::from_millis(attempt.duration_ms));
+        if fate.send_at.is_some_and(|due| attempt.at < due) {
+            self.wrong.push(format!("{} was sent before its time", parcel.name));
+        }
+        cells[5] = format!("{} ms", answered.since(fate.created_at).as_millis());
+        cells[6] = if attempt.uploaded { "uploaded" } else { "by file_id" }.to_owned();
+        cells[7] = fate.message_id.map(|id| format!("#{id}")).unwrap_or_default();
+        let picture = self.pictures.entry(Sha256::of(parcel.bytes)).or_insert(Picture {
+            name: parcel.name,
+            size,
+            uploads: 0,
+            sends: 0,
+        });
+        picture.sends += 1;
+        // Every upload counts, also one whose answer was lost.
+        picture.uploads += fate.attempts.iter().filter(|attempt| attempt.uploaded).count() as u64;
+        self.sent += 1;
+        let text = line(cells);
+        say(if attempt.uploaded { text } else { self.style.green(&text) });
+    }
+
+    /// The figures.
+    pub fn summary(&self, took: Duration) {
+        let uploads: u64 = self.pictures.values().map(|picture| picture.uploads).sum();
+        let bytes: u64 = self.pictures.values().map(|picture| picture.uploads * picture.size).sum();
+        let skipped = self.pictures.values().map(|picture| picture.sends.saturating_sub(picture.uploads));
+        let saved = self.pictures.values().map(|picture| picture.sends.saturating_sub(picture.uploads) * picture.size);
+        say("");
+        say(format_args!(
+            "{} sent in {:.1} s, {uploads} uploads ({}), {} upload(s) skipped ({} saved)",
+            self.sent,
+            took.as_secs_f64(),
+            kilobytes(bytes),
+            skipped.sum::<u64>(),
+            kilobytes(saved.sum()),
+        ));
+    }
+
+    /// Whether all were sent, each picture uploaded once, and the sandbox agrees; says what went wrong.
+    pub fn verdict(mut self, truth: &Stats) -> bool {
+        if truth.sends != u64::from(self.sent) {
+            self.wrong.push(format!("the sandbox got {} messages, the service says {}", truth.sends, self.sent));
+        }
+        for picture in self.pictures.values().filter(|picture| picture.uploads != 1) {
+            self.wrong.push(format!("{} was uploaded {} times", picture.name, picture.uploads));
+        }
+        for wrong in &self.wrong {
+            say(self.style.red(wrong));
+        }
+        self.wrong.is_empty()
+    }
+}
+
+fn line(cells: [String; 8]) -> String {
+    let padded: String = cells.iter().zip(WIDTHS).map(|(cell, width)| format!("{cell:<width$}")).collect();
+    padded.trim_end().to_owned()
+}
+
+fn kilobytes(bytes: u64) -> String {
+    format!("{:.1} kB", bytes as f64 / 1000.0)
+}

@@ -1,0 +1,47 @@
+//! `pixcourier sandbox`.
+
+use super::block_on;
+use crate::sandbox::{self, Options};
+use crate::settings::LogFormat;
+use crate::telemetry::logs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8081")]
+    listen: SocketAddr,
+    /// Let any rate pass, instead of answering 429 where Telegram would.
+    #[arg(long)]
+    no_limits: bool,
+    /// How many milliseconds every call takes at least.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    latency: u64,
+    /// Where to keep the pictures; without it, in a temporary folder that goes with the sandbox.
+    #[arg(long, value_name = "FOLDER")]
+    store: Option<PathBuf>,
+    /// Where the randomness of faults starts, so that a run can be repeated.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    logs::start("info", LogFormat::Text);
+    let mut options = Options {
+        latency: Duration::from_millis(arguments.latency),
+        store_dir: arguments.store,
+        seed: arguments.seed,
+        ..Options::default()
+    };
+    if arguments.no_limits {
+        options.limits = None;
+        options.pace_uploads = false;
+    }
+    block_on(async {
+        sandbox::run(arguments.listen, options).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}

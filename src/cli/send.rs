@@ -1,0 +1,83 @@
+//! `pixcourier send`.
+
+use super::block_on;
+use super::client::{Client, Parcel, file_part};
+use super::say::say;
+use crate::settings::{PREFIX, environment};
+use anyhow::bail;
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The image file.
+    image: PathBuf,
+    /// The chat: its number, or @name of a public group or channel.
+    #[arg(long, value_name = "CHAT", allow_hyphen_values = true)]
+    to: String,
+    /// The text below the picture.
+    #[arg(long, allow_hyphen_values = true)]
+    caption: Option<String>,
+    /// The bot that sends it, if not `default`.
+    #[arg(long)]
+    bot: Option<String>,
+    /// urgent, normal or bulk.
+    #[arg(long)]
+    priority: Option<String>,
+    /// Not before this time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    send_at: Option<String>,
+    /// Send this once, however often it is asked for under this key.
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// The service.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// The environment variable that holds the API key; of several keys in it the first is used.
+    #[arg(long, value_name = "VARIABLE", default_value_t = format!("{PREFIX}API_KEYS"))]
+    api_key_env: String,
+    /// Wait for the outcome, up to --patience; the exit code then says whether it was sent.
+    #[arg(long)]
+    wait: bool,
+    /// How many seconds to wait.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    patience: u64,
+}
+
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let client = Client::new(&arguments.url, key(&arguments.api_key_env))?;
+    block_on(async {
+        let photo = file_part(&arguments.image).await?;
+        let accepted = client
+            .post(Parcel { fields: fields(&arguments), photo: Some(photo) }, arguments.idempotency_key.as_deref())
+            .await?;
+        say(accepted.id);
+        if !arguments.wait {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let fate = client.final_fate(accepted.id, Duration::from_secs(arguments.patience)).await?;
+        let (Some(message), Some(attempt)) = (fate.message_id, fate.success()) else { bail!("{}", fate.reason()) };
+        let how = if attempt.uploaded { "uploaded" } else { "by file_id, nothing uploaded" };
+        say(format_args!("sent as message {message} after {} attempt(s), {how}", fate.attempts.len()));
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn fields(arguments: &Arguments) -> Map<String, Value> {
+    let given = [
+        ("chat_id", Some(&arguments.to)),
+        ("caption", arguments.caption.as_ref()),
+        ("bot", arguments.bot.as_ref()),
+        ("priority", arguments.priority.as_ref()),
+        ("send_at", arguments.send_at.as_ref()),
+    ];
+    given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?.as_str())))).collect()
+}
+
+fn key(variable: &str) -> Option<SecretString> {
+    let keys = environment().remove(variable)?;
+    keys.split(',').map(str::trim).find(|key| !key.is_empty()).map(SecretString::from)
+}

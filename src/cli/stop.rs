@@ -1,0 +1,26 @@
+//! SIGTERM and SIGINT.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// A token that the first SIGTERM or SIGINT cancels. The second ends the program at once.
+pub fn on_signal() -> std::io::Result<CancellationToken> {
+    const INTERRUPTED: i32 = 130;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        for signals in 0.. {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if signals > 0 {
+                std::process::exit(INTERRUPTED);
+            }
+            stopping.cancel();
+        }
+    });
+    Ok(stop)
+}

@@ -1,0 +1,254 @@
+//! A request that has been checked: whatever Telegram would refuse later and we can know now is refused here.
+
+use super::fields::{Fields, invalid, is_message_number};
+use super::photo::Photo;
+use super::refusal::{Code, Refusal};
+use super::spool::Upload;
+use crate::domain::{BotName, ChatId, Delivery, Lane, Timestamp};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// How far ahead `send_at` may lie.
+pub const SEND_AT_LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How far ahead `expires_at` may lie.
+pub const EXPIRES_AT_LIMIT: Duration = Duration::from_secs(31 * 24 * 3600);
+/// How long a notification lives from its `send_at`, or from now, if nothing else is said.
+pub const DEFAULT_LIFE: Duration = DAY;
+/// The longest caption in UTF-16 units (Bot API; the unit is the strictest of those its servers count in).
+const CAPTION_LIMIT: usize = 1024;
+/// With a `parse_mode` the limit holds for what is left after parsing, which only Telegram knows; beyond this nothing
+/// is plausible.
+const MARKUP_LIMIT: usize = 4096;
+const TAGS_LIMIT: usize = 10;
+const TAG_LIMIT: usize = 64;
+
+/// A checked request.
+#[derive(Debug)]
+pub struct Draft {
+    /// The bot that sends it; configured.
+    pub bot: BotName,
+    /// Where it goes.
+    pub chat_id: ChatId,
+    /// The image.
+    pub photo: Photo,
+    /// Everything else that is Telegram's, as the Bot API wants it.
+    pub params: Map<String, Value>,
+    /// Its lane.
+    pub lane: Lane,
+    /// What to do in doubt.
+    pub delivery: Delivery,
+    /// The caller's labels.
+    pub tags: Vec<String>,
+    /// When it was read.
+    pub received_at: Timestamp,
+    /// When to send it, if asked for; may have passed.
+    pub send_at: Option<Timestamp>,
+    /// When it expires, if asked for.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Draft {
+    /// Checks the fields of a request.
+    pub fn read(
+        mut fields: Fields,
+        upload: Option<Upload>,
+        now: Timestamp,
+        is_bot: impl Fn(&BotName) -> bool,
+    ) -> Result<Self, Refusal> {
+        let bot = bot(&mut fields, is_bot)?;
+        let chat_id = chat_id(&mut fields)?;
+        let photo = Photo::read(&mut fields, upload)?;
+        let params = params(&mut fields)?;
+        let lanes = Lane::ALL.map(|lane| (lane.as_str(), lane));
+        let lane = fields.choice("priority", &lanes)?.unwrap_or_default();
+        let deliveries = [("at_least_once", Delivery::AtLeastOnce), ("at_most_once", Delivery::AtMostOnce)];
+        let delivery = fields.choice("delivery", &deliveries)?.unwrap_or_default();
+        let tags = tags(&mut fields)?;
+        let (send_at, expires_at) = times(&mut fields, now)?;
+        Ok(Self { bot, chat_id, photo, params, lane, delivery, tags, received_at: now, send_at, expires_at })
+    }
+
+    /// The moment before which it is not sent, if that is still ahead.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.send_at.filter(|at| *at > self.received_at)
+    }
+
+    /// The moment after which it is not sent.
+    pub fn expiry(&self) -> Timestamp {
+        self.expires_at.unwrap_or_else(|| self.due().unwrap_or(self.received_at).plus(DEFAULT_LIFE))
+    }
+
+    /// The request as understood, the same for JSON and forms, whatever the order of its fields; without anything that
+    /// was computed from the time of its arrival.
+    pub fn canonical(&self) -> Value {
+        let photo = match &self.photo {
+            Photo::Upload(upload) => json!({"sha256": upload.sha256()}),
+            Photo::Held(digest) => json!({"sha256": digest}),
+            Photo::Url(url) => json!({"url": url}),
+            Photo::FileId(file_id) => json!({"file_id": file_id}),
+        };
+        json!({
+            "bot": self.bot,
+            "chat_id": self.chat_id,
+            "photo": photo,
+            "params": self.params,
+            "priority": self.lane,
+            "delivery": self.delivery,
+            "tags": self.tags,
+            "send_at": self.send_at,
+            "expires_at": self.expires_at,
+        })
+    }
+}
+
+fn bot(fields: &mut Fields, is_bot: impl Fn(&BotName) -> bool) -> Result<BotName, Refusal> {
+    let name = match fields.text("bot")? {
+        None => Some(BotName::default_bot()),
+        Some(text) => text.parse().ok(),
+    };
+    name.filter(is_bot).ok_or_else(|| {
+        Refusal::field(
+            Code::UnknownBot,
+            "bot",
+            "No bot of this name is configured. Without bot, the one named default is meant.",
+        )
+    })
+}
+
+fn chat_id(fields: &mut Fields) -> Result<ChatId, Refusal> {
+    let text = match fields.take("chat_id") {
+        None => {
+            let detail = "chat_id is missing: the number of a chat, or the @username of a public group or channel.";
+            return Err(Refusal::field(Code::MissingField, "chat_id", detail));
+        }
+        Some(Value::String(text)) => text,
+        Some(Value::Number(number)) => number.to_string(),
+        Some(_) => String::new(),
+    };
+    text.parse()
+        .map_err(|error: crate::domain::InvalidId| Refusal::field(Code::InvalidChatId, "chat_id", format!("{error}.")))
+}
+
+fn params(fields: &mut Fields) -> Result<Map<String, Value>, Refusal> {
+    let mut params = Map::new();
+    let mut keep = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            params.insert(name.to_owned(), value);
+        }
+    };
+    let parse_mode = parse_mode(fields)?;
+    keep("caption", caption(fields, parse_mode.is_some())?.map(Value::String));
+    keep("parse_mode", parse_mode.map(Value::from));
+    keep("caption_entities", caption_entities(fields)?.map(Value::Array));
+    keep("reply_markup", reply_markup(fields)?.map(Value::Object));
+    keep("reply_parameters", reply_parameters(fields)?.map(Value::Object));
+    for name in ["reply_to_message_id", "message_thread_id"] {
+        keep(name, fields.message_number(name)?);
+    }
+    for name in
+        ["disable_notification", "protect_content", "has_spoiler", "show_caption_above_media", "allow_paid_broadcast"]
+    {
+        keep(name, fields.flag(name)?);
+    }
+    for name in ["message_effect_id", "business_connection_id"] {
+        keep(name, fields.short_text(name)?.map(Value::String));
+    }
+    Ok(params)
+}
+
+fn parse_mode(fields: &mut Fields) -> Result<Option<&'static str>, Refusal> {
+    const MODES: [&str; 3] = ["HTML", "Markdown", "MarkdownV2"];
+    let Some(text) = fields.text("parse_mode")? else { return Ok(None) };
+    let mode = MODES.into_iter().find(|mode| mode.eq_ignore_ascii_case(&text));
+    mode.map(Some).ok_or_else(|| invalid("parse_mode", "is one of HTML, MarkdownV2, Markdown"))
+}
+
+fn caption(fields: &mut Fields, has_markup: bool) -> Result<Option<String>, Refusal> {
+    let Some(text) = fields.text("caption")? else { return Ok(None) };
+    let units = text.encode_utf16().count();
+    let limit = if has_markup { MARKUP_LIMIT } else { CAPTION_LIMIT };
+    if units > limit {
+        let detail = format!(
+            "The caption has {units} UTF-16 units, and Telegram takes {CAPTION_LIMIT} after parsing. Shorten it."
+        );
+        return Err(Refusal::field(Code::CaptionTooLong, "caption", detail));
+    }
+    Ok(Some(text))
+}
+
+fn caption_entities(fields: &mut Fields) -> Result<Option<Vec<Value>>, Refusal> {
+    let Some(entities) = fields.array("caption_entities")? else { return Ok(None) };
+    let whole = |value: Option<&Value>, least: i64| value.and_then(Value::as_i64).is_some_and(|n| n >= least);
+    let fits = |entity: &Value| {
+        entity.get("type").is_some_and(Value::is_string)
+            && whole(entity.get("offset"), 0)
+            && whole(entity.get("length"), 1)
+    };
+    if entities.iter().all(fits) {
+        Ok(Some(entities))
+    } else {
+        Err(invalid("caption_entities", "is an array of objects with a type, an offset and a length in UTF-16 units"))
+    }
+}
+
+fn reply_markup(fields: &mut Fields) -> Result<Option<Map<String, Value>>, Refusal> {
+    let Some(markup) = fields.object("reply_markup")? else { return Ok(None) };
+    for (name, plain_text) in [("inline_keyboard", false), ("keyboard", true)] {
+        let Some(rows) = markup.get(name) else { continue };
+        let is_button =
+            |button: &Value| button.get("text").is_some_and(Value::is_string) || (plain_text && button.is_string());
+        let is_row = |row: &Value| row.as_array().is_some_and(|row| row.iter().all(is_button));
+        if !rows.as_array().is_some_and(|rows| rows.iter().all(is_row)) {
+            let field = format!("reply_markup.{name}");
+            return Err(invalid(&field, "is an array of rows, each an array of buttons with a text"));
+        }
+    }
+    Ok(Some(markup))
+}
+
+fn reply_parameters(fields: &mut Fields) -> Result<Option<Map<String, Value>>, Refusal> {
+    let Some(reply) = fields.object("reply_parameters")? else { return Ok(None) };
+    let numbered = reply.get("message_id").and_then(Value::as_i64).is_some_and(is_message_number);
+    if numbered || (reply.get("message_id").is_none() && reply.contains_key("ephemeral_message_id")) {
+        Ok(Some(reply))
+    } else {
+        Err(invalid("reply_parameters.message_id", "is the number of the message to reply to, from 1 to 2147483647"))
+    }
+}
+
+fn tags(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
+    let given = match fields.take("tags") {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(parts)) if fields.is_form() => match parts.as_slice() {
+            [Value::String(text)] if text.starts_with('[') => {
+                serde_json::from_str(text).map_err(|_| invalid("tags", "begins like a JSON array and is not one"))?
+            }
+            _ => parts,
+        },
+        Some(Value::Array(tags)) => tags,
+        Some(_) => return Err(invalid("tags", "is an array of strings")),
+    };
+    let tags: Option<Vec<String>> = given.iter().map(|tag| tag.as_str().map(ToOwned::to_owned)).collect();
+    tags.filter(|tags| tags.len() <= TAGS_LIMIT)
+        .filter(|tags| tags.iter().all(|tag| (1..=TAG_LIMIT).contains(&tag.chars().count())))
+        .ok_or_else(|| invalid("tags", "is an array of up to 10 strings of 1 to 64 characters each"))
+}
+
+fn times(fields: &mut Fields, now: Timestamp) -> Result<(Option<Timestamp>, Option<Timestamp>), Refusal> {
+    let send_at = fields.moment("send_at")?;
+    if send_at.is_some_and(|at| at > now.plus(SEND_AT_LIMIT)) {
+        return Err(invalid("send_at", "lies more than 30 days ahead"));
+    }
+    let expires_at = fields.moment("expires_at")?;
+    match expires_at {
+        Some(at) if at <= now => Err(invalid("expires_at", "has passed already")),
+        Some(at) if at > now.plus(EXPIRES_AT_LIMIT) => Err(invalid("expires_at", "lies more than 31 days ahead")),
+        Some(at) if send_at.is_some_and(|due| at <= due) => Err(invalid("expires_at", "is not after send_at")),
+        _ => Ok((send_at, expires_at)),
+    }
+}
+
+#[cfg(test)]
+#[path = "draft_tests.rs"]
+mod tests;

@@ -1,0 +1,149 @@
+use super::*;
+use crate::intake::fingerprint;
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-11-21T12:00:00Z").unwrap()
+}
+
+fn fields(mut fields: Fields, given: &Value) -> Result<Draft, Refusal> {
+    for (name, value) in given.as_object().unwrap() {
+        match value {
+            Value::Array(parts) if fields.is_form() => {
+                for part in parts {
+                    fields.insert(name, part.clone())?;
+                }
+            }
+            value => fields.insert(name, value.clone())?,
+        }
+    }
+    Draft::read(fields, None, now(), |bot| ["default", "alerts"].contains(&bot.as_str()))
+}
+
+/// A request that is fine, with some fields replaced or added.
+fn json_with(changes: Value) -> Result<Draft, Refusal> {
+    let mut given = json!({"chat_id": 42, "photo": "https://example.com/a.png"});
+    for (name, value) in changes.as_object().unwrap() {
+        given[name] = value.clone();
+    }
+    fields(Fields::json(), &given)
+}
+
+#[test]
+fn every_refusal_names_its_field_and_its_code() {
+    use Code::{CaptionTooLong, InvalidChatId, InvalidField, InvalidPhoto, MissingField, UnknownBot, UnknownField};
+    let table = [
+        (json!({"chat_id": null}), MissingField, "chat_id"),
+        (json!({"chat_id": 0}), InvalidChatId, "chat_id"),
+        (json!({"chat_id": 1.5}), InvalidChatId, "chat_id"),
+        (json!({"chat_id": "bob"}), InvalidChatId, "chat_id"),
+        (json!({"chat_id": true}), InvalidChatId, "chat_id"),
+        (json!({"chat_id": 1_u64 << 60}), InvalidChatId, "chat_id"),
+        (json!({"photo": null}), MissingField, "photo"),
+        (json!({"photo": "http://localhost/pic"}), InvalidPhoto, "photo"),
+        (json!({"bot": "nobody"}), UnknownBot, "bot"),
+        (json!({"bot": "No Body"}), UnknownBot, "bot"),
+        (json!({"bot": 5}), InvalidField, "bot"),
+        (json!({"caption": "x".repeat(1025)}), CaptionTooLong, "caption"),
+        (json!({"caption": "\u{1F408}".repeat(513)}), CaptionTooLong, "caption"),
+        (json!({"caption": "x".repeat(4097), "parse_mode": "HTML"}), CaptionTooLong, "caption"),
+        (json!({"caption": 5}), InvalidField, "caption"),
+        (json!({"parse_mode": "BBCode"}), InvalidField, "parse_mode"),
+        (json!({"caption_entities": {}}), InvalidField, "caption_entities"),
+        (json!({"caption_entities": [{"type": "bold", "offset": -1, "length": 2}]}), InvalidField, "caption_entities"),
+        (json!({"reply_markup": "{}"}), InvalidField, "reply_markup"),
+        (json!({"reply_markup": []}), InvalidField, "reply_markup"),
+        (json!({"reply_markup": {"inline_keyboard": [{"text": "a"}]}}), InvalidField, "reply_markup.inline_keyboard"),
+        (json!({"reply_parameters": {}}), InvalidField, "reply_parameters.message_id"),
+        (json!({"reply_parameters": 5}), InvalidField, "reply_parameters"),
+        (json!({"reply_to_message_id": 0}), InvalidField, "reply_to_message_id"),
+        (json!({"message_thread_id": 1_u64 << 31}), InvalidField, "message_thread_id"),
+        (json!({"has_spoiler": "yes"}), InvalidField, "has_spoiler"),
+        (json!({"message_effect_id": ""}), InvalidField, "message_effect_id"),
+        (json!({"priority": "high"}), InvalidField, "priority"),
+        (json!({"priority": 1}), InvalidField, "priority"),
+        (json!({"delivery": "exactly_once"}), InvalidField, "delivery"),
+        (json!({"tags": "a"}), InvalidField, "tags"),
+        (json!({"tags": [""]}), InvalidField, "tags"),
+        (json!({"tags": [5]}), InvalidField, "tags"),
+        (json!({"tags": vec!["a"; 11]}), InvalidField, "tags"),
+        (json!({"tags": ["x".repeat(65)]}), InvalidField, "tags"),
+        (json!({"send_at": "tomorrow"}), InvalidField, "send_at"),
+        (json!({"send_at": 1_700_000_000}), InvalidField, "send_at"),
+        (json!({"send_at": "2026-12-21T12:00:00.001Z"}), InvalidField, "send_at"),
+        (json!({"expires_at": "2026-11-21T12:00:00Z"}), InvalidField, "expires_at"),
+        (json!({"expires_at": "2026-12-22T12:00:00.001Z"}), InvalidField, "expires_at"),
+        (json!({"send_at": "2026-11-22T12:00:00Z", "expires_at": "2026-11-22T12:00:00Z"}), InvalidField, "expires_at"),
+        (json!({"callback_url": "https://example.com"}), UnknownField, "callback_url"),
+        (json!({"update_key": "a"}), UnknownField, "update_key"),
+    ];
+    for (changes, code, field) in table {
+        let refusal = json_with(changes.clone()).expect_err(&changes.to_string());
+        assert_eq!((refusal.code, refusal.field.as_deref()), (code, Some(field)), "{changes}");
+        assert!(refusal.detail.len() > 10, "{changes}");
+    }
+}
+
+#[test]
+fn limits_themselves_are_within() {
+    for changes in [
+        json!({"caption": "\u{1F408}".repeat(512)}),
+        json!({"caption": "<b>x</b>".repeat(512), "parse_mode": "html"}),
+        json!({"tags": vec!["x".repeat(64); 10]}),
+        json!({"send_at": "2026-12-21T12:00:00Z"}),
+        json!({"expires_at": "2026-12-22T12:00:00Z"}),
+        json!({"chat_id": "-1001234567890"}),
+        json!({"chat_id": "@some_channel"}),
+        json!({"reply_markup": {}, "reply_parameters": {"message_id": 5, "quote": "x"}}),
+        json!({"reply_markup": {"keyboard": [["a", {"text": "b"}]]}}),
+    ] {
+        assert!(json_with(changes.clone()).is_ok(), "{changes}");
+    }
+}
+
+#[test]
+fn parameters_are_given_on_as_telegram_writes_them() {
+    let draft = json_with(json!({
+        "caption": "hello", "parse_mode": "markdownv2", "has_spoiler": true, "message_thread_id": 7,
+        "tags": ["a"], "caption_entities": null,
+    }))
+    .unwrap();
+    let expected = json!({"caption": "hello", "parse_mode": "MarkdownV2", "message_thread_id": 7, "has_spoiler": true});
+    assert_eq!(Value::Object(draft.params), expected);
+}
+
+#[test]
+fn times_follow_from_each_other() {
+    let plain = json_with(json!({})).unwrap();
+    assert_eq!((plain.due(), plain.expiry()), (None, now().plus(DAY)));
+    let past = json_with(json!({"send_at": "2026-11-21T11:00:00Z"})).unwrap();
+    assert_eq!((past.due(), past.expiry()), (None, now().plus(DAY)), "a past send_at means now");
+    let later = json_with(json!({"send_at": "2026-11-22T12:00:00+00:00"})).unwrap();
+    assert_eq!((later.due(), later.expiry()), (Some(now().plus(DAY)), now().plus(2 * DAY)));
+}
+
+#[test]
+fn json_and_form_of_the_same_content_are_the_same_request() {
+    let json = json!({
+        "photo": "AgACAgIAAxk", "chat_id": 42, "caption": "hello", "parse_mode": "HTML", "has_spoiler": true,
+        "reply_markup": {"inline_keyboard": [[{"url": "https://example.com", "text": "a"}]]},
+        "tags": ["a", "b"], "priority": "normal", "send_at": "2026-11-22T13:00:00+01:00",
+    });
+    let form = json!({
+        "chat_id": "42", "parse_mode": "html", "caption": "hello", "has_spoiler": "1", "tags": ["a", "b"],
+        "reply_markup": r#"{"inline_keyboard": [[{"text": "a", "url": "https://example.com"}]]}"#,
+        "photo": "AgACAgIAAxk", "bot": "default", "send_at": "2026-11-22T12:00:00Z",
+    });
+    let json = fields(Fields::json(), &json).unwrap();
+    let form = fields(Fields::form(), &form).unwrap();
+    assert_eq!(fingerprint(&json.canonical()), fingerprint(&form.canonical()));
+    let other = json_with(json!({"photo": "AgACAgIAAxk", "caption": "hello"})).unwrap();
+    assert_ne!(fingerprint(&json.canonical()), fingerprint(&other.canonical()));
+}
+
+#[test]
+fn tags_of_a_form_may_be_one_json_array() {
+    let form = json!({"chat_id": "42", "photo": "AgACAgIAAxk", "tags": [r#"["a", "b"]"#]});
+    assert_eq!(fields(Fields::form(), &form).unwrap().tags, ["a", "b"]);
+    let broken = json!({"chat_id": "42", "photo": "AgACAgIAAxk", "tags": ["[a"]});
+    assert_eq!(fields(Fields::form(), &broken).unwrap_err().field.as_deref(), Some("tags"));
+}

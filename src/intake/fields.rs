@@ -1,0 +1,292 @@
+//! The fields of a request by name, as JSON or as form texts, and how one value is read out of them.
+
+use super::refusal::{Code, Refusal};
+use crate::domain::Timestamp;
+use serde_json::{Map, Value};
+
+/// Every field that a request may have: sendPhoto's under their own names, then ours.
+pub const KNOWN: [&str; 22] = [
+    "chat_id",
+    "photo",
+    "caption",
+    "parse_mode",
+    "caption_entities",
+    "reply_markup",
+    "reply_parameters",
+    "reply_to_message_id",
+    "message_thread_id",
+    "disable_notification",
+    "protect_content",
+    "has_spoiler",
+    "show_caption_above_media",
+    "allow_paid_broadcast",
+    "message_effect_id",
+    "business_connection_id",
+    "bot",
+    "priority",
+    "send_at",
+    "expires_at",
+    "delivery",
+    "tags",
+];
+
+/// How much of an unknown name is repeated to the caller.
+const ECHO: usize = 64;
+
+/// The fields of one request, none of them twice, none unknown.
+#[derive(Debug, Default)]
+pub struct Fields {
+    values: Map<String, Value>,
+    /// Whether the values are form texts, to be read as numbers, flags or JSON where those are wanted.
+    form: bool,
+}
+
+impl Fields {
+    /// No fields yet, of a JSON body.
+    pub fn json() -> Self {
+        Self::default()
+    }
+
+    /// No fields yet, of a form.
+    pub fn form() -> Self {
+        Self { values: Map::new(), form: true }
+    }
+
+    /// Adds a field. A JSON `null` is as good as no field; `tags` may be repeated in a form.
+    pub fn insert(&mut self, name: &str, value: Value) -> Result<(), Refusal> {
+        check_name(name)?;
+        let repeated = self.values.get_mut(name);
+        match (repeated, self.form && name == "tags") {
+            (None, false) => _ = self.values.insert(name.to_owned(), value),
+            (None, true) => _ = self.values.insert(name.to_owned(), Value::Array(vec![value])),
+            (Some(Value::Array(tags)), true) => tags.push(value),
+            _ => {
+                return Err(Refusal::field(Code::DuplicateField, name, format!("The field {name} is given twice.")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the values are form texts.
+    pub fn is_form(&self) -> bool {
+        self.form
+    }
+
+    /// Takes a field as it is.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.values.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Takes a text.
+    pub fn text(&mut self, name: &str) -> Result<Option<String>, Refusal> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(invalid(name, "is a string")),
+        }
+    }
+
+    /// Takes a text of 1 to 256 characters.
+    pub fn short_text(&mut self, name: &str) -> Result<Option<String>, Refusal> {
+        match self.text(name)? {
+            Some(text) if text.is_empty() || text.chars().count() > 256 => {
+                Err(invalid(name, "is a string of 1 to 256 characters"))
+            }
+            text => Ok(text),
+        }
+    }
+
+    /// Takes one of a few words.
+    pub fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> Result<Option<T>, Refusal> {
+        let given = self.take(name);
+        let Some(given) = given else { return Ok(None) };
+        let found = given.as_str().and_then(|text| choices.iter().find(|(word, _)| *word == text));
+        found.map(|(_, choice)| Some(*choice)).ok_or_else(|| {
+            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+            invalid(name, &format!("is one of {}", words.join(", ")))
+        })
+    }
+
+    /// Takes true or false.
+    pub fn flag(&mut self, name: &str) -> Result<Option<Value>, Refusal> {
+        let flag = match self.take(name) {
+            None => return Ok(None),
+            Some(Value::Bool(flag)) => flag,
+            Some(Value::String(text)) if self.form => match text.to_ascii_lowercase().as_str() {
+                "true" | "yes" | "1" => true,
+                "false" | "no" | "0" => false,
+                _ => return Err(invalid(name, "is true or false")),
+            },
+            Some(_) => return Err(invalid(name, "is true or false")),
+        };
+        Ok(Some(Value::Bool(flag)))
+    }
+
+    /// Takes a message number: positive, within 31 bits (Bot API: Integer).
+    pub fn message_number(&mut self, name: &str) -> Result<Option<Value>, Refusal> {
+        let number = match self.take(name) {
+            None => return Ok(None),
+            Some(Value::Number(number)) => number.as_i64(),
+            Some(Value::String(text)) if self.form => text.parse().ok(),
+            Some(_) => None,
+        };
+        match number {
+            Some(number) if is_message_number(number) => Ok(Some(number.into())),
+            _ => Err(invalid(name, "is a whole number from 1 to 2147483647")),
+        }
+    }
+
+    /// Takes an object; in a form, its JSON text.
+    pub fn object(&mut self, name: &str) -> Result<Option<Map<String, Value>>, Refusal> {
+        match self.structure(name)? {
+            None => Ok(None),
+            Some(Value::Object(object)) => Ok(Some(object)),
+            Some(_) => Err(invalid(name, &format!("is {}", self.wanted("object")))),
+        }
+    }
+
+    /// Takes an array; in a form, its JSON text.
+    pub fn array(&mut self, name: &str) -> Result<Option<Vec<Value>>, Refusal> {
+        match self.structure(name)? {
+            None => Ok(None),
+            Some(Value::Array(array)) => Ok(Some(array)),
+            Some(_) => Err(invalid(name, &format!("is {}", self.wanted("array")))),
+        }
+    }
+
+    /// Takes a moment.
+    pub fn moment(&mut self, name: &str) -> Result<Option<Timestamp>, Refusal> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let moment = value.as_str().and_then(Timestamp::parse);
+        let wrong = || invalid(name, "is a time as RFC 3339 writes it, with its offset: 2026-11-21T09:30:00Z");
+        moment.map(Some).ok_or_else(wrong)
+    }
+
+    fn structure(&mut self, name: &str) -> Result<Option<Value>, Refusal> {
+        match self.take(name) {
+            Some(Value::String(text)) if self.form => {
+                let wrong = |_| invalid(name, "is JSON text, and this is not valid JSON");
+                serde_json::from_str(&text).map(|value: Value| Some(value).filter(|v| !v.is_null())).map_err(wrong)
+            }
+            value => Ok(value),
+        }
+    }
+
+    fn wanted(&self, kind: &str) -> String {
+        if self.form {
+            format!("the JSON text of an {kind}")
+        } else {
+            format!("a JSON {kind}, not a string that holds one")
+        }
+    }
+}
+
+/// Refuses names that no field has, so that a typo is not silently dropped.
+pub fn check_name(name: &str) -> Result<(), Refusal> {
+    if KNOWN.contains(&name) {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(ECHO).collect();
+    let nearest = KNOWN.iter().map(|known| (distance(&shown, known), *known)).min();
+    let advice = match nearest {
+        Some((distance, known)) if distance <= 2 && distance * 2 < known.len() => format!(" Did you mean {known}?"),
+        _ => format!(" The fields are {}.", KNOWN.join(", ")),
+    };
+    Err(Refusal::field(Code::UnknownField, shown.clone(), format!("There is no field {shown:?}.{advice}")))
+}
+
+/// A refusal of a field for what its value is not.
+pub fn invalid(name: &str, what: &str) -> Refusal {
+    Refusal::field(Code::InvalidField, name, format!("{name} {what}."))
+}
+
+/// Whether a number can be that of a message or a topic.
+pub fn is_message_number(number: i64) -> bool {
+    (1..=i64::from(i32::MAX)).contains(&number)
+}
+
+/// How many letters to insert, remove, replace or swap with their neighbour to get from one word to the other.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = match (i, j) {
+                (0, n) | (n, 0) => n,
+                _ => {
+                    let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                    let best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                    let swaps = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                    if swaps { best.min(rows[i - 2][j - 2] + 1) } else { best }
+                }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_typo_is_told_what_was_meant() {
+        for (typo, meant) in [
+            ("captoin", "Did you mean caption?"),
+            ("chatid", "Did you mean chat_id?"),
+            ("Photo", "Did you mean photo?"),
+            ("parsemode", "Did you mean parse_mode?"),
+            ("callback_url", "The fields are"),
+            ("x", "The fields are"),
+        ] {
+            let refusal = check_name(typo).unwrap_err();
+            assert_eq!((refusal.code, refusal.field.as_deref()), (Code::UnknownField, Some(typo)));
+            assert!(refusal.detail.contains(meant), "{}", refusal.detail);
+        }
+        assert!(check_name(&"\u{1F408}".repeat(9000)).unwrap_err().detail.len() < 2000);
+    }
+
+    #[test]
+    fn no_field_is_taken_twice_but_tags_of_a_form() {
+        let mut fields = Fields::json();
+        fields.insert("caption", json!("a")).unwrap();
+        assert_eq!(fields.insert("caption", json!("a")).unwrap_err().code, Code::DuplicateField);
+        let mut form = Fields::form();
+        form.insert("tags", json!("a")).unwrap();
+        form.insert("tags", json!("b")).unwrap();
+        assert_eq!(form.take("tags"), Some(json!(["a", "b"])));
+    }
+
+    #[test]
+    fn null_is_no_field() {
+        let mut fields = Fields::json();
+        fields.insert("caption", Value::Null).unwrap();
+        assert_eq!(fields.text("caption"), Ok(None));
+    }
+
+    #[test]
+    fn forms_read_texts_as_what_is_wanted_and_json_does_not() {
+        let form = |name: &str, text: &str| {
+            let mut fields = Fields::form();
+            fields.insert(name, json!(text)).unwrap();
+            fields
+        };
+        assert_eq!(form("has_spoiler", "True").flag("has_spoiler"), Ok(Some(json!(true))));
+        assert_eq!(form("message_thread_id", "7").message_number("message_thread_id"), Ok(Some(json!(7))));
+        assert!(form("reply_markup", "{\"a\":1}").object("reply_markup").unwrap().is_some());
+        assert_eq!(form("reply_markup", "null").object("reply_markup"), Ok(None));
+        for bad in ["", "[1]", "\"{}\"", "{"] {
+            assert!(form("reply_markup", bad).object("reply_markup").is_err(), "{bad}");
+        }
+        let mut json = Fields::json();
+        for (name, value) in
+            [("has_spoiler", json!("true")), ("message_thread_id", json!("7")), ("reply_markup", json!("{}"))]
+        {
+            json.insert(name, value).unwrap();
+        }
+        assert!(json.flag("has_spoiler").is_err());
+        assert!(json.message_number("message_thread_id").is_err());
+        assert!(json.object("reply_markup").is_err());
+    }
+}

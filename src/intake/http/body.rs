@@ -1,0 +1,155 @@
+//! A request's body as a stream with limits: so many bytes, so long without one, so long in all.
+
+use super::super::{Code, Refusal};
+use actix_web::HttpRequest;
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header;
+use actix_web::web::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::{self, LocalBoxStream};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long a client may send nothing.
+const PAUSE_LIMIT: Duration = Duration::from_secs(30);
+/// How long a whole body may take: 10 MiB at 280 kbit/s.
+const WHOLE_LIMIT: Duration = Duration::from_secs(300);
+/// The largest piece handed on.
+const PIECE: usize = 16 * 1024;
+
+/// The pieces of a body, and why they stopped.
+pub struct Body {
+    /// The pieces.
+    pub pieces: LocalBoxStream<'static, Result<Bytes, PayloadError>>,
+    /// Set before the stream yields an error of our own.
+    pub fault: Fault,
+}
+
+/// Which of our own limits ended a body, if one did.
+#[derive(Clone, Default)]
+pub struct Fault(Rc<Cell<Option<Code>>>);
+
+impl Fault {
+    /// The refusal that an error in the body leads to: our own, or that the body ended early.
+    pub fn refusal(&self) -> Refusal {
+        match self.0.get() {
+            Some(Code::RequestTimeout) => {
+                Refusal::new(Code::RequestTimeout, "No bytes came for 30 s, or the body was not whole after 5 minutes.")
+            }
+            Some(_) => too_large(),
+            None => Refusal::new(Code::IncompleteBody, "The body ended before it was whole."),
+        }
+    }
+
+    /// Whether one of our own limits was hit.
+    pub fn is_ours(&self) -> bool {
+        self.0.get().is_some()
+    }
+}
+
+struct Reading {
+    payload: Payload,
+    rest: Bytes,
+    left: u64,
+    pause: Duration,
+    end: Instant,
+    fault: Fault,
+}
+
+impl Body {
+    /// Puts limits on the body of a request; refuses at once if it says itself that it is too large or compressed.
+    pub fn new(request: &HttpRequest, payload: Payload, limit: u64) -> Result<Self, Refusal> {
+        let headers = request.headers();
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if length.is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            return Err(Refusal::field(
+                Code::UnsupportedMediaType,
+                "Content-Encoding",
+                "Compressed bodies are not supported: images are compressed already. Send it as it is.",
+            ));
+        }
+        Ok(Self::limited(payload, limit, PAUSE_LIMIT, WHOLE_LIMIT))
+    }
+
+    fn limited(payload: Payload, limit: u64, pause: Duration, whole: Duration) -> Self {
+        let fault = Fault::default();
+        let end = Instant::now() + whole;
+        let reading = Reading { payload, rest: Bytes::new(), left: limit, pause, end, fault: fault.clone() };
+        let pieces = stream::try_unfold(reading, |mut reading| async move {
+            Ok(reading.next().await?.map(|piece| (piece, reading)))
+        });
+        Self { pieces: pieces.boxed_local(), fault }
+    }
+}
+
+impl Reading {
+    async fn next(&mut self) -> Result<Option<Bytes>, PayloadError> {
+        while self.rest.is_empty() {
+            let deadline = self.end.min(Instant::now() + self.pause);
+            match timeout_at(deadline, self.payload.next()).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(piece)) => self.rest = piece?,
+                Err(_) => return Err(self.fail(Code::RequestTimeout)),
+            }
+            match self.left.checked_sub(self.rest.len() as u64) {
+                Some(left) => self.left = left,
+                None => return Err(self.fail(Code::BodyTooLarge)),
+            }
+        }
+        let length = self.rest.len().min(PIECE);
+        Ok(Some(self.rest.split_to(length)))
+    }
+
+    fn fail(&self, code: Code) -> PayloadError {
+        self.fault.0.set(Some(code));
+        PayloadError::Overflow
+    }
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(
+        Code::BodyTooLarge,
+        "The body is larger than this service takes. A photo may have 10 MiB; multipart needs the fewest bytes for it.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(30);
+
+    /// Reads a body that sends the pieces and then nothing more, for ever.
+    async fn read(pieces: &[&'static [u8]], limit: u64, pause: Duration, whole: Duration) -> (usize, Code) {
+        let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::from_static(piece))).collect();
+        let endless = stream::iter(pieces).chain(stream::pending()).boxed_local();
+        let payload = Payload::Stream { payload: endless };
+        let mut body = Body::limited(payload, limit, pause, whole);
+        let mut read = 0;
+        while let Some(Ok(piece)) = body.pieces.next().await {
+            assert!(piece.len() <= PIECE);
+            read += piece.len();
+        }
+        assert!(body.fault.is_ours());
+        (read, body.fault.refusal().code)
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stalls_or_takes_for_ever_times_out() {
+        assert_eq!(read(&[b"abc"], 10, SHORT, LONG).await, (3, Code::RequestTimeout));
+        assert_eq!(read(&[b"abc"], 10, LONG, SHORT).await, (3, Code::RequestTimeout));
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_is_cut_off_and_large_pieces_are_cut_up() {
+        assert_eq!(read(&[b"abc", b"def", b"g"], 6, LONG, LONG).await, (6, Code::BodyTooLarge));
+        assert_eq!(read(&[&[0; 100_000]], 100_000, SHORT, LONG).await, (100_000, Code::RequestTimeout));
+    }
+}

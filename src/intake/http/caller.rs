@@ -1,0 +1,119 @@
+//! Who calls, and the key it calls with.
+
+use super::super::{Code, Refusal};
+use super::Shared;
+use crate::domain::Sha256;
+use actix_web::dev::Payload;
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+use secrecy::{ExposeSecret, SecretString};
+use std::future::{Ready, ready};
+use subtle::{ConditionallySelectable, ConstantTimeEq};
+
+const KEY_LIMIT: usize = 255;
+
+/// The digests of the configured API keys. Digests have one length, so that comparing them tells nothing of the keys'.
+pub struct Keys(Vec<Sha256>);
+
+impl Keys {
+    /// Of the configured keys; with none, everybody may call.
+    pub fn new(keys: &[SecretString]) -> Self {
+        Self(keys.iter().map(|key| Sha256::of(key.expose_secret().as_bytes())).collect())
+    }
+
+    /// Compares with every key in constant time.
+    fn admit(&self, headers: &HeaderMap) -> Option<Caller> {
+        if self.0.is_empty() {
+            return Some(Caller("open".to_owned()));
+        }
+        let given = headers.get(header::AUTHORIZATION)?.as_bytes();
+        let (scheme, key) = given.split_at_checked("Bearer ".len())?;
+        let given = Sha256::of(key.trim_ascii());
+        let mut known = subtle::Choice::from(0);
+        for key in &self.0 {
+            known |= key.as_bytes().ct_eq(given.as_bytes());
+        }
+        let admitted = u8::conditional_select(&0, &1, known) == 1 && scheme.eq_ignore_ascii_case(b"Bearer ");
+        admitted.then(|| Caller(given.to_string()[..16].to_owned()))
+    }
+}
+
+/// A caller that may call: the scope of its idempotency keys, made from the digest of its API key.
+pub struct Caller(String);
+
+impl FromRequest for Caller {
+    type Error = Refusal;
+    type Future = Ready<Result<Self, Refusal>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let shared = request.app_data::<Data<Shared>>();
+        ready(shared.and_then(|shared| shared.keys.admit(request.headers())).ok_or_else(|| {
+            Refusal::field(
+                Code::Unauthorized,
+                "Authorization",
+                "Send one of the configured API keys as Authorization: Bearer <key>.",
+            )
+        }))
+    }
+}
+
+impl Caller {
+    /// The request's idempotency key within this caller's scope.
+    pub fn idempotency_key(&self, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+        const NAME: &str = "Idempotency-Key";
+        let refuse = |detail| Err(Refusal::field(Code::InvalidIdempotencyKey, NAME, detail));
+        let mut given = headers.get_all(NAME);
+        let Some(key) = given.next() else { return Ok(None) };
+        if given.next().is_some() {
+            return refuse("The header Idempotency-Key is given twice.");
+        }
+        match key.to_str() {
+            Ok(key) if (1..=KEY_LIMIT).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => {
+                Ok(Some(format!("{}:{key}", self.0)))
+            }
+            _ => refuse("An idempotency key has 1 to 255 visible ASCII characters, without spaces."),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn a_configured_key_opens_and_nothing_else_does() {
+        let keys = Keys::new(&["alpha".to_owned().into(), "beta".to_owned().into()]);
+        for good in ["Bearer alpha", "bearer beta", "BEARER  beta "] {
+            assert!(keys.admit(&headers("authorization", &[good])).is_some(), "{good}");
+        }
+        for bad in ["", "Bearer", "Bearer ", "alpha", "Basic alpha", "Bearer alph", "Bearer alphaa", "Bearer ALPHA"] {
+            assert!(keys.admit(&headers("authorization", &[bad])).is_none(), "{bad}");
+        }
+        assert!(keys.admit(&HeaderMap::new()).is_none());
+        assert!(Keys::new(&[]).admit(&HeaderMap::new()).is_some(), "with no keys everybody may call");
+    }
+
+    #[test]
+    fn idempotency_keys_are_visible_ascii_and_belong_to_their_caller() {
+        let keys = Keys::new(&["alpha".to_owned().into(), "beta".to_owned().into()]);
+        let alpha = keys.admit(&headers("authorization", &["Bearer alpha"])).unwrap();
+        let beta = keys.admit(&headers("authorization", &["Bearer beta"])).unwrap();
+        let of = |caller: &Caller, values: &[&str]| caller.idempotency_key(&headers("idempotency-key", values));
+        assert_eq!(of(&alpha, &[]), Ok(None));
+        assert_ne!(of(&alpha, &["a"]).unwrap(), of(&beta, &["a"]).unwrap());
+        assert!(!of(&alpha, &["a"]).unwrap().unwrap().contains("alpha"));
+        for bad in [&[""][..], &["a b"], &["a", "b"], &[&"x".repeat(256)]] {
+            assert_eq!(of(&alpha, bad).unwrap_err().code, Code::InvalidIdempotencyKey);
+        }
+    }
+}

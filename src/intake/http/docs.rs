@@ -1,0 +1,123 @@
+//! The API described: OpenAPI made from the code, and a page to try it on, its assets in the binary.
+
+use super::super::Code;
+use super::{Shared, notifications, probes, yaml};
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::{self, Data};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Pixcourier", description = "Image notifications to Telegram: accepted at once, kept durably, never too fast, uploaded once, accounted for."),
+    paths(
+        notifications::create,
+        notifications::list,
+        notifications::get,
+        notifications::cancel,
+        notifications::retry,
+        probes::healthz,
+        probes::readyz,
+        probes::metrics,
+    ),
+    tags(
+        (name = "Notifications", description = "Send images, ask what became of them, take them back, try them again."),
+        (name = "Operations", description = "For probes and scrapers; open to everybody who can reach them."),
+    ),
+    modifiers(&Finish),
+)]
+struct Api;
+
+/// Adds what the derive cannot know: the security scheme, and the codes of problems from their table.
+struct Finish;
+
+impl Modify for Finish {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let Some(components) = api.components.as_mut() else { return };
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("One of the configured API keys. With none configured, none is needed."))
+            .build();
+        components.add_security_scheme("api_key", SecurityScheme::Http(bearer));
+        let mut codes = String::from("\n\nThe codes:\n");
+        for code in Code::ALL {
+            codes.push_str(&format!("- `{}` ({}): {}\n", code.as_str(), code.status(), code.title()));
+        }
+        api.info.description.get_or_insert_default().push_str(&codes);
+    }
+}
+
+/// The OpenAPI document as YAML, as it is kept in `openapi/openapi.yaml`.
+pub fn openapi_yaml() -> String {
+    yaml::from_json(&serde_json::to_value(Api::openapi()).unwrap_or_default())
+}
+
+/// Adds the routes.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let page = Config::new(["/openapi.json"]).validator_url("none").try_it_out_enabled(true);
+    config
+        .route("/openapi.json", web::get().to(openapi_json))
+        .route("/docs", web::get().to(to_page))
+        .service(SwaggerUi::new("/docs/{_:.*}").config(page));
+}
+
+async fn openapi_json(_: Data<Shared>) -> HttpResponse {
+    HttpResponse::Ok().json(Api::openapi())
+}
+
+async fn to_page() -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::fields::KNOWN;
+    use serde_json::Value;
+
+    #[test]
+    fn the_described_requests_have_exactly_the_fields_that_are_read() {
+        let api = serde_json::to_value(Api::openapi()).unwrap();
+        for schema in ["NotificationRequest", "NotificationForm"] {
+            let schema = &api["components"]["schemas"][schema];
+            let mut described: Vec<&str> =
+                schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+            let mut known = KNOWN.to_vec();
+            described.sort_unstable();
+            known.sort_unstable();
+            assert_eq!(described, known);
+            assert_eq!(schema["required"], serde_json::json!(["chat_id", "photo"]));
+        }
+        assert_eq!(api["components"]["schemas"]["NotificationRequest"]["additionalProperties"], Value::Bool(false));
+    }
+
+    #[test]
+    fn every_reference_in_the_document_leads_somewhere() {
+        fn check(node: &Value, api: &Value) {
+            match node {
+                Value::Object(members) => {
+                    if let Some(Value::String(reference)) = members.get("$ref") {
+                        assert!(api.pointer(&reference[1..]).is_some(), "{reference}");
+                    }
+                    members.values().for_each(|node| check(node, api));
+                }
+                Value::Array(items) => items.iter().for_each(|node| check(node, api)),
+                _ => {}
+            }
+        }
+        let api = serde_json::to_value(Api::openapi()).unwrap();
+        check(&api, &api);
+    }
+
+    #[test]
+    fn the_committed_document_is_the_one_that_the_code_makes() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.yaml");
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == openapi_yaml(),
+            "openapi/openapi.yaml is stale: run `pixcourier openapi > openapi/openapi.yaml`"
+        );
+    }
+}

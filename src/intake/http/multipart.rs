@@ -1,0 +1,90 @@
+//! Forms: the file goes to disk as it arrives, texts are kept.
+
+use super::super::{Code, Fields, Refusal, Spool, Upload};
+use super::body::{Body, Fault};
+use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+use serde_json::Value;
+
+/// All texts together in bytes: as much as the Bot API server takes (Bot API server).
+const TEXTS_LIMIT: usize = 1 << 20;
+
+/// Reads a body into fields and the file that was in the part `photo`.
+pub async fn read(request: &HttpRequest, body: Body, spool: &Spool) -> Result<(Fields, Option<Upload>), Refusal> {
+    let fault = body.fault;
+    let mut payload = Payload::Stream { payload: body.pieces };
+    let mut parts = Multipart::from_request(request, &mut payload).await.map_err(|_| malformed())?;
+    let (mut fields, mut upload, mut left) = (Fields::form(), None, TEXTS_LIMIT);
+    while let Some(part) = parts.next().await {
+        let mut part = part.map_err(|error| refuse(&fault, &error))?;
+        let name = part.name().unwrap_or_default().to_owned();
+        super::super::fields::check_name(&name)?;
+        if !is_file(&part) {
+            let value = text(&mut part, &name, &mut left, &fault).await?;
+            fields.insert(&name, Value::String(value))?;
+        } else if name != "photo" {
+            return Err(Refusal::field(
+                Code::InvalidField,
+                name.clone(),
+                format!("{name} is a text; only the part photo is a file. Send it without a filename."),
+            ));
+        } else if upload.is_some() {
+            return Err(Refusal::field(Code::DuplicateField, "photo", "The field photo is given twice."));
+        } else {
+            upload = Some(file(&mut part, spool, &fault).await?);
+        }
+    }
+    Ok((fields, upload))
+}
+
+/// A part is a file if it has a filename (Bot API server), and here also if its type says that it is an image.
+fn is_file(part: &Field) -> bool {
+    let named =
+        part.content_disposition().is_some_and(|d| d.get_filename().is_some() || d.get_filename_ext().is_some());
+    let typed =
+        part.content_type().is_some_and(|t| t.type_() == "image" || t.essence_str() == "application/octet-stream");
+    named || typed
+}
+
+async fn file(part: &mut Field, spool: &Spool, fault: &Fault) -> Result<Upload, Refusal> {
+    let mut writer = spool.begin();
+    while let Some(piece) = part.next().await {
+        writer.write(&piece.map_err(|error| refuse(fault, &error))?).await?;
+    }
+    writer.finish().await
+}
+
+async fn text(part: &mut Field, name: &str, left: &mut usize, fault: &Fault) -> Result<String, Refusal> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = part.next().await {
+        let piece = piece.map_err(|error| refuse(fault, &error))?;
+        *left = left.checked_sub(piece.len()).ok_or_else(|| {
+            let detail =
+                "All texts together may have 1 MiB. If this is the image, send the part photo with a filename.";
+            Refusal::field(Code::BodyTooLarge, name, detail)
+        })?;
+        bytes.extend_from_slice(&piece);
+    }
+    String::from_utf8(bytes).map_err(|_| {
+        let advice = if name == "photo" { " If this is the image, send the part with a filename." } else { "" };
+        Refusal::field(Code::InvalidField, name, format!("{name} is not valid UTF-8.{advice}"))
+    })
+}
+
+fn refuse(fault: &Fault, error: &MultipartError) -> Refusal {
+    match error {
+        _ if fault.is_ours() => fault.refusal(),
+        MultipartError::Incomplete => fault.refusal(),
+        _ => malformed(),
+    }
+}
+
+fn malformed() -> Refusal {
+    Refusal::new(
+        Code::MalformedMultipart,
+        "The body is not multipart/form-data as RFC 7578 has it: the boundary named in Content-Type between the parts and \
+         after the last, and a Content-Disposition with a name in each. Let your HTTP client build it.",
+    )
+}

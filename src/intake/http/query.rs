@@ -1,0 +1,71 @@
+//! The query of a listing.
+
+use super::super::{Code, Refusal};
+use crate::domain::InvalidId;
+use crate::ports::ListQuery;
+use actix_web::web::Query;
+
+const DEFAULT_LIMIT: usize = 50;
+const LARGEST_LIMIT: usize = 1000;
+
+/// Reads the query string of a listing.
+pub fn list(query: &str) -> Result<ListQuery, Refusal> {
+    let pairs = Query::<Vec<(String, String)>>::from_query(query)
+        .map_err(|_| Refusal::new(Code::InvalidQuery, "The query string is not name=value&… in percent-encoding."))?;
+    let mut list = ListQuery { limit: DEFAULT_LIMIT, ..ListQuery::default() };
+    let mut seen: Vec<&str> = Vec::new();
+    for (name, value) in pairs.iter() {
+        let because = |error: InvalidId| Refusal::field(Code::InvalidQuery, name, format!("{error}."));
+        if seen.contains(&name.as_str()) {
+            return Err(Refusal::field(Code::InvalidQuery, name, format!("{name} is given twice.")));
+        }
+        match name.as_str() {
+            "status" => list.status = Some(value.parse().map_err(because)?),
+            "bot" => list.bot = Some(value.parse().map_err(because)?),
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
+                list.limit = limit.ok_or_else(|| because(InvalidId("limit is a whole number from 1 to 1000")))?;
+            }
+            "cursor" => {
+                let cursor = value.parse().ok();
+                let wrong = InvalidId("cursor is the next_cursor of the page before, taken as it is");
+                list.before = Some(cursor.ok_or_else(|| because(wrong))?);
+            }
+            _ => {
+                let shown: String = name.chars().take(64).collect();
+                let detail = "There is no such parameter; there are status, bot, limit and cursor.";
+                return Err(Refusal::field(Code::InvalidQuery, shown, detail));
+            }
+        }
+        seen.push(name);
+    }
+    Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{NotificationId, Status};
+
+    #[test]
+    fn queries_are_read_and_their_faults_named() {
+        let id = NotificationId::from_number(7);
+        let query = list(&format!("status=failed&bot=alerts&limit=1000&cursor={id}")).unwrap();
+        assert_eq!((query.status, query.limit, query.before), (Some(Status::Failed), 1000, Some(id)));
+        assert_eq!(list("").unwrap().limit, 50);
+        for (bad, field) in [
+            ("status=lost", "status"),
+            ("status=", "status"),
+            ("bot=No%20Body", "bot"),
+            ("limit=0", "limit"),
+            ("limit=1001", "limit"),
+            ("limit=-1", "limit"),
+            ("cursor=abc", "cursor"),
+            ("limit=1&limit=2", "limit"),
+            ("stauts=sent", "stauts"),
+        ] {
+            let refusal = list(bad).unwrap_err();
+            assert_eq!((refusal.code, refusal.field.as_deref()), (Code::InvalidQuery, Some(field)), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What callers see of a notification.
+
+use super::super::Receipt;
+use crate::domain::{
+    Attempt, AttemptOutcome, ChatId, Delivery, Failure, FailureClass, Lane, MediaSource, Record, Status, Timestamp,
+};
+use crate::ports::Page;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The answer to an accepted request.
+#[derive(Serialize, ToSchema)]
+pub struct AcceptedNotification {
+    /// The notification's id.
+    #[schema(format = Uuid)]
+    id: String,
+    /// `queued`, or `scheduled` if `send_at` lies ahead.
+    status: Status,
+    /// The bot that sends it.
+    #[schema(example = "default")]
+    bot: String,
+    /// When it was accepted.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// The image, if its bytes are with us; its digest can be sent in place of the bytes next time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    photo: Option<StoredImage>,
+}
+
+/// An image that we hold.
+#[derive(Serialize, ToSchema)]
+pub struct StoredImage {
+    /// The SHA-256 of its bytes in hexadecimal.
+    sha256: String,
+    /// Their number.
+    size: u64,
+}
+
+impl From<Receipt> for AcceptedNotification {
+    fn from(receipt: Receipt) -> Self {
+        Self {
+            id: receipt.accepted.id.to_string(),
+            status: receipt.accepted.status,
+            bot: receipt.bot.into(),
+            created_at: receipt.accepted.accepted_at,
+            photo: receipt.image.map(|(sha256, size)| StoredImage { sha256: sha256.into(), size }),
+        }
+    }
+}
+
+/// A notification and what became of it. Members without a value are `null`.
+#[derive(Serialize, ToSchema)]
+pub struct Notification {
+    /// Its id.
+    #[schema(format = Uuid)]
+    id: String,
+    /// Where it stands. The last five are final.
+    status: Status,
+    /// The bot that sends it.
+    bot: String,
+    /// Where it goes: a number or an @username. Follows a chat that has moved.
+    chat_id: ChatId,
+    /// Its lane.
+    priority: Lane,
+    /// What happens in doubt.
+    delivery: Delivery,
+    /// The caller's labels.
+    tags: Vec<String>,
+    /// When it was accepted; after a retry, when that was.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// Not to be sent before this.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    send_at: Option<Timestamp>,
+    /// Not to be sent after this.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+    /// The last 50 attempts, oldest first.
+    attempts: Vec<AttemptView>,
+    /// Telegram's number of the message, once sent.
+    message_id: Option<i64>,
+    /// The file_id under which this bot may send the same image again.
+    file_id: Option<String>,
+    /// The image.
+    photo: Option<PhotoView>,
+    /// Why it failed, or is not known to have arrived.
+    failure: Option<FailureView>,
+    /// When the next attempt is due.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_attempt_at: Option<Timestamp>,
+    /// The last change.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+/// One attempt at delivery.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
+pub struct AttemptView {
+    /// When it began.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// How long until its answer, in milliseconds.
+    duration_ms: u64,
+    /// How it ended.
+    outcome: AttemptOutcome,
+    /// Whether the image's bytes travelled.
+    uploaded: bool,
+    /// Telegram's error code.
+    error_code: Option<u16>,
+    /// Telegram's own words, or what happened on the way to it.
+    reason: Option<String>,
+    /// The wait that Telegram asked for, in seconds.
+    retry_after: Option<u64>,
+}
+
+/// The image: one of digest (with its size), address, file_id.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = Photo)]
+pub enum PhotoView {
+    /// We hold it.
+    Stored(StoredImage),
+    /// Telegram fetches it.
+    Url {
+        /// The address.
+        url: String,
+    },
+    /// Telegram has it.
+    FileId {
+        /// The file_id.
+        file_id: String,
+    },
+}
+
+/// Why a notification did not arrive.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Failure)]
+pub struct FailureView {
+    /// What kind of reason.
+    class: FailureClass,
+    /// Telegram's error code.
+    error_code: Option<u16>,
+    /// Telegram's own words where it spoke, ours where it did not.
+    description: String,
+}
+
+/// A page of a listing, newest first.
+#[derive(Serialize, ToSchema)]
+pub struct NotificationPage {
+    /// The notifications.
+    notifications: Vec<Notification>,
+    /// The `cursor` of the next page; `null` on the last.
+    next_cursor: Option<String>,
+}
+
+impl From<Page> for NotificationPage {
+    fn from(page: Page) -> Self {
+        Self {
+            notifications: page.records.into_iter().map(Notification::from).collect(),
+            next_cursor: page.next.map(|id| id.to_string()),
+        }
+    }
+}
+
+impl From<Record> for Notification {
+    fn from(record: Record) -> Self {
+        let notification = record.notification;
+        Self {
+            id: notification.id.to_string(),
+            status: record.status,
+            bot: notification.bot.into(),
+            chat_id: notification.chat_id,
+            priority: notification.lane,
+            delivery: notification.delivery,
+            tags: notification.tags,
+            created_at: notification.accepted_at,
+            send_at: notification.send_at,
+            expires_at: notification.expires_at,
+            attempts: record.attempts.into_iter().map(AttemptView::from).collect(),
+            message_id: record.message_id,
+            file_id: record.file_id,
+            photo: notification.call.media.into_iter().next().map(|media| PhotoView::from(media.source)),
+            failure: record.failure.map(FailureView::from),
+            next_attempt_at: record.next_attempt_at,
+            updated_at: record.updated_at,
+        }
+    }
+}
+
+impl From<Attempt> for AttemptView {
+    fn from(attempt: Attempt) -> Self {
+        Self {
+            at: attempt.at,
+            duration_ms: attempt.duration_ms,
+            outcome: attempt.outcome,
+            uploaded: attempt.uploaded,
+            error_code: attempt.error_code,
+            reason: attempt.reason,
+            retry_after: attempt.retry_after,
+        }
+    }
+}
+
+impl From<MediaSource> for PhotoView {
+    fn from(source: MediaSource) -> Self {
+        match source {
+            MediaSource::Blob { sha256, size } => Self::Stored(StoredImage { sha256: sha256.into(), size }),
+            MediaSource::Url(url) => Self::Url { url },
+            MediaSource::FileId(file_id) => Self::FileId { file_id },
+        }
+    }
+}
+
+impl From<Failure> for FailureView {
+    fn from(failure: Failure) -> Self {
+        Self { class: failure.class, error_code: failure.error_code, description: failure.description }
+    }
+}

@@ -1,0 +1,154 @@
+//! Why a request is not taken: one table of codes, one shape for every face to put into its own dialect.
+
+use crate::ports::{AcceptError, BlobError, LedgerError};
+
+/// A refusal: the code for programs, the field to blame if there is one, and a sentence that says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {detail}", code.as_str())]
+pub struct Refusal {
+    /// What kind of refusal.
+    pub code: Code,
+    /// The field, query parameter or header to blame.
+    pub field: Option<String>,
+    /// What is wrong and what to do about it; repeats no secret and no caption.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// A refusal of the request as a whole.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, field: None, detail: detail.into() }
+    }
+
+    /// A refusal of one field.
+    pub fn field(code: Code, field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { code, field: Some(field.into()), detail: detail.into() }
+    }
+
+    /// A part that is needed does not answer. The reason goes to the log, where it is handled; the caller learns which
+    /// part it is and what to do.
+    pub fn unavailable(part: &str, reason: &dyn std::fmt::Display) -> Self {
+        tracing::warn!(part, reason = %reason, "a needed part is away");
+        Self::new(
+            Code::Unavailable,
+            format!("The {part} is not available, so nothing was done. Try again after the time given in Retry-After."),
+        )
+    }
+
+    /// The disk or the queue is full.
+    pub fn no_room(reason: &dyn std::fmt::Display) -> Self {
+        tracing::warn!(reason = %reason, "no room for what a caller hands in");
+        Self::new(
+            Code::NoRoom,
+            "There is no room for it: the disk or the queue is full. Nothing was accepted; try again later.",
+        )
+    }
+}
+
+impl From<AcceptError> for Refusal {
+    fn from(error: AcceptError) -> Self {
+        match error {
+            AcceptError::KeyReused => Self::field(
+                Code::IdempotencyKeyReused,
+                "Idempotency-Key",
+                "This key was used with another request. Use a fresh key for every new notification.",
+            ),
+            AcceptError::Unavailable { part, reason } => Self::unavailable(part, &reason),
+            AcceptError::Full(reason) => Self::no_room(&reason),
+        }
+    }
+}
+
+impl From<BlobError> for Refusal {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::Unavailable(reason) => Self::unavailable("image store", &reason),
+            BlobError::Full(reason) => Self::no_room(&reason),
+        }
+    }
+}
+
+impl From<LedgerError> for Refusal {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Unavailable(reason) => Self::unavailable("ledger", &reason),
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($variant:ident = $name:literal, $status:literal, $title:literal;)*) => {
+        /// The kinds of refusals. Their names are part of the interface and never change.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $title] $variant,)*
+        }
+
+        impl Code {
+            /// All codes.
+            pub const ALL: &'static [Code] = &[$(Self::$variant,)*];
+
+            /// The stable name.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The HTTP status.
+            pub fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+
+            /// A few words that are the same for every refusal of the kind.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    MalformedJson = "malformed_json", 400, "The body is not valid JSON";
+    MalformedMultipart = "malformed_multipart", 400, "The body is not valid multipart/form-data";
+    InvalidBase64 = "invalid_base64", 400, "The image is not valid base64";
+    IncompleteBody = "incomplete_body", 400, "The body ended early";
+    MissingField = "missing_field", 400, "A required field is missing";
+    UnknownField = "unknown_field", 400, "There is no such field";
+    DuplicateField = "duplicate_field", 400, "A field is given twice";
+    InvalidField = "invalid_field", 400, "A field has a value that it cannot have";
+    InvalidChatId = "invalid_chat_id", 400, "chat_id is not a chat id";
+    InvalidPhoto = "invalid_photo", 400, "photo names no image";
+    UnknownBot = "unknown_bot", 400, "There is no such bot";
+    UnknownImage = "unknown_image", 400, "No image with this digest is held";
+    CaptionTooLong = "caption_too_long", 400, "The caption is too long";
+    NotAnImage = "not_an_image", 400, "The bytes are not an image that Telegram takes as a photo";
+    ImageDimensions = "image_dimensions", 400, "The image is too large in pixels";
+    ImageRatio = "image_ratio", 400, "The image is too long and narrow";
+    InvalidIdempotencyKey = "invalid_idempotency_key", 400, "The idempotency key is malformed";
+    InvalidQuery = "invalid_query", 400, "A query parameter has a value that it cannot have";
+    Unauthorized = "unauthorized", 401, "An API key is needed";
+    NotFound = "not_found", 404, "There is nothing here";
+    NotificationNotFound = "notification_not_found", 404, "There is no such notification";
+    MethodNotAllowed = "method_not_allowed", 405, "The method does not fit this address";
+    RequestTimeout = "request_timeout", 408, "The body came too slowly";
+    TooLate = "too_late", 409, "It is too late to cancel";
+    NotRetryable = "not_retryable", 409, "The notification cannot be tried again";
+    ImageGone = "image_gone", 410, "The image is no longer held";
+    PhotoTooLarge = "photo_too_large", 413, "The image is over 10 MiB";
+    BodyTooLarge = "body_too_large", 413, "The body is too large";
+    UnsupportedMediaType = "unsupported_media_type", 415, "The body's type is not supported";
+    IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key was used with another request";
+    Internal = "internal", 500, "Something went wrong on our side";
+    Unavailable = "unavailable", 503, "A needed part is away";
+    NoRoom = "no_room", 507, "There is no room";
+}
+
+impl Code {
+    /// After how many seconds it makes sense to try again.
+    pub fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::Unavailable => Some(2),
+            Self::NoRoom => Some(30),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Uploads on their way to the blob store: written to a temporary file while they arrive, hashed on the way, cut off
+//! when they are too large or no image.
+
+use super::image;
+use super::refusal::{Code, Refusal};
+use crate::domain::{ImageFormat, Sha256};
+use crate::ports::Spooled;
+use sha2::Digest;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use tempfile::{NamedTempFile, TempPath};
+use tokio::task::spawn_blocking;
+
+/// The largest photo in bytes (Bot API server).
+pub const PHOTO_LIMIT: u64 = 10_485_760;
+/// How many bytes of one upload are in memory before they are written.
+const PIECE: usize = 64 * 1024;
+/// What a killed process left behind is removed after this; no upload lasts nearly as long.
+const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
+const PREFIX: &str = "upload-";
+
+/// The folder that uploads are spooled in.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    folder: PathBuf,
+}
+
+impl Spool {
+    /// Makes the folder if it is missing and removes what an earlier process left behind.
+    pub fn open(folder: PathBuf) -> io::Result<Self> {
+        std::fs::create_dir_all(&folder)?;
+        for entry in std::fs::read_dir(&folder)?.flatten() {
+            if is_leftover(&entry).unwrap_or(false) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+        Ok(Self { folder })
+    }
+
+    /// Begins an upload.
+    pub fn begin(&self) -> Writer {
+        Writer { folder: self.folder.clone(), piece: Vec::new(), sink: None, size: 0, format: None }
+    }
+}
+
+fn is_leftover(entry: &std::fs::DirEntry) -> io::Result<bool> {
+    let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+    let age = SystemTime::now().duration_since(entry.metadata()?.modified()?).unwrap_or_default();
+    Ok(ours && age > LEFTOVER_AGE)
+}
+
+/// An upload that is arriving. Dropping it removes the file.
+pub struct Writer {
+    folder: PathBuf,
+    piece: Vec<u8>,
+    sink: Option<Sink>,
+    size: u64,
+    format: Option<ImageFormat>,
+}
+
+struct Sink {
+    file: NamedTempFile,
+    hasher: sha2::Sha256,
+}
+
+impl Writer {
+    /// Takes some bytes; refuses them as soon as it is clear that the whole will be.
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Refusal> {
+        self.size += bytes.len() as u64;
+        if self.size > PHOTO_LIMIT {
+            return Err(Refusal::field(
+                Code::PhotoTooLarge,
+                "photo",
+                format!("A photo may have {PHOTO_LIMIT} bytes (10 MiB). Scale it down or compress it further."),
+            ));
+        }
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.piece.len()));
+            self.piece.extend_from_slice(now);
+            bytes = later;
+            if self.format.is_none() && self.piece.len() >= ImageFormat::SNIFF_BYTES {
+                self.format = Some(image::format(&self.piece)?);
+            }
+            if self.piece.len() >= PIECE {
+                self.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the upload, and checks what can only be checked on the whole.
+    pub async fn finish(mut self) -> Result<Upload, Refusal> {
+        let format = match self.format {
+            Some(format) => format,
+            None => image::format(&self.piece)?,
+        };
+        self.flush().await?;
+        let Some(sink) = self.sink.take() else {
+            return Err(Refusal::new(Code::Internal, "The upload was lost on the way to the disk."));
+        };
+        let size = self.size;
+        blocking(move || {
+            let file = sink.file.reopen().map_err(|e| refuse_io(&e))?;
+            image::check_geometry(file, format)?;
+            let sha256 = Sha256::from_bytes(sink.hasher.finalize().into());
+            Ok(Upload { path: sink.file.into_temp_path(), sha256, size, format })
+        })
+        .await
+    }
+
+    async fn flush(&mut self) -> Result<(), Refusal> {
+        let piece = std::mem::take(&mut self.piece);
+        let (sink, folder) = (self.sink.take(), self.folder.clone());
+        let (sink, mut piece) = blocking(move || {
+            let write = || -> io::Result<Sink> {
+                let mut sink = match sink {
+                    Some(sink) => sink,
+                    None => Sink { file: create(&folder)?, hasher: sha2::Sha256::new() },
+                };
+                sink.hasher.update(&piece);
+                sink.file.write_all(&piece)?;
+                Ok(sink)
+            };
+            let sink = write().map_err(|e| refuse_io(&e))?;
+            Ok((sink, piece))
+        })
+        .await?;
+        piece.clear();
+        (self.sink, self.piece) = (Some(sink), piece);
+        Ok(())
+    }
+}
+
+fn create(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Refusal::unavailable("spool", &error)),
+    }
+}
+
+fn refuse_io(error: &io::Error) -> Refusal {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Refusal::no_room(error),
+        _ => Refusal::unavailable("spool", error),
+    }
+}
+
+/// A complete image on local disk. Dropping it removes the file.
+#[derive(Debug)]
+pub struct Upload {
+    path: TempPath,
+    sha256: Sha256,
+    size: u64,
+    format: ImageFormat,
+}
+
+impl Upload {
+    /// What the blob store is given.
+    pub fn spooled(&self) -> Spooled {
+        Spooled { path: self.path.to_path_buf(), sha256: self.sha256, size: self.size }
+    }
+
+    /// The digest of its bytes.
+    pub fn sha256(&self) -> Sha256 {
+        self.sha256
+    }
+
+    /// The format of its bytes.
+    pub fn format(&self) -> ImageFormat {
+        self.format
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gif(size: usize) -> Vec<u8> {
+        let mut bytes = b"GIF89a\x05\0\x07\0\0\0\0".to_vec();
+        bytes.resize(size, 7);
+        bytes
+    }
+
+    fn files(folder: &Path) -> usize {
+        std::fs::read_dir(folder).unwrap().count()
+    }
+
+    #[tokio::test]
+    async fn an_upload_is_hashed_as_it_is_written_and_removed_when_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path().join("spool")).unwrap();
+        let bytes = gif(300_000);
+        for step in [1000, 65_536, 300_000] {
+            let mut writer = spool.begin();
+            for piece in bytes.chunks(step) {
+                writer.write(piece).await.unwrap();
+            }
+            let upload = writer.finish().await.unwrap();
+            assert_eq!((upload.sha256(), upload.spooled().size), (Sha256::of(&bytes), 300_000));
+            assert_eq!(std::fs::read(upload.spooled().path).unwrap(), bytes);
+            drop(upload);
+            assert_eq!(files(&folder.path().join("spool")), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_image_is_refused_at_its_first_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = Spool::open(folder.path().to_owned()).unwrap().begin();
+        writer.write(b"not an").await.unwrap();
+        assert_eq!(writer.write(b" image").await.unwrap_err().code, Code::NotAnImage);
+        assert_eq!(files(folder.path()), 0);
+    }
+
+    #[tokio::test]
+    async fn one_byte_over_the_limit_is_too_large_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path().to_owned()).unwrap();
+        let limit = usize::try_from(PHOTO_LIMIT).unwrap();
+        let mut writer = spool.begin();
+        writer.write(&gif(limit)).await.unwrap();
+        assert_eq!(writer.write(b"x").await.unwrap_err().code, Code::PhotoTooLarge);
+        drop(writer);
+        assert_eq!(files(folder.path()), 0);
+        let mut writer = spool.begin();
+        writer.write(&gif(limit)).await.unwrap();
+        assert!(writer.finish().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn nothing_at_all_and_a_cut_off_header_are_no_images() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path().to_owned()).unwrap();
+        for bytes in [&b""[..], b"\xff\xd8\xff", b"GIF89a"] {
+            let mut writer = spool.begin();
+            writer.write(bytes).await.unwrap();
+            assert_eq!(writer.finish().await.unwrap_err().code, Code::NotAnImage);
+        }
+        assert_eq!(files(folder.path()), 0);
+    }
+
+    #[test]
+    fn leftovers_of_a_killed_process_are_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = SystemTime::now() - 2 * LEFTOVER_AGE;
+        for (name, age) in [("upload-old", Some(old)), ("upload-new", None), ("other", Some(old))] {
+            let file = std::fs::File::create(folder.path().join(name)).unwrap();
+            if let Some(age) = age {
+                file.set_modified(age).unwrap();
+            }
+        }
+        Spool::open(folder.path().to_owned()).unwrap();
+        assert!(!folder.path().join("upload-old").exists());
+        assert_eq!(files(folder.path()), 2);
+    }
+}

@@ -1,0 +1,111 @@
+//! All state that changes, behind one lock.
+
+use super::Options;
+use super::error::ApiError;
+use super::faults::Faults;
+use super::limits::{Limiter, Verdict};
+use super::log::Log;
+use super::message::Message;
+use super::pacing::Pacing;
+use super::stats::Counters;
+use serde::Deserialize;
+use std::collections::HashMap;
+
+/// Which messages are asked for; empty for all.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// Of this bot.
+    pub bot: Option<u64>,
+    /// To this chat.
+    pub chat_id: Option<i64>,
+    /// With a greater number in the log.
+    pub after: Option<u64>,
+    /// At most so many: the first ones after `after`, or without it the newest.
+    pub limit: Option<usize>,
+}
+
+impl Filter {
+    pub(super) fn matches(&self, message: &Message) -> bool {
+        self.bot.is_none_or(|bot| bot == message.bot) && self.chat_id.is_none_or(|chat| chat == message.chat_id)
+    }
+}
+
+/// All state that changes.
+pub(super) struct Desk {
+    pub log: Log,
+    pub stats: Counters,
+    pub faults: Faults,
+    pub pacing: Pacing,
+    pub limiter: Limiter,
+    /// Groups that have another id now.
+    pub migrations: HashMap<i64, i64>,
+    /// How often a bot's file_ids were forgotten.
+    epochs: HashMap<u64, u32>,
+    /// The last message number of each bot. In private chats and basic groups Telegram counts per account, so that in
+    /// each chat the numbers increase.
+    message_ids: HashMap<u64, i64>,
+    albums: u64,
+}
+
+impl Desk {
+    pub fn new(options: &Options) -> Self {
+        Self {
+            log: Log::new(options.messages_kept),
+            stats: Counters::default(),
+            faults: Faults::new(options.seed),
+            pacing: Pacing::default(),
+            limiter: Limiter::new(options.limits),
+            migrations: HashMap::new(),
+            epochs: HashMap::new(),
+            message_ids: HashMap::new(),
+            albums: 0,
+        }
+    }
+
+    /// Asks the limits, and counts a refusal.
+    pub fn admit(&mut self, now: f64, bot: u64, chat_id: i64, cost: usize, edit: bool) -> Result<(), ApiError> {
+        match self.limiter.admit(now, bot, chat_id, cost, edit) {
+            Verdict::Passed => Ok(()),
+            Verdict::Refused { retry_after, violation } => {
+                self.stats.refused(bot, violation);
+                Err(ApiError::flood(retry_after))
+            }
+        }
+    }
+
+    /// Takes a message that was admitted, and gives it its numbers.
+    pub fn post(&mut self, now: f64, mut message: Message) -> Message {
+        let last = self.message_ids.entry(message.bot).or_default();
+        *last += 1;
+        message.message_id = *last;
+        self.stats.sent(now, &message);
+        self.log.push(message).clone()
+    }
+
+    /// A number for an album.
+    pub fn next_album(&mut self) -> String {
+        self.albums += 1;
+        format!("{}", 13_000_000_000_000_000 + self.albums)
+    }
+
+    pub fn epoch(&self, bot: u64) -> u32 {
+        self.epochs.get(&bot).copied().unwrap_or(0)
+    }
+
+    /// From now on no file_id of the bot is good.
+    pub fn forget_file_ids(&mut self, bot: u64) {
+        *self.epochs.entry(bot).or_default() += 1;
+    }
+
+    /// Starts again; only file_ids and numbers go on.
+    pub fn reset(&mut self, options: &Options) {
+        let fresh = Self::new(options);
+        self.log.clear();
+        self.stats = fresh.stats;
+        self.faults = fresh.faults;
+        self.pacing = fresh.pacing;
+        self.limiter = fresh.limiter;
+        self.migrations = fresh.migrations;
+    }
+}

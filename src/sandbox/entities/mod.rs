@@ -1,0 +1,196 @@
+//! Captions and texts: their markup taken out, their length checked.
+
+mod html;
+mod markdown;
+mod markdown_v2;
+
+use super::arguments::Arguments;
+use super::error::ApiError;
+use serde_json::{Map, Value, json};
+
+/// The longest caption, in characters after its markup was parsed (Bot API).
+pub(super) const MAX_CAPTION: usize = 1024;
+/// The longest text, in characters after its markup was parsed (Bot API).
+pub(super) const MAX_TEXT: usize = 4096;
+/// The longest argument, in bytes (Bot API server).
+const MAX_ARGUMENT: usize = 32_768;
+
+/// A text without markup, and what the markup said.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Formatted {
+    pub text: String,
+    pub entities: Vec<Value>,
+}
+
+/// Parses a text by the `parse_mode` or the entities that go with it; `names` are those of the entities' argument.
+pub(super) fn parse(text: &str, mode: &str, entities: Option<&str>) -> Result<Formatted, ApiError> {
+    if text.len() > MAX_ARGUMENT {
+        return Err(ApiError::bad("text is too long"));
+    }
+    let parsed = match mode.to_ascii_lowercase().as_str() {
+        "" => return Ok(trimmed(Formatted { text: text.to_owned(), entities: given(entities)? })),
+        "html" => html::parse(text),
+        "markdownv2" => markdown_v2::parse(text),
+        "markdown" => markdown::parse(text),
+        _ => return Err(ApiError::bad("unsupported parse_mode")),
+    };
+    parsed.map(trimmed).map_err(|why| ApiError::bad(format!("can't parse entities: {why}")))
+}
+
+/// The caption of a message with media, from its arguments.
+pub(super) fn caption(arguments: &Arguments) -> Result<Formatted, ApiError> {
+    let get = |name| arguments.text(name).unwrap_or("");
+    checked_caption(parse(get("caption"), get("parse_mode"), arguments.text("caption_entities"))?)
+}
+
+/// Refuses a caption that is too long.
+pub(super) fn checked_caption(caption: Formatted) -> Result<Formatted, ApiError> {
+    if caption.text.chars().count() > MAX_CAPTION {
+        return Err(ApiError::bad("message caption is too long"));
+    }
+    Ok(caption)
+}
+
+fn given(entities: Option<&str>) -> Result<Vec<Value>, ApiError> {
+    let Some(text) = entities else { return Ok(Vec::new()) };
+    let wrong = |why: &str| ApiError::bad(format!("can't parse MessageEntity: {why}"));
+    let Ok(Value::Array(entities)) = serde_json::from_str(text) else { return Err(wrong("Array expected")) };
+    for entity in &entities {
+        let number = |name| entity.get(name).is_some_and(Value::is_i64);
+        if !entity.get("type").is_some_and(Value::is_string) || !number("offset") || !number("length") {
+            return Err(wrong("type, offset and length are needed"));
+        }
+    }
+    Ok(entities)
+}
+
+/// Telegram takes white space off the ends, as far as no entity hangs on it.
+fn trimmed(mut formatted: Formatted) -> Formatted {
+    formatted.text.truncate(formatted.text.trim_end().len());
+    if formatted.entities.is_empty() {
+        formatted.text = formatted.text.trim_start().to_owned();
+    }
+    let end = utf16(&formatted.text) as u64;
+    formatted.entities.retain_mut(|entity| {
+        let offset = entity["offset"].as_u64().unwrap_or(0);
+        let length = entity["length"].as_u64().unwrap_or(0).min(end.saturating_sub(offset));
+        entity["length"] = length.into();
+        length > 0
+    });
+    formatted
+}
+
+/// The length by which entities are measured.
+fn utf16(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+/// An entity from an offset to the end of the text so far.
+fn entity(kind: &str, offset: usize, text: &str, more: &[(&str, &str)]) -> Value {
+    let mut entity = Map::new();
+    entity.insert("offset".into(), json!(offset));
+    entity.insert("length".into(), json!(utf16(text) - offset));
+    entity.insert("type".into(), kind.into());
+    entity.extend(more.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
+    Value::Object(entity)
+}
+
+/// Puts entities in the order in which Telegram lists them.
+fn sorted(mut entities: Vec<Value>) -> Vec<Value> {
+    let number = |entity: &Value, name: &str| entity[name].as_u64().unwrap_or(0);
+    entities.retain(|entity| number(entity, "length") > 0);
+    entities.sort_by_key(|entity| (number(entity, "offset"), std::cmp::Reverse(number(entity, "length"))));
+    entities
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text and its entities as `type@offset+length`.
+    fn read(mode: &str, text: &str) -> (String, Vec<String>) {
+        let formatted = parse(text, mode, None).unwrap();
+        let short = |e: &Value| format!("{}@{}+{}", e["type"].as_str().unwrap(), e["offset"], e["length"]);
+        (formatted.text.clone(), formatted.entities.iter().map(short).collect())
+    }
+
+    fn wrong(mode: &str, text: &str) -> String {
+        parse(text, mode, None).unwrap_err().description
+    }
+
+    fn entities(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn html_is_taken_out_and_measured_in_utf16() {
+        assert_eq!(
+            read("HTML", "😀<b>bold <i>both</i></b> &lt;x&gt; &#33;<a href=\"https://e.org\">link</a>"),
+            ("😀bold both <x> !link".into(), entities(&["bold@2+9", "italic@7+4", "text_link@17+4"]))
+        );
+        assert_eq!(read("html", "a<pre><code class=\"language-rust\">b</code></pre>").0, "ab");
+        assert_eq!(read("html", "<span class=\"tg-spoiler\">x</span>").1, ["spoiler@0+1"]);
+        assert_eq!(
+            wrong("HTML", "<x>"),
+            "Bad Request: can't parse entities: Unsupported start tag \"x\" at byte offset 0"
+        );
+        assert_eq!(
+            wrong("HTML", "<b>a</i>"),
+            "Bad Request: can't parse entities: Unmatched end tag at byte offset 4, expected \"</b>\", found \"</i>\""
+        );
+        assert!(wrong("HTML", "<b>a").contains("Can't find end tag corresponding to start tag \"b\""));
+        assert!(wrong("HTML", "a</b>").contains("Unexpected end tag at byte offset 1"));
+        assert!(wrong("HTML", "a < b").contains("Unsupported start tag \"\" at byte offset 2"));
+    }
+
+    #[test]
+    fn markdown_v2_is_taken_out_and_reserved_characters_are_refused() {
+        assert_eq!(
+            read("MarkdownV2", "*bold _both_* __under__ ~no~ ||x|| `a.b` [link](https://e.org)\\!"),
+            (
+                "bold both under no x a.b link!".into(),
+                entities(&[
+                    "bold@0+9",
+                    "italic@5+4",
+                    "underline@10+5",
+                    "strikethrough@16+2",
+                    "spoiler@19+1",
+                    "code@21+3",
+                    "text_link@25+4"
+                ])
+            )
+        );
+        assert_eq!(read("markdownv2", "```rust\nfn main() {}```").1, ["pre@0+12"]);
+        assert_eq!(
+            wrong("MarkdownV2", "a.b"),
+            "Bad Request: can't parse entities: Character '.' is reserved and must be escaped with the preceding '\\'"
+        );
+        assert_eq!(
+            wrong("MarkdownV2", "a *b"),
+            "Bad Request: can't parse entities: Can't find end of Bold entity at byte offset 2"
+        );
+    }
+
+    #[test]
+    fn old_markdown_knows_no_nesting() {
+        assert_eq!(
+            read("Markdown", "*b* _i_ `c` [l](http://e.org) a.b"),
+            ("b i c l a.b".into(), entities(&["bold@0+1", "italic@2+1", "code@4+1", "text_link@6+1"]))
+        );
+        assert!(wrong("Markdown", "a *b").contains("Can't find end of the entity starting at byte offset 2"));
+    }
+
+    #[test]
+    fn captions_are_measured_after_parsing() {
+        let long = format!("<b>{}</b>", "é".repeat(1024));
+        assert!(checked_caption(parse(&long, "HTML", None).unwrap()).is_ok());
+        let longer = parse(&"é".repeat(1025), "", None).unwrap();
+        assert_eq!(checked_caption(longer).unwrap_err().description, "Bad Request: message caption is too long");
+        assert_eq!(parse(&"x".repeat(32_769), "", None).unwrap_err().description, "Bad Request: text is too long");
+        assert_eq!(wrong("BBCode", "x"), "Bad Request: unsupported parse_mode");
+        assert_eq!(
+            parse("x", "", Some("{}")).unwrap_err().description,
+            "Bad Request: can't parse MessageEntity: Array expected"
+        );
+    }
+}

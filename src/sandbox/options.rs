@@ -1,0 +1,110 @@
+//! How a sandbox behaves.
+
+use super::Limits;
+use secrecy::{ExposeSecret, SecretString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a sandbox behaves; the default is a lawful Telegram that answers at once.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whose tokens are good.
+    pub bots: Bots,
+    /// Telegram's limits, answered with 429 when broken; `None` for none.
+    pub limits: Option<Limits>,
+    /// Whether repeated uploads of the same size are slowed down, as the Bot API server does.
+    pub pace_uploads: bool,
+    /// How long every call takes at least.
+    pub latency: Duration,
+    /// Where pictures are kept; by default in a temporary folder that goes with the sandbox.
+    pub store_dir: Option<PathBuf>,
+    /// How many pictures are kept at most; the oldest go first.
+    pub store_files: usize,
+    /// How many bytes of pictures are kept at most; the oldest go first.
+    pub store_bytes: u64,
+    /// How many of the newest messages are remembered.
+    pub messages_kept: usize,
+    /// Where the randomness of faults with a probability starts, so that a run can be repeated.
+    pub seed: u64,
+    /// Threads that answer requests.
+    pub workers: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            bots: Bots::Any,
+            limits: Some(Limits::default()),
+            pace_uploads: true,
+            latency: Duration::ZERO,
+            store_dir: None,
+            store_files: 10_000,
+            store_bytes: 1 << 30,
+            messages_kept: 200_000,
+            seed: 0,
+            workers: 1,
+        }
+    }
+}
+
+/// Whose tokens are good.
+#[derive(Clone, Debug)]
+pub enum Bots {
+    /// Every well-formed token; the number in front of it is the bot's id.
+    Any,
+    /// These tokens; all others are answered 401.
+    Only(Vec<SecretString>),
+}
+
+/// What a token is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Good; the bot's id.
+    Good(u64),
+    /// Well-formed, of no bot.
+    Unknown,
+    /// Not a token.
+    Malformed,
+}
+
+impl Bots {
+    /// Checks a token as the Bot API server does: at most 80 characters, a number up to 2^54, a colon, a secret of at
+    /// least 24 base64url characters.
+    pub(super) fn standing(&self, token: &str) -> Standing {
+        let Some((number, secret)) = token.split_once(':') else { return Standing::Malformed };
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        let digits = !number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
+        let whole = token.len() <= 80 && secret.len() >= 24 && secret.bytes().all(fits);
+        match number.parse::<u64>() {
+            Ok(id) if digits && whole && id <= 1 << 54 => match self {
+                Self::Only(tokens) if !tokens.iter().any(|known| known.expose_secret() == token) => Standing::Unknown,
+                _ => Standing::Good(id),
+            },
+            _ => Standing::Malformed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
+
+    #[test]
+    fn any_well_formed_token_is_good_unless_the_bots_are_named() {
+        assert_eq!(Bots::Any.standing(TOKEN), Standing::Good(123_456));
+        let only = Bots::Only(vec![TOKEN.to_owned().into()]);
+        assert_eq!(only.standing(TOKEN), Standing::Good(123_456));
+        assert_eq!(only.standing("123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew12"), Standing::Unknown);
+        for bad in ["", "1", "0123:ABC-DEF1234ghIkl-zyx57W2v1u", "123:short", ":ABC-DEF1234ghIkl-zyx57W2v1u"] {
+            assert_eq!(Bots::Any.standing(bad), Standing::Malformed, "{bad}");
+        }
+    }
+
+    #[test]
+    fn debug_hides_the_tokens() {
+        let options = Options { bots: Bots::Only(vec![TOKEN.to_owned().into()]), ..Options::default() };
+        assert!(!format!("{options:?}").contains("ABC-DEF"));
+    }
+}

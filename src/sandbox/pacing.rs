@@ -1,0 +1,55 @@
+//! Repeated uploads of the same size are slowed down, as the Bot API server does: for each total size over 100,000
+//! bytes, per bot, calls are spaced by 0.2 to 0.9 seconds with an allowance of one second, and refused when more than
+//! five seconds of them are waiting.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Up to this size nothing is slowed down.
+const SMALL: u64 = 100_000;
+const ALLOWANCE: f64 = 1.0;
+const BACKLOG: f64 = 5.0;
+/// How long a refusal is held back.
+pub(super) const REFUSAL_HELD: Duration = Duration::from_secs(3);
+/// What a refusal says.
+pub(super) const REFUSAL_RETRY_AFTER: u64 = 60;
+
+/// When the next upload of a size is due, by bot and size.
+#[derive(Default)]
+pub(super) struct Pacing(HashMap<(u64, u64), f64>);
+
+impl Pacing {
+    /// How long an upload of `bytes` in sum must wait, or `None` if it is refused.
+    pub fn wait(&mut self, now: f64, bot: u64, bytes: u64) -> Option<Duration> {
+        if bytes <= SMALL {
+            return Some(Duration::ZERO);
+        }
+        if self.0.len() > 10_000 {
+            self.0.retain(|_, due| *due > now - ALLOWANCE);
+        }
+        let due = self.0.entry((bot, bytes)).or_insert(f64::MIN);
+        let turn = due.max(now - ALLOWANCE);
+        if turn - now > BACKLOG {
+            return None;
+        }
+        *due = turn + (bytes as f64 * 1e-7).clamp(0.2, 0.9);
+        Some(Duration::from_secs_f64((turn - now).max(0.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_picture_uploaded_again_and_again_is_capped_near_five_a_second_and_refused_after_thirty() {
+        let mut pacing = Pacing::default();
+        let waits: Vec<_> = (0..40).map(|_| pacing.wait(0.0, 1, 300_000)).collect();
+        assert_eq!(waits[5], Some(Duration::ZERO), "the allowance");
+        assert!(waits[25].unwrap() >= Duration::from_secs_f64(3.9));
+        assert!((30..=32).contains(&waits.iter().take_while(|wait| wait.is_some()).count()));
+        assert_eq!(pacing.wait(0.0, 1, 300_001), Some(Duration::ZERO), "another size is free");
+        assert_eq!(pacing.wait(0.0, 2, 300_000), Some(Duration::ZERO), "another bot is free");
+        assert!((0..100).all(|_| pacing.wait(0.0, 1, SMALL) == Some(Duration::ZERO)));
+    }
+}

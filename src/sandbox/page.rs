@@ -1,0 +1,109 @@
+//! The page on which the delivered pictures are seen, its events, and the pictures themselves.
+
+use super::{Event, State};
+use crate::domain::{ImageFormat, Sha256};
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
+use futures_util::stream;
+use std::convert::Infallible;
+use std::time::Duration;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+/// Nothing but what the page brings along may load or run, whatever a caption holds.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// A sign of life for proxies and browsers on a quiet stream of events.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+const READ_AT_ONCE: usize = 64 << 10;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .route("/", web::get().to(async || asset("text/html", include_str!("page/index.html"))))
+        .route("/sandbox/page.css", web::get().to(async || asset("text/css", include_str!("page/page.css"))))
+        .route("/sandbox/page.js", web::get().to(async || asset("text/javascript", include_str!("page/page.js"))))
+        .route("/sandbox/events", web::get().to(events))
+        .route("/sandbox/pictures/{sha256}", web::get().to(picture_by_digest));
+}
+
+fn asset(kind: &str, content: &'static str) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(format!("{kind}; charset=utf-8"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .body(content)
+}
+
+/// Server-Sent Events: `message` for one that was sent, changed or deleted, `reset`, and `lag` when some were missed.
+async fn events(state: Data<State>) -> HttpResponse {
+    let receiver = state.events.subscribe();
+    let hello = Bytes::from_static(b"retry: 1000\n\n");
+    let body = stream::unfold((receiver, Some(hello)), |(mut receiver, hello)| async move {
+        let chunk = match hello {
+            Some(hello) => hello,
+            None => next_event(&mut receiver).await?,
+        };
+        Some((Ok::<_, Infallible>(chunk), (receiver, None)))
+    });
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .streaming(Box::pin(body))
+}
+
+async fn next_event(receiver: &mut Receiver<Event>) -> Option<Bytes> {
+    let text = match tokio::time::timeout(SIGN_OF_LIFE, receiver.recv()).await {
+        Err(_) => ": still here\n\n".to_owned(),
+        Ok(Ok((name, data))) => format!("event: {name}\ndata: {data}\n\n"),
+        Ok(Err(RecvError::Lagged(_))) => "event: lag\ndata: {}\n\n".to_owned(),
+        Ok(Err(RecvError::Closed)) => return None,
+    };
+    Some(text.into())
+}
+
+async fn picture_by_digest(state: Data<State>, digest: Path<String>) -> HttpResponse {
+    match digest.parse::<Sha256>() {
+        Ok(sha256) => picture(&state, &sha256).await,
+        Err(_) => HttpResponse::NotFound().finish(),
+    }
+}
+
+/// A kept content. Only images are named as what they are; nothing that was uploaded can run in the page's place.
+pub(super) async fn picture(state: &State, sha256: &Sha256) -> HttpResponse {
+    let Ok(mut file) = File::open(state.store.path(sha256)).await else { return HttpResponse::NotFound().finish() };
+    let mut first = vec![0; READ_AT_ONCE];
+    let Ok(read) = file.read(&mut first).await else { return HttpResponse::NotFound().finish() };
+    first.truncate(read);
+    let kind = match ImageFormat::sniff(&first) {
+        Some(ImageFormat::Jpeg) => "image/jpeg",
+        Some(ImageFormat::Png) => "image/png",
+        Some(ImageFormat::Gif) => "image/gif",
+        Some(ImageFormat::Bmp) => "image/bmp",
+        Some(ImageFormat::Tiff) => "image/tiff",
+        None => "application/octet-stream",
+    };
+    let body = stream::unfold((file, Some(first)), |(mut file, first)| async move {
+        let chunk = match first {
+            Some(first) => first,
+            None => {
+                let mut chunk = vec![0; READ_AT_ONCE];
+                match file.read(&mut chunk).await {
+                    Ok(0) => return None,
+                    Ok(read) => chunk.truncate(read),
+                    Err(e) => return Some((Err(e), (file, None))),
+                }
+                chunk
+            }
+        };
+        Some((Ok(Bytes::from(chunk)), (file, None)))
+    });
+    HttpResponse::Ok()
+        .content_type(kind)
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
+        .insert_header((header::CACHE_CONTROL, "max-age=31536000, immutable"))
+        .streaming(Box::pin(body))
+}

@@ -1,0 +1,106 @@
+//! Every key there is, once: the loader checks names against this table, and a test compares the README with it.
+
+/// A key of the configuration file. The same name in upper case behind [`PREFIX`] is its environment variable.
+#[derive(Debug)]
+pub struct Key {
+    /// The name in the file.
+    pub name: &'static str,
+    /// What holds when nobody says otherwise, as text; empty for "not set".
+    pub default: &'static str,
+    /// What it means, in one line.
+    pub meaning: &'static str,
+    /// Whether its value may be shown.
+    pub secret: Secret,
+    /// Whether it takes several values: an array in the file, separated by commas elsewhere.
+    pub list: bool,
+}
+
+/// Whether a value may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// It may.
+    No,
+    /// A URL that may hold a user and a password: shown without them.
+    InUrl,
+    /// Never.
+    Yes,
+}
+
+/// What the environment variables begin with.
+pub const PREFIX: &str = "PIXCOURIER_";
+
+const fn key(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key { name, default, meaning, secret: Secret::No, list: false }
+}
+
+const fn url(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key { name, default, meaning, secret: Secret::InUrl, list: false }
+}
+
+const fn secret(name: &'static str, meaning: &'static str) -> Key {
+    Key { name, default: "", meaning, secret: Secret::Yes, list: false }
+}
+
+/// The keys at the top of the file, in the order of the default file.
+pub static KEYS: &[Key] = &[
+    key("listen", "127.0.0.1:8080", "Address and port of the HTTP API; port 0 takes a free one"),
+    Key {
+        list: true,
+        ..secret(
+            "api_keys",
+            "Keys for callers (16+ characters, several allowed); without any, `listen` must be loopback",
+        )
+    },
+    key("data_dir", "pixcourier-data", "Folder of the embedded engine's database and of uploads on their way"),
+    secret("bot_token", "Token of the bot named `default`, as BotFather gives it"),
+    url("bot_api_url", "https://api.telegram.org", "Bot API server; may hold `{token}` and `{method}`"),
+    key("bot_rate", "30", "Messages per second of one bot over all chats; 0 for no limit"),
+    key("chat_rate", "1", "Messages per second to one chat; 0 for no limit"),
+    key("group_rate_per_minute", "20", "Messages per minute to one group or channel; 0 for no limit"),
+    Key {
+        list: true,
+        ..url(
+            "amqp_url",
+            "",
+            "RabbitMQ, `amqp://` or `amqps://` (several nodes allowed); selects the distributed engine",
+        )
+    },
+    url("redis_url", "", "Redis of the distributed engine, `redis://` or `rediss://`"),
+    url(
+        "blob_url",
+        "",
+        "Images of the distributed engine: `file:///folder` shared by all processes, or `s3://bucket/prefix`",
+    ),
+    url("s3_endpoint", "", "S3-compatible server, for other than Amazon's own"),
+    key("s3_region", "us-east-1", "Region of the bucket"),
+    secret("s3_access_key_id", "Access key of the bucket"),
+    secret("s3_secret_access_key", "Secret of that access key"),
+    key(
+        "namespace",
+        "pixcourier",
+        "Put in front of every queue, exchange and key, so that installations can share servers",
+    ),
+    key("body_limit_mb", "16", "Largest request body in MiB; a 10 MB image takes 14 as base64"),
+    key("window", "256", "Notifications that a courier holds at a time, per lane"),
+    key("max_attempts", "10", "Attempts that may have reached Telegram before a passing fault becomes a failure"),
+    key("grace_period_seconds", "25", "How long a stop waits for requests in flight"),
+    key("record_retention_days", "7", "How long a finished notification can be asked about"),
+    key("blob_retention_days", "7", "How long an image is kept after its last use"),
+    key("log", "info", "Log filter, a level or in the syntax of `tracing_subscriber::EnvFilter`"),
+    key("log_format", "text", "How log lines look: `text` or `json`"),
+];
+
+/// The keys of a bot's own table `[bots.NAME]`; but for `token` they inherit what the top of the file says.
+pub static BOT_KEYS: &[&str] = &["token", "api_url", "bot_rate", "chat_rate", "group_rate_per_minute"];
+
+impl Key {
+    /// The key of a name.
+    pub fn named(name: &str) -> Option<&'static Key> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// The environment variable.
+    pub fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.name.to_uppercase())
+    }
+}

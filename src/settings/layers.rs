@@ -1,0 +1,179 @@
+//! The layers laid over each other, still as text: defaults < file < environment < flags. Names are checked here,
+//! values are not.
+
+use super::keys::{BOT_KEYS, KEYS, Key, PREFIX};
+use super::problem::Problem;
+use crate::domain::BotName;
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+/// The default settings as a commented file.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// What the command line says beside the file.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--listen`.
+    pub listen: Option<String>,
+}
+
+/// A value as somebody wrote it.
+#[derive(Clone, Debug)]
+pub(super) struct Raw {
+    /// One text, or several for a list.
+    pub values: Vec<String>,
+    /// Who wrote it.
+    pub source: Source,
+}
+
+/// Who wrote a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Default,
+    File,
+    Environment,
+    Flag,
+}
+
+/// All values by their path: `listen`, `bots.alerts.token`.
+#[derive(Debug, Default)]
+pub(super) struct Layers {
+    pub values: BTreeMap<String, Raw>,
+    /// The bots that have a table of their own.
+    pub bots: BTreeSet<BotName>,
+    pub problems: Vec<Problem>,
+    /// Whether the file is not TOML, so that nothing can be said about what it leaves out.
+    pub unreadable: bool,
+}
+
+impl Layers {
+    /// Lays everything that was said over the defaults.
+    pub fn gather(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -> Self {
+        let mut layers = Self::default();
+        layers.file(DEFAULTS, Source::Default);
+        if let Some(text) = file {
+            layers.file(text, Source::File);
+        }
+        layers.environment(env);
+        if let Some(listen) = &flags.listen {
+            layers.set("listen", vec![listen.clone()], Source::Flag);
+        }
+        layers
+    }
+
+    /// The name under which whoever wrote a value knows it.
+    pub fn place(&self, path: &str) -> String {
+        match self.values.get(path).map(|raw| raw.source) {
+            Some(Source::Environment) => format!("{PREFIX}{}", path.to_uppercase()),
+            Some(Source::Flag) => format!("--{path}"),
+            _ => path.to_owned(),
+        }
+    }
+
+    fn set(&mut self, path: impl Into<String>, values: Vec<String>, source: Source) {
+        self.values.insert(path.into(), Raw { values, source });
+    }
+
+    fn file(&mut self, text: &str, source: Source) {
+        let table = match toml::Table::from_str(text) {
+            Ok(table) => table,
+            Err(error) => {
+                self.unreadable = true;
+                return self.problems.push(syntax(text, &error));
+            }
+        };
+        for (name, value) in table {
+            match (Key::named(&name), value) {
+                (Some(key), value) => self.value(name, key.list, &value, source),
+                (None, toml::Value::Table(bots)) if name == "bots" => self.bots(bots, source),
+                (None, _) if name == "bots" => self.problems.push(Problem::new("bots", "expected tables [bots.NAME]")),
+                (None, _) => {
+                    let names = KEYS.iter().map(|key| key.name).chain(["bots"]);
+                    self.problems.push(Problem::unknown(name, "key", names));
+                }
+            }
+        }
+    }
+
+    fn bots(&mut self, bots: toml::Table, source: Source) {
+        for (name, value) in bots {
+            let path = format!("bots.{name}");
+            let toml::Value::Table(table) = value else {
+                self.problems.push(Problem::new(&path, format!("expected a table [{path}]")));
+                continue;
+            };
+            match BotName::try_from(name) {
+                Ok(name) => _ = self.bots.insert(name),
+                Err(error) => self.problems.push(Problem::new(&path, error.to_string())),
+            }
+            for (key, value) in table {
+                let path = format!("{path}.{key}");
+                if BOT_KEYS.contains(&key.as_str()) {
+                    self.value(path, false, &value, source);
+                } else {
+                    self.problems.push(Problem::unknown(path, "key of a bot", BOT_KEYS.iter().copied()));
+                }
+            }
+        }
+    }
+
+    fn value(&mut self, path: String, list: bool, value: &toml::Value, source: Source) {
+        let texts = match value {
+            toml::Value::Array(items) if list => items.iter().map(scalar).collect(),
+            toml::Value::String(text) if list => Some(split(text)),
+            value => scalar(value).map(|text| vec![text]),
+        };
+        match texts {
+            Some(texts) => self.set(path, texts, source),
+            None if list => self.problems.push(Problem::new(path, "expected a text or an array of texts")),
+            None => self.problems.push(Problem::new(path, "expected a text or a number")),
+        }
+    }
+
+    /// An empty variable counts as not set: compose files and unit files cannot leave one out.
+    fn environment(&mut self, env: &BTreeMap<String, String>) {
+        for (variable, text) in env {
+            let Some(name) = variable.strip_prefix(PREFIX).filter(|name| !is_foreign(name)) else { continue };
+            match KEYS.iter().find(|key| key.variable() == *variable) {
+                Some(_) if text.is_empty() => {}
+                Some(key) if key.list => self.set(key.name, split(text), Source::Environment),
+                Some(key) => self.set(key.name, vec![text.clone()], Source::Environment),
+                None if name.starts_with("BOTS") => self.problems.push(Problem::new(
+                    variable,
+                    "unknown variable; further bots go into the file given by --config, as [bots.NAME]",
+                )),
+                None => {
+                    let variables: Vec<String> = KEYS.iter().map(Key::variable).collect();
+                    let names = variables.iter().map(String::as_str);
+                    self.problems.push(Problem::unknown(variable.clone(), "variable", names));
+                }
+            }
+        }
+    }
+}
+
+/// Variables that begin like ours and are not: those of our tests, and those that Kubernetes and Docker set in every
+/// container beside a service named `pixcourier`.
+fn is_foreign(name: &str) -> bool {
+    name.starts_with("TEST_") || name.starts_with("SERVICE_") || name == "PORT" || name.starts_with("PORT_")
+}
+
+fn split(text: &str) -> Vec<String> {
+    text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
+}
+
+fn scalar(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A fault in the file's syntax, by its line alone: the parser's own picture of the line may show a token.
+fn syntax(text: &str, error: &toml::de::Error) -> Problem {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    Problem::new(format!("configuration file, line {line}"), error.message().trim().replace('\n', ", "))
+}

@@ -1,0 +1,100 @@
+//! The effective configuration, as `check-config` prints it: a file again, with secrets masked.
+
+use super::keys::{KEYS, Key, Secret};
+use super::layers::{Flags, Layers, Raw, Source};
+use super::{BOT_KEYS, Problem, load};
+use reqwest::Url;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// What a file, the environment and flags come to, key by key, with who said so and without secrets.
+///
+/// # Errors
+/// As [`load()`].
+pub fn show(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -> Result<String, Vec<Problem>> {
+    load(file, env, flags)?;
+    let layers = Layers::gather(file, env, flags);
+    let mut page = String::new();
+    for key in KEYS {
+        line(&mut page, &layers, key.name, key.name, key.secret);
+    }
+    for bot in &layers.bots {
+        let _ = write!(page, "\n[bots.{bot}]\n");
+        for name in BOT_KEYS {
+            let secret = match *name {
+                "token" => Secret::Yes,
+                "api_url" => Secret::InUrl,
+                _ => Secret::No,
+            };
+            line(&mut page, &layers, name, &format!("bots.{bot}.{name}"), secret);
+        }
+    }
+    Ok(page)
+}
+
+fn line(page: &mut String, layers: &Layers, name: &str, path: &str, secret: Secret) {
+    let _ = match layers.values.get(path) {
+        None => writeln!(page, "# {name} is not set"),
+        Some(raw) => writeln!(page, "{name} = {}{}", value(raw, name, secret), said_by(layers, raw, path)),
+    };
+}
+
+fn said_by(layers: &Layers, raw: &Raw, path: &str) -> String {
+    match raw.source {
+        Source::Default => String::new(),
+        Source::File => "  # file".to_owned(),
+        Source::Environment | Source::Flag => format!("  # {}", layers.place(path)),
+    }
+}
+
+fn value(raw: &Raw, name: &str, secret: Secret) -> String {
+    let texts: Vec<String> = raw.values.iter().map(|text| quoted(&masked(text, secret))).collect();
+    match texts.as_slice() {
+        texts if Key::named(name).is_some_and(|key| key.list) => format!("[{}]", texts.join(", ")),
+        texts => texts.concat(),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => text.to_owned(),
+        _ => toml::Value::from(text).to_string(),
+    }
+}
+
+fn masked(text: &str, secret: Secret) -> String {
+    const MASK: &str = "***";
+    match secret {
+        Secret::No => text.to_owned(),
+        Secret::Yes => MASK.to_owned(),
+        Secret::InUrl => match Url::parse(text) {
+            Ok(url) if url.has_host() || url.scheme() == "file" => {
+                let user = if url.username().is_empty() && url.password().is_none() { "" } else { "***@" };
+                let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+                let query = url.query().map(|_| "?***").unwrap_or_default();
+                let path = url.path().trim_end_matches('/').replace("%7B", "{").replace("%7D", "}");
+                format!("{}://{user}{}{port}{path}{query}", url.scheme(), url.host_str().unwrap_or_default())
+            }
+            _ => MASK.to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_shown_without_user_password_and_query() {
+        for (url, shown) in [
+            ("amqp://user:pw@rabbit:5672/%2f?heartbeat=5", "amqp://***@rabbit:5672/%2f?***"),
+            ("redis://:pw@redis/0", "redis://***@redis/0"),
+            ("https://api.telegram.org", "https://api.telegram.org"),
+            ("http://proxy/{token}/{method}", "http://proxy/{token}/{method}"),
+            ("file:///srv/blobs", "file:///srv/blobs"),
+            ("not a url with a secret", "***"),
+        ] {
+            assert_eq!(masked(url, Secret::InUrl), shown);
+        }
+    }
+}

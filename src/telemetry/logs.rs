@@ -1,0 +1,81 @@
+//! The log: lines on standard error, text for people or JSON for collectors.
+
+use crate::settings::LogFormat;
+use std::io::IsTerminal;
+use tracing::Subscriber;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// Crates that talk much at levels that are of use to us; a filter that names them wins.
+const QUIET: &str = "lapin=warn,pinky_swear=warn,actix_server=warn,actix_http=warn,actix_web=warn,mio=warn,h2=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,object_store=warn";
+
+/// Starts the log of this process. Later calls change nothing. A filter that cannot be read counts as `info`;
+/// settings have been checked before.
+pub fn start(filter: &str, format: LogFormat) {
+    let colours = std::io::stderr().is_terminal();
+    let _ = subscriber(filter, format, colours, std::io::stderr).try_init();
+}
+
+fn subscriber<W>(filter: &str, format: LogFormat, colours: bool, writer: W) -> impl Subscriber + Send + Sync + use<W>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::builder()
+        .parse(format!("{QUIET},{filter}"))
+        .unwrap_or_else(|_| EnvFilter::new(format!("{QUIET},info")));
+    let lines = fmt::layer().with_writer(writer);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(colours).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    Registry::default().with(lines.with_filter(filter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(filter: &str, format: LogFormat) -> String {
+        let page = Page::default();
+        let writer = page.clone();
+        tracing::subscriber::with_default(subscriber(filter, format, false, move || writer.clone()), || {
+            let _span = tracing::info_span!("attempt", notification = "n-1").entered();
+            tracing::info!(chat = 7, "Sent");
+            tracing::info!(target: "lapin", "chatter");
+        });
+        let bytes = page.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_json_line_carries_the_fields_of_its_event_and_of_its_span() {
+        let page = logged("info", LogFormat::Json);
+        let line: serde_json::Value = serde_json::from_str(page.trim()).unwrap();
+        assert_eq!(line["message"], "Sent");
+        assert_eq!(line["chat"], 7);
+        assert_eq!(line["span"]["notification"], "n-1");
+    }
+
+    #[test]
+    fn noisy_crates_are_quiet_unless_named() {
+        assert!(!logged("debug", LogFormat::Text).contains("chatter"));
+        assert!(logged("info,lapin=info", LogFormat::Text).contains("chatter"));
+        assert!(logged("info", LogFormat::Text).contains("notification=\"n-1\""));
+    }
+}

@@ -1,0 +1,184 @@
+//! A counter to knock at: the HTTP API over the embedded engine in a folder of its own, with nobody delivering.
+
+use actix_web::dev::ServerHandle;
+use pixcourier::adapters::embedded::Embedded;
+use pixcourier::intake::http::{HttpState, serve};
+use pixcourier::intake::{Intake, Spool};
+use pixcourier::settings::{Bot, Engine, Limits, LogFormat, Settings};
+use pixcourier::telemetry::Metrics;
+use reqwest::multipart::{Form, Part};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+pub const BODY_LIMIT: u64 = 20 << 20;
+pub const TOKEN: &str = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
+
+pub struct Counter {
+    pub engine: Embedded,
+    pub url: String,
+    pub ready: watch::Sender<bool>,
+    client: Client,
+    server: ServerHandle,
+    folder: TempDir,
+}
+
+impl Counter {
+    pub async fn open() -> Self {
+        Self::open_with_keys(&[]).await
+    }
+
+    pub async fn open_with_keys(keys: &[&str]) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Embedded::open(folder.path()).unwrap();
+        let settings = Arc::new(settings(folder.path().to_owned(), keys));
+        let metrics = Arc::new(Metrics::new());
+        let spool = Spool::open(folder.path().join("spool")).unwrap();
+        let (blobs, acceptor) = (engine.blobs.clone(), engine.acceptor.clone());
+        let intake = Arc::new(Intake::new(spool, blobs.clone(), acceptor.clone(), metrics.clone(), settings.clone()));
+        let (ready, is_ready) = watch::channel(true);
+        let (ledger, queue) = (engine.ledger.clone(), engine.queue.clone());
+        let state = HttpState { intake, ledger, acceptor, blobs, queue, metrics, settings, ready: is_ready };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = serve(listener, state, true).unwrap();
+        let handle = server.handle();
+        tokio::spawn(server);
+        Self { engine, url, ready, client: Client::new(), server: handle, folder }
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    pub fn post(&self) -> RequestBuilder {
+        self.request(Method::POST, "/v1/notifications")
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post_json(&self, body: &Value) -> Answer {
+        Answer::of(self.post().json(body)).await
+    }
+
+    pub async fn post_form(&self, form: Form) -> Answer {
+        Answer::of(self.post().multipart(form)).await
+    }
+
+    /// Sends bytes as they are and gives what comes back until the other side closes or falls silent.
+    pub async fn raw(&self, bytes: &[u8]) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut socket = tokio::net::TcpStream::connect(self.url.trim_start_matches("http://")).await.unwrap();
+        let _ = socket.write_all(bytes).await;
+        let mut answer = Vec::new();
+        let mut piece = [0; 4096];
+        while let Ok(Ok(read @ 1..)) = tokio::time::timeout(Duration::from_millis(300), socket.read(&mut piece)).await {
+            answer.extend_from_slice(&piece[..read]);
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Files in the spool; an upload that is over leaves none.
+    pub fn spooled(&self) -> usize {
+        std::fs::read_dir(self.folder.path().join("spool")).unwrap().count()
+    }
+
+    pub async fn close(self) {
+        self.server.stop(true).await;
+        assert_eq!(self.spooled(), 0, "uploads left in the spool");
+        self.engine.close().await;
+    }
+}
+
+fn settings(data_dir: PathBuf, keys: &[&str]) -> Settings {
+    let bots = ["default", "alerts"].map(|name| {
+        let name: pixcourier::domain::BotName = name.parse().unwrap();
+        let url = "http://127.0.0.1:9".to_owned();
+        (name.clone(), Arc::new(Bot::new(name, TOKEN.to_owned().into(), url, Limits::default()).unwrap()))
+    });
+    Settings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        data_dir,
+        engine: Engine::Embedded,
+        bots: bots.into(),
+        api_keys: keys.iter().map(|key| (*key).to_owned().into()).collect(),
+        body_limit: BODY_LIMIT,
+        window: 100,
+        max_attempts: 10,
+        grace_period: Duration::from_secs(5),
+        record_retention: Duration::from_secs(86_400),
+        blob_retention: Duration::from_secs(86_400),
+        log: "info".to_owned(),
+        log_format: LogFormat::Text,
+    }
+}
+
+/// An answer with everything that tests ask about.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub async fn of(request: RequestBuilder) -> Self {
+        Self::read(request.send().await.unwrap()).await
+    }
+
+    pub async fn read(response: Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self { status, headers, text: response.text().await.unwrap() }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("no {name}: {self:?}")).to_str().unwrap()
+    }
+
+    pub fn id(&self) -> String {
+        assert_eq!(self.status, 202, "{}", self.text);
+        self.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Wants a complete problem document with this status, code and field.
+    pub fn assert_problem(&self, case: &str, status: u16, code: &str, field: Option<&str>) {
+        assert_eq!(self.status, status, "{case}: {}", self.text);
+        assert_eq!(self.header("content-type"), "application/problem+json", "{case}");
+        let problem = self.json();
+        assert_eq!(problem["code"], code, "{case}: {}", self.text);
+        assert_eq!(problem["type"], format!("urn:pixcourier:problem:{code}"), "{case}");
+        assert_eq!(problem["status"], status, "{case}");
+        assert_eq!(problem["field"].as_str(), field, "{case}: {}", self.text);
+        for member in ["title", "detail"] {
+            assert!(problem[member].as_str().is_some_and(|text| text.len() > 8), "{case}: {}", self.text);
+        }
+        assert_eq!(self.headers.contains_key("retry-after"), status == 503 || status == 507, "{case}");
+    }
+}
+
+/// A PNG as far as its header goes, of so many bytes, the same for the same numbers.
+pub fn png(width: u32, height: u32, size: usize) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    bytes.extend(width.to_be_bytes());
+    bytes.extend(height.to_be_bytes());
+    bytes.extend([8, 6, 0, 0, 0]);
+    let mut random = fastrand::Rng::with_seed(u64::from(width) << 32 | u64::from(height));
+    bytes.extend(std::iter::repeat_with(|| random.u8(..)).take(size.saturating_sub(bytes.len())));
+    bytes
+}
+
+pub fn form(chat: &str, image: Vec<u8>) -> Form {
+    Form::new().text("chat_id", chat.to_owned()).part("photo", Part::bytes(image).file_name("x"))
+}

@@ -1,0 +1,228 @@
+//! The Redis ledger: its contracts, and what happens while Redis is away.
+
+use crate::contract::{self, bot, eventually, notification};
+use crate::support::{Redis, redis_url};
+use pixcourier::adapters::redis::{BufferedLedger, RedisLedger};
+use pixcourier::domain::{
+    Attempt, AttemptOutcome, Delivery, MediaKind, Notification, Settlement, Sha256, Status, Timestamp,
+};
+use pixcourier::ports::{Begin, FileKey, Ledger, LedgerError, MediaIndex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+/// A ledger in a namespace of its own on the shared server.
+pub fn ledger() -> Arc<RedisLedger> {
+    at(&redis_url())
+}
+
+fn at(url: &str) -> Arc<RedisLedger> {
+    let namespace = format!("test-{:016x}", fastrand::u64(..));
+    Arc::new(RedisLedger::new(&url.to_owned().into(), &namespace).expect("a valid URL"))
+}
+
+fn key(content: &[u8]) -> FileKey {
+    FileKey { bot_id: 1, kind: MediaKind::Photo, sha256: Sha256::of(content) }
+}
+
+fn ended(status: Status) -> Settlement {
+    Settlement { message_id: Some(7), ..Settlement::of(status, Timestamp::now()) }
+}
+
+async fn status(ledger: &dyn Ledger, notification: &Notification) -> Option<Status> {
+    ledger.get(notification.id).await.expect("get").map(|record| record.status)
+}
+
+/// Nothing may wait longer than this for a Redis that does not answer: a second for a connection, one for an answer.
+const FAST: Duration = Duration::from_millis(2_500);
+
+#[tokio::test]
+async fn the_ledger_keeps_its_contract() {
+    contract::ledger::suite(ledger()).await;
+}
+
+#[tokio::test]
+async fn the_media_index_keeps_its_contract() {
+    contract::media_index::suite(ledger()).await;
+}
+
+#[tokio::test]
+async fn the_buffered_ledger_keeps_the_contract_of_the_ledger() {
+    contract::ledger::suite(BufferedLedger::new(ledger())).await;
+}
+
+#[tokio::test]
+async fn the_buffered_ledger_keeps_the_contract_of_the_media_index() {
+    contract::media_index::suite(BufferedLedger::new(ledger())).await;
+}
+
+#[tokio::test]
+async fn a_settlement_written_again_after_a_lost_answer_adds_no_attempt() {
+    let ledger = ledger();
+    let sent = notification(&bot("r-again"), 1);
+    let attempt = Attempt {
+        at: Timestamp::now(),
+        duration_ms: 1,
+        uploaded: false,
+        outcome: AttemptOutcome::Transient,
+        error_code: None,
+        reason: None,
+        retry_after: None,
+    };
+    let settlement = Settlement { attempt: Some(attempt), ..ended(Status::Retrying) };
+    for _ in 0..2 {
+        assert!(ledger.settle(&sent, &settlement).await.unwrap());
+    }
+    assert_eq!(ledger.get(sent.id).await.unwrap().unwrap().attempts.len(), 1);
+}
+
+/// The script runs and its answer is lost. Nothing was sent, so `at_most_once` must not end as `unknown`.
+#[tokio::test]
+async fn a_begin_whose_answer_was_lost_is_not_an_interrupted_attempt() {
+    // So that the server knows the script: only its name travels then.
+    ledger().begin(&notification(&bot("r-lost"), 2), Timestamp::now()).await.unwrap();
+    let (port, deaf) = deaf_to_scripts(redis_url()).await;
+    let ledger = at(&format!("redis://127.0.0.1:{port}/"));
+    let sent = notification(&bot("r-lost"), 1);
+    let begin = async || ledger.begin(&sent, Timestamp::now()).await;
+    assert!(begin().await.is_err());
+    assert!(begin().await.is_err());
+    deaf.store(false, Ordering::Relaxed);
+    assert_eq!(status(&*ledger, &sent).await, Some(Status::Sending), "it took effect");
+    assert_eq!(begin().await.unwrap(), Begin::Go { interrupted: false });
+    assert_eq!(begin().await.unwrap(), Begin::Go { interrupted: true }, "two begins with nothing between");
+}
+
+/// A way to Redis on which, while the switch is on, nothing comes back any more once a script was called.
+async fn deaf_to_scripts(url: String) -> (u16, Arc<AtomicBool>) {
+    let address = url.trim_start_matches("redis://").trim_end_matches('/').to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let switch = Arc::new(AtomicBool::new(true));
+    let deaf = Arc::clone(&switch);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(&address).await.expect("Redis is there");
+            let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+                (client.into_split(), server.into_split());
+            let deaf = Arc::clone(&deaf);
+            tokio::spawn(async move {
+                let answers = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+                let mut buffer = [0; 65_536];
+                while let Ok(size @ 1..) = from_client.read(&mut buffer).await {
+                    let is_script = buffer[..size].windows(7).any(|word| word == b"EVALSHA");
+                    if is_script && deaf.load(Ordering::Relaxed) {
+                        answers.abort();
+                    }
+                    to_server.write_all(&buffer[..size]).await.expect("Redis is there");
+                }
+            });
+        }
+    });
+    (port, switch)
+}
+
+#[tokio::test]
+async fn a_ledger_starts_without_redis_and_fails_fast_while_it_is_frozen() {
+    let mut redis = Redis::launch().await;
+    redis.stop().await;
+    let ledger = at(&redis.url());
+    assert!(matches!(ledger.ready().await, Err(LedgerError::Unavailable(_))));
+    redis.start().await;
+    ledger.ready().await.expect("it connects when Redis is there");
+    redis.pause();
+    let started = Instant::now();
+    let asked = futures_util::future::join_all((0..200).map(|_| ledger.ready())).await;
+    assert!(asked.iter().all(Result::is_err));
+    assert!(started.elapsed() < FAST, "200 callers waited {:?}", started.elapsed());
+    redis.resume();
+    eventually("the ledger", true, async || ledger.ready().await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_is_back() {
+    let mut redis = Redis::launch().await;
+    let plain = at(&redis.url());
+    let ledger = BufferedLedger::new(Arc::clone(&plain));
+    let name = bot("r-away");
+    let (before, during, begun) = (notification(&name, 1), notification(&name, 2), notification(&name, 3));
+    let careful = Notification { delivery: Delivery::AtMostOnce, ..notification(&name, 4) };
+    ledger.begin(&before, Timestamp::now()).await.unwrap();
+    ledger.keep(&key(b"known"), "known before").await.unwrap();
+
+    redis.kill9();
+    let begin = async |one: &Notification| ledger.begin(one, Timestamp::now()).await;
+    assert!(ledger.settle(&before, &ended(Status::Sent)).await.unwrap());
+    assert_eq!(begin(&during).await.unwrap(), Begin::Go { interrupted: false });
+    assert!(ledger.settle(&during, &ended(Status::Retrying)).await.unwrap());
+    assert_eq!(begin(&during).await.unwrap(), Begin::Go { interrupted: false });
+    assert!(ledger.settle(&during, &ended(Status::Sent)).await.unwrap());
+    assert_eq!(begin(&begun).await.unwrap(), Begin::Go { interrupted: false });
+    assert!(begin(&careful).await.is_err(), "at_most_once has to wait for its mark");
+    assert_eq!(begin(&before).await.unwrap(), Begin::Stop(Status::Sent), "what waits counts");
+    assert!(!ledger.settle(&before, &ended(Status::Failed)).await.unwrap(), "final is final");
+    ledger.keep(&key(b"new"), "learnt meanwhile").await.unwrap();
+    assert_eq!(ledger.file_id(&key(b"new")).await.unwrap().as_deref(), Some("learnt meanwhile"));
+    assert_eq!(ledger.file_id(&key(b"known")).await.unwrap().as_deref(), Some("known before"));
+    assert!(ledger.file_id(&key(b"never seen")).await.is_err(), "nobody knows");
+    let soon = Timestamp::now().plus(Duration::from_secs(60));
+    ledger.pin(&Sha256::of(b"pinned"), soon).await.unwrap();
+    assert!(ledger.is_pinned(&Sha256::of(b"pinned"), Timestamp::now()).await.unwrap());
+    assert!(ledger.is_pinned(&Sha256::of(b"other"), Timestamp::now()).await.is_err(), "nobody knows");
+    assert!(ledger.get(before.id).await.is_err() && ledger.cancel(during.id, soon).await.is_err());
+    assert_eq!(ledger.buffered(), 6, "a settlement of each, one retry, the begun one, a file_id and a pin");
+    assert_eq!(ledger.flush(Instant::now() + Duration::from_millis(300)).await, 6, "not longer than the deadline");
+
+    redis.start().await;
+    assert_eq!(ledger.flush(Instant::now() + contract::PATIENCE).await, 0);
+    assert_eq!(status(&*plain, &before).await, Some(Status::Sent));
+    assert_eq!(status(&*plain, &during).await, Some(Status::Sent));
+    assert_eq!(status(&*plain, &begun).await, Some(Status::Sending));
+    assert_eq!(plain.file_id(&key(b"new")).await.unwrap().as_deref(), Some("learnt meanwhile"));
+    assert!(plain.is_pinned(&Sha256::of(b"pinned"), Timestamp::now()).await.unwrap());
+    eventually("the careful one", true, async || begin(&careful).await.is_ok()).await;
+    assert_eq!(status(&*plain, &careful).await, Some(Status::Sending));
+    assert_eq!(ledger.buffered(), 0);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_frozen_redis_more_than_once() {
+    let redis = Redis::launch().await;
+    let ledger = BufferedLedger::new(at(&redis.url()));
+    ledger.ready().await.unwrap();
+    redis.pause();
+    let started = Instant::now();
+    let name = bot("r-freeze");
+    let sent: Vec<_> = (0..2_000).map(|chat| notification(&name, chat)).collect();
+    for one in &sent {
+        assert!(matches!(ledger.begin(one, Timestamp::now()).await, Ok(Begin::Go { .. })));
+        assert!(ledger.settle(one, &ended(Status::Sent)).await.unwrap());
+    }
+    assert!(started.elapsed() < FAST + Duration::from_secs(2), "2,000 attempts took {:?}", started.elapsed());
+    redis.resume();
+    assert_eq!(ledger.flush(Instant::now() + contract::PATIENCE).await, 0);
+    for one in &sent {
+        assert_eq!(status(&*ledger, one).await, Some(Status::Sent));
+    }
+}
+
+/// 100,000 changes fit and the next is refused; those are written when Redis is back.
+#[tokio::test]
+async fn the_buffer_is_bounded() {
+    let mut redis = Redis::launch().await;
+    let ledger = BufferedLedger::new(at(&redis.url()));
+    redis.kill9();
+    let pin = async |number: u32| ledger.pin(&Sha256::of(&number.to_be_bytes()), Timestamp::now()).await;
+    for number in 0..100_000 {
+        pin(number).await.expect("room");
+    }
+    assert!(pin(100_000).await.is_err());
+    assert_eq!(ledger.buffered(), 100_000);
+    redis.start().await;
+    eventually("the refused one", true, async || pin(100_000).await.is_ok()).await;
+    // This Redis syncs every change to disk.
+    assert_eq!(ledger.flush(Instant::now() + 6 * contract::PATIENCE).await, 0);
+}
