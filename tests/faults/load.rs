@@ -153,7 +153,6 @@ pub struct Book {
 /// One try of one post.
 #[derive(Clone, Debug)]
 pub struct Try {
-    pub at: Instant,
     pub took: Duration,
     /// The status, or what went wrong with the connection.
     pub result: Result<u16, String>,
@@ -255,15 +254,15 @@ impl Shared {
 
     /// Tries once; says whether it is settled.
     async fn deliver(&self, letter: &Letter) -> bool {
-        let at = Instant::now();
+        let began = Instant::now();
         let answer = self.client.post(letter).await;
-        let took = at.elapsed();
+        let took = began.elapsed();
         let mut book = self.book();
         let (result, retry_after) = match &answer {
             Ok(answer) => (Ok(answer.status), answer.retry_after),
             Err(error) => (Err(format!("{error:?}")), None),
         };
-        book.tries.push(Try { at, took, result, retry_after });
+        book.tries.push(Try { took, result, retry_after });
         let Ok(answer) = answer else { return false };
         if answer.status == 202 {
             let id = answer.json()["id"].as_str().expect("a 202 names the id").to_owned();

@@ -4,12 +4,16 @@
 use crate::load::Client;
 use crate::process::Process;
 use crate::support;
-use crate::wait;
-use std::collections::BTreeMap;
+use pixcourier::adapters::embedded::Embedded;
+use pixcourier::adapters::redis::RedisLedger;
+use pixcourier::domain::{Record, Status};
+use pixcourier::ports::{Ledger, ListQuery};
+use secrecy::SecretString;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// What must never be seen outside: these strings are searched for by [`crate::secrets`].
@@ -114,14 +118,12 @@ impl Service {
         self.spawn();
         let client = self.client();
         let process = self.process.as_mut().expect("just spawned");
-        let up = wait::until(path, PATIENCE, async || {
-            if process.ended().is_some() {
-                return Some(false);
-            }
-            (client.get(path).await.ok()?.status == 200).then_some(true)
-        });
-        let up = tokio::time::timeout(PATIENCE, up).await.unwrap_or(false);
-        assert!(up, "{} does not come up:\n{}", self.name, self.process().last_words());
+        let deadline = Instant::now() + PATIENCE;
+        while !client.get(path).await.is_ok_and(|answer| answer.status == 200) {
+            let waits = process.ended().is_none() && Instant::now() < deadline;
+            assert!(waits, "{} does not come up:\n{}", self.name, process.last_words());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Starts it and does not wait.
@@ -136,10 +138,36 @@ impl Service {
         self.process.take().expect("it runs").kill9();
     }
 
+    /// While it is dead: the captions of what it was sending, read from its data through its own adapters. The mark is
+    /// durable before the request leaves, so whatever was in flight is among them.
+    pub async fn in_flight(&self) -> BTreeSet<String> {
+        assert!(self.process.is_none(), "{} is alive", self.name);
+        match &self.engine {
+            Engine::Embedded => {
+                let embedded = Embedded::open(self.data_dir()).expect("the database opens clean");
+                let sending = sending(&*embedded.ledger).await;
+                embedded.close().await;
+                sending
+            }
+            Engine::Distributed { redis, .. } => {
+                let url = SecretString::from(redis.as_str());
+                sending(&RedisLedger::new(&url, &self.namespace).unwrap()).await
+            }
+        }
+    }
+
     /// Waits for the end that it was asked for.
     pub async fn end(&mut self, patience: Duration) -> ExitStatus {
         self.process.take().expect("it runs").end(patience).await
     }
+}
+
+async fn sending(ledger: &dyn Ledger) -> BTreeSet<String> {
+    let query = ListQuery { status: Some(Status::Sending), limit: 1000, ..ListQuery::default() };
+    let page = ledger.list(&query).await.unwrap();
+    assert!(page.next.is_none(), "a thousand in flight are more than these tests send");
+    let caption = |record: Record| record.notification.call.params["caption"].as_str().unwrap().to_owned();
+    page.records.into_iter().map(caption).collect()
 }
 
 /// A free port below the range from which the system takes the ports of outgoing connections: a client that calls a
