@@ -47,13 +47,8 @@ pub async fn serve(
     let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
     let engine = Engine::open(&settings).await?;
     let (ready, is_ready) = watch::channel(false);
-    let intake = Arc::new(Intake::new(
-        spool,
-        engine.blobs.clone(),
-        engine.acceptor.clone(),
-        metrics.clone(),
-        settings.clone(),
-    ));
+    let intake =
+        Arc::new(Intake::new(spool, engine.blobs.clone(), engine.acceptor.clone(), metrics.clone(), settings.clone()));
     let state = HttpState {
         intake,
         ledger: engine.ledger.clone(),

@@ -4,6 +4,7 @@ use super::block_on;
 use crate::sandbox::{self, Options};
 use crate::settings::LogFormat;
 use crate::telemetry::logs;
+use anyhow::Context;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,7 +42,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         options.pace_uploads = false;
     }
     block_on(async {
-        sandbox::run(arguments.listen, options).await?;
+        let address = arguments.listen;
+        sandbox::run(address, options).await.with_context(|| format!("run the sandbox on {address}"))?;
         Ok(ExitCode::SUCCESS)
     })
 }

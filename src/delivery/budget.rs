@@ -57,6 +57,11 @@ impl Pace {
         self.due = start + (self.interval * tokens).mul_f64(stretch);
     }
 
+    /// Starts again at a moment, with no burst saved up.
+    pub fn restart(&mut self, at: Moment) {
+        self.due = self.due.max(at + self.tolerance);
+    }
+
     /// Whether it remembers nothing that matters any more.
     pub fn is_rested(&self, now: Moment) -> bool {
         self.due <= now
@@ -72,12 +77,10 @@ pub struct Window {
 }
 
 impl Window {
-    /// Telegram counts arrivals, we count answers; they may drift apart by a little.
-    const MARGIN: Duration = Duration::from_millis(250);
-
-    /// At most `limit` in any `span`; 0 means no limit.
-    pub fn new(limit: u32, span: Duration) -> Self {
-        Self { limit: limit as usize, span: span + Self::MARGIN, log: VecDeque::new() }
+    /// At most `limit` in any `span`, with `margin` added to it: Telegram counts arrivals and we do not see those, so
+    /// the two may drift apart by a little. A limit of 0 means no limit.
+    pub fn new(limit: u32, span: Duration, margin: Duration) -> Self {
+        Self { limit: limit as usize, span: span + margin, log: VecDeque::new() }
     }
 
     /// The average time between two sends that the window allows.
@@ -177,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_window_counts_over_its_whole_span() {
-        let mut window = Window::new(20, ms(60_000));
+        let mut window = Window::new(20, ms(60_000), ms(250));
         let start = Moment::after(ms(1));
         for second in 0..20 {
             assert!(window.ready_at(1) <= start + ms(second * 1000));
@@ -192,7 +195,7 @@ mod tests {
     #[test]
     fn zero_is_no_limit() {
         let mut pace = Pace::strict(0.0);
-        let mut window = Window::new(0, ms(60_000));
+        let mut window = Window::new(0, ms(60_000), ms(250));
         for _ in 0..1000 {
             pace.take(Moment::default(), 1, 1.0);
             window.take(Moment::default(), 1);

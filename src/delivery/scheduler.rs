@@ -7,7 +7,7 @@
 mod chat;
 
 use super::breaker::{Breaker, Gate};
-use super::budget::Pace;
+use super::budget::{Pace, Window};
 use super::clock::Moment;
 use super::uploads::{Admission, Uploads};
 use crate::domain::{ChatId, Lane, NotificationId};
@@ -22,6 +22,8 @@ use std::time::Duration;
 pub const LONGEST_HOLD: Duration = Duration::from_secs(60);
 /// Requests under way at a time. A server that holds each for 8 s (hidden flood waits) must not cost the rate of 30/s.
 const CONCURRENT: usize = 512;
+/// Added to the second in which a bot's rate is counted; costs 1.5 % of the rate.
+const SECOND_MARGIN: Duration = Duration::from_millis(15);
 /// Two chats flooded within this mean that the bot is too fast, not the chats.
 const FLOODS_TOGETHER: Duration = Duration::from_secs(5);
 /// After a freeze of the bot the pace starts at a quarter and is back to full after this.
@@ -96,6 +98,8 @@ pub struct Scheduler {
     limits: Limits,
     share: usize,
     pace: Pace,
+    /// What the pace may catch up on must still fit into any one second.
+    second: Window,
     frozen_until: Moment,
     gentle_since: Option<Moment>,
     last_flood: Option<(Moment, ChatId, Moment)>,
@@ -116,7 +120,9 @@ impl Scheduler {
     /// For a bot with these limits, whose courier holds at most `window` notifications per lane.
     pub fn new(limits: Limits, window: u16) -> Self {
         Self {
-            pace: Pace::strict(limits.bot_rate),
+            pace: Pace::bursty(limits.bot_rate, (limits.bot_rate / 8.0) as u32),
+            // A rate below one a second is kept by the pace alone.
+            second: Window::new(limits.bot_rate as u32, Duration::from_secs(1), SECOND_MARGIN),
             limits,
             share: usize::from(window / 8).max(4),
             frozen_until: Moment::default(),
@@ -240,7 +246,7 @@ impl Scheduler {
     }
 
     fn bot_ready_at(&self) -> Gate {
-        let budget = self.pace.ready_at().max(self.frozen_until);
+        let budget = self.pace.ready_at().max(self.second.ready_at(1)).max(self.frozen_until);
         match self.breaker.ready_at() {
             Gate::Open => Gate::At(budget),
             Gate::At(at) => Gate::At(at.max(budget)),
@@ -286,6 +292,7 @@ impl Scheduler {
             ticket.image = None;
         }
         self.pace.take(now, ticket.cost, gentleness(now, self.gentle_since));
+        self.second.take(now, ticket.cost);
         self.breaker.start();
         self.count_lane(lane);
         let dispatch = Dispatch { id: ticket.id, file_id, waited: now - since };
@@ -366,6 +373,7 @@ impl Scheduler {
         {
             self.frozen_until = self.frozen_until.max(until).max(other_until);
             self.gentle_since = Some(self.frozen_until);
+            self.pace.restart(self.frozen_until);
         }
     }
 

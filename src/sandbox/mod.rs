@@ -3,7 +3,7 @@
 //!
 //! Every positive chat id is a user who has started the bot, every negative one a group (or, from -1000000000000 on, a
 //! supergroup) that the bot is in, every `@username` a channel. Some ids are special, so that failures can be seen
-//! without preparing a fault; [`chats`] lists them. [`faults`] are queued over HTTP or with [`Sandbox::add_fault`].
+//! without preparing a fault; `chats.rs` lists them. Faults are queued over HTTP or with [`Sandbox::add_fault`].
 //!
 //! One request goes this way: `server` finds the method and reads the `arguments` (uploads straight to disk), the
 //! `faults` may interfere, `methods` check them as Telegram does, `limits` and `pacing` let them through or not, the
@@ -48,6 +48,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use store::Store;
+use tempfile::TempDir;
 use tokio::sync::broadcast;
 
 /// How many messages a slow page may lag behind before it must read the log again.
@@ -58,6 +59,8 @@ pub struct Sandbox {
     addr: SocketAddr,
     state: Arc<State>,
     server: ServerHandle,
+    /// Removes the folder at the end, even if the server is still busy stopping.
+    _temporary: Option<TempDir>,
 }
 
 /// What all requests share.
@@ -105,8 +108,15 @@ impl Sandbox {
     /// Starts on a listener that is bound already. Fails if the folder for the pictures cannot be used.
     pub fn start(listener: TcpListener, options: Options) -> io::Result<Self> {
         let addr = listener.local_addr()?;
+        let (dir, temporary) = match &options.store_dir {
+            Some(dir) => (dir.clone(), None),
+            None => {
+                let temporary = TempDir::with_prefix("pixcourier-sandbox-")?;
+                (temporary.path().to_owned(), Some(temporary))
+            }
+        };
         let state = Arc::new(State {
-            store: Store::open(options.store_dir.clone(), options.store_files, options.store_bytes)?,
+            store: Store::open(dir, options.store_files, options.store_bytes)?,
             desk: Mutex::new(Desk::new(&options)),
             events: broadcast::channel(EVENTS_KEPT).0,
             addr,
@@ -132,7 +142,7 @@ impl Sandbox {
             });
         })?;
         let server = started.recv().unwrap_or_else(|_| Err(io::Error::other("the sandbox's thread ended")))?;
-        Ok(Self { addr, state, server })
+        Ok(Self { addr, state, server, _temporary: temporary })
     }
 
     /// Where it listens.

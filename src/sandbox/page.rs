@@ -24,6 +24,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/", web::get().to(async || asset("text/html", include_str!("page/index.html"))))
         .route("/sandbox/page.css", web::get().to(async || asset("text/css", include_str!("page/page.css"))))
         .route("/sandbox/page.js", web::get().to(async || asset("text/javascript", include_str!("page/page.js"))))
+        .route("/sandbox/icon.svg", web::get().to(async || asset("image/svg+xml", include_str!("page/icon.svg"))))
         .route("/sandbox/events", web::get().to(events))
         .route("/sandbox/pictures/{sha256}", web::get().to(picture_by_digest));
 }
@@ -37,10 +38,12 @@ fn asset(kind: &str, content: &'static str) -> HttpResponse {
         .body(content)
 }
 
-/// Server-Sent Events: `message` for one that was sent, changed or deleted, `reset`, and `lag` when some were missed.
+/// Server-Sent Events: `hello` with the run, `message` for one that was sent, changed or deleted, `reset`, and `lag` when some were missed.
 async fn events(state: Data<State>) -> HttpResponse {
     let receiver = state.events.subscribe();
-    let hello = Bytes::from_static(b"retry: 1000\n\n");
+    // Numbers start again with every run: a page that meets another one than before starts again too.
+    let run = state.started_unix.as_millis();
+    let hello = Bytes::from(format!("retry: 1000\nevent: hello\ndata: {{\"run\":{run}}}\n\n"));
     let body = stream::unfold((receiver, Some(hello)), |(mut receiver, hello)| async move {
         let chunk = match hello {
             Some(hello) => hello,

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use tempfile::{TempDir, TempPath};
+use tempfile::TempPath;
 
 /// What is kept, by digest.
 pub(super) struct Store {
@@ -18,8 +18,6 @@ pub(super) struct Store {
     max_files: usize,
     max_bytes: u64,
     shelf: Mutex<Shelf>,
-    /// Removes a temporary folder at the end.
-    _temporary: Option<TempDir>,
 }
 
 #[derive(Default)]
@@ -38,20 +36,13 @@ pub(super) struct Upload {
 }
 
 impl Store {
-    /// Opens a folder, or makes a temporary one. Pictures that are there already stay.
-    pub fn open(dir: Option<PathBuf>, max_files: usize, max_bytes: u64) -> io::Result<Self> {
-        let (dir, temporary) = match dir {
-            Some(dir) => (dir, None),
-            None => {
-                let temporary = TempDir::with_prefix("pixcourier-sandbox-")?;
-                (temporary.path().to_owned(), Some(temporary))
-            }
-        };
+    /// Opens a folder. Pictures that are there already stay.
+    pub fn open(dir: PathBuf, max_files: usize, max_bytes: u64) -> io::Result<Self> {
         for folder in ["incoming", "pictures"] {
             fs::create_dir_all(dir.join(folder))?;
         }
         let secret = secret(&dir.join("secret"))?;
-        let store = Self { dir, secret, max_files, max_bytes, shelf: Mutex::default(), _temporary: temporary };
+        let store = Self { dir, secret, max_files, max_bytes, shelf: Mutex::default() };
         for left in fs::read_dir(store.incoming())? {
             fs::remove_file(left?.path())?;
         }
@@ -138,18 +129,18 @@ mod tests {
     #[test]
     fn the_oldest_pictures_go_and_the_rest_outlives_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(Some(dir.path().to_owned()), 2, 1000).unwrap();
+        let store = Store::open(dir.path().to_owned(), 2, 1000).unwrap();
         for picture in [b"one", b"two", b"two", b"six"] {
             store.keep(&upload(&store, picture)).unwrap();
         }
         assert_eq!(fs::read_dir(store.incoming()).unwrap().count(), 0);
         let secret = store.secret;
-        let store = Store::open(Some(dir.path().to_owned()), 2, 1000).unwrap();
+        let store = Store::open(dir.path().to_owned(), 2, 1000).unwrap();
         assert_eq!(store.secret, secret);
         let kept = |picture: &[u8; 3]| store.size(&Sha256::of(picture)).is_some();
         assert_eq!([b"one", b"two", b"six"].map(kept), [false, true, true]);
         assert!(!store.path(&Sha256::of(b"one")).exists());
-        let small = Store::open(Some(dir.path().to_owned()), 2, 5).unwrap();
+        let small = Store::open(dir.path().to_owned(), 2, 5).unwrap();
         assert_eq!(small.shelf().oldest_first.len(), 1);
     }
 }

@@ -7,7 +7,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Crates that talk much at levels that are of use to us; a filter that names them wins.
-const QUIET: &str = "lapin=warn,pinky_swear=warn,actix_server=warn,actix_http=warn,actix_web=warn,mio=warn,h2=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,object_store=warn";
+const QUIET: &str = "lapin=off,pinky_swear=warn,actix_server=warn,actix_http=warn,actix_web=warn,mio=warn,h2=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,object_store=warn";
 
 /// Starts the log of this process. Later calls change nothing. A filter that cannot be read counts as `info`;
 /// settings have been checked before.

@@ -30,7 +30,10 @@ on_both_engines!(
 );
 
 fn caption(record: &Value) -> &str {
-    record["attempts"].as_array().and_then(|attempts| attempts.last()).map_or("", |last| last["outcome"].as_str().unwrap())
+    record["attempts"]
+        .as_array()
+        .and_then(|attempts| attempts.last())
+        .map_or("", |last| last["outcome"].as_str().unwrap())
 }
 
 fn outcomes(record: &Value) -> Vec<&str> {
@@ -52,7 +55,8 @@ async fn an_image_arrives_however_it_was_handed_in(world: World) {
     let base64 = world.accept(json!({"chat_id": 2, "caption": "base64", "photo": base64_png(2)})).await;
     let url = world.accept(json!({"chat_id": 3, "caption": "url", "photo": "https://example.com/a.png"})).await;
     let by_id = world.accept(json!({"chat_id": 4, "caption": "file_id", "photo": file_id})).await;
-    let by_digest = world.accept(json!({"chat_id": 5, "caption": "sha256", "photo": {"sha256": digest.to_string()}})).await;
+    let by_digest =
+        world.accept(json!({"chat_id": 5, "caption": "sha256", "photo": {"sha256": digest.to_string()}})).await;
     for id in [&base64, &url, &by_id, &by_digest] {
         assert!(world.sent(id).await["message_id"].is_i64());
     }
@@ -158,7 +162,8 @@ async fn permanent_refusals_fail_with_telegrams_own_words(world: World) {
         assert_eq!((&record["status"], &record["failure"]), (&json!("failed"), &failure));
         assert_eq!(outcomes(&record), ["permanent"]);
     }
-    let bad_markup = world.accept(json!({"chat_id": 1, "photo": base64_png(1), "caption": "<b>x", "parse_mode": "HTML"})).await;
+    let bad_markup =
+        world.accept(json!({"chat_id": 1, "photo": base64_png(1), "caption": "<b>x", "parse_mode": "HTML"})).await;
     let record = world.settled(&bad_markup).await;
     assert_eq!(record["failure"]["class"], "request");
     assert!(record["failure"]["description"].as_str().unwrap().contains("can't parse entities"), "{record:#}");
@@ -166,7 +171,7 @@ async fn permanent_refusals_fail_with_telegrams_own_words(world: World) {
 
 async fn what_did_not_arrive_is_tried_again_and_nothing_is_sent_twice(world: World) {
     world.fault(1, json!("reset_before"));
-    let image = vec![png(1), vec![7; 6 << 20]].concat();
+    let image = [png(1), vec![7; 6 << 20]].concat();
     let id = world.upload(image, json!({"chat_id": 1})).await;
     let record = world.sent(&id).await;
     assert_eq!(outcomes(&record), ["transient", "sent"], "an upload that was not handed over whole did not arrive");

@@ -1,4 +1,5 @@
 //! What the service promises, over real sockets: one module per behaviour.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -18,9 +19,11 @@ mod intake_refusals;
 mod intake_repeats;
 mod manual;
 mod objects;
+mod program;
 mod rabbitmq;
 mod rabbitmq_faults;
 mod redis;
+mod sandbox;
 mod servers;
 mod settings;
 mod volume;

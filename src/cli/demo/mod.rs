@@ -41,7 +41,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// The service runs beside the show in one task: whichever ends first decides what happens to the other.
 async fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let stop = stop::on_signal()?;
-    let folder = tempfile::tempdir().context("make a folder for the demo's data")?;
+    let folder =
+        tempfile::Builder::new().prefix("pixcourier-demo-").tempdir().context("make a folder for the demo's data")?;
     let sandbox = Sandbox::start(bind(arguments.sandbox_listen)?, Options::default())?;
     let settings = settings(arguments.listen, folder.path(), sandbox.addr())?;
     let listener = bind(settings.listen)?;

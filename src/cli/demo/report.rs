@@ -62,7 +62,10 @@ impl Report {
         if fate.send_at.is_some_and(|due| attempt.at < due) {
             self.wrong.push(format!("{} was sent before its time", parcel.name));
         }
-        cells[5] = format!("{} ms", answered.since(fate.created_at).as_millis());
+        cells[5] = match fate.send_at {
+            Some(due) => format!("due + {} ms", answered.since(due).as_millis()),
+            None => format!("{} ms", answered.since(fate.created_at).as_millis()),
+        };
         cells[6] = if attempt.uploaded { "uploaded" } else { "by file_id" }.to_owned();
         cells[7] = fate.message_id.map(|id| format!("#{id}")).unwrap_or_default();
         let picture = self.pictures.entry(Sha256::of(parcel.bytes)).or_insert(Picture {

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Private chats tolerate short bursts (Bots FAQ).
 const PRIVATE_BURST: u32 = 3;
+/// Added to a group's minute.
+const GROUP_MARGIN: Duration = Duration::from_millis(250);
 /// A deferred notification that is later than this is not waited for any more: it was cancelled, or is lost in a jam.
 const OVERDUE: Duration = Duration::from_secs(15);
 
@@ -41,7 +43,7 @@ struct Waiting {
 impl Chat {
     pub fn new(id: &ChatId, limits: &Limits) -> Self {
         let group = id.is_group();
-        let per_minute = Window::new(limits.group_rate_per_minute, Duration::from_secs(60));
+        let per_minute = Window::new(limits.group_rate_per_minute, Duration::from_secs(60), GROUP_MARGIN);
         Self {
             lanes: Default::default(),
             pace: if group { Pace::strict(limits.chat_rate) } else { Pace::bursty(limits.chat_rate, PRIVATE_BURST) },

@@ -6,10 +6,12 @@ const CHATS = 48;
 const MESSAGES = 60;
 const FIRST_LOOK = 1000;
 
+const still = new URLSearchParams(location.search).has("still");
 const $ = (id) => document.getElementById(id);
 const chats = new Map(); // chat id -> { panel, feed, count, total, groups }
 const shown = new Map(); // seq -> { message, chat }
 let lastSeq = 0;
+let run = null; // of which start of the sandbox the numbers are
 let pending = [];
 let drawing = false;
 let unseenChats = new Set();
@@ -43,7 +45,7 @@ function picture(message) {
   link.rel = "noopener";
   if ((message.options || []).includes("has_spoiler")) link.className = "spoiler";
   const image = element("img");
-  image.loading = "lazy";
+  image.loading = still ? "eager" : "lazy";
   image.decoding = "async";
   if (media.width) {
     image.width = media.width;
@@ -186,7 +188,6 @@ function take(message, arriving) {
     known.stale = true;
     return known.chat;
   }
-  if (message.edited_at_ms && !arriving) arriving = false;
   const chat = panel(message.chat_id);
   unseenChats.delete(message.chat_id);
   const last = chat.bubbles[chat.bubbles.length - 1];
@@ -308,7 +309,7 @@ async function refreshCounters() {
   } catch {
     // The state of the connection is shown by the events.
   }
-  setTimeout(refreshCounters, 1000);
+  if (!still) setTimeout(refreshCounters, 1000);
 }
 
 // ---- the stream of messages, and asking again where there is none
@@ -331,7 +332,17 @@ function listen() {
   const events = new EventSource("/sandbox/events");
   let polling = null;
   const stopPolling = () => { clearInterval(polling); polling = null; };
-  events.addEventListener("open", () => { stopPolling(); state("live", "live"); catchUp(); });
+  events.addEventListener("hello", (event) => {
+    stopPolling();
+    state("live", "live");
+    const known = run;
+    run = JSON.parse(event.data).run;
+    if (known !== null && known !== run) {
+      clear();
+      lastSeq = 0;
+    }
+    catchUp();
+  });
   events.addEventListener("message", (event) => queue([JSON.parse(event.data)], true));
   events.addEventListener("reset", clear);
   events.addEventListener("lag", catchUp);
@@ -350,5 +361,7 @@ $("example").textContent =
   "curl -F chat_id=1 -F caption=Hello -F photo=@picture.jpg \\\n  " +
   location.origin + "/bot123456:SANDBOX-any-secret-of-24-or-more/sendPhoto";
 
-catchUp().then(listen);
+// With ?still the page is drawn once and stays so, for taking its picture.
+if (still) state("still", "still");
+catchUp().then(() => still || listen());
 refreshCounters();
