@@ -2,7 +2,7 @@
 //!
 //! Ordinary tests share one RabbitMQ and one Redis ([`amqp_url`], [`redis_url`]) and keep apart by names of their own;
 //! tests that break a server launch one for themselves ([`Rabbit`], [`Redis`]).
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
 mod proxy;
 mod rabbit;

@@ -1,0 +1,89 @@
+//! RabbitMQ goes and comes back under load.
+
+use crate::load::{Book, Load, Plan};
+use crate::service::{Engine, Service};
+use crate::support::{self, Rabbit};
+use crate::{ledgers, sandbox, wait};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// No answer takes longer, whatever is away.
+const LONGEST_ANSWER: Duration = Duration::from_secs(3);
+
+/// How RabbitMQ goes.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Stopped,
+    Killed,
+    Frozen,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rabbitmq_is_stopped_killed_and_frozen_under_load_and_nothing_is_lost() {
+    let sandbox = sandbox::start();
+    let mut rabbit = Rabbit::launch().await;
+    let engine = Engine::Distributed { amqp: rabbit.url(), redis: support::redis_url() };
+    let mut service = Service::new("brokers", engine, &sandbox.url());
+    service.set("LOG", "debug");
+    service.start().await;
+    let plan = Plan { count: 100_000, clients: 8, chats: 20, rest: Duration::from_millis(40) };
+    let load = Load::start(&service.client(), plan);
+    let mut times = Vec::new();
+    for end in [End::Stopped, End::Killed, End::Frozen] {
+        flows(&load, &sandbox).await;
+        go(&mut rabbit, end).await;
+        // Twenty clients were told to come back, so it was felt.
+        let before = load.book().answered(503);
+        wait::until("503s", PATIENCE, async || (load.book().answered(503) >= before + 20).then_some(())).await;
+        let answer = service.client().get("/readyz").await.unwrap();
+        assert_eq!(answer.status, 503, "ready while RabbitMQ is {end:?}: {}", answer.body);
+        come_back(&mut rabbit, end).await;
+        let back = Instant::now();
+        flows(&load, &sandbox).await;
+        times.push(format!("{end:?} {:.1} s", back.elapsed().as_secs_f64()));
+    }
+    load.enough();
+    let book = load.finish(PATIENCE).await;
+    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    println!(
+        "RabbitMQ away: {figures}; {} answers 503, slowest answer {:.2} s; flows again after {}",
+        book.answered(503),
+        book.slowest().as_secs_f64(),
+        times.join(", "),
+    );
+    figures.assert_kept();
+    assert_eq!(figures.duplicates(), 0, "nothing of ours crashed: {:?}", figures.extra);
+    assert_answered(&book);
+}
+
+async fn go(rabbit: &mut Rabbit, end: End) {
+    match end {
+        End::Stopped => rabbit.stop().await,
+        End::Killed => rabbit.kill9(),
+        End::Frozen => rabbit.pause(),
+    }
+}
+
+async fn come_back(rabbit: &mut Rabbit, end: End) {
+    match end {
+        End::Stopped | End::Killed => rabbit.start().await,
+        End::Frozen => rabbit.resume(),
+    }
+}
+
+/// Waits until new ones are both accepted and delivered.
+async fn flows(load: &Load, sandbox: &sandbox::Sandbox) {
+    let (accepted, sent) = (load.book().confirmed.len(), sandbox.stats().sends);
+    let flows =
+        async || (load.book().confirmed.len() > accepted + 50 && sandbox.stats().sends > sent + 50).then_some(());
+    wait::until("traffic", PATIENCE, flows).await;
+}
+
+/// Every try was answered, in time, and by nothing but 202 or 503.
+pub fn assert_answered(book: &Book) {
+    book.assert_polite();
+    let unanswered: Vec<_> = book.tries.iter().filter(|attempt| attempt.result.is_err()).collect();
+    assert!(unanswered.is_empty(), "{unanswered:?}");
+    let slowest = book.slowest();
+    assert!(slowest <= LONGEST_ANSWER, "an answer took {:.1} s", slowest.as_secs_f64());
+}

@@ -1,0 +1,118 @@
+//! The disk is full.
+
+use crate::images::Picture;
+use crate::load::{Book, Letter};
+use crate::service::{Engine, Service};
+use crate::{ledgers, sandbox};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded_engine() {
+    let disk = match SmallDisk::mount(64) {
+        Ok(disk) => disk,
+        Err(reason) => return println!("disk full: SKIPPED, a small file system cannot be mounted here: {reason}"),
+    };
+    let ballast = disk.path().join("ballast");
+    std::fs::write(&ballast, vec![0; 16 << 20]).unwrap();
+    // Nothing is delivered before the disk is free again: what is accepted must wait there.
+    let sandbox = sandbox::start();
+    let mut service = Service::new("disk", Engine::Embedded, "http://127.0.0.1:9");
+    service.set("DATA_DIR", &disk.path().join("data").display().to_string());
+    service.start().await;
+
+    let mut book = Book::default();
+    let refusal = fill(&service, &mut book, 0).await;
+    let kept = book.confirmed.len();
+    service.kill9();
+    let in_flight = service.in_flight().await;
+    service.start_unready().await;
+    let again = fill(&service, &mut book, 1000).await;
+    let fate = service.client().get(&format!("/v1/notifications/{}", book.confirmed["letter 0"])).await.unwrap();
+    assert_eq!(fate.status, 200, "what is known can be asked while the disk is full: {}", fate.body);
+
+    std::fs::remove_file(&ballast).unwrap();
+    service.kill9();
+    service.set("BOT_API_URL", &sandbox.url());
+    service.start().await;
+    let letter = letter(5000);
+    let answer = service.client().post(&letter).await.unwrap();
+    assert_eq!(answer.status, 202, "there is room again: {}", answer.body);
+    book.confirm(&letter, &answer);
+    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    println!(
+        "disk full, embedded: {figures}; {kept} were accepted before it was full; refused with {} after {:.2} s, after kill -9 and a start with {} after {:.2} s; {} in flight at the kill",
+        refusal.0,
+        refusal.1.as_secs_f64(),
+        again.0,
+        again.1.as_secs_f64(),
+        in_flight.len(),
+    );
+    figures.assert_kept();
+    assert!(kept > 20, "only {kept} fitted");
+}
+
+fn letter(number: u64) -> Letter {
+    Letter {
+        caption: format!("letter {number}"),
+        chat: 1000 + number as i64,
+        picture: Picture::medium(number),
+        key: Some(format!("key-{number}")),
+    }
+}
+
+/// Posts until refused three times in a row; the status of a refusal and how long the slowest took.
+async fn fill(service: &Service, book: &mut Book, first: u64) -> (u16, Duration) {
+    let mut refusals = Vec::new();
+    for number in first..first + 500 {
+        let (letter, began) = (letter(number), Instant::now());
+        let answer = service.client().post(&letter).await.expect("a full disk is told, not felt");
+        if answer.status == 202 {
+            refusals.clear();
+            book.confirm(&letter, &answer);
+            continue;
+        }
+        let problem = answer.json();
+        assert!([503, 507].contains(&answer.status), "{}", answer.body);
+        assert!(answer.retry_after.is_some(), "a {} without Retry-After", answer.status);
+        assert!(problem["detail"].as_str().is_some_and(|reason| !reason.is_empty()), "{}", answer.body);
+        refusals.push((answer.status, began.elapsed()));
+        if refusals.len() == 3 {
+            let slowest = refusals.iter().map(|(_, took)| *took).max().unwrap();
+            assert!(slowest < Duration::from_millis(1500), "a refusal took {:.1} s", slowest.as_secs_f64());
+            return (answer.status, slowest);
+        }
+    }
+    panic!("it never said that the disk is full");
+}
+
+/// A file system of its own in memory, gone with its owner.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn mount(megabytes: u32) -> Result<Self, String> {
+        let folder = TempDir::with_prefix("pixcourier-disk-").unwrap();
+        let size = format!("size={megabytes}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).output();
+        match mounted {
+            Ok(output) if output.status.success() => Ok(Self(folder)),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        Path::new(self.0.path()).to_owned()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: the service may still be ending.
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}

@@ -1,0 +1,70 @@
+//! `kill -9` of the service in the middle of deliveries and of intake.
+
+use crate::load::{Load, Plan};
+use crate::service::{Engine, Service};
+use crate::{ledgers, sandbox, wait};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+const LETTERS: u64 = 2000;
+const KILLS: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_kills_in_two_thousand_deliveries_lose_nothing_on_the_embedded_engine() {
+    survive(Engine::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_kills_in_two_thousand_deliveries_lose_nothing_on_the_distributed_engine() {
+    survive(Engine::shared()).await;
+}
+
+/// The sandbox takes a message at once and answers 30 ms later, so nearly everything that is in flight at a kill has
+/// arrived already and arrives again: the bound is reached, not only kept.
+async fn survive(engine: Engine) {
+    let sandbox = sandbox::slow(Duration::from_millis(30));
+    let mut service = Service::new("kills", engine.clone(), &sandbox.url());
+    service.start().await;
+    let plan = Plan { count: LETTERS, clients: 16, chats: 40, rest: Duration::ZERO };
+    let load = Load::start(&service.client(), plan);
+    let seed = fastrand::u64(..);
+    let mut in_flight: Vec<BTreeSet<String>> = Vec::new();
+    for moment in moments(seed) {
+        let reached = async || (sandbox.stats().sends >= moment).then_some(());
+        wait::until(&format!("{moment} deliveries"), PATIENCE, reached).await;
+        service.kill9();
+        in_flight.push(service.in_flight().await);
+        service.start().await;
+    }
+    let book = load.finish(PATIENCE).await;
+    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let at_kills: Vec<usize> = in_flight.iter().map(BTreeSet::len).collect();
+    println!(
+        "kill -9, {}: {figures}; in flight at the kills {at_kills:?} = {}, killed at {:?} deliveries (seed {seed}), {} requests cut off",
+        engine.name(),
+        at_kills.iter().sum::<usize>(),
+        moments(seed),
+        book.unanswered(),
+    );
+    book.assert_polite();
+    assert_eq!(figures.confirmed as u64, LETTERS);
+    figures.assert_kept();
+    assert!(at_kills.iter().sum::<usize>() > 0, "nothing was in flight at any kill, so nothing was tested");
+    assert_explained(&figures.extra, &in_flight);
+}
+
+/// In the middle of the deliveries, in order.
+fn moments(seed: u64) -> Vec<u64> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let step = LETTERS / (KILLS as u64 + 1);
+    (1..=KILLS as u64).map(|kill| kill * step - random.u64(0..step / 2)).collect()
+}
+
+/// Every message too many was in flight at a kill of its own.
+fn assert_explained(extra: &BTreeMap<String, usize>, in_flight: &[BTreeSet<String>]) {
+    for (caption, times) in extra {
+        let kills = in_flight.iter().filter(|sending| sending.contains(caption)).count();
+        assert!(*times <= kills, "{caption} arrived {times} times too often and was in flight at {kills} kills");
+    }
+}

@@ -1,0 +1,132 @@
+//! The checker: what clients were told, what the service says, what arrived.
+
+use crate::load::{Book, Client};
+use crate::sandbox::{self, Sandbox};
+use crate::wait;
+use futures_util::stream::{self, StreamExt};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// The three ledgers, compared.
+#[derive(Debug)]
+pub struct Figures {
+    pub attempted: usize,
+    pub confirmed: usize,
+    /// Posted, and never answered: may have arrived or not.
+    pub unknown: usize,
+    /// How many different notifications arrived.
+    pub delivered: usize,
+    /// Confirmed, and never arrived.
+    pub lost: Vec<String>,
+    /// Arrived more than once: how often too many, by caption.
+    pub extra: BTreeMap<String, usize>,
+    /// Arrived, and never posted.
+    pub foreign: Vec<String>,
+    /// How many notifications the service knows: more than attempted means that a key was accepted twice.
+    pub records: usize,
+    /// Its final statuses of those that were confirmed.
+    pub statuses: BTreeMap<String, usize>,
+    /// How long it took until everything was final.
+    pub took: Duration,
+}
+
+impl Figures {
+    /// How many messages arrived that should not have.
+    pub fn duplicates(&self) -> usize {
+        self.extra.values().sum()
+    }
+
+    /// Panics unless every notification that was answered 202 arrived, is said to be sent, and exists once.
+    pub fn assert_kept(&self) {
+        assert!(self.confirmed > 0, "nothing was confirmed, so nothing was tested");
+        assert!(self.lost.is_empty(), "{self}; lost: {:?}", &self.lost[..self.lost.len().min(20)]);
+        assert_eq!(self.statuses.get("sent"), Some(&self.confirmed), "{self}");
+        assert!(self.foreign.is_empty(), "{self}; foreign: {:?}", self.foreign);
+        assert_eq!(self.records, self.attempted, "every key is accepted once: {self}");
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "attempted {}, confirmed {}, unknown {}, delivered {}, lost {}, duplicated {}, records {}, statuses {:?}, final after {:.1} s",
+            self.attempted,
+            self.confirmed,
+            self.unknown,
+            self.delivered,
+            self.lost.len(),
+            self.duplicates(),
+            self.records,
+            self.statuses,
+            self.took.as_secs_f64(),
+        )
+    }
+}
+
+/// Waits until the service says of every confirmed notification that it is final and its queue is empty, then compares.
+pub async fn compare(client: &Client, sandbox: &Sandbox, book: &Book, patience: Duration) -> Figures {
+    let began = Instant::now();
+    let mut statuses = BTreeMap::new();
+    let mut open: Vec<&String> = book.confirmed.values().collect();
+    while !open.is_empty() {
+        let asked = stream::iter(open).map(async |id| (id, status(client, id).await)).buffer_unordered(16);
+        let mut still_open = Vec::new();
+        for (id, status) in asked.collect::<Vec<_>>().await {
+            match status {
+                Some(status) if ["sent", "failed", "expired", "cancelled", "unknown"].contains(&status.as_str()) => {
+                    *statuses.entry(status).or_default() += 1;
+                }
+                _ => still_open.push(id),
+            }
+        }
+        open = still_open;
+        let (left, arrived) = (open.len(), sandbox::arrivals(sandbox).len());
+        assert!(
+            began.elapsed() < patience,
+            "{left} of {} are not final after {} s ({arrived} arrived), the first is {:?}",
+            book.confirmed.len(),
+            patience.as_secs(),
+            open.first(),
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let took = began.elapsed();
+    // What still waits now would be sent again.
+    wait::until("an empty queue", patience, async || (client.waiting().await? == 0).then_some(())).await;
+    let arrived = sandbox::arrivals(sandbox);
+    Figures {
+        attempted: book.attempted.len(),
+        confirmed: book.confirmed.len(),
+        unknown: book.attempted.len() - book.confirmed.len(),
+        delivered: arrived.len(),
+        lost: book.confirmed.keys().filter(|caption| !arrived.contains_key(*caption)).cloned().collect(),
+        foreign: arrived.keys().filter(|caption| !book.attempted.contains(caption)).cloned().collect(),
+        extra: arrived.into_iter().filter(|(_, times)| *times > 1).map(|(c, times)| (c, times - 1)).collect(),
+        records: records(client).await,
+        statuses,
+        took,
+    }
+}
+
+async fn status(client: &Client, id: &str) -> Option<String> {
+    let answer = client.get(&format!("/v1/notifications/{id}")).await.ok()?;
+    assert_ne!(answer.status, 404, "{id} was answered 202 and is not known any more");
+    Some(answer.json()["status"].as_str()?.to_owned())
+}
+
+/// How many notifications the service lists.
+async fn records(client: &Client) -> usize {
+    let (mut records, mut cursor) = (0, String::new());
+    loop {
+        let answer = client.get(&format!("/v1/notifications?limit=500{cursor}")).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let page = answer.json();
+        records += page["notifications"].as_array().expect("a page lists notifications").len();
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return records,
+        }
+    }
+}

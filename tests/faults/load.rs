@@ -1,0 +1,273 @@
+//! Callers of the service: each posts its notifications with an idempotency key and tries again until it is told 202.
+
+use crate::images::Picture;
+use crate::papers;
+use reqwest::multipart::{Form, Part};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// Longer than any answer may take: what runs into it hangs.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// How soon a caller tries again; ruder than `Retry-After` asks for, so that outages are felt.
+const IMPATIENCE: Duration = Duration::from_millis(50);
+
+/// One caller's connections.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    key: String,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub retry_after: Option<u64>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+}
+
+/// What to post.
+#[derive(Clone)]
+pub struct Letter {
+    /// Unique: tells the notification in every ledger.
+    pub caption: String,
+    pub chat: i64,
+    pub picture: Picture,
+    /// Without one nothing can be tried again safely.
+    pub key: Option<String>,
+}
+
+impl Client {
+    pub fn new(port: u16, key: &str) -> Self {
+        // Fails only if there is one already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
+        Self { http, base: format!("http://127.0.0.1:{port}"), key: key.to_owned() }
+    }
+
+    /// The same service with another API key.
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: key.to_owned(), ..self.clone() }
+    }
+
+    pub async fn get(&self, path: &str) -> reqwest::Result<Answer> {
+        self.send(self.http.get(format!("{}{path}", self.base))).await
+    }
+
+    pub async fn post(&self, letter: &Letter) -> reqwest::Result<Answer> {
+        let size = letter.picture.size() as u64;
+        let body = reqwest::Body::wrap_stream(letter.picture.stream());
+        self.post_body(letter, Part::stream_with_length(body, size)).await
+    }
+
+    /// The same, with the bytes of the picture coming as they will.
+    pub async fn post_body(&self, letter: &Letter, photo: Part) -> reqwest::Result<Answer> {
+        let form = Form::new()
+            .text("chat_id", letter.chat.to_string())
+            .text("caption", letter.caption.clone())
+            .part("photo", photo.file_name("picture.bmp"));
+        let mut request = self.http.post(format!("{}/v1/notifications", self.base)).multipart(form);
+        if let Some(key) = &letter.key {
+            request = request.header("Idempotency-Key", key);
+        }
+        self.send(request).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
+        let response = request.bearer_auth(&self.key).send().await?;
+        let status = response.status().as_u16();
+        let header = response.headers().get("retry-after");
+        let retry_after = header.and_then(|value| value.to_str().ok()?.parse().ok());
+        let answer = Answer { status, retry_after, body: response.text().await? };
+        if status >= 400 {
+            papers::note("error-bodies", &answer.body);
+        }
+        Ok(answer)
+    }
+
+    /// The metrics page.
+    pub async fn metrics(&self) -> Option<String> {
+        let answer = self.get("/metrics").await.ok().filter(|answer| answer.status == 200)?;
+        papers::note("metrics", &answer.body);
+        Some(answer.body)
+    }
+
+    /// How much waits in the queue, if that is known.
+    pub async fn waiting(&self) -> Option<u64> {
+        let page = self.metrics().await?;
+        let mut lanes = page.lines().filter(|line| line.starts_with("pixcourier_queue_depth{")).peekable();
+        lanes.peek()?;
+        lanes.map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).map(|depth| Some(depth? as u64)).sum()
+    }
+}
+
+/// How much to post and how.
+#[derive(Clone, Copy)]
+pub struct Plan {
+    /// How many notifications at most.
+    pub count: u64,
+    /// How many callers at once.
+    pub clients: usize,
+    /// To how many chats in turn.
+    pub chats: u64,
+    /// How long each caller rests between two.
+    pub rest: Duration,
+}
+
+/// Callers at work.
+pub struct Load {
+    shared: Arc<Shared>,
+    callers: JoinSet<()>,
+}
+
+struct Shared {
+    client: Client,
+    plan: Plan,
+    next: AtomicU64,
+    enough: AtomicBool,
+    book: Mutex<Book>,
+}
+
+/// What the callers know.
+#[derive(Clone, Default)]
+pub struct Book {
+    /// The captions of all that were posted at least once.
+    pub attempted: Vec<String>,
+    /// The ids of those that were answered 202, by caption.
+    pub confirmed: BTreeMap<String, String>,
+    /// Every try.
+    pub tries: Vec<Try>,
+}
+
+/// One try of one post.
+#[derive(Clone, Debug)]
+pub struct Try {
+    pub took: Duration,
+    /// The status, or what went wrong with the connection.
+    pub result: Result<u16, String>,
+    pub retry_after: Option<u64>,
+}
+
+impl Book {
+    pub fn confirm(&mut self, letter: &Letter, answer: &Answer) {
+        let id = answer.json()["id"].as_str().expect("a 202 names the id").to_owned();
+        self.attempted.push(letter.caption.clone());
+        self.confirmed.insert(letter.caption.clone(), id);
+    }
+
+    /// How many tries were answered with the status.
+    pub fn answered(&self, status: u16) -> usize {
+        self.tries.iter().filter(|attempt| attempt.result == Ok(status)).count()
+    }
+
+    /// How many got no answer.
+    pub fn unanswered(&self) -> usize {
+        self.tries.iter().filter(|attempt| attempt.result.is_err()).count()
+    }
+
+    /// The time that the slowest answer took.
+    pub fn slowest(&self) -> Duration {
+        self.tries.iter().map(|attempt| attempt.took).max().unwrap_or_default()
+    }
+
+    /// Panics if a caller was told anything but 202 or to try again later, or not when.
+    pub fn assert_polite(&self) {
+        for attempt in &self.tries {
+            match attempt.result {
+                Ok(202) | Err(_) => {}
+                Ok(503) => assert!(attempt.retry_after.is_some(), "a 503 without Retry-After"),
+                Ok(other) => panic!("a caller was told {other}: see error-bodies.txt in {:?}", papers::folder()),
+            }
+        }
+    }
+}
+
+impl Load {
+    /// Starts the callers.
+    pub fn start(client: &Client, plan: Plan) -> Self {
+        let (next, enough, book) = (AtomicU64::new(0), AtomicBool::new(false), Mutex::default());
+        let shared = Arc::new(Shared { client: client.clone(), plan, next, enough, book });
+        let mut callers = JoinSet::new();
+        for _ in 0..plan.clients {
+            callers.spawn(shared.clone().call());
+        }
+        Self { shared, callers }
+    }
+
+    /// Looks into the book.
+    pub fn book(&self) -> MutexGuard<'_, Book> {
+        self.shared.book()
+    }
+
+    /// Lets every caller finish what it began.
+    pub fn enough(&self) {
+        self.shared.enough.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until everything that was begun is confirmed.
+    pub async fn finish(mut self, patience: Duration) -> Book {
+        let all = async { while self.callers.join_next().await.is_some_and(|ended| ended.is_ok()) {} };
+        let in_time = tokio::time::timeout(patience, all).await.is_ok();
+        let book = self.book().clone();
+        let (attempted, confirmed) = (book.attempted.len(), book.confirmed.len());
+        assert!(in_time, "only {confirmed} of {attempted} were confirmed in {} s", patience.as_secs());
+        book
+    }
+}
+
+impl Shared {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap()
+    }
+
+    async fn call(self: Arc<Self>) {
+        const PICTURES: u64 = 10;
+        while !self.enough.load(Ordering::Relaxed) {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            if number >= self.plan.count {
+                return;
+            }
+            let letter = Letter {
+                caption: format!("letter {number}"),
+                chat: 1000 + (number % self.plan.chats) as i64,
+                picture: Picture::small(number % PICTURES),
+                key: Some(format!("key-{number}")),
+            };
+            self.book().attempted.push(letter.caption.clone());
+            while !self.deliver(&letter).await {
+                tokio::time::sleep(IMPATIENCE).await;
+            }
+            tokio::time::sleep(self.plan.rest).await;
+        }
+    }
+
+    /// Tries once; says whether it is settled.
+    async fn deliver(&self, letter: &Letter) -> bool {
+        let began = Instant::now();
+        let answer = self.client.post(letter).await;
+        let took = began.elapsed();
+        let mut book = self.book();
+        let (result, retry_after) = match &answer {
+            Ok(answer) => (Ok(answer.status), answer.retry_after),
+            Err(error) => (Err(format!("{error:?}")), None),
+        };
+        book.tries.push(Try { took, result, retry_after });
+        let Ok(answer) = answer else { return false };
+        if answer.status == 202 {
+            let id = answer.json()["id"].as_str().expect("a 202 names the id").to_owned();
+            book.confirmed.insert(letter.caption.clone(), id);
+        }
+        !matches!(answer.status, 503 | 507)
+    }
+}

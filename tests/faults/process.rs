@@ -1,0 +1,81 @@
+//! The program as a process: its output kept among the papers, ended with its owner.
+
+use crate::{papers, wait};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+/// A running `pixcourier`.
+pub struct Process {
+    child: Child,
+    /// Where its standard output goes, and its log.
+    pub output: PathBuf,
+    pub log: PathBuf,
+}
+
+impl Process {
+    /// Starts it with these arguments and no environment but this one.
+    pub fn spawn(name: &str, arguments: &[&str], environment: &BTreeMap<String, String>) -> Self {
+        let (output, log) = (papers::fresh(&format!("{name}-output")), papers::fresh(&format!("{name}-log")));
+        let child = Command::new(env!("CARGO_BIN_EXE_pixcourier"))
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            // A library that panics or aborts should say where.
+            .env("RUST_BACKTRACE", "1")
+            .envs(environment)
+            .stdin(Stdio::null())
+            .stdout(papers::append(&output))
+            .stderr(papers::append(&log))
+            .spawn()
+            .unwrap();
+        Self { child, output, log }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// As the power cord would.
+    pub fn kill9(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// As the init system would; does not wait.
+    pub fn terminate(&self) {
+        let id = self.id().to_string();
+        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+    }
+
+    /// Whether it has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Waits for its end.
+    pub async fn end(mut self, patience: Duration) -> ExitStatus {
+        wait::until("the end of the process", patience, async || self.ended()).await
+    }
+
+    /// What it printed last, for a failure.
+    pub fn last_words(&self) -> String {
+        format!("{}\n{}", papers::tail(&self.output), papers::tail(&self.log))
+    }
+
+    /// A figure in kB from its `/proc/<pid>/status`, such as `VmHWM`.
+    pub fn memory(&self, name: &str) -> u64 {
+        let page = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

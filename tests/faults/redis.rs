@@ -1,0 +1,75 @@
+//! Redis goes and comes back under load. Sending goes on without it.
+
+use crate::brokers::assert_answered;
+use crate::images::Picture;
+use crate::load::{Client, Letter, Load, Plan};
+use crate::service::{Engine, Service};
+use crate::support::{self, Redis};
+use crate::{ledgers, sandbox, wait};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_stopped_killed_and_frozen_under_load_and_sending_goes_on() {
+    let sandbox = sandbox::start();
+    let mut redis = Redis::launch().await;
+    let engine = Engine::Distributed { amqp: support::amqp_url(), redis: redis.url() };
+    let mut service = Service::new("redis", engine, &sandbox.url());
+    service.set("LOG", "debug");
+    service.set("LOG_FORMAT", "json");
+    // Slower than what is posted, so that a backlog is there to be sent while Redis is not.
+    service.set("BOT_RATE", "60");
+    service.start().await;
+    let client = service.client();
+    let plan = Plan { count: 100_000, clients: 4, chats: 50, rest: Duration::from_millis(30) };
+    let load = Load::start(&client, plan);
+    let mut without_key = Vec::new();
+    let mut sent_meanwhile = Vec::new();
+    for (round, end) in ["stopped", "killed", "frozen"].into_iter().enumerate() {
+        let before = load.book().confirmed.len();
+        wait::until("posts", PATIENCE, async || (load.book().confirmed.len() > before + 50).then_some(())).await;
+        match end {
+            "stopped" => redis.stop().await,
+            "killed" => redis.kill9(),
+            _ => redis.pause(),
+        }
+        let refused = load.book().answered(503);
+        wait::until("503s", PATIENCE, async || (load.book().answered(503) >= refused + 8).then_some(())).await;
+        let sent = sandbox.stats().sends;
+        for number in 0..10 {
+            without_key.push(post_without_key(&client, &format!("no key {round}-{number}")).await);
+        }
+        let (_, some_id) = load.book().confirmed.first_key_value().map(|(c, id)| (c.clone(), id.clone())).unwrap();
+        let answer = client.get(&format!("/v1/notifications/{some_id}")).await.unwrap();
+        assert_eq!(answer.status, 503, "what a status is cannot be known while Redis is {end}: {}", answer.body);
+        assert!(answer.retry_after.is_some(), "a 503 without Retry-After");
+        wait::until("sends without Redis", PATIENCE, async || (sandbox.stats().sends >= sent + 60).then_some(())).await;
+        sent_meanwhile.push(sandbox.stats().sends - sent);
+        match end {
+            "frozen" => redis.resume(),
+            _ => redis.start().await,
+        }
+    }
+    load.enough();
+    let mut book = load.finish(PATIENCE).await;
+    for (letter, answer) in &without_key {
+        book.confirm(letter, answer);
+    }
+    let figures = ledgers::compare(&client, &sandbox, &book, PATIENCE).await;
+    println!(
+        "Redis away: {figures}; {} answers 503, slowest answer {:.2} s; sent without it {sent_meanwhile:?}",
+        book.answered(503),
+        book.slowest().as_secs_f64(),
+    );
+    figures.assert_kept();
+    assert_eq!(figures.duplicates(), 0, "nothing of ours crashed: {:?}", figures.extra);
+    assert_answered(&book);
+}
+
+async fn post_without_key(client: &Client, caption: &str) -> (Letter, crate::load::Answer) {
+    let letter = Letter { caption: caption.to_owned(), chat: 7, picture: Picture::small(1), key: None };
+    let answer = client.post(&letter).await.unwrap();
+    assert_eq!(answer.status, 202, "without a key nothing needs Redis: {}", answer.body);
+    (letter, answer)
+}

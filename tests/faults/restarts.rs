@@ -1,0 +1,104 @@
+//! SIGTERM under load: a stop in order loses nothing and repeats nothing.
+
+use crate::images::Picture;
+use crate::load::{Answer, Client, Letter, Load, Plan};
+use crate::service::{Engine, Service};
+use crate::{ledgers, sandbox, wait};
+use bytes::Bytes;
+use futures_util::stream;
+use reqwest::multipart::Part;
+use std::time::{Duration, Instant};
+
+const STOPS: usize = 3;
+const GRACE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stops_under_load_lose_nothing_and_repeat_nothing_on_the_embedded_engine() {
+    restart(Engine::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stops_under_load_lose_nothing_and_repeat_nothing_on_the_distributed_engine() {
+    restart(Engine::shared()).await;
+}
+
+/// The sandbox holds every answer back for a while, so that each stop finds sends in flight that have arrived already:
+/// if they were not waited for, they would arrive twice.
+async fn restart(engine: Engine) {
+    let sandbox = sandbox::slow(Duration::from_millis(200));
+    let mut service = Service::new("restarts", engine.clone(), &sandbox.url());
+    service.set("GRACE_PERIOD_SECONDS", &GRACE.as_secs().to_string());
+    service.start().await;
+    let plan = Plan { count: 100_000, clients: 8, chats: 60, rest: Duration::from_millis(20) };
+    let load = Load::start(&service.client(), plan);
+    let mut slow_posts = Vec::new();
+    let mut stops = Vec::new();
+    for stop in 0..STOPS {
+        let sent = sandbox.stats().sends;
+        wait::until("traffic", PATIENCE, async || (sandbox.stats().sends > sent + 200).then_some(())).await;
+        let post = tokio::spawn(post_slowly(service.client(), stop));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let probe = tokio::spawn(watch_readiness(service.client()));
+        let began = Instant::now();
+        service.process().terminate();
+        let status = service.end(GRACE + Duration::from_secs(5)).await;
+        let took = began.elapsed();
+        assert_eq!(status.code(), Some(0), "a stop in order ends with 0, not {status}");
+        assert!(took <= GRACE + Duration::from_secs(1), "the stop took {:.1} s", took.as_secs_f64());
+        stops.push(format!("{:.1} s", took.as_secs_f64()));
+        assert!(probe.await.unwrap(), "/readyz never said 503 before the port was closed");
+        let left = service.in_flight().await;
+        assert!(left.is_empty(), "left in flight: {left:?}");
+        slow_posts.push(post.await.unwrap());
+        service.start().await;
+    }
+    load.enough();
+    let mut book = load.finish(PATIENCE).await;
+    for (letter, answer) in &slow_posts {
+        book.confirm(letter, answer);
+    }
+    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let cut: Vec<_> = book.tries.iter().filter_map(|attempt| attempt.result.as_ref().err()).collect();
+    let refused = cut.iter().filter(|error| error.contains("ConnectionRefused")).count();
+    println!(
+        "SIGTERM, {}: {figures}; stopped in {}; {refused} connections refused while it was away, {} requests cut off",
+        engine.name(),
+        stops.join(", "),
+        cut.len() - refused,
+    );
+    book.assert_polite();
+    figures.assert_kept();
+    assert_eq!(figures.duplicates(), 0, "{:?}", figures.extra);
+}
+
+/// A post whose body takes a second and a half to arrive: it is under way at the stop and must be answered.
+async fn post_slowly(client: Client, number: usize) -> (Letter, Answer) {
+    const PIECES: usize = 15;
+    let letter = Letter {
+        caption: format!("slow letter {number}"),
+        chat: 5,
+        picture: Picture::small(number as u64),
+        key: Some(format!("slow-{number}")),
+    };
+    let bytes = letter.picture.bytes();
+    let pieces: Vec<Bytes> = bytes.chunks(bytes.len().div_ceil(PIECES)).map(Bytes::copy_from_slice).collect();
+    let body = stream::unfold(pieces.into_iter(), async |mut pieces| {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Some((Ok::<_, std::io::Error>(pieces.next()?), pieces))
+    });
+    let part = Part::stream_with_length(reqwest::Body::wrap_stream(body), bytes.len() as u64);
+    let answer = client.post_body(&letter, part).await.expect("a request that is under way at a stop is answered");
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    (letter, answer)
+}
+
+/// Asks until the port is closed; whether the answer was 503 at the end.
+async fn watch_readiness(client: Client) -> bool {
+    let mut said_no = false;
+    while let Ok(answer) = client.get("/readyz").await {
+        said_no = answer.status == 503;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    said_no
+}

@@ -1,0 +1,31 @@
+//! The Bot API on the other side: the third ledger. In this process, so that it outlives every fault.
+
+pub use pixcourier::sandbox::{Fault, Rule, Sandbox};
+use pixcourier::sandbox::{Filter, Options};
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::time::Duration;
+
+/// A sandbox without Telegram's limits: here it is not throughput that is asked about.
+pub fn start() -> Sandbox {
+    let options = Options { limits: None, pace_uploads: false, store_bytes: 64 << 20, ..Options::default() };
+    Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).unwrap()
+}
+
+/// One that takes every message at once and holds its answer back, so that a kill finds many in flight, all accepted:
+/// each of them becomes a duplicate.
+pub fn slow(answer_after: Duration) -> Sandbox {
+    let sandbox = start();
+    let fault = Fault::Slow { ms: answer_after.as_millis() as u64 };
+    sandbox.add_fault(Rule::next("sendPhoto", fault).times(0)).unwrap();
+    sandbox
+}
+
+/// How many messages arrived with each caption.
+pub fn arrivals(sandbox: &Sandbox) -> BTreeMap<String, usize> {
+    let mut arrivals = BTreeMap::new();
+    for message in sandbox.messages(&Filter::default()) {
+        *arrivals.entry(message.caption.map(String::from).unwrap_or_default()).or_default() += 1;
+    }
+    arrivals
+}

@@ -1,0 +1,157 @@
+//! No secret is seen outside: provokes every error that is known to hold one, and searches everything that this run
+//! has left behind.
+
+use crate::images::Picture;
+use crate::load::{Answer, Letter};
+use crate::process::Process;
+use crate::sandbox::{self, Fault, Rule};
+use crate::service::{AMQP_PASSWORD, API_KEY, Engine, REDIS_PASSWORD, Service, TOKEN};
+use crate::support::{self, Redis, port_of};
+use crate::{papers, wait};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Written on purpose, to see that the search finds something.
+const PLANTED: &str = "PLANTED-secret-00c0ffee";
+/// What a caller believes to be a key.
+const WRONG_KEY: &str = "WRONG-secret-4d81b2aa90";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_any_log_error_metric_or_output() {
+    telegram_is_away().await;
+    telegram_refuses_the_token().await;
+    rabbitmq_refuses_the_password().await;
+    redis_is_away().await;
+    wrong_configurations_are_explained().await;
+
+    papers::note("planted", &format!("a line with {PLANTED} in it"));
+    let token_secret = TOKEN.split_once(':').unwrap().1;
+    let searched = [token_secret, API_KEY, AMQP_PASSWORD, REDIS_PASSWORD, WRONG_KEY, "guest:guest", PLANTED];
+    let papers: Vec<_> = std::fs::read_dir(papers::folder()).unwrap().map(|paper| paper.unwrap().path()).collect();
+    let (mut found, mut lines) = (Vec::new(), 0);
+    for paper in &papers {
+        let text = String::from_utf8_lossy(&std::fs::read(paper).unwrap()).into_owned();
+        for line in text.lines() {
+            lines += 1;
+            let seen = searched.iter().filter(|secret| line.contains(**secret));
+            found.extend(seen.map(|secret| (paper.file_name().unwrap().to_owned(), *secret, line.to_owned())));
+        }
+    }
+    println!(
+        "secrets: {} searched for in {lines} lines of {} logs, outputs, error bodies and metrics pages; {} found besides the planted one",
+        searched.len(),
+        papers.len(),
+        found.len() - 1,
+    );
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].1, PLANTED, "the search finds what is there");
+    assert!(lines > 100, "there was little to search");
+}
+
+/// A service that logs everything.
+fn talkative(name: &str, engine: Engine, bot_api: &str) -> Service {
+    let mut service = Service::new(&format!("secrets-{name}"), engine, bot_api);
+    service.set("LOG", "trace,lapin=debug,hyper_util=debug,reqwest=trace,actix_http=debug");
+    service
+}
+
+/// Posts one, with a key of the API that is good and one that is not.
+async fn post(service: &Service) -> Answer {
+    let letter = Letter { caption: "letter".into(), chat: 1, picture: Picture::small(1), key: Some("key".into()) };
+    let refused = service.client().with_key(WRONG_KEY).post(&letter).await.unwrap();
+    assert_eq!(refused.status, 401, "{}", refused.body);
+    service.client().post(&letter).await.unwrap()
+}
+
+async fn wait_for(service: &Service, id: &str, what: &str) {
+    let client = service.client();
+    let told = async || {
+        let fate = client.get(&format!("/v1/notifications/{id}")).await.ok()?;
+        // What callers are told of an attempt is searched too.
+        papers::note("fates", &fate.body);
+        fate.body.contains(what).then_some(())
+    };
+    wait::until(what, PATIENCE, told).await;
+    client.metrics().await.unwrap();
+}
+
+async fn telegram_is_away() {
+    // The port of a server that is gone.
+    let gone = sandbox::start().url();
+    for (name, address) in [("refused", gone.as_str()), ("unknown-host", "http://no-such-host.invalid")] {
+        let mut service = talkative(name, Engine::Embedded, address);
+        service.start().await;
+        let answer = post(&service).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        wait_for(&service, answer.json()["id"].as_str().unwrap(), "\"transient\"").await;
+    }
+}
+
+async fn telegram_refuses_the_token() {
+    let sandbox = sandbox::start();
+    for fault in [Fault::LostAfter, Fault::CutJson, Fault::NotJson] {
+        sandbox.add_fault(Rule::next("sendPhoto", fault)).unwrap();
+    }
+    sandbox.add_fault(Rule::next("sendPhoto", Fault::Unauthorized).times(0)).unwrap();
+    let mut service = talkative("unauthorized", Engine::Embedded, &sandbox.url());
+    service.start().await;
+    let answer = post(&service).await;
+    wait_for(&service, answer.json()["id"].as_str().unwrap(), "\"held\"").await;
+}
+
+async fn rabbitmq_refuses_the_password() {
+    let amqp = format!("amqp://courier:{AMQP_PASSWORD}@127.0.0.1:{}/%2f", port_of(&support::amqp_url()));
+    let engine = Engine::Distributed { amqp, redis: support::redis_url() };
+    let mut service = talkative("amqp", engine, "http://127.0.0.1:9");
+    service.start_unready().await;
+    let answer = post(&service).await;
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    let readiness = service.client().get("/readyz").await.unwrap();
+    assert_eq!(readiness.status, 503, "{}", readiness.body);
+    service.client().metrics().await.unwrap();
+}
+
+async fn redis_is_away() {
+    let redis = Redis::launch().await;
+    // It has no password, so it refuses this one; then it is gone.
+    let url = format!("redis://courier:{REDIS_PASSWORD}@127.0.0.1:{}/", port_of(&redis.url()));
+    let engine = Engine::Distributed { amqp: support::amqp_url(), redis: url };
+    let mut service = talkative("redis", engine, "http://127.0.0.1:9");
+    service.start_unready().await;
+    assert_eq!(post(&service).await.status, 503);
+    drop(redis);
+    assert_eq!(post(&service).await.status, 503);
+    service.client().metrics().await.unwrap();
+    service.kill9();
+}
+
+async fn wrong_configurations_are_explained() {
+    const MISCONFIGURED: i32 = 64;
+    let redis = format!("redis://courier:{REDIS_PASSWORD}@127.0.0.1:1/");
+    let engine = Engine::Distributed { amqp: format!("amqp://courier:{AMQP_PASSWORD}@127.0.0.1:1/"), redis };
+    let good = Service::new("secrets-check", engine, "http://127.0.0.1:9").environment().clone();
+    assert_eq!(check(&good).await, 0);
+    let broken = [
+        ("BOT_TOKEN", format!("0{TOKEN} ")),
+        ("BOT_TOKEN", TOKEN.replace(':', ";")),
+        ("BOT_API_URL", format!("http://user:{AMQP_PASSWORD}@[broken/{TOKEN}")),
+        ("API_KEYS", format!("{API_KEY},short")),
+        ("API_KEYS", format!("{API_KEY} with a space")),
+        ("AMQP_URL", format!("http://courier:{AMQP_PASSWORD}@127.0.0.1:1/")),
+        ("AMQP_URL", format!("amqp://courier:{AMQP_PASSWORD}@127.0.0.1:port/")),
+        ("REDIS_URL", format!("redis//courier:{REDIS_PASSWORD}@127.0.0.1:1/")),
+        ("REDIS_URL", format!("redis://courier:{REDIS_PASSWORD}@127.0.0.1:99999/")),
+        ("LISTEN", format!("127.0.0.1:{API_KEY}").replace(API_KEY, "port")),
+    ];
+    for (name, value) in broken {
+        let mut environment = good.clone();
+        environment.insert(format!("PIXCOURIER_{name}"), value);
+        assert_eq!(check(&environment).await, MISCONFIGURED, "a wrong {name} is refused");
+    }
+}
+
+async fn check(environment: &BTreeMap<String, String>) -> i32 {
+    let checked = Process::spawn("check-config", &["check-config"], environment).end(PATIENCE).await;
+    checked.code().unwrap()
+}
