@@ -1,7 +1,7 @@
 //! The courier of one bot: takes deliveries while it owns the bot, lets the scheduler say who is next, makes attempts,
 //! and gives back what must wait for long.
 
-use super::attempt::{self, Desk, Report, Step, Weather};
+use super::attempt::{self, Desk, Errand, Report, Standing, Step, Weather};
 use super::clock::Moment;
 use super::retry;
 use super::scheduler::{Finish, Next, Push, Scheduler, Ticket};
@@ -22,6 +22,13 @@ const STOOD_STILL: Duration = Duration::from_secs(7);
 const CATCH_UP: Duration = Duration::from_secs(2);
 /// How many times a notification may crash its attempt before it is buried.
 const CRASHES: u32 = 3;
+/// A part of ours that stays away is asked again after 1, 2, 4 … 128 s; beyond [`super::scheduler::LONGEST_HOLD`] what
+/// waits for it goes back to the queue and makes room for what need not wait.
+const LONGEST_PUT_OFF: u32 = 7;
+/// What has not been sent for so long goes back to the queue: a broker closes the channel of who holds a delivery for
+/// half an hour (RabbitMQ).
+const LONGEST_UNACKED: Duration = Duration::from_secs(600);
+const SENT_BACK: Duration = Duration::from_secs(60);
 /// How many finished ids are remembered, so that a redelivery is acked even while the ledger is away.
 const REMEMBERED: usize = 20_000;
 
@@ -51,7 +58,12 @@ struct Ended {
 struct Held {
     notification: Notification,
     receipt: Receipt,
+    since: Moment,
     flying: bool,
+    /// How many times in a row it could not begin.
+    put_off: u32,
+    /// The same one as accepted again (after a cancel or an end, by a retry) while this one flew.
+    successor: Option<Delivered>,
 }
 
 impl Courier {
@@ -112,11 +124,15 @@ impl Courier {
                 }
                 Some(ended) = self.attempts.join_next_with_id() => self.end_attempt(ended),
                 delivered = attendance.deliveries.recv() => match delivered {
-                    Some(delivered) => self.receive(delivered),
+                    Some(delivered) => {
+                        // The delivery may be of an ownership whose news has not been looked at yet.
+                        self.follow_ownership(*attendance.ownership.borrow_and_update());
+                        self.receive(delivered);
+                    }
                     None => return,
                 },
                 () = sleep_until(self.started, wake) => {}
-                _ = round.tick() => self.expire_waiting(),
+                _ = round.tick() => self.look_round(),
             }
             if last_loop.elapsed() > STOOD_STILL {
                 tracing::warn!(bot = %self.desk.bot.name, "stood still; waiting for news of the ownership");
@@ -149,15 +165,8 @@ impl Courier {
         }
         let id = notification.id;
         let _span = tracing::info_span!("delivery", notification = %id, bot = %notification.bot).entered();
-        if let Some(held) = self.held.get_mut(&id) {
-            if Some(held.receipt.epoch) == self.epoch {
-                // A second copy, from a publisher that was not sure: one of them is enough.
-                self.spawn_ack(receipt);
-            } else {
-                // It flew while the bot was lost and regained; the old receipt is worth nothing now.
-                held.receipt = receipt;
-            }
-            return;
+        if self.held.contains_key(&id) {
+            return self.receive_again(Delivered { notification, receipt, redeliveries });
         }
         if self.finished.contains(&(id, notification.accepted_at)) {
             self.spawn_ack(receipt);
@@ -169,9 +178,37 @@ impl Courier {
             tracing::debug!(redeliveries, "came back");
         }
         let now = self.now();
+        if notification.expires_at <= Timestamp::now() {
+            return self.expire(notification, receipt);
+        }
         match self.scheduler.push(now, self.ticket(&notification)) {
-            Push::Taken => drop(self.held.insert(id, Held { notification, receipt, flying: false })),
+            Push::Taken => {
+                let held = Held { notification, receipt, since: now, flying: false, put_off: 0, successor: None };
+                self.held.insert(id, held);
+            }
             Push::Defer(until) => self.spawn_defer(notification, receipt, until - now),
+        }
+    }
+
+    /// Takes a delivery whose id is here already.
+    fn receive_again(&mut self, delivered: Delivered) {
+        let Some(held) = self.held.get_mut(&delivered.notification.id) else { return };
+        let (here, there) = (held.notification.accepted_at, delivered.notification.accepted_at);
+        if there > here {
+            // Accepted again since: what is here is the copy of an end.
+            if held.flying {
+                held.successor = Some(delivered);
+                return;
+            }
+            let old = std::mem::replace(&mut held.receipt, delivered.receipt);
+            held.notification = delivered.notification;
+            self.spawn_ack(old);
+        } else if there < here || Some(held.receipt.epoch) == self.epoch {
+            // A copy of an end, or a second copy from a publisher that was not sure: one of them is enough.
+            self.spawn_ack(delivered.receipt);
+        } else {
+            // It flew while the bot was lost and regained; the old receipt is worth nothing now.
+            held.receipt = delivered.receipt;
         }
     }
 
@@ -206,8 +243,10 @@ impl Courier {
             let waits = &self.desk.metrics.rate_limit_wait_seconds;
             waits.with_label_values(&[self.desk.bot.name.as_str()]).observe(dispatch.waited.as_secs_f64());
             let span = tracing::info_span!("delivery", notification = %dispatch.id, bot = %notification.bot);
+            let standing = Standing { ownership: attendance.ownership.clone(), epoch: receipt.epoch };
             let attempt = async move {
-                let report = attempt::attempt(&desk, &mut notification, &receipt, dispatch.file_id, away).await;
+                let errand = Errand { desk: &desk, notification: &mut notification, receipt: &receipt, away };
+                let report = errand.run(dispatch.file_id, standing).await;
                 Ended { notification, receipt, report }
             };
             let handle = self.attempts.spawn(attempt.instrument(span));
@@ -249,14 +288,24 @@ impl Courier {
                     self.spawn_ack(held.receipt);
                 }
                 self.scheduler.finish(now, id, Finish::Done, report.file_id);
+                if let Some(successor) = held.successor {
+                    self.receive(successor);
+                }
                 return;
             }
             // It comes back from the queue to whoever owns the bot now.
             _ if !ours => {
                 self.scheduler.finish(now, id, Finish::Skipped, report.file_id);
+                if let Some(successor) = held.successor {
+                    self.receive(successor);
+                }
                 return;
             }
-            Step::NotBegun(wait) | Step::Again(wait) => Finish::Again(wait),
+            Step::NotBegun => {
+                held.put_off += 1;
+                Finish::NotBegun(Duration::from_secs(1 << (held.put_off - 1).min(LONGEST_PUT_OFF)))
+            }
+            Step::Again(wait) => Finish::Again(wait),
             Step::Flood(wait) => Finish::Flood(wait),
             Step::Migrated(to) => Finish::Migrated(to),
         };
@@ -266,8 +315,16 @@ impl Courier {
                 other.notification.chat_id = to.clone();
             }
         }
+        if finish_counts(&finish) {
+            held.put_off = 0;
+        }
         held.notification = notification;
         held.flying = false;
+        if let Some(successor) = held.successor.take() {
+            // It has not ended after all; the newer acceptance goes on in its place.
+            held.notification = successor.notification;
+            self.spawn_ack(std::mem::replace(&mut held.receipt, successor.receipt));
+        }
         let chat = held.notification.chat_id.clone();
         self.held.insert(id, held);
         self.scheduler.finish(now, id, finish, report.file_id);
@@ -312,14 +369,18 @@ impl Courier {
         let crashes = *crashes;
         let Some(held) = self.held.get_mut(&id) else { return };
         tracing::error!(notification = %id, crashes, "an attempt crashed");
+        if Some(held.receipt.epoch) != self.epoch {
+            // It comes back from the queue.
+            let successor = self.held.remove(&id).and_then(|held| held.successor);
+            self.scheduler.finish(now, id, Finish::Skipped, None);
+            if let Some(successor) = successor {
+                self.receive(successor);
+            }
+            return;
+        }
         if crashes < CRASHES {
             held.flying = false;
-            let finish = if Some(held.receipt.epoch) == self.epoch {
-                Finish::Again(retry::backoff(crashes, 1.0))
-            } else {
-                Finish::Skipped
-            };
-            self.scheduler.finish(now, id, finish, None);
+            self.scheduler.finish(now, id, Finish::Again(retry::backoff(crashes, 1.0)), None);
             return;
         }
         self.crashes.remove(&id);
@@ -327,28 +388,41 @@ impl Courier {
             self.finished.insert((id, held.notification.accepted_at));
             let desk = self.desk.clone();
             let words = format!("crashed its courier {crashes} times");
-            tokio::spawn(async move { drop(attempt::bury(&desk, &held.notification, &held.receipt, &words).await) });
+            tokio::spawn(async move {
+                let Held { mut notification, receipt, .. } = held;
+                let errand = Errand { desk: &desk, notification: &mut notification, receipt: &receipt, away: false };
+                errand.bury(&words).await;
+            });
         }
         self.scheduler.finish(now, id, Finish::Done, None);
     }
 
-    fn expire_waiting(&mut self) {
+    /// Says of those that wait here that they have expired, and gives back what has waited for too long.
+    fn look_round(&mut self) {
         let (now, wall) = (self.now(), Timestamp::now());
-        let expired: Vec<_> = self
-            .held
-            .iter()
-            .filter(|(_, held)| !held.flying && held.notification.expires_at <= wall)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in expired {
+        let waiting = self.held.iter().filter(|(_, held)| !held.flying);
+        let over =
+            waiting.filter(|(_, held)| held.notification.expires_at <= wall || now - held.since >= LONGEST_UNACKED);
+        let over: Vec<_> = over.map(|(id, _)| *id).collect();
+        for id in over {
             let Some(held) = self.held.remove(&id) else { continue };
             self.scheduler.remove(now, &held.notification.chat_id, id);
-            self.finished.insert((id, held.notification.accepted_at));
-            let desk = self.desk.clone();
-            let span = tracing::info_span!("delivery", notification = %id, bot = %desk.bot.name);
-            let expire = async move { drop(attempt::expire(&desk, &held.notification, &held.receipt).await) };
-            tokio::spawn(expire.instrument(span));
+            if held.notification.expires_at <= wall {
+                self.expire(held.notification, held.receipt);
+            } else {
+                self.spawn_defer(held.notification, held.receipt, SENT_BACK);
+            }
         }
+    }
+
+    fn expire(&mut self, mut notification: Notification, receipt: Receipt) {
+        let desk = self.desk.clone();
+        let span = tracing::info_span!("delivery", notification = %notification.id, bot = %desk.bot.name);
+        let expire = async move {
+            let errand = Errand { desk: &desk, notification: &mut notification, receipt: &receipt, away: false };
+            errand.expire().await;
+        };
+        tokio::spawn(expire.instrument(span));
     }
 
     fn spawn_ack(&self, receipt: Receipt) {
@@ -391,6 +465,11 @@ impl Courier {
         self.desk.metrics.owned.with_label_values(&[self.desk.bot.name.as_str()]).set(0);
         late
     }
+}
+
+/// Whether an attempt has left the house.
+fn finish_counts(finish: &Finish) -> bool {
+    !matches!(finish, Finish::NotBegun(_))
 }
 
 async fn sleep_until(started: Instant, moment: Option<Moment>) {

@@ -88,7 +88,9 @@ pub enum Finish {
     Flood(Duration),
     /// The chat has moved.
     Migrated(ChatId),
-    /// It never began: it was cancelled, or the ledger was away. The limits get nothing back; they are that careful.
+    /// It never left: again after this wait, and its tokens are good for others.
+    NotBegun(Duration),
+    /// It never left and is not here any more: it was cancelled, or comes back from the queue.
     Skipped,
 }
 
@@ -111,7 +113,8 @@ pub struct Scheduler {
     ready: [VecDeque<(ChatId, u64)>; 3],
     skipped: [u32; 3],
     waiting: BTreeMap<(Moment, u64), ChatId>,
-    flying: HashMap<NotificationId, Ticket>,
+    /// What was dispatched, and whether it is the flight that others wait for.
+    flying: HashMap<NotificationId, (Ticket, bool)>,
     stamp: u64,
     prune_at: usize,
 }
@@ -178,18 +181,25 @@ impl Scheduler {
 
     /// Ends one that was dispatched. `file_id`: the one its upload led to, or that the index had.
     pub fn finish(&mut self, now: Moment, id: NotificationId, finish: Finish, file_id: Option<String>) {
-        let Some(ticket) = self.flying.remove(&id) else { return };
-        if let Some((key, _)) = &ticket.image {
+        let Some((ticket, lands)) = self.flying.remove(&id) else { return };
+        if let (Some((key, _)), true) = (&ticket.image, lands) {
             for chat in self.uploads.land(key, file_id) {
                 self.place(now, &chat);
             }
         }
         let name = ticket.chat.clone();
         let Some(chat) = self.chats.get_mut(&name) else { return };
-        chat.end_flight(now, ticket.cost);
+        if let Finish::NotBegun(_) = finish {
+            chat.give_back(ticket.cost);
+            self.pace.give_back(ticket.cost);
+            self.second.give_back(ticket.cost);
+            chat.end_flight(now, 0);
+        } else {
+            chat.end_flight(now, ticket.cost);
+        }
         match finish {
             Finish::Done | Finish::Skipped => {}
-            Finish::Again(wait) => chat.insert_again(now, ticket, now + wait),
+            Finish::Again(wait) | Finish::NotBegun(wait) => chat.insert_again(now, ticket, now + wait),
             Finish::Flood(wait) => {
                 chat.insert_again(now, ticket, now);
                 chat.freeze(now + wait);
@@ -286,17 +296,14 @@ impl Scheduler {
                 }
             }
         }
-        let (mut ticket, since) = chat.take_head(now)?;
-        if file_id.is_some() {
-            // No flight to land when it ends.
-            ticket.image = None;
-        }
+        let (ticket, since) = chat.take_head(now)?;
         self.pace.take(now, ticket.cost, gentleness(now, self.gentle_since));
         self.second.take(now, ticket.cost);
         self.breaker.start();
         self.count_lane(lane);
         let dispatch = Dispatch { id: ticket.id, file_id, waited: now - since };
-        self.flying.insert(ticket.id, ticket);
+        let lands = ticket.image.is_some() && dispatch.file_id.is_none();
+        self.flying.insert(ticket.id, (ticket, lands));
         Some(dispatch)
     }
 
@@ -371,7 +378,8 @@ impl Scheduler {
             && other != *chat
             && now - at <= FLOODS_TOGETHER
         {
-            self.frozen_until = self.frozen_until.max(until).max(other_until);
+            // The shorter of the two: if the bot is still too fast then, it is told again.
+            self.frozen_until = self.frozen_until.max(until.min(other_until));
             self.gentle_since = Some(self.frozen_until);
             self.pace.restart(self.frozen_until);
         }
