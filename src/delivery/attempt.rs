@@ -134,8 +134,9 @@ impl Errand<'_> {
             Err(Unprepared::Away(reason)) => return self.put_off(&reason).await,
         };
         // The last look before it leaves: what came before may have taken long, and the bot may have a new owner.
+        // The mark stays: whoever owns the bot now may have set its own on top.
         if *standing.ownership.borrow() != Some(standing.epoch) {
-            return self.put_off("the bot was given away").await;
+            return Report::quiet(Step::NotBegun);
         }
         let result = self.desk.messenger.call(request).await;
         let judgement = classify(&result, used.remembered.is_some());

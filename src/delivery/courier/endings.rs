@@ -5,7 +5,7 @@ use crate::delivery::attempt::{self, Errand, Step, Weather};
 use crate::delivery::clock::Moment;
 use crate::delivery::retry;
 use crate::delivery::scheduler::Finish;
-use crate::domain::NotificationId;
+use crate::domain::{Notification, NotificationId};
 use std::time::Duration;
 use tokio::task::{Id, JoinError};
 
@@ -39,7 +39,9 @@ impl Courier {
         if let (Some((key, _)), Some(refused)) = (&image, &report.refused_file_id) {
             self.scheduler.uploads.evict(key, refused);
         }
-        let Some(mut held) = self.held.remove(&id) else { return };
+        let Some(mut held) = self.held.remove(&id) else {
+            return self.scheduler.finish(now, id, Finish::Skipped, report.file_id);
+        };
         let ours = Some(held.receipt.epoch) == self.epoch;
         let finish = match report.next {
             Step::Done => {
@@ -76,14 +78,15 @@ impl Courier {
                 other.notification.chat_id = to.clone();
             }
         }
-        if finish_counts(&finish) {
+        if !matches!(finish, Finish::NotBegun(_)) {
             held.put_off = 0;
         }
         held.notification = notification;
         held.flying = false;
         if let Some(successor) = held.successor.take() {
             // It has not ended after all; the newer acceptance goes on in its place.
-            held.notification = successor.notification;
+            let chat_id = held.notification.chat_id;
+            held.notification = Notification { chat_id, ..successor.notification };
             self.spawn_ack(std::mem::replace(&mut held.receipt, successor.receipt));
         }
         let chat = held.notification.chat_id.clone();
@@ -157,9 +160,4 @@ impl Courier {
         }
         self.scheduler.finish(now, id, Finish::Done, None);
     }
-}
-
-/// Whether an attempt has left the house.
-fn finish_counts(finish: &Finish) -> bool {
-    !matches!(finish, Finish::NotBegun(_))
 }
