@@ -147,13 +147,13 @@ async fn begin(desk: &Desk, notification: &mut Notification, receipt: &Receipt, 
     }
     loop {
         match desk.ledger.begin(notification, at).await {
-            Ok(Begin::Go { interrupted: false }) => return None,
+            Ok(Begin::Go { interrupted: false, .. }) => return None,
             Ok(Begin::Stop(status)) => {
                 tracing::debug!(status = status.as_str(), "nothing to send");
                 ack(desk, receipt).await;
                 return Some(Report::quiet(Step::Done));
             }
-            Ok(Begin::Go { interrupted: true }) => {
+            Ok(Begin::Go { interrupted: true, .. }) => {
                 tracing::warn!("an attempt was cut off by a crash; it may have been sent");
                 let words = "cut off by a crash of its courier; it may have been sent";
                 let cut_off = Attempt {
