@@ -1,6 +1,6 @@
 //! A request that has been checked: whatever Telegram would refuse later and we can know now is refused here.
 
-use super::fields::{Fields, invalid, is_message_number};
+use super::fields::{Fields, TAGS_LIMIT, invalid, is_message_number, parsed, too_many_tags};
 use super::photo::Photo;
 use super::refusal::{Code, Refusal};
 use super::spool::Upload;
@@ -20,7 +20,6 @@ const CAPTION_LIMIT: usize = 1024;
 /// With a `parse_mode` the limit holds for what is left after parsing, which only Telegram knows; beyond this nothing
 /// is plausible.
 const MARKUP_LIMIT: usize = 4096;
-const TAGS_LIMIT: usize = 10;
 const TAG_LIMIT: usize = 64;
 
 /// A checked request.
@@ -221,9 +220,8 @@ fn tags(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
     let given = match fields.take("tags") {
         None => return Ok(Vec::new()),
         Some(Value::Array(parts)) if fields.is_form() => match parts.as_slice() {
-            [Value::String(text)] if text.starts_with('[') => {
-                serde_json::from_str(text).map_err(|_| invalid("tags", "begins like a JSON array and is not one"))?
-            }
+            [Value::String(text)] if text.is_empty() => return Ok(Vec::new()),
+            [Value::String(text)] if text.starts_with('[') => parsed("tags", text)?,
             _ => parts,
         },
         Some(Value::Array(tags)) => tags,
@@ -232,7 +230,7 @@ fn tags(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
     let tags: Option<Vec<String>> = given.iter().map(|tag| tag.as_str().map(ToOwned::to_owned)).collect();
     tags.filter(|tags| tags.len() <= TAGS_LIMIT)
         .filter(|tags| tags.iter().all(|tag| (1..=TAG_LIMIT).contains(&tag.chars().count())))
-        .ok_or_else(|| invalid("tags", "is an array of up to 10 strings of 1 to 64 characters each"))
+        .ok_or_else(too_many_tags)
 }
 
 fn times(fields: &mut Fields, now: Timestamp) -> Result<(Option<Timestamp>, Option<Timestamp>), Refusal> {

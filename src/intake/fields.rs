@@ -2,6 +2,7 @@
 
 use super::refusal::{Code, Refusal};
 use crate::domain::Timestamp;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// Every field that a request may have: sendPhoto's under their own names, then ours.
@@ -30,6 +31,13 @@ pub const KNOWN: [&str; 22] = [
     "tags",
 ];
 
+/// How deep the value of a field may be nested; Telegram's keyboards have five levels. A record wraps it in more, and
+/// what is nested deeper than 128 cannot be read back.
+pub const NESTING_LIMIT: usize = 32;
+/// How many bytes the JSON text of a field may have that is an object or an array.
+pub const STRUCTURE_LIMIT: usize = 32 * 1024;
+/// How many tags a notification may have.
+pub const TAGS_LIMIT: usize = 10;
 /// How much of an unknown name is repeated to the caller.
 const ECHO: usize = 64;
 
@@ -52,14 +60,19 @@ impl Fields {
         Self { values: Map::new(), form: true }
     }
 
-    /// Adds a field. A JSON `null` is as good as no field; `tags` may be repeated in a form.
-    pub fn insert(&mut self, name: &str, value: Value) -> Result<(), Refusal> {
+    /// Adds a field. A JSON `null` is as good as no field, and so is an empty text in a form, which is what an input left
+    /// alone sends; `tags` may be repeated in a form.
+    pub fn insert(&mut self, name: &str, mut value: Value) -> Result<(), Refusal> {
         check_name(name)?;
+        if self.form && name != "tags" && value == "" {
+            value = Value::Null;
+        }
         let repeated = self.values.get_mut(name);
         match (repeated, self.form && name == "tags") {
             (None, false) => _ = self.values.insert(name.to_owned(), value),
             (None, true) => _ = self.values.insert(name.to_owned(), Value::Array(vec![value])),
-            (Some(Value::Array(tags)), true) => tags.push(value),
+            (Some(Value::Array(tags)), true) if tags.len() < TAGS_LIMIT => tags.push(value),
+            (Some(_), true) => return Err(too_many_tags()),
             _ => {
                 return Err(Refusal::field(Code::DuplicateField, name, format!("The field {name} is given twice.")));
             }
@@ -164,10 +177,7 @@ impl Fields {
 
     fn structure(&mut self, name: &str) -> Result<Option<Value>, Refusal> {
         match self.take(name) {
-            Some(Value::String(text)) if self.form => {
-                let wrong = |_| invalid(name, "is JSON text, and this is not valid JSON");
-                serde_json::from_str(&text).map(|value: Value| Some(value).filter(|v| !v.is_null())).map_err(wrong)
-            }
+            Some(Value::String(text)) if self.form => Ok(Some(parsed(name, &text)?).filter(|v: &Value| !v.is_null())),
             value => Ok(value),
         }
     }
@@ -193,6 +203,80 @@ pub fn check_name(name: &str) -> Result<(), Refusal> {
         _ => format!(" The fields are {}.", KNOWN.join(", ")),
     };
     Err(Refusal::field(Code::UnknownField, shown.clone(), format!("There is no field {shown:?}.{advice}")))
+}
+
+/// Reads the JSON text of a field that is an object or an array; refuses a text that is too long or nested too deep
+/// before anything is made of it.
+pub fn parsed<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Refusal> {
+    if text.len() > STRUCTURE_LIMIT {
+        return Err(too_large(name));
+    }
+    if nesting(text) > NESTING_LIMIT {
+        return Err(too_deep(name));
+    }
+    serde_json::from_str(text).map_err(|_| invalid(name, "is JSON text, and this is not valid JSON"))
+}
+
+/// How deep a JSON text is nested, if it is one.
+fn nesting(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// A refusal of a field that is nested too deep.
+pub fn too_deep(name: &str) -> Refusal {
+    invalid(name, &format!("is nested deeper than {NESTING_LIMIT} levels"))
+}
+
+/// A refusal of a field whose JSON text is too long.
+pub fn too_large(name: &str) -> Refusal {
+    invalid(name, &format!("is longer than {STRUCTURE_LIMIT} bytes of JSON (32 KiB)"))
+}
+
+/// A refusal of tags, for their number or for what they are.
+pub fn too_many_tags() -> Refusal {
+    invalid("tags", &format!("is an array of up to {TAGS_LIMIT} strings of 1 to 64 characters each"))
+}
+
+/// The members of a JSON object in order, also those whose names are there twice.
+#[derive(Debug)]
+pub struct Members(pub Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
 }
 
 /// A refusal of a field for what its value is not.
@@ -259,10 +343,39 @@ mod tests {
     }
 
     #[test]
-    fn null_is_no_field() {
+    fn null_is_no_field_and_neither_is_an_input_left_alone() {
+        for (mut fields, nothing) in [(Fields::json(), Value::Null), (Fields::form(), json!(""))] {
+            fields.insert("parse_mode", nothing.clone()).unwrap();
+            assert_eq!(fields.text("parse_mode"), Ok(None));
+            fields.insert("caption", nothing).unwrap();
+            assert_eq!(fields.insert("caption", json!("a")).unwrap_err().code, Code::DuplicateField);
+        }
         let mut fields = Fields::json();
-        fields.insert("caption", Value::Null).unwrap();
-        assert_eq!(fields.text("caption"), Ok(None));
+        fields.insert("parse_mode", json!("")).unwrap();
+        assert_eq!(fields.text("parse_mode"), Ok(Some(String::new())));
+    }
+
+    #[test]
+    fn the_eleventh_tag_of_a_form_is_refused_as_it_comes() {
+        let mut form = Fields::form();
+        for _ in 0..TAGS_LIMIT {
+            form.insert("tags", json!("")).unwrap();
+        }
+        assert_eq!(form.insert("tags", json!("")).unwrap_err().field.as_deref(), Some("tags"));
+    }
+
+    #[test]
+    fn json_texts_are_bounded_in_length_and_depth() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(parsed::<Value>("reply_markup", &nested(NESTING_LIMIT)).is_ok());
+        assert!(parsed::<Value>("reply_markup", &format!("[\"{}\\\"[\"]", "[".repeat(900))).is_ok());
+        for levels in [NESTING_LIMIT + 1, 120, 5000] {
+            assert!(parsed::<Value>("reply_markup", &nested(levels)).unwrap_err().detail.contains("32 levels"));
+        }
+        let long = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
+        assert!(parsed::<Value>("reply_markup", &long(STRUCTURE_LIMIT)).is_ok());
+        let refusal = parsed::<Value>("reply_markup", &long(STRUCTURE_LIMIT + 1)).unwrap_err();
+        assert_eq!((refusal.code, refusal.field.as_deref()), (Code::InvalidField, Some("reply_markup")));
     }
 
     #[test]
@@ -276,7 +389,7 @@ mod tests {
         assert_eq!(form("message_thread_id", "7").message_number("message_thread_id"), Ok(Some(json!(7))));
         assert!(form("reply_markup", "{\"a\":1}").object("reply_markup").unwrap().is_some());
         assert_eq!(form("reply_markup", "null").object("reply_markup"), Ok(None));
-        for bad in ["", "[1]", "\"{}\"", "{"] {
+        for bad in ["[1]", "\"{}\"", "{"] {
             assert!(form("reply_markup", bad).object("reply_markup").is_err(), "{bad}");
         }
         let mut json = Fields::json();

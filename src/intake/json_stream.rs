@@ -2,14 +2,15 @@
 //!
 //! The document passes through into a bounded buffer, except for the string at `photo.base64`: its characters go
 //! through the base64 decoder and an empty string stands in its place. The scanner only follows strings and nesting;
-//! whether the rest is JSON at all is for the real parser to say, which sees every other byte.
+//! whether the rest is JSON at all is for the real parser to say, which sees every other byte. What it follows is also
+//! enough to refuse a field that is too large or nested too deep before anything is made of it.
 
 use super::base64::Decoder;
+use super::fields::{NESTING_LIMIT, STRUCTURE_LIMIT, check_name, too_deep, too_large};
 use super::refusal::{Code, Refusal};
 
-/// Everything but the image together, in bytes: as much as the Bot API server takes for all parameters that are not
-/// files (Bot API server).
-pub const DOCUMENT_LIMIT: usize = 1 << 20;
+/// Everything but the image together, in bytes; four times the longest caption. Parsed, it may take twenty times as much.
+pub const DOCUMENT_LIMIT: usize = 128 * 1024;
 
 /// Longer keys are none that we look for, even with every character escaped.
 const KEY_LIMIT: usize = 64;
@@ -25,6 +26,10 @@ pub struct Splitter {
     levels: [Level; 2],
     /// Whether the next string is a key, as far as the two outer levels are concerned.
     expects_key: bool,
+    /// Where in the document the object or array began that is the value of a field.
+    structure: usize,
+    /// The first key of `photo`, which can have one only.
+    member: Option<String>,
     state: State,
 }
 
@@ -63,10 +68,16 @@ impl Splitter {
             if self.document.len() >= DOCUMENT_LIMIT {
                 return Err(Refusal::new(
                     Code::BodyTooLarge,
-                    "Everything but the image together may have 1 MiB; send the image in photo.base64 or as multipart.",
+                    format!(
+                        "Everything but the image together may have {DOCUMENT_LIMIT} bytes (128 KiB); send the image in \
+                         photo.base64 or as multipart."
+                    ),
                 ));
             }
             self.document.push(byte);
+            if self.depth > 1 && self.document.len() - self.structure > STRUCTURE_LIMIT {
+                self.refuse_field(too_large)?;
+            }
             match &mut self.state {
                 State::Between => self.between(byte)?,
                 State::Text { escaped, key } => {
@@ -74,7 +85,7 @@ impl Splitter {
                         let key = key.take();
                         self.state = State::Between;
                         if let Some(key) = key {
-                            self.levels[self.depth - 1].key = unescaped(&key);
+                            self.take_key(unescaped(&key))?;
                         }
                         continue;
                     }
@@ -106,6 +117,12 @@ impl Splitter {
         match byte {
             b'{' | b'[' => {
                 self.depth += 1;
+                if self.depth == 2 {
+                    (self.structure, self.member) = (self.document.len() - 1, None);
+                }
+                if self.depth > NESTING_LIMIT + 1 {
+                    self.refuse_field(too_deep)?;
+                }
                 if let Some(level) = self.levels.get_mut(self.depth - 1) {
                     *level = Level { is_object: byte == b'{', key: String::new() };
                     self.expects_key = byte == b'{';
@@ -134,6 +151,29 @@ impl Splitter {
             _ => {}
         }
         Ok(())
+    }
+
+    fn take_key(&mut self, key: String) -> Result<(), Refusal> {
+        if self.depth == 2 && self.levels[0].is_object && self.levels[0].key == "photo" {
+            if self.member.as_ref() == Some(&key) {
+                let field: String = format!("photo.{key}").chars().take(KEY_LIMIT).collect();
+                let detail = format!("{field} is given twice; send one image per notification.");
+                return Err(Refusal::field(Code::DuplicateField, field, detail));
+            }
+            self.member.get_or_insert_with(|| key.clone());
+        }
+        self.levels[self.depth - 1].key = key;
+        Ok(())
+    }
+
+    /// Refuses the field that is being read, if the document has fields; one that is none is refused as that.
+    fn refuse_field(&self, why: impl Fn(&str) -> Refusal) -> Result<(), Refusal> {
+        let [outer, _] = &self.levels;
+        if !outer.is_object {
+            return Ok(());
+        }
+        check_name(&outer.key)?;
+        Err(why(&outer.key))
     }
 
     fn at_image(&self) -> bool {
@@ -282,9 +322,27 @@ mod tests {
             (r#"{"photo":{"base64":"aGVsbG8="#, Code::MalformedJson),
             (r#"{"photo":{"base64":"aGVs","base64":"bG8="}}"#, Code::DuplicateField),
             (r#"{"photo":{"base64":"aGVs"},"photo":{"base64":"bG8="}}"#, Code::DuplicateField),
+            (r#"{"photo":{"sha256":"aGVs","sha256":"bG8="}}"#, Code::DuplicateField),
         ] {
             assert_eq!(everywhere(body), Err(code), "{body}");
         }
+    }
+
+    #[test]
+    fn a_field_that_is_too_large_or_nested_too_deep_is_refused_by_name() {
+        let refused = |name: &str, value: String| {
+            let body = format!("{{\"chat_id\":1,\"{name}\":{value}}}");
+            Splitter::default().push(body.as_bytes(), &mut Vec::new()).err().map(|r| (r.code, r.field.unwrap()))
+        };
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(refused("reply_markup", nested(NESTING_LIMIT)), None);
+        let by_name = Some((Code::InvalidField, "reply_markup".to_owned()));
+        assert_eq!(refused("reply_markup", nested(NESTING_LIMIT + 1)), by_name);
+        assert_eq!(refused("no_field", nested(100)), Some((Code::UnknownField, "no_field".to_owned())));
+        let empties = |count: usize| format!("[{}]", ["[]"; 1].repeat(count).join(","));
+        assert_eq!(refused("reply_markup", empties(STRUCTURE_LIMIT / 3)), None);
+        assert_eq!(refused("reply_markup", empties(STRUCTURE_LIMIT / 3 + 1)), by_name);
+        assert_eq!(refused("caption", format!("\"{}\"", "x".repeat(STRUCTURE_LIMIT + 1))), None, "not a structure");
     }
 
     #[test]

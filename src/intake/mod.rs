@@ -23,7 +23,7 @@ pub use photo::Photo;
 pub use refusal::{Code, Refusal};
 pub use spool::{Spool, Upload, Writer};
 
-use crate::domain::{BotName, Call, ImageFormat, Media, MediaKind, MediaSource, Notification, NotificationId, Sha256};
+use crate::domain::{BotName, Call, ImageFormat, Media, MediaKind, MediaSource, Notification, NotificationId, Record, Sha256};
 use crate::ports::{Accepted, Acceptor, Blobs, Idempotency, Submission};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
@@ -110,6 +110,7 @@ impl Intake {
             tags: draft.tags,
             attempts: 0,
         };
+        check_readable(&notification)?;
         let submission = Submission { notification, idempotency };
         let accepted = self.acceptor.accept(&submission).await?;
         let Notification { bot, lane, .. } = submission.notification;
@@ -147,6 +148,17 @@ impl Intake {
     }
 }
 
+/// Refuses what could be written down but not read again: it would block its lane and every listing that it is on.
+fn check_readable(notification: &Notification) -> Result<(), Refusal> {
+    let record = Record::accepted(notification.clone());
+    let written = serde_json::to_vec(&record);
+    let read: Option<Record> = written.ok().and_then(|text| serde_json::from_slice(&text).ok());
+    read.map(|_| ()).ok_or_else(|| {
+        let detail = "Something in the request could not be read again once it is written down; is it nested too deep?";
+        Refusal::new(Code::InvalidField, detail)
+    })
+}
+
 /// The SHA-256 of a value with the members of every object in order, in lower-case hexadecimal.
 fn fingerprint(value: &Value) -> String {
     fn sorted(value: &Value) -> Value {
@@ -161,4 +173,36 @@ fn fingerprint(value: &Value) -> String {
         }
     }
     Sha256::of(sorted(value).to_string().as_bytes()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ChatId, Delivery, Lane, Timestamp};
+
+    #[test]
+    fn what_could_not_be_read_again_is_refused_before_it_is_written() {
+        let with = |levels: usize| {
+            let value = (0..levels).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+            let call =
+                Call { method: "sendPhoto".to_owned(), params: [("x".to_owned(), value)].into_iter().collect(), media: Vec::new() };
+            let now = Timestamp::now();
+            Notification {
+                v: Notification::VERSION,
+                id: NotificationId::new(),
+                accepted_at: now,
+                send_at: None,
+                expires_at: now,
+                bot: BotName::default_bot(),
+                chat_id: ChatId::Id(1),
+                lane: Lane::Normal,
+                delivery: Delivery::AtLeastOnce,
+                call,
+                tags: Vec::new(),
+                attempts: 0,
+            }
+        };
+        assert_eq!(check_readable(&with(fields::NESTING_LIMIT)), Ok(()));
+        assert_eq!(check_readable(&with(126)).unwrap_err().code, Code::InvalidField);
+    }
 }

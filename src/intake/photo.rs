@@ -1,6 +1,6 @@
 //! Which image a request means.
 
-use super::fields::{Fields, invalid};
+use super::fields::{Fields, Members, invalid, parsed};
 use super::refusal::{Code, Refusal};
 use super::spool::Upload;
 use crate::domain::Sha256;
@@ -35,19 +35,19 @@ impl Photo {
             )),
             (None, Some(upload)) => Ok(Self::Upload(upload)),
             (Some(_), Some(_)) => Err(Refusal::field(Code::DuplicateField, "photo", "The field photo is given twice.")),
-            (Some(Value::String(text)), None) => match serde_json::from_str(&text) {
-                Ok(value @ Value::Object(_)) if fields.is_form() => held(&value),
-                _ => reference(text),
-            },
-            (Some(value), None) => held(&value),
+            (Some(Value::String(text)), None) if fields.is_form() && text.starts_with('{') => {
+                held(parsed::<Members>("photo", &text)?.0)
+            }
+            (Some(Value::String(text)), None) => reference(text),
+            (Some(Value::Object(members)), None) => held(members.into_iter().collect()),
+            (Some(_), None) => held(Vec::new()),
         }
     }
 }
 
-fn held(value: &Value) -> Result<Photo, Refusal> {
+fn held(members: Vec<(String, Value)>) -> Result<Photo, Refusal> {
     const WANTED: &str = "is an uploaded file, a URL, a file_id, {\"base64\": …} or {\"sha256\": …}";
-    let object = value.as_object().filter(|object| object.len() == 1);
-    let (name, value) = object.and_then(|object| object.iter().next()).ok_or_else(|| invalid("photo", WANTED))?;
+    let [(name, value)] = members.as_slice() else { return Err(invalid("photo", WANTED)) };
     match (name.as_str(), value) {
         ("sha256", Value::String(text)) => match text.parse() {
             Ok(digest) => Ok(Photo::Held(digest)),

@@ -2,9 +2,8 @@
 
 use super::super::{Code, Fields, Refusal, Splitter, Spool, Upload};
 use super::body::Body;
+use crate::intake::fields::Members;
 use futures_util::StreamExt;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
 use serde_json::error::Category;
 
 /// Reads a body into fields and the image that was at `photo.base64`.
@@ -38,33 +37,6 @@ fn fields(document: &[u8], image_taken_out: bool) -> Result<Fields, Refusal> {
         ));
     }
     Ok(fields)
-}
-
-/// The members of a JSON object in order, also those whose names are there twice.
-struct Members(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Object)
-    }
 }
 
 #[cfg(test)]

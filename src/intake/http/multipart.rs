@@ -8,8 +8,8 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use serde_json::Value;
 
-/// All texts together in bytes: as much as the Bot API server takes (Bot API server).
-const TEXTS_LIMIT: usize = 1 << 20;
+/// All texts together in bytes; four times the longest caption.
+const TEXTS_LIMIT: usize = 128 * 1024;
 
 /// Reads a body into fields and the file that was in the part `photo`.
 pub async fn read(request: &HttpRequest, body: Body, spool: &Spool) -> Result<(Fields, Option<Upload>), Refusal> {
@@ -62,7 +62,7 @@ async fn text(part: &mut Field, name: &str, left: &mut usize, fault: &Fault) -> 
         let piece = piece.map_err(|error| refuse(fault, &error))?;
         *left = left.checked_sub(piece.len()).ok_or_else(|| {
             let detail =
-                "All texts together may have 1 MiB. If this is the image, send the part photo with a filename.";
+                "All texts together may have 128 KiB. If this is the image, send the part photo with a filename.";
             Refusal::field(Code::BodyTooLarge, name, detail)
         })?;
         bytes.extend_from_slice(&piece);
