@@ -23,7 +23,9 @@ pub use photo::Photo;
 pub use refusal::{Code, Refusal};
 pub use spool::{Spool, Upload, Writer};
 
-use crate::domain::{BotName, Call, ImageFormat, Media, MediaKind, MediaSource, Notification, NotificationId, Record, Sha256};
+use crate::domain::{
+    BotName, Call, ImageFormat, Media, MediaKind, MediaSource, Notification, NotificationId, Record, Sha256,
+};
 use crate::ports::{Accepted, Acceptor, Blobs, Idempotency, Submission};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
@@ -184,8 +186,11 @@ mod tests {
     fn what_could_not_be_read_again_is_refused_before_it_is_written() {
         let with = |levels: usize| {
             let value = (0..levels).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
-            let call =
-                Call { method: "sendPhoto".to_owned(), params: [("x".to_owned(), value)].into_iter().collect(), media: Vec::new() };
+            let call = Call {
+                method: "sendPhoto".to_owned(),
+                params: [("x".to_owned(), value)].into_iter().collect(),
+                media: Vec::new(),
+            };
             let now = Timestamp::now();
             Notification {
                 v: Notification::VERSION,

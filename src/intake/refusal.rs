@@ -126,6 +126,7 @@ codes! {
     InvalidIdempotencyKey = "invalid_idempotency_key", 400, "The idempotency key is malformed";
     InvalidQuery = "invalid_query", 400, "A query parameter has a value that it cannot have";
     Unauthorized = "unauthorized", 401, "An API key is needed";
+    CrossSite = "cross_site", 403, "Web pages of other sites may not call";
     NotFound = "not_found", 404, "There is nothing here";
     NotificationNotFound = "notification_not_found", 404, "There is no such notification";
     MethodNotAllowed = "method_not_allowed", 405, "The method does not fit this address";

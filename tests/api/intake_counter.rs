@@ -86,6 +86,35 @@ impl Counter {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
+    /// Sends a head and then chunks for ever, one every 10 ms; wants this status, and an end within 15 s.
+    pub async fn endless(&self, head: String, status: &str) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let socket = tokio::net::TcpStream::connect(self.url.trim_start_matches("http://")).await.unwrap();
+        let (mut reading, mut writing) = socket.into_split();
+        writing
+            .write_all(format!("{head}Host: localhost\r\nTransfer-Encoding: chunked\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        let chunk = [b"1000\r\n".as_slice(), &[b'x'; 4096], b"\r\n"].concat();
+        let send = async {
+            while writing.write_all(&chunk).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let mut answer = Vec::new();
+        let receive = async {
+            let mut piece = [0; 4096];
+            while let Ok(read @ 1..) = reading.read(&mut piece).await {
+                answer.extend_from_slice(&piece[..read]);
+            }
+        };
+        let both = async { tokio::join!(send, receive) };
+        let ended = tokio::time::timeout(Duration::from_secs(15), both).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{head}{answer}");
+        assert!(ended.is_ok(), "still read after 15 s: {head}");
+    }
+
     /// Files in the spool; an upload that is over leaves none.
     pub fn spooled(&self) -> usize {
         std::fs::read_dir(self.folder.path().join("spool")).unwrap().count()

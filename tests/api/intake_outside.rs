@@ -1,7 +1,8 @@
 //! The counter seen from outside: probes, metrics, the description, and whatever strangers send.
 
-use crate::intake_counter::{Counter, TOKEN, form, png};
+use crate::intake_counter::{Answer, Counter, TOKEN, form, png};
 use pixcourier::intake::http::openapi_yaml;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -69,6 +70,66 @@ async fn the_description_is_served_with_a_page_that_needs_nothing_from_elsewhere
     counter.close().await;
 }
 
+#[tokio::test]
+async fn whoever_asks_for_the_head_gets_what_get_answers_without_its_body() {
+    let counter = Counter::open().await;
+    let id = counter.post_json(&json!({"chat_id": 42, "photo": "AgACAgIAAxk"})).await.id();
+    let one = format!("/v1/notifications/{id}");
+    for path in ["/v1/notifications", &one, "/openapi.json", "/docs/", "/docs/swagger-ui.css", "/healthz"] {
+        let (get, head) = (counter.get(path).await, Answer::of(counter.request(Method::HEAD, path)).await);
+        assert_eq!((head.status, head.header("content-type")), (get.status, get.header("content-type")), "{path}");
+        assert_eq!(
+            (head.status.as_u16(), head.header("content-length")),
+            (200, get.header("content-length")),
+            "{path}"
+        );
+        assert_eq!(head.text, "", "{path}");
+    }
+    counter.close().await;
+}
+
+/// A page can post a form to any address, and its own name can be made to lead to this machine.
+#[tokio::test]
+async fn without_keys_other_sites_pages_are_not_served() {
+    let counter = Counter::open().await;
+    let body = json!({"chat_id": 42, "photo": "AgACAgIAAxk"});
+    let post = |name: &'static str, value: &'static str| Answer::of(counter.post().header(name, value).json(&body));
+    for (name, value) in [("Sec-Fetch-Site", "cross-site"), ("Host", "attacker.example"), ("Host", "192.168.1.5:8080")]
+    {
+        post(name, value).await.assert_problem(value, 403, "cross_site", None);
+        let listing = counter.request(Method::GET, "/v1/notifications").header(name, value);
+        Answer::of(listing).await.assert_problem(value, 403, "cross_site", None);
+    }
+    for (name, value) in [("Sec-Fetch-Site", "same-origin"), ("Host", "localhost:8080"), ("Host", "[::1]")] {
+        assert_eq!(post(name, value).await.status, 202, "{value}");
+    }
+    assert_eq!(Answer::of(counter.request(Method::GET, "/readyz").header("Host", "10.1.2.3")).await.status, 200);
+    counter.close().await;
+    let counter = Counter::open_with_keys(&["alpha-key-for-the-test"]).await;
+    let request = counter.post().header("Host", "images.example").bearer_auth("alpha-key-for-the-test").json(&body);
+    assert_eq!(Answer::of(request).await.status, 202, "a key is enough");
+    counter.close().await;
+}
+
+/// What is sent on after an answer is read for a while, so that the answer is seen, and not for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_without_end_does_not_keep_the_connection_after_its_answer() {
+    let counter = Counter::open_with_keys(&["alpha-key-for-the-test"]).await;
+    let key = "Authorization: Bearer alpha-key-for-the-test\r\n";
+    let endless = |head: String, status: &'static str| counter.endless(head, status);
+    futures_util::future::join_all([
+        endless("POST /v1/notifications HTTP/1.1\r\nContent-Type: application/json\r\n".to_owned(), "401"),
+        endless(format!("POST /v1/notifications HTTP/1.1\r\nContent-Type: text/plain\r\n{key}"), "415"),
+        endless(format!("POST /v1/notifications HTTP/1.1\r\nContent-Type: application/json\r\n{key}"), "413"),
+        endless("POST /nowhere HTTP/1.1\r\n".to_owned(), "404"),
+        endless("PUT /v1/notifications HTTP/1.1\r\n".to_owned(), "405"),
+        endless(format!("GET /v1/notifications HTTP/1.1\r\n{key}"), "200"),
+        endless("GET /healthz HTTP/1.1\r\n".to_owned(), "200"),
+    ])
+    .await;
+    counter.close().await;
+}
+
 /// The answers that callers really get are those that the document describes.
 #[tokio::test]
 async fn real_answers_have_exactly_the_described_members() {
@@ -97,19 +158,19 @@ async fn whatever_strangers_send_is_answered_without_a_fault_of_ours() {
     let counter = Counter::open().await;
     let mut odd: Vec<Vec<u8>> = [
         "GET / HTTP/1.1\r\n\r\n",
-        "GET /v1/notifications?status=%ff HTTP/1.1\r\nHost: x\r\n\r\n",
-        "GET /v1/notifications/%00%ff HTTP/1.1\r\nHost: x\r\n\r\n",
-        "GET /v1/notifications/../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
-        "GET /docs/..%2f..%2fetc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
-        "BREW /v1/notifications HTTP/1.1\r\nHost: x\r\n\r\n",
-        "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
-        "POST /v1/notifications HTTP/1.1\r\nHost: x\r\n\r\n",
-        "POST /v1/notifications HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        "POST /v1/notifications HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
-        "POST /v1/notifications HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        "POST /v1/notifications HTTP/1.1\r\nHost: x\r\nContent-Type: \r\nContent-Length: 2\r\n\r\n{}",
-        "POST /v1/notifications HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=\"\"\r\nContent-Length: 2\r\n\r\n{}",
-        "POST /v1/notifications HTTP/1.1\r\nHost: x\r\nAuthorization: \u{fffd}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+        "GET /v1/notifications?status=%ff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /v1/notifications/%00%ff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /v1/notifications/../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /docs/..%2f..%2fetc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "BREW /v1/notifications HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST /v1/notifications HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST /v1/notifications HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        "POST /v1/notifications HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
+        "POST /v1/notifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "POST /v1/notifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: \r\nContent-Length: 2\r\n\r\n{}",
+        "POST /v1/notifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=\"\"\r\nContent-Length: 2\r\n\r\n{}",
+        "POST /v1/notifications HTTP/1.1\r\nHost: localhost\r\nAuthorization: \u{fffd}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
         "\r\n\r\n\r\n",
         "\u{16}\u{3}\u{1} no tls here",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -139,7 +200,7 @@ async fn whatever_strangers_send_is_answered_without_a_fault_of_ours() {
             }
         }
         let head = format!(
-            "POST /v1/notifications HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
+            "POST /v1/notifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
              Connection: close\r\n\r\n",
             body.len()
         );

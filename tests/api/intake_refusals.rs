@@ -82,7 +82,7 @@ async fn every_fault_in_a_body_has_its_code() {
         ("nothing", json_type, Vec::new(), 400, "malformed_json", None),
         ("not UTF-8", json_type, b"{\"caption\": \"\xff\"}".to_vec(), 400, "malformed_json", None),
         ("an array", json_type, b"[]".to_vec(), 400, "malformed_json", None),
-        ("deep nesting", json_type, "[".repeat(200_000).into_bytes(), 400, "malformed_json", None),
+        ("deep nesting", json_type, "[".repeat(100_000).into_bytes(), 400, "malformed_json", None),
         ("a field twice", json_type, br#"{"chat_id":1,"chat_id":2}"#.to_vec(), 400, "duplicate_field", Some("chat_id")),
         (
             "two images",
@@ -101,15 +101,71 @@ async fn every_fault_in_a_body_has_its_code() {
             None,
         ),
         ("no boundary at all", "multipart/form-data", b"x".to_vec(), 400, "malformed_multipart", None),
-        ("another boundary", form_type, b"--c\r\n\r\n--c--\r\n".to_vec(), 400, "incomplete_body", None),
-        ("a form cut off", form_type, format!("{chat}--b\r\nContent-Disp").into_bytes(), 400, "incomplete_body", None),
+        ("another boundary", form_type, b"--c\r\n\r\n--c--\r\n".to_vec(), 400, "malformed_multipart", None),
+        ("no form at all", form_type, Vec::new(), 400, "malformed_multipart", None),
+        (
+            "line feeds alone",
+            form_type,
+            format!("{chat}{end}").replace('\r', "").into_bytes(),
+            400,
+            "malformed_multipart",
+            None,
+        ),
+        ("no last boundary", form_type, chat.clone().into_bytes(), 400, "malformed_multipart", None),
+        (
+            "a part in base64",
+            form_type,
+            format!("{}{end}", part("name=\"caption\"\r\nContent-Transfer-Encoding: Base64", "aGVsbG8=")).into_bytes(),
+            400,
+            "invalid_field",
+            Some("caption"),
+        ),
+        (
+            "an empty form field that is needed",
+            form_type,
+            format!("{}{end}", part("name=\"chat_id\"", "")).into_bytes(),
+            400,
+            "missing_field",
+            Some("chat_id"),
+        ),
+        (
+            "eleven tags",
+            form_type,
+            format!("{}{end}", part("name=\"tags\"", "").repeat(11)).into_bytes(),
+            400,
+            "invalid_field",
+            Some("tags"),
+        ),
+        (
+            "deeply nested markup",
+            form_type,
+            format!("{chat}{}{}{end}", part("name=\"photo\"", "AgACAgIAAxk"), part("name=\"reply_markup\"", &"[".repeat(33)))
+                .into_bytes(),
+            400,
+            "invalid_field",
+            Some("reply_markup"),
+        ),
+        (
+            "a form with inputs left alone",
+            form_type,
+            format!(
+                "{chat}{}{}{}{end}",
+                part("name=\"photo\"", "AgACAgIAAxk"),
+                part("name=\"parse_mode\"", ""),
+                part("name=\"tags\"", "")
+            )
+            .into_bytes(),
+            202,
+            "",
+            None,
+        ),
         (
             "a file cut off",
             form_type,
             format!("{chat}--b\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"a\"\r\n\r\nGIF89a")
                 .into_bytes(),
             400,
-            "incomplete_body",
+            "malformed_multipart",
             None,
         ),
         (
@@ -203,6 +259,9 @@ async fn every_fault_in_a_body_has_its_code() {
     answer.assert_problem("no type", 415, "unsupported_media_type", Some("Content-Type"));
     let answer = Answer::of(counter.post().header(CONTENT_ENCODING, "gzip").json(&json!({}))).await;
     answer.assert_problem("compressed", 415, "unsupported_media_type", Some("Content-Encoding"));
+    let body = json!({"chat_id": 42, "photo": "AgACAgIAAxk"});
+    let answer = Answer::of(counter.post().header(CONTENT_ENCODING, "Identity").json(&body)).await;
+    assert_eq!(answer.status, 202, "not compressed");
     let twice = Form::new()
         .text("photo", "AgACAgIAAxk")
         .part("photo", Part::bytes(png(5, 5, 100)).file_name("a.png"))
@@ -217,6 +276,7 @@ async fn a_body_over_the_limit_is_refused_and_the_caller_gets_to_see_it() {
     let size = usize::try_from(BODY_LIMIT).unwrap() + 1;
     let told = Answer::of(counter.post().header(CONTENT_TYPE, "application/json").body(vec![b' '; size])).await;
     told.assert_problem("with a length", 413, "body_too_large", None);
+    assert!(told.text.contains(&BODY_LIMIT.to_string()), "{}", told.text);
     let pieces = futures_util::stream::iter((0..=320).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 65_536])));
     let body = reqwest::Body::wrap_stream(pieces);
     let form_type = "multipart/form-data; boundary=b";
@@ -263,6 +323,28 @@ async fn only_callers_with_a_key_are_served() {
     counter.close().await;
 }
 
+/// A record wraps what it was made of, and a reader stops at 128 levels: such a request was accepted once, and neither
+/// its lane nor its listing could be read any more.
+#[tokio::test]
+async fn what_is_nested_deep_is_refused_and_what_is_accepted_can_be_listed() {
+    let counter = Counter::open().await;
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let body = |levels: usize| {
+        let button = format!(r#"{{"text":"a","callback_data":"a","later":{}}}"#, nested(levels - 4));
+        format!(r#"{{"chat_id":1,"photo":"AgACAgIAAxk","reply_markup":{{"inline_keyboard":[[{button}]]}}}}"#)
+    };
+    let post = |body: String| Answer::of(counter.post().header(CONTENT_TYPE, "application/json").body(body));
+    assert_eq!(post(body(32)).await.status, 202);
+    for levels in [33, 119, 126, 5000] {
+        let answer = post(body(levels)).await;
+        answer.assert_problem(&levels.to_string(), 400, "invalid_field", Some("reply_markup"));
+        assert!(answer.text.contains("32 levels"), "{}", answer.text);
+    }
+    let listed = counter.get("/v1/notifications").await;
+    assert_eq!((listed.status.as_u16(), listed.json()["notifications"].as_array().unwrap().len()), (200, 1));
+    counter.close().await;
+}
+
 #[tokio::test]
 async fn unknown_addresses_and_methods_get_problems_too() {
     let counter = Counter::open().await;
@@ -279,6 +361,10 @@ async fn unknown_addresses_and_methods_get_problems_too() {
         (Method::GET, "/v1/notifications/01890a5d-ac96-774b-bcce-b302099a8057/retry", 405, "method_not_allowed"),
         (Method::POST, "/metrics", 405, "method_not_allowed"),
         (Method::DELETE, "/healthz", 405, "method_not_allowed"),
+        (Method::POST, "/docs", 405, "method_not_allowed"),
+        (Method::POST, "/docs/", 405, "method_not_allowed"),
+        (Method::GET, "/docs/nothing.css", 404, "not_found"),
+        (Method::DELETE, "/openapi.json", 405, "method_not_allowed"),
     ] {
         let answer = Answer::of(counter.request(method.clone(), path)).await;
         answer.assert_problem(&format!("{method} {path}"), status, code, None);

@@ -24,29 +24,37 @@ const PIECE: usize = 16 * 1024;
 pub struct Body {
     /// The pieces.
     pub pieces: LocalBoxStream<'static, Result<Bytes, PayloadError>>,
-    /// Set before the stream yields an error of our own.
+    /// Set before the stream yields an error.
     pub fault: Fault,
 }
 
-/// Which of our own limits ended a body, if one did.
-#[derive(Clone, Default)]
-pub struct Fault(Rc<Cell<Option<Code>>>);
+/// What ended a body before its end, if something did: one of our own limits, or the connection.
+#[derive(Clone)]
+pub struct Fault {
+    code: Rc<Cell<Option<Code>>>,
+    limit: u64,
+}
 
 impl Fault {
-    /// The refusal that an error in the body leads to: our own, or that the body ended early.
+    /// The refusal that an error in the body leads to.
     pub fn refusal(&self) -> Refusal {
-        match self.0.get() {
+        match self.code.get() {
             Some(Code::RequestTimeout) => {
                 Refusal::new(Code::RequestTimeout, "No bytes came for 30 s, or the body was not whole after 5 minutes.")
             }
-            Some(_) => too_large(),
-            None => Refusal::new(Code::IncompleteBody, "The body ended before it was whole."),
+            Some(Code::BodyTooLarge) => too_large(self.limit),
+            _ => Refusal::new(Code::IncompleteBody, "The body ended before it was whole."),
         }
     }
 
-    /// Whether one of our own limits was hit.
-    pub fn is_ours(&self) -> bool {
-        self.0.get().is_some()
+    /// Whether the body ended before its end.
+    pub fn is_set(&self) -> bool {
+        self.code.get().is_some()
+    }
+
+    fn set(&self, code: Code) -> PayloadError {
+        self.code.set(Some(code));
+        PayloadError::Overflow
     }
 }
 
@@ -65,9 +73,10 @@ impl Body {
         let headers = request.headers();
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > limit) {
-            return Err(too_large());
+            return Err(too_large(limit));
         }
-        if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        let encoding = headers.get(header::CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
             return Err(Refusal::field(
                 Code::UnsupportedMediaType,
                 "Content-Encoding",
@@ -78,7 +87,7 @@ impl Body {
     }
 
     fn limited(payload: Payload, limit: u64, pause: Duration, whole: Duration) -> Self {
-        let fault = Fault::default();
+        let fault = Fault { code: Rc::default(), limit };
         let end = Instant::now() + whole;
         let reading = Reading { payload, rest: Bytes::new(), left: limit, pause, end, fault: fault.clone() };
         let pieces = stream::try_unfold(reading, |mut reading| async move {
@@ -94,29 +103,25 @@ impl Reading {
             let deadline = self.end.min(Instant::now() + self.pause);
             match timeout_at(deadline, self.payload.next()).await {
                 Ok(None) => return Ok(None),
-                Ok(Some(piece)) => self.rest = piece?,
-                Err(_) => return Err(self.fail(Code::RequestTimeout)),
+                Ok(Some(Ok(piece))) => self.rest = piece,
+                Ok(Some(Err(_))) => return Err(self.fault.set(Code::IncompleteBody)),
+                Err(_) => return Err(self.fault.set(Code::RequestTimeout)),
             }
             match self.left.checked_sub(self.rest.len() as u64) {
                 Some(left) => self.left = left,
-                None => return Err(self.fail(Code::BodyTooLarge)),
+                None => return Err(self.fault.set(Code::BodyTooLarge)),
             }
         }
         let length = self.rest.len().min(PIECE);
         Ok(Some(self.rest.split_to(length)))
     }
-
-    fn fail(&self, code: Code) -> PayloadError {
-        self.fault.0.set(Some(code));
-        PayloadError::Overflow
-    }
 }
 
-fn too_large() -> Refusal {
-    Refusal::new(
-        Code::BodyTooLarge,
-        "The body is larger than this service takes. A photo may have 10 MiB; multipart needs the fewest bytes for it.",
-    )
+fn too_large(limit: u64) -> Refusal {
+    let detail = format!(
+        "The body may have {limit} bytes (body_limit_mb). A photo may have 10 MiB; multipart needs the fewest bytes for it."
+    );
+    Refusal::new(Code::BodyTooLarge, detail)
 }
 
 #[cfg(test)]
@@ -137,7 +142,7 @@ mod tests {
             assert!(piece.len() <= PIECE);
             read += piece.len();
         }
-        assert!(body.fault.is_ours());
+        assert!(body.fault.is_set());
         (read, body.fault.refusal().code)
     }
 

@@ -1,14 +1,19 @@
 //! Who calls, and the key it calls with.
+//!
+//! Without keys, being on this machine is what admits a caller, and a browser is on this machine too: any page that it
+//! shows could post a form here, or have its own name lead here and read the answers. Hence the second look.
 
 use super::super::{Code, Refusal};
 use super::Shared;
 use crate::domain::Sha256;
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::uri::Authority;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use secrecy::{ExposeSecret, SecretString};
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 const KEY_LIMIT: usize = 255;
@@ -20,6 +25,22 @@ impl Keys {
     /// Of the configured keys; with none, everybody may call.
     pub fn new(keys: &[SecretString]) -> Self {
         Self(keys.iter().map(|key| Sha256::of(key.expose_secret().as_bytes())).collect())
+    }
+
+    /// Lets a request in or says why not.
+    fn check(&self, headers: &HeaderMap, host: Option<&str>) -> Result<Caller, Refusal> {
+        if self.0.is_empty() && is_foreign(headers, host) {
+            let detail = "Without API keys only programs on this machine and its own pages are served, and only as \
+                          localhost or a loopback address. Configure API keys to be called in other ways.";
+            return Err(Refusal::new(Code::CrossSite, detail));
+        }
+        self.admit(headers).ok_or_else(|| {
+            Refusal::field(
+                Code::Unauthorized,
+                "Authorization",
+                "Send one of the configured API keys as Authorization: Bearer <key>.",
+            )
+        })
     }
 
     /// Compares with every key in constant time.
@@ -39,6 +60,21 @@ impl Keys {
     }
 }
 
+/// Whether a browser says that the page of another site has sent it, or it was not sent to a loopback name.
+fn is_foreign(headers: &HeaderMap, host: Option<&str>) -> bool {
+    let cross_site =
+        headers.get("Sec-Fetch-Site").is_some_and(|site| site.as_bytes().eq_ignore_ascii_case(b"cross-site"));
+    cross_site || !host.is_some_and(is_loopback)
+}
+
+/// Whether an authority, with a port or without, names this machine by itself.
+fn is_loopback(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<Authority>() else { return false };
+    let host = authority.host();
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// A caller that may call: the scope of its idempotency keys, made from the digest of its API key.
 pub struct Caller(String);
 
@@ -47,14 +83,10 @@ impl FromRequest for Caller {
     type Future = Ready<Result<Self, Refusal>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let shared = request.app_data::<Data<Shared>>();
-        ready(shared.and_then(|shared| shared.keys.admit(request.headers())).ok_or_else(|| {
-            Refusal::field(
-                Code::Unauthorized,
-                "Authorization",
-                "Send one of the configured API keys as Authorization: Bearer <key>.",
-            )
-        }))
+        let shared = request.app_data::<Data<Shared>>().expect("every route is given what it works on");
+        let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = request.uri().authority().map(Authority::as_str).or(named);
+        ready(shared.keys.check(request.headers(), host))
     }
 }
 
@@ -101,6 +133,26 @@ mod tests {
         }
         assert!(keys.admit(&HeaderMap::new()).is_none());
         assert!(Keys::new(&[]).admit(&HeaderMap::new()).is_some(), "with no keys everybody may call");
+    }
+
+    #[test]
+    fn without_keys_only_this_machine_is_served_and_no_other_sites_pages() {
+        let (open, none) = (Keys::new(&[]), HeaderMap::new());
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.8.9.1:1", "[::1]", "[::1]:8080"] {
+            assert!(open.check(&none, Some(host)).is_ok(), "{host}");
+        }
+        for host in ["", "example.com", "localhost.example.com", "127.0.0.1.example.com:80", "10.0.0.1", "[::2]", "a@b"]
+        {
+            assert_eq!(open.check(&none, Some(host)).err().map(|r| r.code), Some(Code::CrossSite), "{host}");
+        }
+        assert!(open.check(&none, None).is_err());
+        for (site, is_let_in) in [("cross-site", false), ("same-origin", true), ("same-site", true), ("none", true)] {
+            let headers = headers("sec-fetch-site", &[site]);
+            assert_eq!(open.check(&headers, Some("localhost")).is_ok(), is_let_in, "{site}");
+        }
+        let mut keyed = headers("sec-fetch-site", &["cross-site"]);
+        keyed.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer alpha"));
+        assert!(Keys::new(&["alpha".to_owned().into()]).check(&keyed, Some("example.com")).is_ok());
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! The API described: OpenAPI made from the code, and a page to try it on, its assets in the binary.
 
-use super::super::Code;
-use super::{Shared, notifications, probes, yaml};
+use super::super::{Code, Refusal};
+use super::{Shared, not_allowed_to_write, not_found, notifications, probes, read, yaml};
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{self, Data};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
-use utoipa_swagger_ui::{Config, SwaggerUi};
+use utoipa_swagger_ui::Config;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -57,10 +57,12 @@ pub fn openapi_yaml() -> String {
 /// Adds the routes.
 pub fn routes(config: &mut web::ServiceConfig) {
     let page = Config::new(["/openapi.json"]).validator_url("none").try_it_out_enabled(true);
+    let only_read = || web::to(not_allowed_to_write);
     config
-        .route("/openapi.json", web::get().to(openapi_json))
-        .route("/docs", web::get().to(to_page))
-        .service(SwaggerUi::new("/docs/{_:.*}").config(page));
+        .app_data(Data::new(page))
+        .service(web::resource("/openapi.json").route(read().to(openapi_json)).default_service(only_read()))
+        .service(web::resource("/docs").route(read().to(to_page)).default_service(only_read()))
+        .service(web::resource("/docs/{file:.*}").route(read().to(file)).default_service(only_read()));
 }
 
 async fn openapi_json(_: Data<Shared>) -> HttpResponse {
@@ -69,6 +71,24 @@ async fn openapi_json(_: Data<Shared>) -> HttpResponse {
 
 async fn to_page() -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
+}
+
+/// A file of the page.
+async fn file(path: web::Path<String>, page: Data<Config<'static>>) -> Result<HttpResponse, Refusal> {
+    match utoipa_swagger_ui::serve(&path, page.into_inner()) {
+        Ok(Some(file)) => {
+            let mut response = HttpResponse::Ok();
+            if file.gzpipped {
+                response.insert_header((header::CONTENT_ENCODING, "gzip"));
+            }
+            Ok(response.content_type(file.content_type).body(file.bytes.into_owned()))
+        }
+        Ok(None) => not_found().await,
+        Err(error) => {
+            tracing::error!(%error, "a file of the documentation page could not be made");
+            Err(Refusal::new(Code::Internal, "The page could not be made."))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -25,9 +25,10 @@ use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use actix_multipart::MultipartConfig;
 use actix_web::dev::Server;
+use actix_web::guard;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
-use actix_web::{App, HttpResponse, HttpServer};
+use actix_web::{App, HttpResponse, HttpServer, Route};
 use caller::Keys;
 use std::future::Future;
 use std::io;
@@ -131,14 +132,14 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(
             web::resource("/v1/notifications")
                 .route(web::post().to(notifications::create))
-                .route(web::get().to(notifications::list))
-                .default_service(web::to(|| not_allowed("GET, POST"))),
+                .route(read().to(notifications::list))
+                .default_service(web::to(|| not_allowed("GET, HEAD, POST"))),
         )
         .service(
             web::resource("/v1/notifications/{id}")
-                .route(web::get().to(notifications::get))
+                .route(read().to(notifications::get))
                 .route(web::delete().to(notifications::cancel))
-                .default_service(web::to(|| not_allowed("GET, DELETE"))),
+                .default_service(web::to(|| not_allowed("GET, HEAD, DELETE"))),
         )
         .service(
             web::resource("/v1/notifications/{id}/retry")
@@ -147,6 +148,15 @@ fn routes(config: &mut web::ServiceConfig) {
         )
         .configure(probes::routes)
         .configure(docs::routes);
+}
+
+/// A route for `GET`, and for `HEAD`, which gets the same answer without its body.
+fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+async fn not_allowed_to_write() -> HttpResponse {
+    not_allowed("GET, HEAD").await
 }
 
 async fn not_found() -> Result<HttpResponse, Refusal> {

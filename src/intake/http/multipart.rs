@@ -2,7 +2,7 @@
 
 use super::super::{Code, Fields, Refusal, Spool, Upload};
 use super::body::{Body, Fault};
-use actix_multipart::{Field, Multipart, MultipartError};
+use actix_multipart::{Field, Multipart};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
@@ -18,9 +18,10 @@ pub async fn read(request: &HttpRequest, body: Body, spool: &Spool) -> Result<(F
     let mut parts = Multipart::from_request(request, &mut payload).await.map_err(|_| malformed())?;
     let (mut fields, mut upload, mut left) = (Fields::form(), None, TEXTS_LIMIT);
     while let Some(part) = parts.next().await {
-        let mut part = part.map_err(|error| refuse(&fault, &error))?;
+        let mut part = part.map_err(|_| refuse(&fault))?;
         let name = part.name().unwrap_or_default().to_owned();
         super::super::fields::check_name(&name)?;
+        check_encoding(&part, &name)?;
         if !is_file(&part) {
             let value = text(&mut part, &name, &mut left, &fault).await?;
             fields.insert(&name, Value::String(value))?;
@@ -48,10 +49,22 @@ fn is_file(part: &Field) -> bool {
     named || typed
 }
 
+/// HTTP carries bytes as they are; a part that says it is encoded would be taken for something else (RFC 7578 4.7).
+fn check_encoding(part: &Field, name: &str) -> Result<(), Refusal> {
+    let encoding = part.headers().get("content-transfer-encoding").map(|encoding| encoding.as_bytes().trim_ascii());
+    let is_plain =
+        |encoding: &[u8]| [&b"7bit"[..], b"8bit", b"binary"].iter().any(|e| e.eq_ignore_ascii_case(encoding));
+    if encoding.is_none_or(is_plain) {
+        return Ok(());
+    }
+    let detail = format!("The part {name} has a Content-Transfer-Encoding. Send its bytes as they are, without one.");
+    Err(Refusal::field(Code::InvalidField, name, detail))
+}
+
 async fn file(part: &mut Field, spool: &Spool, fault: &Fault) -> Result<Upload, Refusal> {
     let mut writer = spool.begin();
     while let Some(piece) = part.next().await {
-        writer.write(&piece.map_err(|error| refuse(fault, &error))?)?;
+        writer.write(&piece.map_err(|_| refuse(fault))?)?;
     }
     writer.finish().await
 }
@@ -59,7 +72,7 @@ async fn file(part: &mut Field, spool: &Spool, fault: &Fault) -> Result<Upload, 
 async fn text(part: &mut Field, name: &str, left: &mut usize, fault: &Fault) -> Result<String, Refusal> {
     let mut bytes = Vec::new();
     while let Some(piece) = part.next().await {
-        let piece = piece.map_err(|error| refuse(fault, &error))?;
+        let piece = piece.map_err(|_| refuse(fault))?;
         *left = left.checked_sub(piece.len()).ok_or_else(|| {
             let detail =
                 "All texts together may have 128 KiB. If this is the image, send the part photo with a filename.";
@@ -73,18 +86,16 @@ async fn text(part: &mut Field, name: &str, left: &mut usize, fault: &Fault) -> 
     })
 }
 
-fn refuse(fault: &Fault, error: &MultipartError) -> Refusal {
-    match error {
-        _ if fault.is_ours() => fault.refusal(),
-        MultipartError::Incomplete => fault.refusal(),
-        _ => malformed(),
-    }
+/// A body that came whole and cannot be read was made wrongly: sending it again would not help.
+fn refuse(fault: &Fault) -> Refusal {
+    if fault.is_set() { fault.refusal() } else { malformed() }
 }
 
 fn malformed() -> Refusal {
     Refusal::new(
         Code::MalformedMultipart,
         "The body is not multipart/form-data as RFC 7578 has it: the boundary named in Content-Type between the parts and \
-         after the last, and a Content-Disposition with a name in each. Let your HTTP client build it.",
+         after the last, lines that end in CRLF, and a Content-Disposition with a name in each. Let your HTTP client \
+         build it.",
     )
 }

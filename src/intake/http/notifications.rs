@@ -91,7 +91,7 @@ pub async fn list(request: HttpRequest, _: Caller, shared: Data<Shared>) -> Answ
     Ok(HttpResponse::Ok().json(NotificationPage::from(page)))
 }
 
-/// Cancel one that has not been sent.
+/// Cancel one that has not been sent. Again for one that is cancelled already is fine.
 #[utoipa::path(
     delete, path = "/v1/notifications/{id}", tag = "Notifications", security(("api_key" = [])),
     params(("id" = String, Path, format = Uuid, description = "The notification's id")),
@@ -109,6 +109,9 @@ pub async fn cancel(request: HttpRequest, _: Caller, path: Path<String>, shared:
     match shared.run(async move { ledger.cancel(id, Timestamp::now()).await }).await?? {
         Cancelled::Done(record) => Ok(HttpResponse::Ok().json(Notification::from(*record))),
         Cancelled::NotFound => Err(no_such_notification()),
+        Cancelled::TooLate(Status::Cancelled) => {
+            Ok(HttpResponse::Ok().json(Notification::from(record(&shared, id).await?)))
+        }
         Cancelled::TooLate(status) => {
             let why = if status == Status::Sending {
                 "It is being sent at this moment".to_owned()

@@ -1,17 +1,30 @@
 //! One log line and one count per request. Never a query string, a body, a chat or a key.
+//!
+//! Also keeps the request's body alive until its answer is written. actix reads a dropped chunked body to its end, for
+//! the sake of the connection and however long that is; one that is still held makes it answer, read on for `LINGER` at
+//! the most, and close.
 
 use super::Shared;
 use crate::domain::NotificationId;
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpMessage};
+use futures_util::{StreamExt, stream};
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 /// Wraps every request.
-pub async fn observe<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+pub async fn observe<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<Held>, Error> {
     let begin = Instant::now();
+    let held = hold(&mut request);
     let shared = request.app_data::<Data<Shared>>().cloned();
     let response = next.call(request).await?;
     let request = response.request();
@@ -32,5 +45,32 @@ pub async fn observe<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> 
     } else {
         tracing::debug!(method, route, status, ms, "request answered");
     }
-    Ok(response)
+    Ok(response.map_body(|_, body| Held { body: body.boxed(), _request: held }))
+}
+
+/// Leaves the request's body where it can be read, and keeps it.
+fn hold(request: &mut ServiceRequest) -> Rc<RefCell<Payload>> {
+    let held = Rc::new(RefCell::new(request.take_payload()));
+    let lent = held.clone();
+    let payload = stream::poll_fn(move |cx| lent.borrow_mut().poll_next_unpin(cx)).boxed_local();
+    request.set_payload(Payload::Stream { payload });
+    held
+}
+
+/// The body of an answer, and the body of the request that it answers.
+pub struct Held {
+    body: BoxBody,
+    _request: Rc<RefCell<Payload>>,
+}
+
+impl MessageBody for Held {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
 }

@@ -1,10 +1,10 @@
 //! `/healthz`, `/readyz` and `/metrics`. They write nothing.
 
-use super::{Shared, not_allowed};
+use super::{Shared, not_allowed_to_write, read};
 use crate::domain::{BotName, Lane};
 use crate::ports::{AcceptError, Depth};
+use actix_web::HttpResponse;
 use actix_web::web::{self, Data};
-use actix_web::{HttpResponse, guard};
 use futures_util::future::join_all;
 use serde::Serialize;
 use std::future::Future;
@@ -19,8 +19,7 @@ const DEPTH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Adds the routes.
 pub fn routes(config: &mut web::ServiceConfig) {
-    let read = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
-    let only_read = || web::to(|| not_allowed("GET, HEAD"));
+    let only_read = || web::to(not_allowed_to_write);
     config
         .service(web::resource("/healthz").route(read().to(healthz)).default_service(only_read()))
         .service(web::resource("/readyz").route(read().to(readyz)).default_service(only_read()))
