@@ -16,11 +16,27 @@ pub const EXPIRES_AT_LIMIT: Duration = Duration::from_secs(31 * 24 * 3600);
 /// How long a notification lives from its `send_at`, or from now, if nothing else is said.
 pub const DEFAULT_LIFE: Duration = DAY;
 /// The longest caption in UTF-16 units (Bot API; the unit is the strictest of those its servers count in).
-const CAPTION_LIMIT: usize = 1024;
-/// With a `parse_mode` the limit holds for what is left after parsing, which only Telegram knows; beyond this nothing
-/// is plausible.
-const MARKUP_LIMIT: usize = 4096;
-const TAG_LIMIT: usize = 64;
+pub const CAPTION_LIMIT: usize = 1024;
+/// With a `parse_mode` that limit holds for what is left after parsing, which only Telegram knows; before it, a caption
+/// may have so many bytes (Bot API server).
+pub const MARKUP_LIMIT: usize = 32_768;
+/// How many characters a tag may have.
+pub const TAG_LIMIT: usize = 64;
+/// How many bytes the data of a button may have (Bot API).
+const CALLBACK_LIMIT: usize = 64;
+/// What a button below a message can do (Bot API, InlineKeyboardButton).
+const ACTIONS: [&str; 10] = [
+    "url",
+    "callback_data",
+    "web_app",
+    "login_url",
+    "switch_inline_query",
+    "switch_inline_query_current_chat",
+    "switch_inline_query_chosen_chat",
+    "copy_text",
+    "callback_game",
+    "pay",
+];
 
 /// A checked request.
 #[derive(Debug)]
@@ -153,6 +169,9 @@ fn params(fields: &mut Fields) -> Result<Map<String, Value>, Refusal> {
     for name in ["message_effect_id", "business_connection_id"] {
         keep(name, fields.short_text(name)?.map(Value::String));
     }
+    if params.contains_key("reply_parameters") && params.contains_key("reply_to_message_id") {
+        return Err(invalid("reply_to_message_id", "is the short form of reply_parameters: give one of the two"));
+    }
     Ok(params)
 }
 
@@ -165,15 +184,15 @@ fn parse_mode(fields: &mut Fields) -> Result<Option<&'static str>, Refusal> {
 
 fn caption(fields: &mut Fields, has_markup: bool) -> Result<Option<String>, Refusal> {
     let Some(text) = fields.text("caption")? else { return Ok(None) };
-    let units = text.encode_utf16().count();
-    let limit = if has_markup { MARKUP_LIMIT } else { CAPTION_LIMIT };
-    if units > limit {
-        let detail = format!(
-            "The caption has {units} UTF-16 units, and Telegram takes {CAPTION_LIMIT} after parsing. Shorten it."
-        );
-        return Err(Refusal::field(Code::CaptionTooLong, "caption", detail));
-    }
-    Ok(Some(text))
+    let (units, bytes) = (text.encode_utf16().count(), text.len());
+    let detail = if has_markup && bytes > MARKUP_LIMIT {
+        format!("The caption has {bytes} bytes, and Telegram takes {MARKUP_LIMIT} before parsing. Shorten it.")
+    } else if !has_markup && units > CAPTION_LIMIT {
+        format!("The caption has {units} UTF-16 units, and Telegram takes {CAPTION_LIMIT}. Shorten it.")
+    } else {
+        return Ok(Some(text));
+    };
+    Err(Refusal::field(Code::CaptionTooLong, "caption", detail))
 }
 
 fn caption_entities(fields: &mut Fields) -> Result<Option<Vec<Value>>, Refusal> {
@@ -192,20 +211,43 @@ fn caption_entities(fields: &mut Fields) -> Result<Option<Vec<Value>>, Refusal> 
 }
 
 fn reply_markup(fields: &mut Fields) -> Result<Option<Map<String, Value>>, Refusal> {
+    const KINDS: [&str; 4] = ["inline_keyboard", "keyboard", "remove_keyboard", "force_reply"];
     let Some(markup) = fields.object("reply_markup")? else { return Ok(None) };
-    for (name, plain_text) in [("inline_keyboard", false), ("keyboard", true)] {
+    if KINDS.iter().filter(|kind| markup.contains_key(**kind)).count() != 1 {
+        return Err(invalid("reply_markup", &format!("has exactly one of {}", KINDS.join(", "))));
+    }
+    for (name, is_inline) in [("inline_keyboard", true), ("keyboard", false)] {
         let Some(rows) = markup.get(name) else { continue };
-        let is_button =
-            |button: &Value| button.get("text").is_some_and(Value::is_string) || (plain_text && button.is_string());
-        let is_row = |row: &Value| row.as_array().is_some_and(|row| row.iter().all(is_button));
-        if !rows.as_array().is_some_and(|rows| rows.iter().all(is_row)) {
-            let field = format!("reply_markup.{name}");
-            return Err(invalid(&field, "is an array of rows, each an array of buttons with a text"));
+        let field = format!("reply_markup.{name}");
+        let rows: Option<Vec<&Vec<Value>>> =
+            rows.as_array().and_then(|rows| rows.iter().map(Value::as_array).collect());
+        let rows = rows.ok_or_else(|| invalid(&field, "is an array of rows, each an array of buttons"))?;
+        for button in rows.into_iter().flatten() {
+            check_button(button, is_inline).map_err(|fault| invalid(&field, fault))?;
         }
     }
     Ok(Some(markup))
 }
 
+fn check_button(button: &Value, is_inline: bool) -> Result<(), &'static str> {
+    let has_text = button.get("text").is_some_and(Value::is_string);
+    if !has_text && (is_inline || !button.is_string()) {
+        return Err("has a button without a text");
+    }
+    if is_inline && !ACTIONS.iter().any(|action| button.get(action).is_some_and(|value| !value.is_null())) {
+        return Err("has a button that does nothing: give it url, callback_data or another action");
+    }
+    match button.get("callback_data") {
+        Some(Value::String(data)) if data.len() > CALLBACK_LIMIT => {
+            Err("has a button with over 64 bytes of callback_data")
+        }
+        None | Some(Value::String(_) | Value::Null) => Ok(()),
+        Some(_) if is_inline => Err("has a button whose callback_data is not a string"),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Members that are not known here pass: they may be tomorrow's.
 fn reply_parameters(fields: &mut Fields) -> Result<Option<Map<String, Value>>, Refusal> {
     let Some(reply) = fields.object("reply_parameters")? else { return Ok(None) };
     let numbered = reply.get("message_id").and_then(Value::as_i64).is_some_and(is_message_number);

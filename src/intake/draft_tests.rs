@@ -28,6 +28,11 @@ fn json_with(changes: Value) -> Result<Draft, Refusal> {
     fields(Fields::json(), &given)
 }
 
+/// One inline button with some data.
+fn inline(callback_data: Value) -> Value {
+    json!({"reply_markup": {"inline_keyboard": [[{"text": "a", "callback_data": callback_data}]]}})
+}
+
 #[test]
 fn every_refusal_names_its_field_and_its_code() {
     use Code::{CaptionTooLong, InvalidChatId, InvalidField, InvalidPhoto, MissingField, UnknownBot, UnknownField};
@@ -45,7 +50,7 @@ fn every_refusal_names_its_field_and_its_code() {
         (json!({"bot": 5}), InvalidField, "bot"),
         (json!({"caption": "x".repeat(1025)}), CaptionTooLong, "caption"),
         (json!({"caption": "\u{1F408}".repeat(513)}), CaptionTooLong, "caption"),
-        (json!({"caption": "x".repeat(4097), "parse_mode": "HTML"}), CaptionTooLong, "caption"),
+        (json!({"caption": "\u{e9}".repeat(16_385), "parse_mode": "HTML"}), CaptionTooLong, "caption"),
         (json!({"caption": 5}), InvalidField, "caption"),
         (json!({"parse_mode": "BBCode"}), InvalidField, "parse_mode"),
         (json!({"caption_entities": {}}), InvalidField, "caption_entities"),
@@ -53,6 +58,23 @@ fn every_refusal_names_its_field_and_its_code() {
         (json!({"reply_markup": "{}"}), InvalidField, "reply_markup"),
         (json!({"reply_markup": []}), InvalidField, "reply_markup"),
         (json!({"reply_markup": {"inline_keyboard": [{"text": "a"}]}}), InvalidField, "reply_markup.inline_keyboard"),
+        (json!({"reply_markup": {"inline_keyboard": [[{"text": "a"}]]}}), InvalidField, "reply_markup.inline_keyboard"),
+        (
+            json!({"reply_markup": {"inline_keyboard": [[{"url": "x.y"}]]}}),
+            InvalidField,
+            "reply_markup.inline_keyboard",
+        ),
+        (json!({"reply_markup": {"inline_keyboard": [["a"]]}}), InvalidField, "reply_markup.inline_keyboard"),
+        (inline(json!("x".repeat(65))), InvalidField, "reply_markup.inline_keyboard"),
+        (inline(json!("\u{e9}".repeat(33))), InvalidField, "reply_markup.inline_keyboard"),
+        (inline(json!(5)), InvalidField, "reply_markup.inline_keyboard"),
+        (inline(json!(null)), InvalidField, "reply_markup.inline_keyboard"),
+        (json!({"reply_markup": {"keyboard": [[5]]}}), InvalidField, "reply_markup.keyboard"),
+        (json!({"reply_markup": {}}), InvalidField, "reply_markup"),
+        (json!({"reply_markup": {"inline_keybord": []}}), InvalidField, "reply_markup"),
+        (json!({"reply_markup": {"keyboard": [], "force_reply": true}}), InvalidField, "reply_markup"),
+        (json!({"reply_parameters": {"message_id": "5"}}), InvalidField, "reply_parameters.message_id"),
+        (json!({"reply_parameters": {"message_id": 5}, "reply_to_message_id": 5}), InvalidField, "reply_to_message_id"),
         (json!({"reply_parameters": {}}), InvalidField, "reply_parameters.message_id"),
         (json!({"reply_parameters": 5}), InvalidField, "reply_parameters"),
         (json!({"reply_to_message_id": 0}), InvalidField, "reply_to_message_id"),
@@ -87,13 +109,17 @@ fn every_refusal_names_its_field_and_its_code() {
 fn limits_themselves_are_within() {
     for changes in [
         json!({"caption": "\u{1F408}".repeat(512)}),
-        json!({"caption": "<b>x</b>".repeat(512), "parse_mode": "html"}),
+        json!({"caption": "<b>x</b>".repeat(4096), "parse_mode": "html"}),
         json!({"tags": vec!["x".repeat(64); 10]}),
         json!({"send_at": "2026-12-21T12:00:00Z"}),
         json!({"expires_at": "2026-12-22T12:00:00Z"}),
         json!({"chat_id": "-1001234567890"}),
         json!({"chat_id": "@some_channel"}),
-        json!({"reply_markup": {}, "reply_parameters": {"message_id": 5, "quote": "x"}}),
+        json!({"reply_parameters": {"message_id": 5, "quote": "x", "of_tomorrow": [1]}}),
+        inline(json!("x".repeat(64))),
+        json!({"reply_markup": {"inline_keyboard": [[{"text": "a", "switch_inline_query": ""}], []]}}),
+        json!({"reply_markup": {"force_reply": true, "selective": true}}),
+        json!({"reply_markup": {"remove_keyboard": true}}),
         json!({"reply_markup": {"keyboard": [["a", {"text": "b"}]]}}),
     ] {
         assert!(json_with(changes.clone()).is_ok(), "{changes}");

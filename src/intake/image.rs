@@ -69,8 +69,8 @@ fn dimensions(file: File, format: ImageFormat) -> Result<(u64, u64), Box<dyn std
     let mut reader = Near { inner: BufReader::new(file), position: 0 };
     let kind = match format {
         ImageFormat::Bmp => return Ok(bmp(&mut reader)?),
+        ImageFormat::Png => return Ok(png(&mut reader)?),
         ImageFormat::Jpeg => imagesize::ImageType::Jpeg,
-        ImageFormat::Png => imagesize::ImageType::Png,
         ImageFormat::Gif => imagesize::ImageType::Gif,
         ImageFormat::Tiff => imagesize::ImageType::Tiff,
     };
@@ -78,12 +78,28 @@ fn dimensions(file: File, format: ImageFormat) -> Result<(u64, u64), Box<dyn std
     Ok((u64::try_from(size.width)?, u64::try_from(size.height)?))
 }
 
-/// BMP by hand: its height is negative when its rows run downwards, and its oldest header counts in 16 bits.
+/// PNG by hand: its first chunk is the header, and anything else is none.
+fn png(reader: &mut impl Read) -> io::Result<(u64, u64)> {
+    let mut head = [0; 24];
+    reader.read_exact(&mut head)?;
+    if head[12..16] != *b"IHDR" {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let word = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    Ok((word(16).into(), word(20).into()))
+}
+
+/// BMP by hand: its height is negative when its rows run downwards, and its oldest header counts in 16 bits. Its two
+/// letters begin many a text, so its header must be one of those that there are.
 fn bmp(reader: &mut impl Read) -> io::Result<(u64, u64)> {
+    const HEADERS: [i32; 8] = [12, 16, 40, 52, 56, 64, 108, 124];
     let mut head = [0; 26];
     reader.read_exact(&mut head)?;
     let word = |at: usize| i32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
     let half = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
+    if !HEADERS.contains(&word(14)) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     Ok(match word(14) {
         12 => (half(18).into(), half(20).into()),
         _ => (word(18).unsigned_abs().into(), word(22).unsigned_abs().into()),
@@ -175,6 +191,8 @@ mod tests {
             b"\x89PNG\r\n\x1a\n\0\0",
             b"GIF89a",
             b"BM0123456789",
+            b"BM is a company, and this is a text about it",
+            b"\x89PNG\r\n\x1a\n\0\0\0\rtEXt\0\0\0\x05\0\0\0\x07\x08\x06",
         ] {
             assert!(measure(bytes).is_err(), "{bytes:?}");
         }

@@ -179,6 +179,20 @@ mod tests {
     }
 
     #[test]
+    fn a_form_names_a_digest_once() {
+        let read = |text: String| {
+            let mut fields = Fields::form();
+            fields.insert("photo", json!(text)).unwrap();
+            Photo::read(&mut fields, None)
+        };
+        let digest = Sha256::of(b"x");
+        assert!(matches!(read(format!("{{\"sha256\":\"{digest}\"}}")), Ok(Photo::Held(d)) if d == digest));
+        for bad in [format!("{{\"sha256\":\"{digest}\",\"sha256\":\"{digest}\"}}"), "{".to_owned(), "{}".to_owned()] {
+            assert_eq!(read(bad.clone()).unwrap_err().field.as_deref(), Some("photo"), "{bad}");
+        }
+    }
+
+    #[test]
     fn digests_are_read_and_other_members_refused_by_name() {
         let digest = Sha256::of(b"x");
         assert!(matches!(read(json!({"sha256": digest.to_string()})), Ok(Photo::Held(d)) if d == digest));

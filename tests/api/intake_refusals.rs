@@ -139,8 +139,12 @@ async fn every_fault_in_a_body_has_its_code() {
         (
             "deeply nested markup",
             form_type,
-            format!("{chat}{}{}{end}", part("name=\"photo\"", "AgACAgIAAxk"), part("name=\"reply_markup\"", &"[".repeat(33)))
-                .into_bytes(),
+            format!(
+                "{chat}{}{}{end}",
+                part("name=\"photo\"", "AgACAgIAAxk"),
+                part("name=\"reply_markup\"", &"[".repeat(33))
+            )
+            .into_bytes(),
             400,
             "invalid_field",
             Some("reply_markup"),
