@@ -5,7 +5,10 @@ use super::{Shared, not_allowed_to_write, not_found, notifications, probes, read
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{self, Data};
+use std::collections::BTreeMap;
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ObjectBuilder, RefOr, Response, Type};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
@@ -30,7 +33,8 @@ use utoipa_swagger_ui::Config;
 )]
 struct Api;
 
-/// Adds what the derive cannot know: the security scheme, and the codes of problems from their table.
+/// Adds what the derive cannot know: the security scheme, the codes of problems from their table, and what every answer
+/// of one status has.
 struct Finish;
 
 impl Modify for Finish {
@@ -45,7 +49,39 @@ impl Modify for Finish {
         for code in Code::ALL {
             codes.push_str(&format!("- `{}` ({}): {}\n", code.as_str(), code.status(), code.title()));
         }
+        codes.push_str("\nA 405 names in `Allow` what the address takes; wherever `GET` is, so is `HEAD`.\n");
         api.info.description.get_or_insert_default().push_str(&codes);
+        for path in api.paths.paths.values_mut() {
+            for operation in [&mut path.get, &mut path.post, &mut path.delete].into_iter().flatten() {
+                finish(&mut operation.responses.responses);
+            }
+        }
+    }
+}
+
+/// Adds the headers that a status always has. Whoever may answer 401 with keys may answer 403 without.
+fn finish(responses: &mut BTreeMap<String, RefOr<Response>>) {
+    const RETRY_AFTER: &str = "After how many seconds to try again";
+    let headers = [
+        ("401", "WWW-Authenticate", "Bearer", Type::String),
+        ("503", "Retry-After", RETRY_AFTER, Type::Integer),
+        ("507", "Retry-After", RETRY_AFTER, Type::Integer),
+    ];
+    if let Some(RefOr::T(response)) = responses.get("401") {
+        let mut forbidden = response.clone();
+        "Without API keys: the page of another site, or not called by a loopback name"
+            .clone_into(&mut forbidden.description);
+        responses.insert("403".to_owned(), RefOr::T(forbidden));
+    }
+    for (status, name, about, kind) in headers {
+        // Of readiness, whose 503 is no problem document, nobody knows when it comes back.
+        if let Some(RefOr::T(response)) = responses.get_mut(status)
+            && response.content.contains_key("application/problem+json")
+        {
+            let schema = ObjectBuilder::new().schema_type(kind);
+            let header = HeaderBuilder::new().schema(Some(schema)).description(Some(about)).build();
+            response.headers.insert(name.to_owned(), RefOr::T(header));
+        }
     }
 }
 

@@ -2,11 +2,13 @@
 //! precise refusals; a test keeps the two in step (`docs`).
 
 use crate::domain::{AttemptOutcome, ChatId, Delivery, FailureClass, Lane, Status};
+use crate::intake::draft::TAG_LIMIT;
+use crate::intake::fields::TAGS_LIMIT;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use utoipa::openapi::schema::{AdditionalProperties, Schema};
-use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Type};
+use utoipa::openapi::schema::{AdditionalProperties, Schema, SchemaType};
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, RefOr, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// A notification to send. The first group are the parameters of Telegram's sendPhoto under their own names.
@@ -18,7 +20,8 @@ pub struct NotificationRequest {
     /// The image: an http(s) URL or a file_id as a string, `{"base64": …}` or `{"sha256": …}`. JPEG, PNG, GIF, BMP or
     /// TIFF up to 10 MiB, width + height up to 10,000, one side up to 20 times the other.
     photo: PhotoSource,
-    /// The caption, up to 1,024 UTF-16 units (after parsing, with a `parse_mode`).
+    /// The caption, up to 1,024 UTF-16 units; with a `parse_mode` up to 32,768 bytes, and 1,024 units after parsing.
+    #[schema(max_length = 32_768)]
     caption: Option<String>,
     /// How markup in the caption is read: HTML, MarkdownV2 or Markdown.
     #[schema(example = "HTML")]
@@ -49,11 +52,13 @@ pub struct NotificationRequest {
     /// Faster than 30 a second for Telegram Stars.
     allow_paid_broadcast: Option<bool>,
     /// An effect, in private chats.
+    #[schema(min_length = 1, max_length = 256)]
     message_effect_id: Option<String>,
     /// On behalf of a business account.
+    #[schema(min_length = 1, max_length = 256)]
     business_connection_id: Option<String>,
     /// The configured bot that sends it.
-    #[schema(default = "default")]
+    #[schema(default = "default", pattern = "^[a-z0-9_-]{1,64}$")]
     bot: Option<String>,
     /// Which lane it waits in.
     priority: Option<Lane>,
@@ -66,7 +71,7 @@ pub struct NotificationRequest {
     /// What to do when nobody can know whether it arrived.
     delivery: Option<Delivery>,
     /// Labels of your own, given back with the status; up to 10 of 1 to 64 characters.
-    #[schema(max_items = 10)]
+    #[schema(schema_with = tags)]
     tags: Option<Vec<String>>,
 }
 
@@ -80,6 +85,7 @@ pub struct NotificationForm {
     #[schema(value_type = String, format = Binary)]
     photo: Vec<u8>,
     /// The caption.
+    #[schema(max_length = 32_768)]
     caption: Option<String>,
     /// HTML, MarkdownV2 or Markdown.
     parse_mode: Option<String>,
@@ -90,8 +96,10 @@ pub struct NotificationForm {
     /// The JSON text of an object.
     reply_parameters: Option<String>,
     /// The message it replies to.
+    #[schema(minimum = 1)]
     reply_to_message_id: Option<i32>,
     /// The topic of a forum.
+    #[schema(minimum = 1)]
     message_thread_id: Option<i32>,
     /// Without a sound.
     disable_notification: Option<bool>,
@@ -108,6 +116,7 @@ pub struct NotificationForm {
     /// On behalf of a business account.
     business_connection_id: Option<String>,
     /// The configured bot that sends it.
+    #[schema(pattern = "^[a-z0-9_-]{1,64}$")]
     bot: Option<String>,
     /// Which lane it waits in.
     priority: Option<Lane>,
@@ -120,7 +129,18 @@ pub struct NotificationForm {
     /// What to do in doubt.
     delivery: Option<Delivery>,
     /// Labels of your own.
+    #[schema(schema_with = tags)]
     tags: Option<Vec<String>>,
+}
+
+fn tags() -> RefOr<Schema> {
+    let tag = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(TAG_LIMIT));
+    ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(tag)
+        .max_items(Some(TAGS_LIMIT))
+        .description(Some("Labels of your own, given back with the status."))
+        .into()
 }
 
 /// An image in a JSON request; only described, never made.

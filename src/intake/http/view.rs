@@ -152,6 +152,7 @@ pub struct NotificationPage {
     /// The notifications.
     notifications: Vec<Notification>,
     /// The `cursor` of the next page; `null` on the last.
+    #[schema(format = Uuid)]
     next_cursor: Option<String>,
 }
 
