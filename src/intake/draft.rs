@@ -64,7 +64,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Checks the fields of a request.
+    /// Checks the fields of a request, but for what [`Draft::check_expiry`] does.
     pub fn read(
         mut fields: Fields,
         upload: Option<Upload>,
@@ -82,6 +82,15 @@ impl Draft {
         let tags = tags(&mut fields)?;
         let (send_at, expires_at) = times(&mut fields, now)?;
         Ok(Self { bot, chat_id, photo, params, lane, delivery, tags, received_at: now, send_at, expires_at })
+    }
+
+    /// Refuses what has expired before it was received. Not part of [`Draft::read`]: the repetition of a request that
+    /// was accepted in time gets its answer all the same.
+    pub fn check_expiry(&self) -> Result<(), Refusal> {
+        match self.expires_at {
+            Some(at) if at <= self.received_at => Err(invalid("expires_at", "has passed already")),
+            _ => Ok(()),
+        }
     }
 
     /// The moment before which it is not sent, if that is still ahead.
@@ -282,7 +291,6 @@ fn times(fields: &mut Fields, now: Timestamp) -> Result<(Option<Timestamp>, Opti
     }
     let expires_at = fields.moment("expires_at")?;
     match expires_at {
-        Some(at) if at <= now => Err(invalid("expires_at", "has passed already")),
         Some(at) if at > now.plus(EXPIRES_AT_LIMIT) => Err(invalid("expires_at", "lies more than 31 days ahead")),
         Some(at) if send_at.is_some_and(|due| at <= due) => Err(invalid("expires_at", "is not after send_at")),
         _ => Ok((send_at, expires_at)),

@@ -16,7 +16,8 @@ fn fields(mut fields: Fields, given: &Value) -> Result<Draft, Refusal> {
             value => fields.insert(name, value.clone())?,
         }
     }
-    Draft::read(fields, None, now(), |bot| ["default", "alerts"].contains(&bot.as_str()))
+    let draft = Draft::read(fields, None, now(), |bot| ["default", "alerts"].contains(&bot.as_str()))?;
+    draft.check_expiry().map(|()| draft)
 }
 
 /// A request that is fine, with some fields replaced or added.

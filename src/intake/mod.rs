@@ -54,7 +54,7 @@ pub struct Receipt {
     pub accepted: Accepted,
     /// The bot.
     pub bot: BotName,
-    /// Digest and size of the image, if its bytes are with us.
+    /// Digest and size of the image, if its bytes are with us; of a repetition only if they came along or are still held.
     pub image: Option<(Sha256, u64)>,
 }
 
@@ -84,7 +84,15 @@ impl Intake {
     /// When this returns, the notification is on stable storage, or it is refused.
     pub async fn accept(&self, draft: Draft, key: Option<String>) -> Result<Receipt, Refusal> {
         let idempotency = key.map(|key| Idempotency { key, fingerprint: fingerprint(&draft.canonical()) });
-        let (source, format) = self.store(&draft.photo).await?;
+        if let Err(refusal) = draft.check_expiry() {
+            return self.recall(draft, idempotency, refusal).await;
+        }
+        let (source, format) = match self.store(&draft.photo).await {
+            Err(refusal) if refusal.code == Code::UnknownImage => {
+                return self.recall(draft, idempotency, refusal).await;
+            }
+            stored => stored?,
+        };
         let image = match &source {
             MediaSource::Blob { sha256, size } => Some((*sha256, *size)),
             _ => None,
@@ -120,6 +128,17 @@ impl Intake {
             self.metrics.accepted.with_label_values(&[bot.as_str(), lane.as_str()]).inc();
         }
         Ok(Receipt { accepted, bot, image })
+    }
+
+    /// Answers a repetition as the first time, though the request itself would be refused by now.
+    async fn recall(&self, draft: Draft, key: Option<Idempotency>, refusal: Refusal) -> Result<Receipt, Refusal> {
+        let Some(key) = key else { return Err(refusal) };
+        let accepted = self.acceptor.recall(&key).await?.ok_or(refusal)?;
+        let image = match &draft.photo {
+            Photo::Upload(upload) => Some((upload.sha256(), upload.spooled().size)),
+            _ => None,
+        };
+        Ok(Receipt { accepted, bot: draft.bot, image })
     }
 
     /// Makes sure that the image is where the notification will say it is.

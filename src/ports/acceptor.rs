@@ -13,6 +13,10 @@ pub trait Acceptor: Send + Sync {
     /// Takes one in, or gives the earlier answer of the same key. Pins the blobs it needs until it expires.
     async fn accept(&self, submission: &Submission) -> Result<Accepted, AcceptError>;
 
+    /// The earlier answer of a key, if it has one; takes nothing in. For requests that would be refused by now for what
+    /// has passed since. [`AcceptError::KeyReused`] if the key was used with another request.
+    async fn recall(&self, key: &Idempotency) -> Result<Option<Accepted>, AcceptError>;
+
     /// Takes a finished notification in again under its own id, with the fresh times and zero attempts that the given
     /// one carries. Refused unless the record's status [`Status::is_retryable`].
     async fn resubmit(&self, notification: &Notification) -> Result<Resubmitted, AcceptError>;

@@ -160,7 +160,7 @@ async fn a_retry_without_its_image_says_that_the_image_is_gone() {
 }
 
 /// An index that pins nothing, to sweep with.
-struct Unpinned;
+pub struct Unpinned;
 
 #[async_trait::async_trait]
 impl pixcourier::ports::MediaIndex for Unpinned {

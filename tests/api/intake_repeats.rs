@@ -1,10 +1,13 @@
 //! The same key and the same request are the same notification.
 
 use crate::intake_counter::{Answer, Counter, form, png};
+use crate::intake_life::Unpinned;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use pixcourier::domain::{Sha256, Timestamp};
 use pixcourier::ports::ListQuery;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 async fn accepted(counter: &Counter) -> usize {
     counter.engine.ledger.list(&ListQuery { limit: 1000, ..ListQuery::default() }).await.unwrap().records.len()
@@ -33,6 +36,35 @@ async fn the_same_request_gets_the_same_answer_whatever_form_it_takes() {
         Answer::of(counter.post().header("Idempotency-Key", "order-17").multipart(form("42", png(64, 49, 5000)))).await;
     other.assert_problem("another image", 422, "idempotency_key_reused", Some("Idempotency-Key"));
     assert_eq!(accepted(&counter).await, 1);
+    counter.close().await;
+}
+
+/// Whoever lost the answer asks again, however late: what has passed since does not make it another answer.
+#[tokio::test]
+async fn a_repeat_gets_its_answer_though_it_has_expired_or_its_image_was_swept() {
+    let counter = Counter::open().await;
+    let image = png(64, 48, 500);
+    counter.post_form(form("42", image.clone())).await.id();
+    let soon = Timestamp::now().plus(Duration::from_millis(1500));
+    let expiring = json!({"chat_id": 42, "photo": {"sha256": Sha256::of(&image)}, "expires_at": soon});
+    let swept = json!({"chat_id": 43, "photo": {"sha256": Sha256::of(&image)}});
+    let post = |key: &'static str, body: &serde_json::Value| {
+        Answer::of(counter.post().header("Idempotency-Key", key).json(body))
+    };
+    let first = [post("expiring", &expiring).await, post("swept", &swept).await];
+    while Timestamp::now() <= soon {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let far = Timestamp::now().plus(Duration::from_secs(40 * 86_400));
+    assert_eq!(counter.engine.blobs.sweep(far, &Unpinned).await.unwrap(), 1);
+    let again = [post("expiring", &expiring).await, post("swept", &swept).await];
+    for (first, again) in first.iter().zip(&again) {
+        assert_eq!((first.status.as_u16(), &first.text), (202, &again.text), "{again:?}");
+    }
+    post("swept", &expiring).await.assert_problem("another", 422, "idempotency_key_reused", Some("Idempotency-Key"));
+    post("new", &expiring).await.assert_problem("expired", 400, "invalid_field", Some("expires_at"));
+    post("new", &swept).await.assert_problem("swept", 400, "unknown_image", Some("photo.sha256"));
+    assert_eq!(accepted(&counter).await, 3);
     counter.close().await;
 }
 

@@ -56,6 +56,14 @@ impl Acceptor for EmbeddedAcceptor {
         self.store.write(Durability::Disk, accept).await?.ok_or(AcceptError::KeyReused)
     }
 
+    async fn recall(&self, key: &Idempotency) -> Result<Option<Accepted>, AcceptError> {
+        let key = key.clone();
+        match self.store.read(move |conn| look_up(conn, &key)).await? {
+            Some(earlier) => earlier.map(Some).ok_or(AcceptError::KeyReused),
+            None => Ok(None),
+        }
+    }
+
     async fn resubmit(&self, notification: &Notification) -> Result<Resubmitted, AcceptError> {
         let mut notification = notification.clone();
         let offices = self.offices.clone();

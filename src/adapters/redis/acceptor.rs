@@ -107,6 +107,16 @@ impl Acceptor for DistributedAcceptor {
         Ok(accepted)
     }
 
+    async fn recall(&self, key: &Idempotency) -> Result<Option<Accepted>, AcceptError> {
+        self.ledger.present().map_err(ledger_away)?;
+        let recalled = self.ledger.redis().recall(key).await;
+        match recalled.inspect_err(|_| self.ledger.failed()).map_err(ledger_away)? {
+            Some(Reservation::Other) => Err(AcceptError::KeyReused),
+            Some(Reservation::Done(accepted)) => Ok(Some(accepted)),
+            Some(Reservation::Ours(_) | Reservation::Busy) | None => Ok(None),
+        }
+    }
+
     /// Opens the record before it publishes, since a courier stops at a final one; puts it back if that fails. After a
     /// crash in between, the next resubmission finds it open with nothing on its way, and publishes.
     async fn resubmit(&self, notification: &Notification) -> Result<Resubmitted, AcceptError> {

@@ -40,6 +40,16 @@ pub(super) struct Reopening {
     at: Timestamp,
 }
 
+/// The answer that is written down with a key.
+fn earlier(id: &str, accepted_at: &str, status: &str, replayed: bool) -> Result<Accepted, LedgerError> {
+    let read = || {
+        let id = id.parse::<NotificationId>().ok()?;
+        let accepted_at = accepted_at.parse().ok().map(Timestamp::from_unix_millis)?;
+        Some(Accepted { id, status: status.parse().ok()?, accepted_at, replayed })
+    };
+    read().ok_or_else(|| LedgerError::Unavailable("a key is not readable".to_owned()))
+}
+
 impl RedisLedger {
     /// Reserves a key for a notification, or says who did.
     pub(super) async fn reserve(
@@ -58,13 +68,25 @@ impl RedisLedger {
             _ => {}
         }
         let replayed = state == "done";
-        let earlier = || {
-            let id = id.parse::<NotificationId>().ok()?;
-            let accepted_at = accepted_at.parse().ok().map(Timestamp::from_unix_millis)?;
-            Some(Accepted { id, status: status.parse().ok()?, accepted_at, replayed })
-        };
-        let earlier = earlier().ok_or_else(|| LedgerError::Unavailable("a key is not readable".to_owned()))?;
+        let earlier = earlier(&id, &accepted_at, &status, replayed)?;
         Ok(if replayed { Reservation::Done(earlier) } else { Reservation::Ours(earlier) })
+    }
+
+    /// What a key says without reserving it; nothing if it is new, or reserved by a request that is not accepted yet.
+    pub(super) async fn recall(&self, key: &Idempotency) -> Result<Option<Reservation>, LedgerError> {
+        let mut command = redis::cmd("HMGET");
+        command.arg(self.idempotency_key(&key.key)).arg(&["fingerprint", "id", "accepted_at", "status", "done"]);
+        let fields: Vec<Option<String>> = self.link.command(&command).await?;
+        let [Some(fingerprint), Some(id), Some(accepted_at), Some(status), done] = fields.as_slice() else {
+            return Ok(None);
+        };
+        if *fingerprint != key.fingerprint {
+            return Ok(Some(Reservation::Other));
+        }
+        match done {
+            Some(_) => Ok(Some(Reservation::Done(earlier(id, accepted_at, status, true)?))),
+            None => Ok(None),
+        }
     }
 
     /// Marks the request of a key as accepted.

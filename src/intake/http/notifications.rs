@@ -7,7 +7,7 @@ use super::problem::Problem;
 use super::schema::{NotificationForm, NotificationRequest};
 use super::view::{AcceptedNotification, Notification, NotificationPage};
 use super::{Shared, json, multipart, query};
-use crate::domain::{MediaSource, NotificationId, Record, Status, Timestamp};
+use crate::domain::{MediaSource, NotificationId, Record, Sha256, Status, Timestamp};
 use crate::intake::draft::DEFAULT_LIFE;
 use crate::ports::{Cancelled, Resubmitted};
 use actix_web::http::header::{self, ContentType, Header};
@@ -22,7 +22,7 @@ type Answer = Result<HttpResponse, Refusal>;
 /// for 24 hours: it gets the same answer and is delivered once.
 #[utoipa::path(
     post, path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, fresh for every notification")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every notification")),
     request_body(content((NotificationRequest = "application/json"), (NotificationForm = "multipart/form-data"))),
     responses(
         (status = 202, body = AcceptedNotification, description = "Accepted, durably",
@@ -46,8 +46,11 @@ pub async fn create(request: HttpRequest, caller: Caller, payload: Payload, shar
         if form { multipart::read(&request, body, spool).await? } else { json::read(body, spool).await? };
     let draft = Draft::read(fields, upload, Timestamp::now(), |bot| shared.intake.has_bot(bot))?;
     let intake = shared.intake.clone();
-    let receipt = shared.run(async move { intake.accept(draft, key).await }).await??;
+    let mut receipt = shared.run(async move { intake.accept(draft, key).await }).await??;
     let id = receipt.accepted.id;
+    if receipt.accepted.replayed && receipt.image.is_none() {
+        receipt.image = image(record(&shared, id).await.ok());
+    }
     request.extensions_mut().insert(id);
     Ok(HttpResponse::Accepted().insert_header(location(id)).json(AcceptedNotification::from(receipt)))
 }
@@ -73,9 +76,9 @@ pub async fn get(request: HttpRequest, _: Caller, path: Path<String>, shared: Da
     get, path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
     params(
         ("status" = Option<Status>, Query, description = "Only this status"),
-        ("bot" = Option<String>, Query, description = "Only this bot"),
+        ("bot" = Option<String>, Query, pattern = "^[a-z0-9_-]{1,64}$", description = "Only this bot"),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "At most so many; 50 if not given"),
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
+        ("cursor" = Option<String>, Query, format = Uuid, description = "The next_cursor of the page before"),
     ),
     responses(
         (status = 200, body = NotificationPage, description = "A page"),
@@ -171,6 +174,14 @@ pub async fn retry(request: HttpRequest, _: Caller, path: Path<String>, shared: 
         Resubmitted::Refused(status) => Err(not_retryable(status)),
         Resubmitted::NotFound => Err(no_such_notification()),
     }
+}
+
+/// The image that a record names, as the first answer told it.
+fn image(record: Option<Record>) -> Option<(Sha256, u64)> {
+    record?.notification.call.media.first().and_then(|media| match media.source {
+        MediaSource::Blob { sha256, size } => Some((sha256, size)),
+        _ => None,
+    })
 }
 
 async fn record(shared: &Shared, id: NotificationId) -> Result<Record, Refusal> {

@@ -42,6 +42,7 @@ pub async fn suite(world: World) {
     what_is_accepted_for_later_is_scheduled(&world).await;
     one_key_gives_one_answer_and_one_delivery(&world).await;
     a_key_with_another_request_is_refused(&world).await;
+    an_answer_is_recalled_without_taking_anything_in(&world).await;
     of_a_crowd_with_one_key_one_gets_in(&world).await;
     only_what_ended_otherwise_than_sent_is_taken_in_again(&world).await;
     of_a_cancelled_one_only_the_copy_taken_in_again_is_sent(&world).await;
@@ -147,6 +148,22 @@ pub async fn a_key_with_another_request_is_refused(world: &World) {
     assert!(matches!(answer, Err(AcceptError::KeyReused)), "{answer:?}");
     assert_eq!(world.ledger.get(refused.id).await.expect("get"), None);
     assert!(world.accept(&with_key(notification(&name, 5), key, "f1")).await.replayed, "the key is still the first's");
+    assert_eq!(world.take(&mut attendance).await.notification.id, first.id);
+    nothing_comes(&mut attendance, "one was accepted").await;
+}
+
+/// Only what was accepted, and only for the same request.
+pub async fn an_answer_is_recalled_without_taking_anything_in(world: &World) {
+    let name = bot("a-key");
+    let mut attendance = world.attend("a-key").await;
+    let key = |fingerprint: &str| Idempotency { key: "recalled".to_owned(), fingerprint: fingerprint.to_owned() };
+    assert_eq!(world.acceptor.recall(&key("f1")).await.expect("recall"), None);
+    let first = notification(&name, 6);
+    let accepted = world.accept(&with_key(first.clone(), "recalled", "f1")).await;
+    let again = Accepted { replayed: true, ..accepted };
+    assert_eq!(world.acceptor.recall(&key("f1")).await.expect("recall"), Some(again));
+    let other = world.acceptor.recall(&key("f2")).await;
+    assert!(matches!(other, Err(AcceptError::KeyReused)), "{other:?}");
     assert_eq!(world.take(&mut attendance).await.notification.id, first.id);
     nothing_comes(&mut attendance, "one was accepted").await;
 }
