@@ -26,7 +26,7 @@ async fn rabbitmq_is_stopped_killed_and_frozen_under_load_and_nothing_is_lost() 
     let mut service = Service::new("brokers", engine, &sandbox.url());
     service.set("LOG", "debug");
     service.start().await;
-    let plan = Plan { count: 100_000, clients: 8, chats: 20, rest: Duration::from_millis(40) };
+    let plan = Plan { count: 100_000, clients: 8, chats: 20, rest: Duration::from_millis(40), mixed: false };
     let load = Load::start(&service.client(), plan);
     let mut times = Vec::new();
     for end in [End::Stopped, End::Killed, End::Frozen] {
@@ -54,6 +54,21 @@ async fn rabbitmq_is_stopped_killed_and_frozen_under_load_and_nothing_is_lost() 
     figures.assert_kept();
     assert_eq!(figures.duplicates(), 0, "nothing of ours crashed: {:?}", figures.extra);
     assert_answered(&book);
+
+    go(&mut rabbit, End::Frozen).await;
+    let took = stop_without(&mut service).await;
+    println!("SIGTERM while RabbitMQ is frozen: ended after {:.1} s", took.as_secs_f64());
+}
+
+/// A service that has nothing to do ends soon, whatever is away.
+pub async fn stop_without(service: &mut Service) -> Duration {
+    let began = Instant::now();
+    service.process().terminate();
+    let status = service.end(PATIENCE).await;
+    assert_eq!(status.code(), Some(0));
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(15), "the stop took {:.1} s", took.as_secs_f64());
+    took
 }
 
 async fn go(rabbit: &mut Rabbit, end: End) {
