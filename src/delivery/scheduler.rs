@@ -408,4 +408,6 @@ fn gentleness(now: Moment, since: Option<Moment>) -> f64 {
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod tests;
