@@ -156,6 +156,21 @@ pub struct Attempt {
     pub retry_after: Option<u64>,
 }
 
+impl Attempt {
+    /// An attempt whose end nobody saw: its courier crashed, or was cut off at the end of the grace period.
+    pub fn cut_off(at: Timestamp) -> Self {
+        Self {
+            at,
+            duration_ms: 0,
+            uploaded: false,
+            outcome: AttemptOutcome::Ambiguous,
+            error_code: None,
+            reason: Some("cut off before its end was seen; it may have been sent".to_owned()),
+            retry_after: None,
+        }
+    }
+}
+
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,10 +8,13 @@ use async_trait::async_trait;
 pub trait Ledger: Send + Sync {
     /// Marks the start of an attempt as `sending`, durably, before the request leaves; creates the record if it is
     /// missing (it may be, when the ledger was away at acceptance). This is the point after which a cancel is too late.
+    /// Finds the mark of an earlier attempt whose end was never written: then it appends [`Attempt::cut_off`] to the
+    /// record, counts it, and says so. A copy from before the record's last acceptance (its `accepted_at` is earlier, as
+    /// after a cancel and a retry) is stopped.
     async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError>;
 
     /// Writes what an attempt led to; creates the record if it is missing. Does nothing and returns `false` if the
-    /// record is final already.
+    /// record is final already, or if the copy is from before the record's last acceptance.
     async fn settle(&self, notification: &Notification, settlement: &Settlement) -> Result<bool, LedgerError>;
 
     /// Cancels one that has not begun ([`Status::is_cancellable`]).
@@ -23,7 +26,8 @@ pub trait Ledger: Send + Sync {
     /// Records, newest id first.
     async fn list(&self, query: &ListQuery) -> Result<Page, LedgerError>;
 
-    /// Deletes records that became final before the given moment, and keys past their time; returns how many records.
+    /// Deletes records that became final, and expired, before the given moment: until its `expires_at` a copy of a
+    /// cancelled one may still lie in the queue. Also deletes keys past their time. Returns how many records.
     async fn sweep(&self, finished_before: Timestamp) -> Result<u64, LedgerError>;
 
     /// Whether the ledger answers.
@@ -33,13 +37,15 @@ pub trait Ledger: Send + Sync {
 /// May an attempt begin?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {
-    /// Yes. `interrupted`: an earlier attempt began and nothing was ever written of its end (its courier crashed), so
-    /// the message may have been sent already.
+    /// Yes.
     Go {
-        /// See above.
+        /// The attempt before this one began and nothing was ever written of its end (its courier crashed), so the
+        /// message may have been sent already.
         interrupted: bool,
+        /// How many attempts since the last acceptance were cut off like that, this time included.
+        cut_offs: u32,
     },
-    /// No: it is final already.
+    /// No: it is final already, or a later acceptance has taken its place. What its record says.
     Stop(Status),
 }
 
