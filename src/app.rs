@@ -33,6 +33,9 @@ pub enum Role {
 /// How long requests are still taken after `/readyz` has said no, so that whoever sends them can hear it.
 const DRAIN: Duration = Duration::from_secs(1);
 
+/// The least time for writing what waits for the ledger.
+const FLUSH: Duration = Duration::from_secs(3);
+
 /// Runs the service until told to stop. Stops in this order: readiness off; couriers start nothing new and finish what
 /// is in flight, while HTTP drains; both within the grace period; what is left goes back to the queue; outcomes that
 /// wait for the ledger are written; the engine is closed.
@@ -91,6 +94,11 @@ pub async fn serve(
         ended = &mut serving => {
             ended.context("the HTTP server crashed")?.context("the HTTP server ended")?;
         }
+        // Only a crash ends a courier now. Better to be started again than to take what nobody delivers.
+        Some(ended) = couriers.join_next() => {
+            ended.context("a courier crashed")?;
+            anyhow::bail!("a courier ended: its queue was closed");
+        }
     }
     tracing::info!("stopping");
     ready.send_replace(false);
@@ -105,7 +113,8 @@ pub async fn serve(
     if late > 0 {
         tracing::warn!(late, "attempts were cut off by the end of the grace period; they may have been sent");
     }
-    engine.close(deadline).await;
+    // Outcomes of what has been sent and acked must not die for want of a grace period.
+    engine.close(deadline.max(Instant::now() + FLUSH)).await;
     tracing::info!("stopped");
     Ok(())
 }

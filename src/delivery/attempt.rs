@@ -19,6 +19,10 @@ use books::{complete, count, write_down};
 use request::{Unprepared, Used, prepare};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
+
+/// How many times a notification may be cut off by the end of its courier before it is taken for the cause.
+const CUT_OFFS: u32 = 5;
 
 /// What a courier works with.
 #[derive(Clone)]
@@ -59,8 +63,8 @@ pub struct Report {
 pub enum Step {
     /// It is final, written down and acked.
     Done,
-    /// It never began; again after this wait, nothing counted.
-    NotBegun(Duration),
+    /// Nothing left the house, because a part of ours was away; nothing counts.
+    NotBegun,
     /// Again after this wait.
     Again(Duration),
     /// Telegram asked for this wait.
@@ -90,223 +94,220 @@ pub fn image_of(bot: &Bot, notification: &Notification) -> Option<(FileKey, u64)
     })
 }
 
-/// Makes one attempt. `file_id`: the one to use for its image, if the courier knows one. `away`: Telegram was not
-/// answering when it started, so that it fails is not held against the notification.
-pub async fn attempt(
-    desk: &Desk,
-    notification: &mut Notification,
-    receipt: &Receipt,
-    file_id: Option<String>,
-    away: bool,
-) -> Report {
-    let (at, started) = (Timestamp::now(), tokio::time::Instant::now());
-    if let Some(report) = begin(desk, notification, receipt, at).await {
-        return report;
-    }
-    let prepared = prepare(desk, notification, file_id).await;
-    let (result, used) = match prepared {
-        Ok((request, used)) => (desk.messenger.call(request).await, used),
-        Err(Unprepared::Gone) => {
-            let failure = failed(FailureClass::Content, "the image is no longer held here: send it again");
-            return finish(desk, notification, receipt, Status::Failed, None, Some(failure), Weather::Untold).await;
-        }
-        Err(Unprepared::Away(reason)) => {
-            let wait = retry::backoff(3, fastrand::f64());
-            tracing::warn!(reason, "the image cannot be read yet");
-            let settlement = Settlement {
-                next_attempt_at: Some(Timestamp::now().plus(wait)),
-                ..Settlement::of(Status::Retrying, Timestamp::now())
-            };
-            write_down(desk, notification, &settlement).await;
-            return Report {
-                next: Step::NotBegun(wait),
-                file_id: None,
-                refused_file_id: None,
-                weather: Weather::Untold,
-            };
-        }
-    };
-    let judgement = classify(&result, used.remembered.is_some());
-    let record = Attempt {
-        at,
-        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        uploaded: used.upload.is_some(),
-        outcome: outcome(&judgement.verdict),
-        error_code: judgement.error_code,
-        reason: judgement.reason.clone(),
-        retry_after: None,
-    };
-    count(desk, notification, &record, &used, &judgement);
-    conclude(desk, notification, receipt, record, judgement, used, away).await
+/// Whether the bot is still ours.
+#[derive(Clone)]
+pub struct Standing {
+    /// The ownership as it is now.
+    pub ownership: watch::Receiver<Option<u64>>,
+    /// The ownership under which the attempt was started.
+    pub epoch: u64,
 }
 
-/// Marks the start, unless there is nothing to start.
-async fn begin(desk: &Desk, notification: &mut Notification, receipt: &Receipt, at: Timestamp) -> Option<Report> {
-    if notification.expires_at <= at {
-        return Some(expire(desk, notification, receipt).await);
+/// One attempt on its course.
+pub struct Errand<'a> {
+    /// The courier's desk.
+    pub desk: &'a Desk,
+    /// What is to be sent; changed by what is learnt.
+    pub notification: &'a mut Notification,
+    /// What to ack.
+    pub receipt: &'a Receipt,
+    /// Telegram was not answering when it started, so that it fails is not held against the notification.
+    pub away: bool,
+}
+
+impl Errand<'_> {
+    /// Makes the attempt. `file_id`: the one to use for its image, if the courier knows one.
+    pub async fn run(mut self, file_id: Option<String>, standing: Standing) -> Report {
+        let (at, started) = (Timestamp::now(), tokio::time::Instant::now());
+        if let Some(report) = self.begin(at).await {
+            return report;
+        }
+        if self.notification.expires_at <= at {
+            return self.end(Status::Expired, None, None).await;
+        }
+        let (request, used) = match prepare(self.desk, self.notification, file_id).await {
+            Ok(prepared) => prepared,
+            Err(Unprepared::Gone) => {
+                let failure = failed(FailureClass::Content, "the image is no longer held here: send it again");
+                return self.end(Status::Failed, None, Some(failure)).await;
+            }
+            Err(Unprepared::Away(reason)) => return self.put_off(&reason).await,
+        };
+        // The last look before it leaves: what came before may have taken long, and the bot may have a new owner.
+        // The mark stays: whoever owns the bot now may have set its own on top.
+        if *standing.ownership.borrow() != Some(standing.epoch) {
+            return Report::quiet(Step::NotBegun);
+        }
+        let result = self.desk.messenger.call(request).await;
+        let judgement = classify(&result, used.remembered.is_some());
+        let record = Attempt {
+            at,
+            duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            uploaded: used.upload.is_some(),
+            outcome: outcome(&judgement.verdict),
+            error_code: judgement.error_code,
+            reason: judgement.reason.clone(),
+            retry_after: None,
+        };
+        count(self.desk, self.notification, &record, &used, &judgement);
+        self.conclude(record, judgement, used).await
     }
-    loop {
-        match desk.ledger.begin(notification, at).await {
-            Ok(Begin::Go { interrupted: false }) => return None,
+
+    /// Says that its time is over, unless it may have been sent.
+    pub async fn expire(mut self) {
+        loop {
+            match self.begin(Timestamp::now()).await {
+                None => break drop(self.end(Status::Expired, None, None).await),
+                Some(Report { next: Step::NotBegun, .. }) => {
+                    tokio::time::sleep(retry::backoff(4, fastrand::f64())).await;
+                }
+                Some(_) => break,
+            }
+        }
+    }
+
+    /// Says that it has crashed its courier too often.
+    pub async fn bury(self, words: &str) {
+        self.end(Status::Failed, None, Some(failed(FailureClass::Buried, words))).await;
+    }
+
+    /// Marks the start, unless there is nothing to start.
+    async fn begin(&mut self, at: Timestamp) -> Option<Report> {
+        match self.desk.ledger.begin(self.notification, at).await {
+            Ok(Begin::Go { interrupted: false, .. }) => None,
+            Ok(Begin::Go { interrupted: true, cut_offs }) => {
+                tracing::warn!(cut_offs, "an attempt was cut off; it may have been sent");
+                self.desk.metrics.attempts.with_label_values(&[self.desk.bot.name.as_str(), "ambiguous"]).inc();
+                let words = "cut off before its end was seen; it may have been sent";
+                if self.notification.delivery == Delivery::AtMostOnce {
+                    return Some(self.end(Status::Unknown, None, Some(failed(FailureClass::Ambiguous, words))).await);
+                }
+                if cut_offs >= CUT_OFFS {
+                    let words = format!("cut off {cut_offs} times by the end of its courier; it may be what ends it");
+                    return Some(self.end(Status::Failed, None, Some(failed(FailureClass::Buried, &words))).await);
+                }
+                None
+            }
             Ok(Begin::Stop(status)) => {
                 tracing::debug!(status = status.as_str(), "nothing to send");
-                ack(desk, receipt).await;
-                return Some(Report::quiet(Step::Done));
-            }
-            Ok(Begin::Go { interrupted: true }) => {
-                tracing::warn!("an attempt was cut off by a crash; it may have been sent");
-                let words = "cut off by a crash of its courier; it may have been sent";
-                let cut_off = Attempt {
-                    at,
-                    duration_ms: 0,
-                    uploaded: false,
-                    outcome: AttemptOutcome::Ambiguous,
-                    error_code: None,
-                    reason: Some(words.to_owned()),
-                    retry_after: None,
-                };
-                desk.metrics.attempts.with_label_values(&[desk.bot.name.as_str(), "ambiguous"]).inc();
-                notification.attempts += 1;
-                let exhausted = notification.attempts >= desk.max_attempts;
-                if notification.delivery == Delivery::AtMostOnce || exhausted {
-                    let (status, class) = match notification.delivery {
-                        Delivery::AtMostOnce => (Status::Unknown, FailureClass::Ambiguous),
-                        Delivery::AtLeastOnce => (Status::Failed, FailureClass::Buried),
-                    };
-                    let failure = failed(class, words);
-                    return Some(
-                        finish(desk, notification, receipt, status, Some(cut_off), Some(failure), Weather::Untold)
-                            .await,
-                    );
-                }
-                let settlement = Settlement { attempt: Some(cut_off), ..Settlement::of(Status::Retrying, at) };
-                write_down(desk, notification, &settlement).await;
+                ack(self.desk, self.receipt).await;
+                Some(Report::quiet(Step::Done))
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot begin");
-                return Some(Report::quiet(Step::NotBegun(Duration::from_secs(1))));
+                Some(Report::quiet(Step::NotBegun))
             }
         }
     }
-}
 
-/// Says that its time is over.
-pub async fn expire(desk: &Desk, notification: &Notification, receipt: &Receipt) -> Report {
-    finish(desk, notification, receipt, Status::Expired, None, None, Weather::Untold).await
-}
+    /// Takes the mark of the start back: nothing has left.
+    async fn put_off(&self, reason: &str) -> Report {
+        tracing::warn!(reason, "put off");
+        write_down(self.desk, self.notification, &Settlement::of(Status::Retrying, Timestamp::now())).await;
+        Report::quiet(Step::NotBegun)
+    }
 
-/// Says that it has crashed its courier too often.
-pub async fn bury(desk: &Desk, notification: &Notification, receipt: &Receipt, words: &str) -> Report {
-    let failure = failed(FailureClass::Buried, words);
-    finish(desk, notification, receipt, Status::Failed, None, Some(failure), Weather::Untold).await
-}
+    /// Writes a final status down, without an answer of Telegram.
+    async fn end(&self, status: Status, attempt: Option<Attempt>, failure: Option<Failure>) -> Report {
+        let settlement = Settlement { attempt, failure, ..Settlement::of(status, Timestamp::now()) };
+        complete(self.desk, self.notification, self.receipt, &settlement).await;
+        Report::quiet(Step::Done)
+    }
 
-/// Draws the consequences of a judgement and writes them down.
-async fn conclude(
-    desk: &Desk,
-    notification: &mut Notification,
-    receipt: &Receipt,
-    mut record: Attempt,
-    judgement: Judgement,
-    used: Used,
-    away: bool,
-) -> Report {
-    let words = judgement.reason.clone().unwrap_or_default();
-    let failure = |class| Failure { class, error_code: judgement.error_code, description: words.clone() };
-    let mut report = Report { weather: weather(&judgement), ..Report::quiet(Step::Done) };
-    report.file_id = used.remembered.clone();
-    let (status, step) = match judgement.verdict {
-        Verdict::Sent { message_id, file_id } => {
-            if let (Some(key), Some(id), true) = (&used.key, &file_id, used.upload.is_some()) {
-                // Lost, it costs one more upload.
-                let _ = desk.media.keep(key, id).await;
-                report.file_id = Some(id.clone());
+    /// Draws the consequences of a judgement and writes them down.
+    async fn conclude(self, mut record: Attempt, judgement: Judgement, used: Used) -> Report {
+        let words = judgement.reason.clone().unwrap_or_default();
+        let failure = |class| Failure { class, error_code: judgement.error_code, description: words.clone() };
+        let mut report = Report { weather: weather(&judgement), ..Report::quiet(Step::Done) };
+        report.file_id = used.remembered.clone();
+        let (status, step) = match judgement.verdict {
+            Verdict::Sent { message_id, file_id } => {
+                report.file_id = self.sent(record, message_id, file_id, used).await;
+                return report;
             }
-            let settlement = Settlement {
-                attempt: Some(record),
-                message_id,
-                file_id: file_id.or_else(|| used.remembered.clone()),
-                ..Settlement::of(Status::Sent, Timestamp::now())
-            };
-            complete(desk, notification, receipt, &settlement).await;
+            Verdict::Permanent(class) => {
+                self.end(Status::Failed, Some(record), Some(failure(class))).await;
+                return report;
+            }
+            Verdict::Ambiguous if self.notification.delivery == Delivery::AtMostOnce => {
+                self.end(Status::Unknown, Some(record), Some(failure(FailureClass::Ambiguous))).await;
+                return report;
+            }
+            Verdict::FloodWait(wait) => {
+                record.retry_after = Some(wait.as_secs());
+                // A little later than asked, each by its own bit.
+                (Status::Retrying, Step::Flood(wait + Duration::from_secs_f64(0.1 + 0.4 * fastrand::f64())))
+            }
+            Verdict::Migrated(to) => (Status::Retrying, Step::Migrated(ChatId::Id(to))),
+            Verdict::FileIdRefused => {
+                if let (Some(key), Some(id)) = (&used.key, &used.remembered) {
+                    let _ = self.desk.media.evict(key, id).await;
+                }
+                report.file_id = None;
+                report.refused_file_id = used.remembered.clone();
+                self.notification.attempts += 1;
+                (Status::Retrying, Step::Again(Duration::ZERO))
+            }
+            Verdict::Configuration => (Status::Held, Step::Again(Duration::from_secs(1))),
+            Verdict::Unreadable => (Status::Retrying, Step::NotBegun),
+            Verdict::Unreachable => (Status::Retrying, Step::Again(retry::backoff(2, fastrand::f64()))),
+            Verdict::Transient | Verdict::Ambiguous => {
+                // What fails while Telegram is away for everybody is not held against the notification.
+                if !self.away {
+                    self.notification.attempts += 1;
+                }
+                (Status::Retrying, Step::Again(retry::backoff(self.notification.attempts, fastrand::f64())))
+            }
+        };
+        if self.notification.attempts >= self.desk.max_attempts {
+            self.end(Status::Failed, Some(record), Some(failure(FailureClass::Exhausted))).await;
             return report;
         }
-        Verdict::Permanent(class) => {
-            let failed =
-                finish(desk, notification, receipt, Status::Failed, Some(record), Some(failure(class)), report.weather);
-            return Report { file_id: report.file_id.clone(), ..failed.await };
+        if let Step::Migrated(to) = &step {
+            self.notification.chat_id = to.clone();
         }
-        Verdict::Ambiguous if notification.delivery == Delivery::AtMostOnce => {
-            let failure = failure(FailureClass::Ambiguous);
-            let weather = report.weather;
-            return finish(desk, notification, receipt, Status::Unknown, Some(record), Some(failure), weather).await;
-        }
-        Verdict::FloodWait(wait) => {
-            record.retry_after = Some(wait.as_secs());
-            // A little later than asked, each by its own bit.
-            (Status::Retrying, Step::Flood(wait + Duration::from_secs_f64(0.1 + 0.4 * fastrand::f64())))
-        }
-        Verdict::Migrated(to) => (Status::Retrying, Step::Migrated(ChatId::Id(to))),
-        Verdict::FileIdRefused => {
-            if let (Some(key), Some(id)) = (&used.key, &used.remembered) {
-                let _ = desk.media.evict(key, id).await;
-            }
-            report.file_id = None;
-            report.refused_file_id = used.remembered.clone();
-            notification.attempts += 1;
-            (Status::Retrying, Step::Again(Duration::ZERO))
-        }
-        Verdict::Configuration => (Status::Held, Step::Again(Duration::from_secs(1))),
-        Verdict::Unreachable => (Status::Retrying, Step::Again(retry::backoff(2, fastrand::f64()))),
-        Verdict::Transient | Verdict::Ambiguous => {
-            // What fails while Telegram is away for everybody is not held against the notification.
-            if !away {
-                notification.attempts += 1;
-            }
-            (Status::Retrying, Step::Again(retry::backoff(notification.attempts, fastrand::f64())))
-        }
-    };
-    if notification.attempts >= desk.max_attempts {
-        let failure = failure(FailureClass::Exhausted);
-        let weather = report.weather;
-        return finish(desk, notification, receipt, Status::Failed, Some(record), Some(failure), weather).await;
+        let wait = match &step {
+            Step::Again(wait) | Step::Flood(wait) => Some(*wait),
+            _ => None,
+        };
+        let now = Timestamp::now();
+        let next_attempt_at = wait.map(|wait| now.plus(wait));
+        let settlement = Settlement { attempt: Some(record), next_attempt_at, ..Settlement::of(status, now) };
+        tracing::info!(reason = %words, wait_ms = wait.map(|wait| wait.as_millis() as u64), "to be tried again");
+        write_down(self.desk, self.notification, &settlement).await;
+        Report { next: step, ..report }
     }
-    if let Step::Migrated(to) = &step {
-        notification.chat_id = to.clone();
-    }
-    let wait = match &step {
-        Step::Again(wait) | Step::Flood(wait) => *wait,
-        _ => Duration::ZERO,
-    };
-    let settlement = Settlement {
-        attempt: Some(record),
-        next_attempt_at: Some(Timestamp::now().plus(wait)),
-        ..Settlement::of(status, Timestamp::now())
-    };
-    tracing::info!(reason = %words, wait_ms = wait.as_millis() as u64, "to be tried again");
-    write_down(desk, notification, &settlement).await;
-    Report { next: step, ..report }
-}
 
-async fn finish(
-    desk: &Desk,
-    notification: &Notification,
-    receipt: &Receipt,
-    status: Status,
-    attempt: Option<Attempt>,
-    failure: Option<Failure>,
-    weather: Weather,
-) -> Report {
-    let settlement = Settlement { attempt, failure, ..Settlement::of(status, Timestamp::now()) };
-    complete(desk, notification, receipt, &settlement).await;
-    Report { weather, ..Report::quiet(Step::Done) }
+    /// Writes down that it was sent; returns the file_id that is good now.
+    async fn sent(
+        &self,
+        record: Attempt,
+        message_id: Option<i64>,
+        file_id: Option<String>,
+        used: Used,
+    ) -> Option<String> {
+        let mut known = used.remembered;
+        if let (Some(key), Some(id), true) = (&used.key, &file_id, used.upload.is_some()) {
+            // Lost, it costs one more upload.
+            let _ = self.desk.media.keep(key, id).await;
+            known = Some(id.clone());
+        }
+        let settlement = Settlement {
+            attempt: Some(record),
+            message_id,
+            file_id: file_id.or_else(|| known.clone()),
+            ..Settlement::of(Status::Sent, Timestamp::now())
+        };
+        complete(self.desk, self.notification, self.receipt, &settlement).await;
+        known
+    }
 }
 
 fn weather(judgement: &Judgement) -> Weather {
     match judgement.verdict {
         Verdict::Unreachable | Verdict::Ambiguous => Weather::Foul,
         Verdict::Configuration => Weather::Refused,
-        Verdict::Transient if judgement.error_code.is_none() => Weather::Untold,
+        Verdict::Unreadable => Weather::Untold,
         _ => Weather::Fair,
     }
 }
@@ -317,7 +318,7 @@ fn outcome(verdict: &Verdict) -> AttemptOutcome {
         Verdict::FloodWait(_) => AttemptOutcome::FloodWait,
         Verdict::Migrated(_) => AttemptOutcome::Migrated,
         Verdict::FileIdRefused => AttemptOutcome::FileIdRefused,
-        Verdict::Transient | Verdict::Unreachable => AttemptOutcome::Transient,
+        Verdict::Transient | Verdict::Unreachable | Verdict::Unreadable => AttemptOutcome::Transient,
         Verdict::Ambiguous => AttemptOutcome::Ambiguous,
         Verdict::Configuration => AttemptOutcome::Configuration,
         Verdict::Permanent(_) => AttemptOutcome::Permanent,

@@ -57,6 +57,11 @@ impl Pace {
         self.due = start + (self.interval * tokens).mul_f64(stretch);
     }
 
+    /// Gives tokens back that were taken for a send that never left.
+    pub fn give_back(&mut self, tokens: u32) {
+        self.due = self.due - self.interval * tokens;
+    }
+
     /// Starts again at a moment, with no burst saved up.
     pub fn restart(&mut self, at: Moment) {
         self.due = self.due.max(at + self.tolerance);
@@ -105,6 +110,12 @@ impl Window {
             }
             self.log.push_back(now);
         }
+    }
+
+    /// Takes the newest entries back: their send never left.
+    pub fn give_back(&mut self, tokens: u32) {
+        let left = self.log.len().saturating_sub(tokens as usize);
+        self.log.truncate(left);
     }
 
     /// Moves the newest entries to the moment at which their answer came: Telegram counted them before that.

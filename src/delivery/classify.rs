@@ -28,6 +28,8 @@ pub enum Verdict {
     Transient,
     /// Nothing was sent: Telegram could not be reached.
     Unreachable,
+    /// Nothing was sent: the image could not be read from our own store.
+    Unreadable,
     /// Nobody knows whether it was sent.
     Ambiguous,
     /// The bot is refused, not the request.
@@ -61,7 +63,7 @@ pub fn classify(result: &Result<Answer, CallError>, by_remembered_id: bool) -> J
             let verdict = match error {
                 CallError::NotSent(_) => Verdict::Unreachable,
                 CallError::MaybeSent(_) => Verdict::Ambiguous,
-                CallError::Content(_) => Verdict::Transient,
+                CallError::Content(_) => Verdict::Unreadable,
             };
             Judgement { verdict, error_code: None, reason: Some(cut(&error.to_string())) }
         }
@@ -75,10 +77,11 @@ fn judge(answer: &Answer, by_remembered_id: bool) -> Judgement {
             // A success that cannot be read was a success.
             200..300 => Verdict::Ambiguous,
             429 => Verdict::FloodWait(wait(answer.retry_after)),
-            401 | 404 | 421 => Verdict::Configuration,
+            // A proxy in between, wrongly addressed or asking for credentials.
+            300..=399 | 401 | 404 | 407 | 421 => Verdict::Configuration,
             403 => Verdict::Permanent(FailureClass::Recipient),
             413 => Verdict::Permanent(FailureClass::Content),
-            500.. => Verdict::Ambiguous,
+            408 | 425 | 500.. => Verdict::Ambiguous,
             _ => Verdict::Permanent(FailureClass::Request),
         };
         let reason = format!("HTTP status {} without a Bot API answer", answer.status);
@@ -338,13 +341,15 @@ mod tests {
 
     #[test]
     fn silence_and_half_answers_are_told_apart() {
-        let cases: [(Result<Answer, CallError>, Verdict); 6] = [
+        let cases: [(Result<Answer, CallError>, Verdict); 8] = [
             (Err(CallError::NotSent("connection refused".into())), Unreachable),
             (Err(CallError::MaybeSent("timed out".into())), Ambiguous),
-            (Err(CallError::Content("blob store: away".into())), Transient),
+            (Err(CallError::Content("blob store: away".into())), Unreadable),
             (answer(200, Value::Null), Ambiguous),
             (answer(502, Value::Null), Ambiguous),
             (answer(413, Value::Null), CONTENT),
+            (answer(408, Value::Null), Ambiguous),
+            (answer(302, Value::Null), Configuration),
         ];
         for (result, verdict) in cases {
             assert_eq!(classify(&result, false).verdict, verdict);

@@ -1,13 +1,19 @@
 //! The courier of one bot: takes deliveries while it owns the bot, lets the scheduler say who is next, makes attempts,
 //! and gives back what must wait for long.
 
-use super::attempt::{self, Desk, Report, Step, Weather};
+mod arrivals;
+mod endings;
+mod remembered;
+mod returns;
+
+use super::attempt::{Desk, Errand, Report, Standing};
 use super::clock::Moment;
 use super::retry;
-use super::scheduler::{Finish, Next, Push, Scheduler, Ticket};
-use crate::domain::{Notification, NotificationId, Timestamp};
-use crate::ports::{Attendance, Delivered, QueueError, Receipt};
-use std::collections::{HashMap, HashSet, VecDeque};
+use super::scheduler::{Finish, Next, Scheduler};
+use crate::domain::{Notification, NotificationId};
+use crate::ports::{Attendance, Delivered, Receipt};
+use remembered::Remembered;
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -20,10 +26,6 @@ const ROUND: Duration = Duration::from_secs(1);
 /// 5 s gives it away after 11 s): let the news of that arrive before anything is sent.
 const STOOD_STILL: Duration = Duration::from_secs(7);
 const CATCH_UP: Duration = Duration::from_secs(2);
-/// How many times a notification may crash its attempt before it is buried.
-const CRASHES: u32 = 3;
-/// How many finished ids are remembered, so that a redelivery is acked even while the ledger is away.
-const REMEMBERED: usize = 20_000;
 
 /// One bot's courier.
 pub struct Courier {
@@ -51,7 +53,12 @@ struct Ended {
 struct Held {
     notification: Notification,
     receipt: Receipt,
+    since: Moment,
     flying: bool,
+    /// How many times in a row it could not begin.
+    put_off: u32,
+    /// The same one as accepted again (after a cancel or an end, by a retry) while this one flew.
+    successor: Option<Delivered>,
 }
 
 impl Courier {
@@ -112,11 +119,15 @@ impl Courier {
                 }
                 Some(ended) = self.attempts.join_next_with_id() => self.end_attempt(ended),
                 delivered = attendance.deliveries.recv() => match delivered {
-                    Some(delivered) => self.receive(delivered),
+                    Some(delivered) => {
+                        // The delivery may be of an ownership whose news has not been looked at yet.
+                        self.follow_ownership(*attendance.ownership.borrow_and_update());
+                        self.receive(delivered);
+                    }
                     None => return,
                 },
                 () = sleep_until(self.started, wake) => {}
-                _ = round.tick() => self.expire_waiting(),
+                _ = round.tick() => self.look_round(),
             }
             if last_loop.elapsed() > STOOD_STILL {
                 tracing::warn!(bot = %self.desk.bot.name, "stood still; waiting for news of the ownership");
@@ -142,49 +153,6 @@ impl Courier {
         self.desk.metrics.owned.with_label_values(&[self.desk.bot.name.as_str()]).set(i64::from(epoch.is_some()));
     }
 
-    fn receive(&mut self, delivered: Delivered) {
-        let Delivered { notification, receipt, redeliveries } = delivered;
-        if Some(receipt.epoch) != self.epoch {
-            return;
-        }
-        let id = notification.id;
-        let _span = tracing::info_span!("delivery", notification = %id, bot = %notification.bot).entered();
-        if let Some(held) = self.held.get_mut(&id) {
-            if Some(held.receipt.epoch) == self.epoch {
-                // A second copy, from a publisher that was not sure: one of them is enough.
-                self.spawn_ack(receipt);
-            } else {
-                // It flew while the bot was lost and regained; the old receipt is worth nothing now.
-                held.receipt = receipt;
-            }
-            return;
-        }
-        if self.finished.contains(&(id, notification.accepted_at)) {
-            self.spawn_ack(receipt);
-            return;
-        }
-        if redeliveries > 0 {
-            // No reason to bury it: every restart of a worker gives a window of innocents back. What crashes its worker
-            // shows as attempts that were cut off.
-            tracing::debug!(redeliveries, "came back");
-        }
-        let now = self.now();
-        match self.scheduler.push(now, self.ticket(&notification)) {
-            Push::Taken => drop(self.held.insert(id, Held { notification, receipt, flying: false })),
-            Push::Defer(until) => self.spawn_defer(notification, receipt, until - now),
-        }
-    }
-
-    fn ticket(&self, notification: &Notification) -> Ticket {
-        Ticket {
-            id: notification.id,
-            chat: notification.chat_id.clone(),
-            lane: notification.lane,
-            cost: notification.call.cost(),
-            image: attempt::image_of(&self.desk.bot, notification),
-        }
-    }
-
     /// Starts every attempt that may start now; returns when to look again.
     fn dispatch(&mut self, attendance: &Attendance) -> Option<Moment> {
         // Asked before every send: an owner that has lost its bot stops at once.
@@ -206,176 +174,16 @@ impl Courier {
             let waits = &self.desk.metrics.rate_limit_wait_seconds;
             waits.with_label_values(&[self.desk.bot.name.as_str()]).observe(dispatch.waited.as_secs_f64());
             let span = tracing::info_span!("delivery", notification = %dispatch.id, bot = %notification.bot);
+            let standing = Standing { ownership: attendance.ownership.clone(), epoch: receipt.epoch };
             let attempt = async move {
-                let report = attempt::attempt(&desk, &mut notification, &receipt, dispatch.file_id, away).await;
+                let errand = Errand { desk: &desk, notification: &mut notification, receipt: &receipt, away };
+                let report = errand.run(dispatch.file_id, standing).await;
                 Ended { notification, receipt, report }
             };
             let handle = self.attempts.spawn(attempt.instrument(span));
             self.in_flight.insert(handle.id(), dispatch.id);
         }
         None
-    }
-
-    fn end_attempt(&mut self, ended: Result<(tokio::task::Id, Ended), tokio::task::JoinError>) {
-        match ended {
-            Ok((task, ended)) => {
-                self.in_flight.remove(&task);
-                self.apply(ended);
-            }
-            Err(error) => {
-                let Some(id) = self.in_flight.remove(&error.id()) else { return };
-                self.crashed(id);
-            }
-        }
-    }
-
-    /// Lets scheduler, breaker and queue know how an attempt ended.
-    fn apply(&mut self, ended: Ended) {
-        let Ended { notification, receipt, report } = ended;
-        let id = notification.id;
-        let now = self.now();
-        self.note_weather(now, report.weather);
-        let image = attempt::image_of(&self.desk.bot, &notification);
-        if let (Some((key, _)), Some(refused)) = (&image, &report.refused_file_id) {
-            self.scheduler.uploads.evict(key, refused);
-        }
-        let Some(mut held) = self.held.remove(&id) else { return };
-        let ours = Some(held.receipt.epoch) == self.epoch;
-        let finish = match report.next {
-            Step::Done => {
-                self.finished.insert((id, notification.accepted_at));
-                self.crashes.remove(&id);
-                if ours && held.receipt != receipt {
-                    self.spawn_ack(held.receipt);
-                }
-                self.scheduler.finish(now, id, Finish::Done, report.file_id);
-                return;
-            }
-            // It comes back from the queue to whoever owns the bot now.
-            _ if !ours => {
-                self.scheduler.finish(now, id, Finish::Skipped, report.file_id);
-                return;
-            }
-            Step::NotBegun(wait) | Step::Again(wait) => Finish::Again(wait),
-            Step::Flood(wait) => Finish::Flood(wait),
-            Step::Migrated(to) => Finish::Migrated(to),
-        };
-        if let Finish::Migrated(to) = &finish {
-            let old = held.notification.chat_id.clone();
-            for other in self.held.values_mut().filter(|other| other.notification.chat_id == old) {
-                other.notification.chat_id = to.clone();
-            }
-        }
-        held.notification = notification;
-        held.flying = false;
-        let chat = held.notification.chat_id.clone();
-        self.held.insert(id, held);
-        self.scheduler.finish(now, id, finish, report.file_id);
-        for (id, until) in self.scheduler.overlong(now, &chat) {
-            if let Some(held) = self.held.remove(&id) {
-                self.spawn_defer(held.notification, held.receipt, until - now);
-            }
-        }
-    }
-
-    fn note_weather(&mut self, now: Moment, weather: Weather) {
-        let breaker = &mut self.scheduler.breaker;
-        match weather {
-            Weather::Fair => {
-                if breaker.answered() {
-                    tracing::info!(bot = %self.desk.bot.name, "Telegram answers again");
-                }
-            }
-            Weather::Foul => breaker.fault(now),
-            Weather::Refused => {
-                tracing::error!(bot = %self.desk.bot.name, "Telegram refuses the bot: check its token");
-                breaker.trip(now);
-            }
-            Weather::Untold => breaker.inconclusive(),
-        }
-        let (metrics, bot) = (&self.desk.metrics, self.desk.bot.name.as_str());
-        metrics.breaker_open.with_label_values(&[bot]).set(i64::from(self.scheduler.breaker.is_open()));
-        let held = metrics.held.with_label_values(&[bot]);
-        match weather {
-            Weather::Refused => held.set(1),
-            Weather::Fair => held.set(0),
-            _ => {}
-        }
-    }
-
-    /// An attempt panicked: that counts as a failed one, and after a few the notification is buried.
-    fn crashed(&mut self, id: NotificationId) {
-        let now = self.now();
-        self.scheduler.breaker.inconclusive();
-        let crashes = self.crashes.entry(id).or_default();
-        *crashes += 1;
-        let crashes = *crashes;
-        let Some(held) = self.held.get_mut(&id) else { return };
-        tracing::error!(notification = %id, crashes, "an attempt crashed");
-        if crashes < CRASHES {
-            held.flying = false;
-            let finish = if Some(held.receipt.epoch) == self.epoch {
-                Finish::Again(retry::backoff(crashes, 1.0))
-            } else {
-                Finish::Skipped
-            };
-            self.scheduler.finish(now, id, finish, None);
-            return;
-        }
-        self.crashes.remove(&id);
-        if let Some(held) = self.held.remove(&id) {
-            self.finished.insert((id, held.notification.accepted_at));
-            let desk = self.desk.clone();
-            let words = format!("crashed its courier {crashes} times");
-            tokio::spawn(async move { drop(attempt::bury(&desk, &held.notification, &held.receipt, &words).await) });
-        }
-        self.scheduler.finish(now, id, Finish::Done, None);
-    }
-
-    fn expire_waiting(&mut self) {
-        let (now, wall) = (self.now(), Timestamp::now());
-        let expired: Vec<_> = self
-            .held
-            .iter()
-            .filter(|(_, held)| !held.flying && held.notification.expires_at <= wall)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in expired {
-            let Some(held) = self.held.remove(&id) else { continue };
-            self.scheduler.remove(now, &held.notification.chat_id, id);
-            self.finished.insert((id, held.notification.accepted_at));
-            let desk = self.desk.clone();
-            let span = tracing::info_span!("delivery", notification = %id, bot = %desk.bot.name);
-            let expire = async move { drop(attempt::expire(&desk, &held.notification, &held.receipt).await) };
-            tokio::spawn(expire.instrument(span));
-        }
-    }
-
-    fn spawn_ack(&self, receipt: Receipt) {
-        let desk = self.desk.clone();
-        tokio::spawn(async move { attempt::ack(&desk, &receipt).await });
-    }
-
-    /// Puts one back until its turn, or until it expires: that is to be said in time too.
-    fn spawn_defer(&self, notification: Notification, receipt: Receipt, wait: Duration) {
-        let queue = self.desk.queue.clone();
-        let until = Timestamp::now().plus(wait).min(notification.expires_at);
-        let span = tracing::info_span!("delivery", notification = %notification.id, bot = %notification.bot);
-        let defer = async move {
-            let mut faults = 0;
-            loop {
-                match queue.defer(&receipt, &notification, until).await {
-                    Ok(()) => return tracing::debug!(%until, "deferred to its turn"),
-                    Err(QueueError::Stale) => return,
-                    Err(error) => {
-                        faults += 1;
-                        tracing::warn!(%error, "cannot defer yet");
-                        tokio::time::sleep(retry::backoff(faults, fastrand::f64())).await;
-                    }
-                }
-            }
-        };
-        tokio::spawn(defer.instrument(span));
     }
 
     /// Lets what is in flight end within the grace period.
@@ -397,29 +205,5 @@ async fn sleep_until(started: Instant, moment: Option<Moment>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(started + (moment - Moment::default())).await,
         None => std::future::pending().await,
-    }
-}
-
-/// The newest so many that finished; one that was submitted again has a new time of acceptance.
-#[derive(Default)]
-struct Remembered {
-    keys: HashSet<(NotificationId, Timestamp)>,
-    order: VecDeque<(NotificationId, Timestamp)>,
-}
-
-impl Remembered {
-    fn insert(&mut self, key: (NotificationId, Timestamp)) {
-        if self.keys.insert(key) {
-            self.order.push_back(key);
-            if self.order.len() > REMEMBERED
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.keys.remove(&oldest);
-            }
-        }
-    }
-
-    fn contains(&self, key: &(NotificationId, Timestamp)) -> bool {
-        self.keys.contains(key)
     }
 }

@@ -5,15 +5,16 @@
 //! chat that must wait never holds back another. The bot as a whole has a pace, a freeze and a breaker.
 
 mod chat;
+mod rate;
 
 use super::breaker::{Breaker, Gate};
-use super::budget::{Pace, Window};
 use super::clock::Moment;
 use super::uploads::{Admission, Uploads};
 use crate::domain::{ChatId, Lane, NotificationId};
 use crate::ports::FileKey;
 use crate::settings::Limits;
 use chat::Chat;
+use rate::Rate;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
@@ -22,12 +23,6 @@ use std::time::Duration;
 pub const LONGEST_HOLD: Duration = Duration::from_secs(60);
 /// Requests under way at a time. A server that holds each for 8 s (hidden flood waits) must not cost the rate of 30/s.
 const CONCURRENT: usize = 512;
-/// Added to the second in which a bot's rate is counted; costs 1.5 % of the rate.
-const SECOND_MARGIN: Duration = Duration::from_millis(15);
-/// Two chats flooded within this mean that the bot is too fast, not the chats.
-const FLOODS_TOGETHER: Duration = Duration::from_secs(5);
-/// After a freeze of the bot the pace starts at a quarter and is back to full after this.
-const GENTLE: Duration = Duration::from_secs(30);
 /// A lower lane that has stood ready while this many from above it went gets a turn: bulk is never starved entirely.
 const PATIENCE: [u32; 3] = [u32::MAX, 9, 19];
 /// A deferred notification should be back a little before its turn.
@@ -88,7 +83,9 @@ pub enum Finish {
     Flood(Duration),
     /// The chat has moved.
     Migrated(ChatId),
-    /// It never began: it was cancelled, or the ledger was away. The limits get nothing back; they are that careful.
+    /// It never left: again after this wait, and its tokens are good for others.
+    NotBegun(Duration),
+    /// It never left and is not here any more: it was cancelled, or comes back from the queue.
     Skipped,
 }
 
@@ -97,12 +94,7 @@ pub enum Finish {
 pub struct Scheduler {
     limits: Limits,
     share: usize,
-    pace: Pace,
-    /// What the pace may catch up on must still fit into any one second.
-    second: Window,
-    frozen_until: Moment,
-    gentle_since: Option<Moment>,
-    last_flood: Option<(Moment, ChatId, Moment)>,
+    rate: Rate,
     /// Gates every send while Telegram is away or refuses the token.
     pub breaker: Breaker,
     /// Who uploads what.
@@ -111,7 +103,8 @@ pub struct Scheduler {
     ready: [VecDeque<(ChatId, u64)>; 3],
     skipped: [u32; 3],
     waiting: BTreeMap<(Moment, u64), ChatId>,
-    flying: HashMap<NotificationId, Ticket>,
+    /// What was dispatched, and whether it is the flight that others wait for.
+    flying: HashMap<NotificationId, (Ticket, bool)>,
     stamp: u64,
     prune_at: usize,
 }
@@ -120,14 +113,9 @@ impl Scheduler {
     /// For a bot with these limits, whose courier holds at most `window` notifications per lane.
     pub fn new(limits: Limits, window: u16) -> Self {
         Self {
-            pace: Pace::bursty(limits.bot_rate, (limits.bot_rate / 8.0) as u32),
-            // A rate below one a second is kept by the pace alone.
-            second: Window::new(limits.bot_rate as u32, Duration::from_secs(1), SECOND_MARGIN),
+            rate: Rate::new(limits.bot_rate),
             limits,
             share: usize::from(window / 8).max(4),
-            frozen_until: Moment::default(),
-            gentle_since: None,
-            last_flood: None,
             breaker: Breaker::default(),
             uploads: Uploads::default(),
             chats: HashMap::new(),
@@ -178,22 +166,28 @@ impl Scheduler {
 
     /// Ends one that was dispatched. `file_id`: the one its upload led to, or that the index had.
     pub fn finish(&mut self, now: Moment, id: NotificationId, finish: Finish, file_id: Option<String>) {
-        let Some(ticket) = self.flying.remove(&id) else { return };
-        if let Some((key, _)) = &ticket.image {
+        let Some((ticket, lands)) = self.flying.remove(&id) else { return };
+        if let (Some((key, _)), true) = (&ticket.image, lands) {
             for chat in self.uploads.land(key, file_id) {
                 self.place(now, &chat);
             }
         }
         let name = ticket.chat.clone();
         let Some(chat) = self.chats.get_mut(&name) else { return };
-        chat.end_flight(now, ticket.cost);
+        if let Finish::NotBegun(_) = finish {
+            chat.give_back(ticket.cost);
+            self.rate.give_back(ticket.cost);
+            chat.end_flight(now, 0);
+        } else {
+            chat.end_flight(now, ticket.cost);
+        }
         match finish {
             Finish::Done | Finish::Skipped => {}
-            Finish::Again(wait) => chat.insert_again(now, ticket, now + wait),
+            Finish::Again(wait) | Finish::NotBegun(wait) => chat.insert_again(now, ticket, now + wait),
             Finish::Flood(wait) => {
                 chat.insert_again(now, ticket, now);
                 chat.freeze(now + wait);
-                self.flooded(now, &name, now + wait);
+                self.rate.flooded(now, &name, now + wait);
             }
             Finish::Migrated(to) => {
                 chat.insert_again(now, ticket, now);
@@ -246,7 +240,7 @@ impl Scheduler {
     }
 
     fn bot_ready_at(&self) -> Gate {
-        let budget = self.pace.ready_at().max(self.second.ready_at(1)).max(self.frozen_until);
+        let budget = self.rate.ready_at();
         match self.breaker.ready_at() {
             Gate::Open => Gate::At(budget),
             Gate::At(at) => Gate::At(at.max(budget)),
@@ -286,17 +280,13 @@ impl Scheduler {
                 }
             }
         }
-        let (mut ticket, since) = chat.take_head(now)?;
-        if file_id.is_some() {
-            // No flight to land when it ends.
-            ticket.image = None;
-        }
-        self.pace.take(now, ticket.cost, gentleness(now, self.gentle_since));
-        self.second.take(now, ticket.cost);
+        let (ticket, since) = chat.take_head(now)?;
+        self.rate.take(now, ticket.cost);
         self.breaker.start();
         self.count_lane(lane);
         let dispatch = Dispatch { id: ticket.id, file_id, waited: now - since };
-        self.flying.insert(ticket.id, ticket);
+        let lands = ticket.image.is_some() && dispatch.file_id.is_none();
+        self.flying.insert(ticket.id, (ticket, lands));
         Some(dispatch)
     }
 
@@ -366,17 +356,6 @@ impl Scheduler {
         }
     }
 
-    fn flooded(&mut self, now: Moment, chat: &ChatId, until: Moment) {
-        if let Some((at, other, other_until)) = self.last_flood.replace((now, chat.clone(), until))
-            && other != *chat
-            && now - at <= FLOODS_TOGETHER
-        {
-            self.frozen_until = self.frozen_until.max(until).max(other_until);
-            self.gentle_since = Some(self.frozen_until);
-            self.pace.restart(self.frozen_until);
-        }
-    }
-
     /// Moves everything that waits for a chat to the chat's new id.
     fn migrate(&mut self, now: Moment, from: &ChatId, to: ChatId) {
         let Some(mut old) = self.chats.remove(from) else { return };
@@ -395,14 +374,6 @@ impl Scheduler {
             self.prune_at = (self.chats.len() * 2).max(1024);
         }
     }
-}
-
-/// By how much the pace is stretched after a freeze: from 4 down to 1.
-fn gentleness(now: Moment, since: Option<Moment>) -> f64 {
-    since.map_or(1.0, |since| {
-        let part = ((now - since).as_secs_f64() / GENTLE.as_secs_f64()).min(1.0);
-        1.0 / (0.25 + 0.75 * part)
-    })
 }
 
 #[cfg(test)]

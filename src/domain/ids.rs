@@ -146,7 +146,7 @@ impl FromStr for ChatId {
         const WRONG: InvalidId = InvalidId(
             "chat_id is a non-zero integer within 52 bits, or @username (a letter first, 4 to 32 of A-Z a-z 0-9 _)",
         );
-        const LARGEST: i64 = 1 << 52;
+        const LARGEST: u64 = 1 << 52;
         if let Some(name) = text.strip_prefix('@') {
             let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
             let fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -161,7 +161,7 @@ impl FromStr for ChatId {
             return Err(WRONG);
         }
         match text.parse::<i64>() {
-            Ok(id) if id != 0 && id.abs() < LARGEST => Ok(Self::Id(id)),
+            Ok(id) if id != 0 && id.unsigned_abs() < LARGEST => Ok(Self::Id(id)),
             _ => Err(WRONG),
         }
     }
@@ -247,6 +247,7 @@ mod tests {
             "+5",
             "1.5",
             "4503599627370496",
+            "-9223372036854775808",
             "99999999999999999999",
             "bob",
         ] {

@@ -109,8 +109,8 @@ impl Metrics {
             held: gauge("held", "1 while Telegram refuses the bot's token", bot),
             part_up: gauge("part_up", "1 while a part answers", &["part"]),
             ledger_buffered: {
-                let help = "Changes that wait in memory for the ledger";
-                let metric = IntGauge::new("pixcourier_ledger_buffered", help).expect("valid name");
+                let (name, help) = ("ledger_buffered", "Changes that wait in memory for the ledger");
+                let metric = IntGauge::new(format!("pixcourier_{name}"), help).expect("valid name");
                 registry.register(Box::new(metric.clone())).expect("registered once");
                 metric
             },

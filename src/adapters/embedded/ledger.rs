@@ -43,7 +43,7 @@ impl Ledger for EmbeddedLedger {
             let interrupted = record.status == Status::Sending;
             (record.status, record.updated_at) = (Status::Sending, at);
             save(conn, &record)?;
-            Ok(Begin::Go { interrupted })
+            Ok(Begin::Go { interrupted, cut_offs: 0 })
         };
         Ok(self.store.write(Durability::Disk, begin).await?)
     }

@@ -5,12 +5,12 @@ use super::office::Office;
 use super::session::{Session, explain};
 use super::tenure;
 use super::token::Token;
-use crate::domain::{BotName, Sha256};
+use crate::domain::BotName;
 use crate::ports::Delivered;
 use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
-use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Consumer};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -83,9 +83,8 @@ impl Stand {
         step(topology.declare_lanes(&channel, &self.bot)).await?;
         let queue = step(topology.declare_owner(&channel, &self.bot)).await?;
         step(channel.basic_qos(1, BasicQosOptions::default())).await?;
-        let mut priority = FieldTable::default();
-        priority.insert("x-priority".into(), AMQPValue::LongInt(priority_of(&self.office.worker, &self.bot)));
-        let mut tokens = consume(&channel, topology.owner(&self.bot), priority).await?;
+        // Without an x-priority: RabbitMQ 4 would hand the bot to a higher one at a renewal, with requests in flight.
+        let mut tokens = consume(&channel, topology.owner(&self.bot), FieldTable::default()).await?;
         let subscribed = Instant::now();
         let issue = queue.message_count() == 0;
         let held = self.await_token(&channel, &mut tokens, issue).await?;
@@ -142,25 +141,5 @@ pub(super) fn ended_by(last: Option<lapin::Result<Delivery>>) -> String {
         Some(Err(error)) => explain(&error),
         Some(Ok(_)) => "more was delivered than asked for".to_owned(),
         None => "RabbitMQ has cancelled the consumer".to_owned(),
-    }
-}
-
-/// Rendezvous hashing: every worker ranks high for some bots. RabbitMQ 4 hands a bot to the highest at a renewal, 3.x
-/// ignores it.
-fn priority_of(worker: &str, bot: &BotName) -> i32 {
-    let digest = Sha256::of(format!("{worker}/{bot}").as_bytes());
-    let [high, low, ..] = *digest.as_bytes();
-    i32::from(u16::from_be_bytes([high, low]) >> 4)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn workers_rank_differently_for_different_bots() {
-        let bots: Vec<BotName> = (0..200).map(|n| format!("bot-{n}").parse().unwrap()).collect();
-        let first = bots.iter().filter(|bot| priority_of("a", bot) > priority_of("b", bot)).count();
-        assert!((60..140).contains(&first), "{first} of 200");
     }
 }

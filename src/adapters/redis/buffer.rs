@@ -237,7 +237,7 @@ impl Ledger for BufferedLedger {
         }
         let interrupted = matches!(shared.pending().last(&subject), Some(Change::Begin(..)));
         shared.push(Change::Begin(notification.clone(), at))?;
-        Ok(Begin::Go { interrupted })
+        Ok(Begin::Go { interrupted, cut_offs: 0 })
     }
 
     async fn settle(&self, notification: &Notification, settlement: &Settlement) -> Result<bool, LedgerError> {

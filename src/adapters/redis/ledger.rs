@@ -98,7 +98,7 @@ impl Ledger for RedisLedger {
                 self.unsure().remove(&notification.id);
                 Ok(match before.parse::<Status>() {
                     Ok(status) if status.is_final() => Begin::Stop(status),
-                    _ => Begin::Go { interrupted },
+                    _ => Begin::Go { interrupted, cut_offs: 0 },
                 })
             }
             Err(error) => {

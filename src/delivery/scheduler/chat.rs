@@ -74,9 +74,9 @@ impl Chat {
         lane.forget_overdue(now);
         let behind_deferred = lane.deferred.first_key_value().is_some_and(|(first, _)| *first < ticket.id);
         let held = usize::try_from(LONGEST_HOLD.as_micros() / spacing.as_micros()).unwrap_or(usize::MAX);
-        // The first of all is never sent away again: the others wait for it.
-        let is_first = lane.waiting.first_key_value().is_none_or(|(first, _)| ticket.id < *first);
-        let full = lane.waiting.len() >= share.min(held).max(4) && !is_first;
+        // Counted by those before it: an older one that comes back is not sent away for the younger ones that fill the
+        // chat, since they wait for it.
+        let full = lane.waiting.range(..ticket.id).count() >= share.min(held).max(4);
         let turn = start + spacing * u32::try_from(lane.ahead_of(ticket.id)).unwrap_or(u32::MAX);
         // At least a second: a shorter way through the queue is not worth its cost.
         (frozen || full || behind_deferred).then(|| turn.max(now + Duration::from_secs(1)))
@@ -134,6 +134,14 @@ impl Chat {
         self.in_flight = false;
         if let Some(window) = &mut self.window {
             window.settle(now, cost);
+        }
+    }
+
+    /// A flight that never left: its tokens are good for another.
+    pub fn give_back(&mut self, cost: u32) {
+        self.pace.give_back(cost);
+        if let Some(window) = &mut self.window {
+            window.give_back(cost);
         }
     }
 

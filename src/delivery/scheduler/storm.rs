@@ -99,6 +99,7 @@ impl Storm {
                 self.scheduler.breaker.fault(now);
                 (Finish::Again(Duration::from_secs(1)), None)
             }
+            _ if self.random.bool() => (Finish::NotBegun(Duration::from_secs(self.random.u64(0..90))), None),
             _ => (Finish::Skipped, None),
         };
         if self.random.bool() || calm {

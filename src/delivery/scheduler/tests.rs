@@ -93,10 +93,11 @@ fn a_flood_wait_freezes_its_chat_and_two_of_them_the_bot() {
     s.finish(at(30), NotificationId::from_number(1), Finish::Flood(secs(20)), None);
     assert_eq!(number(&s.next(at(40))), Some(2), "other chats go on");
     s.finish(at(60), NotificationId::from_number(2), Finish::Flood(secs(10)), None);
-    assert_eq!(s.next(at(100)), Next::Wait(Some(at(20_030))), "now the bot waits, for the longer of the two");
-    assert_eq!(number(&s.next(at(20_030))), Some(3));
-    let Next::Wait(Some(next)) = s.next(at(20_030)) else { panic!("paced") };
-    assert!(next - at(20_030) > Duration::from_millis(100), "and restarts gently");
+    assert_eq!(s.next(at(100)), Next::Wait(Some(at(10_060))), "now the bot waits, for the shorter of the two");
+    assert_eq!(number(&s.next(at(10_060))), Some(3));
+    let Next::Wait(Some(next)) = s.next(at(10_060)) else { panic!("paced") };
+    assert!(next - at(10_060) > Duration::from_millis(100), "and restarts gently");
+    assert!(s.chats[&ChatId::Id(1)].ready_at(at(10_060)) == at(20_030), "the chat itself waits for its own");
 }
 
 #[test]
@@ -110,6 +111,35 @@ fn concurrent_first_users_of_an_image_wait_for_one_upload() {
     s.finish(at(1_000), NotificationId::from_number(1), Finish::Done, Some("f".into()));
     for time in [1_000, 1_100] {
         assert!(matches!(s.next(at(time)), Next::Send(Dispatch { file_id: Some(id), .. }) if id == "f"));
+    }
+}
+
+#[test]
+fn a_refused_file_id_is_uploaded_again_by_one_and_not_by_all() {
+    let mut s = Scheduler::new(Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    let (key, _) = with_image(1, 1, 9).image.unwrap();
+    s.uploads.learn(key, "dead".into());
+    for n in 1..=10 {
+        s.push(at(0), with_image(n, n as i64, 9));
+        assert!(matches!(s.next(at(0)), Next::Send(Dispatch { file_id: Some(_), .. })));
+    }
+    s.uploads.evict(&key, "dead");
+    for n in 1..=10 {
+        s.finish(at(10), NotificationId::from_number(n), Finish::Again(Duration::ZERO), None);
+    }
+    assert!(matches!(s.next(at(20)), Next::Send(Dispatch { file_id: None, .. })));
+    assert_eq!(s.next(at(20)), Next::Wait(None), "the other nine wait for it");
+}
+
+#[test]
+fn what_never_left_costs_nothing() {
+    let mut s = scheduler();
+    for n in 1..=100 {
+        s.push(at(0), ticket(n, n as i64, Lane::Normal));
+    }
+    for _ in 0..90 {
+        let Next::Send(dispatch) = s.next(at(0)) else { panic!("the tokens were given back") };
+        s.finish(at(0), dispatch.id, Finish::NotBegun(secs(5)), None);
     }
 }
 
@@ -192,7 +222,7 @@ fn a_migrated_chat_takes_its_waiting_notifications_along() {
     s.next(at(0));
     s.finish(at(100), NotificationId::from_number(1), Finish::Migrated(ChatId::Id(-1005)), None);
     assert_eq!(number(&s.next(at(200))), Some(1));
-    assert!(s.flying.values().all(|ticket| ticket.chat == ChatId::Id(-1005)));
+    assert!(s.flying.values().all(|(ticket, _)| ticket.chat == ChatId::Id(-1005)));
     assert_eq!(s.len(), 3);
 }
 

@@ -1,0 +1,74 @@
+//! What comes from the queue: taken, merged with what is here, sent back to wait for its turn, or acked as known.
+
+use super::{Courier, Held};
+use crate::delivery::attempt;
+use crate::delivery::scheduler::{Push, Ticket};
+use crate::domain::{Notification, Timestamp};
+use crate::ports::Delivered;
+
+impl Courier {
+    /// Takes a delivery of the ownership held now; others come back by themselves.
+    pub(super) fn receive(&mut self, delivered: Delivered) {
+        let Delivered { notification, receipt, redeliveries } = delivered;
+        if Some(receipt.epoch) != self.epoch {
+            return;
+        }
+        let id = notification.id;
+        let _span = tracing::info_span!("delivery", notification = %id, bot = %notification.bot).entered();
+        if self.held.contains_key(&id) {
+            return self.receive_again(Delivered { notification, receipt, redeliveries });
+        }
+        if self.finished.contains(&(id, notification.accepted_at)) {
+            self.spawn_ack(receipt);
+            return;
+        }
+        if redeliveries > 0 {
+            // No reason to bury it: every restart of a worker gives a window of innocents back. What crashes its worker
+            // shows as attempts that were cut off.
+            tracing::debug!(redeliveries, "came back");
+        }
+        let now = self.now();
+        if notification.expires_at <= Timestamp::now() {
+            return self.expire(notification, receipt);
+        }
+        match self.scheduler.push(now, self.ticket(&notification)) {
+            Push::Taken => {
+                let held = Held { notification, receipt, since: now, flying: false, put_off: 0, successor: None };
+                self.held.insert(id, held);
+            }
+            Push::Defer(until) => self.spawn_defer(notification, receipt, until - now),
+        }
+    }
+
+    /// Takes a delivery whose id is here already.
+    fn receive_again(&mut self, delivered: Delivered) {
+        let Some(held) = self.held.get_mut(&delivered.notification.id) else { return };
+        let (here, there) = (held.notification.accepted_at, delivered.notification.accepted_at);
+        if there > here {
+            // Accepted again since: what is here is the copy of an end.
+            if held.flying {
+                held.successor = Some(delivered);
+                return;
+            }
+            let old = std::mem::replace(&mut held.receipt, delivered.receipt);
+            held.notification = delivered.notification;
+            self.spawn_ack(old);
+        } else if there < here || Some(held.receipt.epoch) == self.epoch {
+            // A copy of an end, or a second copy from a publisher that was not sure: one of them is enough.
+            self.spawn_ack(delivered.receipt);
+        } else {
+            // It flew while the bot was lost and regained; the old receipt is worth nothing now.
+            held.receipt = delivered.receipt;
+        }
+    }
+
+    fn ticket(&self, notification: &Notification) -> Ticket {
+        Ticket {
+            id: notification.id,
+            chat: notification.chat_id.clone(),
+            lane: notification.lane,
+            cost: notification.call.cost(),
+            image: attempt::image_of(&self.desk.bot, notification),
+        }
+    }
+}
