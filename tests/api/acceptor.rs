@@ -178,6 +178,7 @@ async fn without_redis_only_requests_without_a_key_are_accepted() {
 async fn a_retry_that_cannot_be_published_leaves_the_record_as_it_was() {
     let world = world().await;
     let sent = notification(&bot("a-fault"), 3);
+    let sent = Notification { expires_at: sent.accepted_at, ..sent };
     world.acceptor.accept(&plainly(sent.clone())).await.unwrap();
     let failure = Failure { class: FailureClass::Content, error_code: Some(400), description: "no".to_owned() };
     let end = Settlement { failure: Some(failure), ..Settlement::of(Status::Failed, Timestamp::now()) };
@@ -196,7 +197,7 @@ async fn a_retry_that_cannot_be_published_leaves_the_record_as_it_was() {
     assert!(matches!(answer, Resubmitted::Done(_)), "{answer:?}");
     assert_eq!(world.ledger.sweep(later).await.unwrap(), 0, "an open record is not swept");
     let begun = world.ledger.begin(&fresh, Timestamp::now()).await.unwrap();
-    assert_eq!(begun, Begin::Go { interrupted: false });
+    assert_eq!(begun, Begin::Go { interrupted: false, cut_offs: 0 });
     assert!(world.ledger.settle(&fresh, &Settlement::of(Status::Sent, end.at)).await.unwrap());
     assert_eq!(world.ledger.sweep(later).await.unwrap(), 1);
 }

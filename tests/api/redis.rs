@@ -1,12 +1,12 @@
 //! The Redis ledger: its contracts, and what happens while Redis is away.
 
 use crate::contract::{self, bot, eventually, notification};
-use crate::support::{Redis, redis_url};
+use crate::support::{Redis, port_of, redis_url};
 use pixcourier::adapters::redis::{BufferedLedger, RedisLedger};
 use pixcourier::domain::{
     Attempt, AttemptOutcome, Delivery, MediaKind, Notification, Settlement, Sha256, Status, Timestamp,
 };
-use pixcourier::ports::{Begin, FileKey, Ledger, LedgerError, MediaIndex};
+use pixcourier::ports::{Begin, Cancelled, FileKey, Ledger, LedgerError, MediaIndex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -34,6 +34,26 @@ fn ended(status: Status) -> Settlement {
 
 async fn status(ledger: &dyn Ledger, notification: &Notification) -> Option<Status> {
     ledger.get(notification.id).await.expect("get").map(|record| record.status)
+}
+
+const GO: Begin = Begin::Go { interrupted: false, cut_offs: 0 };
+
+/// For so long after Redis went away, no attempt begins without it.
+const HICCUP: Duration = Duration::from_secs(5);
+
+/// Begins as a courier does, again and again until it may; when it first was told that it may not.
+async fn begin_persistently(ledger: &BufferedLedger, notification: &Notification) -> (Begin, Option<Instant>) {
+    let mut refused = None;
+    let deadline = Instant::now() + contract::PATIENCE;
+    loop {
+        let asked = Instant::now();
+        match ledger.begin(notification, Timestamp::now()).await {
+            Ok(begin) => return (begin, refused),
+            Err(error) => assert!(asked < deadline, "{error}"),
+        }
+        refused.get_or_insert(asked);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Nothing may wait longer than this for a Redis that does not answer: a second for a connection, one for an answer.
@@ -92,8 +112,18 @@ async fn a_begin_whose_answer_was_lost_is_not_an_interrupted_attempt() {
     assert!(begin().await.is_err());
     deaf.store(false, Ordering::Relaxed);
     assert_eq!(status(&*ledger, &sent).await, Some(Status::Sending), "it took effect");
-    assert_eq!(begin().await.unwrap(), Begin::Go { interrupted: false });
-    assert_eq!(begin().await.unwrap(), Begin::Go { interrupted: true }, "two begins with nothing between");
+    assert_eq!(begin().await.unwrap(), GO);
+    let cut_off = Begin::Go { interrupted: true, cut_offs: 1 };
+    assert_eq!(begin().await.unwrap(), cut_off, "two begins with nothing between");
+    assert!(ledger.settle(&sent, &ended(Status::Retrying)).await.unwrap());
+    assert_eq!(begin().await.unwrap(), Begin::Go { interrupted: false, cut_offs: 1 });
+    deaf.store(true, Ordering::Relaxed);
+    assert!(begin().await.is_err());
+    assert!(begin().await.is_err());
+    deaf.store(false, Ordering::Relaxed);
+    let cut_off = Begin::Go { interrupted: true, cut_offs: 2 };
+    assert_eq!(begin().await.unwrap(), cut_off, "the answer that was lost, and counted once");
+    assert_eq!(ledger.get(sent.id).await.unwrap().unwrap().attempts.len(), 2);
 }
 
 /// A way to Redis on which, while the switch is on, nothing comes back any more once a script was called.
@@ -156,11 +186,14 @@ async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_i
     redis.kill9();
     let begin = async |one: &Notification| ledger.begin(one, Timestamp::now()).await;
     assert!(ledger.settle(&before, &ended(Status::Sent)).await.unwrap());
-    assert_eq!(begin(&during).await.unwrap(), Begin::Go { interrupted: false });
+    assert_eq!(begin_persistently(&ledger, &during).await.0, GO);
     assert!(ledger.settle(&during, &ended(Status::Retrying)).await.unwrap());
-    assert_eq!(begin(&during).await.unwrap(), Begin::Go { interrupted: false });
+    assert_eq!(begin(&during).await.unwrap(), GO);
     assert!(ledger.settle(&during, &ended(Status::Sent)).await.unwrap());
-    assert_eq!(begin(&begun).await.unwrap(), Begin::Go { interrupted: false });
+    assert_eq!(begin(&begun).await.unwrap(), GO);
+    for cut_offs in 1..=2 {
+        assert_eq!(begin(&begun).await.unwrap(), Begin::Go { interrupted: true, cut_offs });
+    }
     assert!(begin(&careful).await.is_err(), "at_most_once has to wait for its mark");
     assert_eq!(begin(&before).await.unwrap(), Begin::Stop(Status::Sent), "what waits counts");
     assert!(!ledger.settle(&before, &ended(Status::Failed)).await.unwrap(), "final is final");
@@ -173,19 +206,82 @@ async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_i
     assert!(ledger.is_pinned(&Sha256::of(b"pinned"), Timestamp::now()).await.unwrap());
     assert!(ledger.is_pinned(&Sha256::of(b"other"), Timestamp::now()).await.is_err(), "nobody knows");
     assert!(ledger.get(before.id).await.is_err() && ledger.cancel(during.id, soon).await.is_err());
-    assert_eq!(ledger.buffered(), 6, "a settlement of each, one retry, the begun one, a file_id and a pin");
-    assert_eq!(ledger.flush(Instant::now() + Duration::from_millis(300)).await, 6, "not longer than the deadline");
+    assert_eq!(ledger.buffered(), 8, "a settlement of each, one retry, three begins, a file_id and a pin");
+    assert_eq!(ledger.flush(Instant::now() + Duration::from_millis(300)).await, 8, "not longer than the deadline");
 
     redis.start().await;
     assert_eq!(ledger.flush(Instant::now() + contract::PATIENCE).await, 0);
     assert_eq!(status(&*plain, &before).await, Some(Status::Sent));
     assert_eq!(status(&*plain, &during).await, Some(Status::Sent));
     assert_eq!(status(&*plain, &begun).await, Some(Status::Sending));
+    assert_eq!(plain.get(begun.id).await.unwrap().unwrap().attempts.len(), 2, "cut off twice");
+    assert_eq!(begin(&begun).await.unwrap(), Begin::Go { interrupted: true, cut_offs: 3 });
     assert_eq!(plain.file_id(&key(b"new")).await.unwrap().as_deref(), Some("learnt meanwhile"));
     assert!(plain.is_pinned(&Sha256::of(b"pinned"), Timestamp::now()).await.unwrap());
     eventually("the careful one", true, async || begin(&careful).await.is_ok()).await;
     assert_eq!(status(&*plain, &careful).await, Some(Status::Sending));
     assert_eq!(ledger.buffered(), 0);
+}
+
+/// A freeze and a restart pass before an attempt begins without asking; a lasting absence does not.
+#[tokio::test]
+async fn a_hiccup_of_redis_does_not_override_a_cancel() {
+    let mut redis = Redis::launch().await;
+    let ledger = BufferedLedger::new(at(&redis.url()));
+    let cancelled = notification(&bot("r-hiccup"), 1);
+    assert!(ledger.settle(&cancelled, &Settlement::of(Status::Queued, Timestamp::now())).await.unwrap());
+    let answer = ledger.cancel(cancelled.id, Timestamp::now()).await.unwrap();
+    assert!(matches!(answer, Cancelled::Done(_)), "{answer:?}");
+    let begin = async || ledger.begin(&cancelled, Timestamp::now()).await;
+    let back = async || {
+        let (begun, refused) = begin_persistently(&ledger, &cancelled).await;
+        assert_eq!(begun, Begin::Stop(Status::Cancelled));
+        assert!(refused.is_none_or(|since| since.elapsed() < HICCUP), "Redis is asked as soon as it is back");
+    };
+
+    // Together they last longer than a hiccup may: each is counted by itself.
+    for _ in 0..2 {
+        redis.pause();
+        let paused = Instant::now();
+        while paused.elapsed() < HICCUP.mul_f64(0.6) {
+            assert!(matches!(begin().await, Err(LedgerError::Unavailable(_))));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        redis.resume();
+        back().await;
+    }
+    redis.kill9();
+    assert!(begin().await.is_err());
+    redis.start().await;
+    back().await;
+
+    redis.kill9();
+    let (begun, refused) = begin_persistently(&ledger, &cancelled).await;
+    assert_eq!(begun, GO, "Redis is missed, and sending goes on");
+    let waited = refused.expect("not at once").elapsed();
+    assert!(waited >= HICCUP && waited < HICCUP + FAST, "{waited:?}");
+}
+
+/// Its memory is full, say: it answers, and takes no change.
+#[tokio::test]
+async fn a_redis_that_takes_no_changes_counts_as_away() {
+    let redis = Redis::launch().await;
+    let ledger = BufferedLedger::new(at(&redis.url()));
+    let sent = notification(&bot("r-full"), 1);
+    let configure = async |limit: &str| {
+        let mut server = TcpStream::connect(("127.0.0.1", port_of(&redis.url()))).await.unwrap();
+        server.write_all(format!("CONFIG SET maxmemory {limit}\r\n").as_bytes()).await.unwrap();
+        let mut answer = [0; 5];
+        server.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"+OK\r\n");
+    };
+    configure("1").await;
+    assert_eq!(begin_persistently(&ledger, &sent).await.0, GO);
+    assert!(ledger.settle(&sent, &ended(Status::Sent)).await.unwrap());
+    assert_eq!(ledger.buffered(), 1);
+    configure("0").await;
+    assert_eq!(ledger.flush(Instant::now() + contract::PATIENCE).await, 0);
+    assert_eq!(status(&*ledger, &sent).await, Some(Status::Sent));
 }
 
 #[tokio::test]
@@ -194,14 +290,15 @@ async fn nobody_waits_for_a_frozen_redis_more_than_once() {
     let ledger = BufferedLedger::new(at(&redis.url()));
     ledger.ready().await.unwrap();
     redis.pause();
-    let started = Instant::now();
     let name = bot("r-freeze");
+    begin_persistently(&ledger, &notification(&name, -1)).await;
+    let started = Instant::now();
     let sent: Vec<_> = (0..2_000).map(|chat| notification(&name, chat)).collect();
     for one in &sent {
         assert!(matches!(ledger.begin(one, Timestamp::now()).await, Ok(Begin::Go { .. })));
         assert!(ledger.settle(one, &ended(Status::Sent)).await.unwrap());
     }
-    assert!(started.elapsed() < FAST + Duration::from_secs(2), "2,000 attempts took {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2), "2,000 attempts took {:?}", started.elapsed());
     redis.resume();
     assert_eq!(ledger.flush(Instant::now() + contract::PATIENCE).await, 0);
     for one in &sent {

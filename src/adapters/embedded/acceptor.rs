@@ -11,6 +11,7 @@ use crate::ports::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Su
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The counter's last step.
 pub struct EmbeddedAcceptor {
@@ -56,15 +57,20 @@ impl Acceptor for EmbeddedAcceptor {
     }
 
     async fn resubmit(&self, notification: &Notification) -> Result<Resubmitted, AcceptError> {
-        let (row, fresh) = (Row::of(notification), Record::accepted(notification.clone()));
+        let mut notification = notification.clone();
         let offices = self.offices.clone();
         let resubmit = move |conn: &Connection| {
-            let Some(former) = ledger::load(conn, fresh.notification.id)? else { return Ok(Resubmitted::NotFound) };
+            let Some(former) = ledger::load(conn, notification.id)? else { return Ok(Resubmitted::NotFound) };
             if !former.status.is_retryable() {
                 return Ok(Resubmitted::Refused(former.status));
             }
-            let record = Record { attempts: former.attempts, file_id: former.file_id, ..fresh };
+            // Couriers tell the copies apart by it, also when the clock was set back in between.
+            let next = former.notification.accepted_at.plus(Duration::from_millis(1));
+            notification.accepted_at = notification.accepted_at.max(next);
+            let row = Row::of(&notification);
+            let record = Record { attempts: former.attempts, ..Record::accepted(notification) };
             ledger::save(conn, &record)?;
+            ledger::forget_cut_offs(conn, record.notification.id)?;
             hold_media(conn, &record.notification)?;
             row.insert_instead(conn)?;
             offices.wake(&row.bot);

@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use super::store::Store;
 use super::writer::Durability;
-use crate::domain::{Notification, NotificationId, Record, Settlement, Status, Timestamp};
+use crate::domain::{Attempt, Notification, NotificationId, Record, Settlement, Status, Timestamp};
 use crate::ports::{Begin, Cancelled, Ledger, LedgerError, ListQuery, Page};
 use async_trait::async_trait;
 use rusqlite::types::Value;
@@ -36,14 +36,17 @@ impl Ledger for EmbeddedLedger {
     async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError> {
         let notification = notification.clone();
         let begin = move |conn: &Connection| {
-            let mut record = load_or_new(conn, notification)?;
-            if record.status.is_final() {
-                return Ok(Begin::Stop(record.status));
-            }
+            let mut record = match open(conn, notification)? {
+                Ok(record) => record,
+                Err(status) => return Ok(Begin::Stop(status)),
+            };
             let interrupted = record.status == Status::Sending;
-            (record.status, record.updated_at) = (Status::Sending, at);
+            let failure = record.failure.clone();
+            let attempt = interrupted.then(|| Attempt::cut_off(at));
+            apply(&mut record, Settlement { attempt, failure, ..Settlement::of(Status::Sending, at) });
             save(conn, &record)?;
-            Ok(Begin::Go { interrupted, cut_offs: 0 })
+            let cut_offs = count_cut_offs(conn, record.notification.id, interrupted)?;
+            Ok(Begin::Go { interrupted, cut_offs })
         };
         Ok(self.store.write(Durability::Disk, begin).await?)
     }
@@ -51,10 +54,7 @@ impl Ledger for EmbeddedLedger {
     async fn settle(&self, notification: &Notification, settlement: &Settlement) -> Result<bool, LedgerError> {
         let (notification, settlement) = (notification.clone(), settlement.clone());
         let settle = move |conn: &Connection| {
-            let mut record = load_or_new(conn, notification)?;
-            if record.status.is_final() {
-                return Ok(false);
-            }
+            let Ok(mut record) = open(conn, notification)? else { return Ok(false) };
             apply(&mut record, settlement);
             save(conn, &record)?;
             Ok(true)
@@ -87,7 +87,7 @@ impl Ledger for EmbeddedLedger {
     async fn sweep(&self, finished_before: Timestamp) -> Result<u64, LedgerError> {
         let before = finished_before.unix_millis();
         let records = "DELETE FROM records WHERE number IN
-            (SELECT number FROM records WHERE finished_at < ?1 ORDER BY finished_at LIMIT ?2)";
+            (SELECT number FROM records WHERE done_at < ?1 ORDER BY done_at LIMIT ?2)";
         let swept = self.sweep_in_steps(records, before).await?;
         let now = Timestamp::now();
         let keys = "DELETE FROM keys WHERE key IN (SELECT key FROM keys WHERE until < ?1 LIMIT ?2)";
@@ -140,18 +140,44 @@ pub fn load(conn: &Connection, id: NotificationId) -> Result<Option<Record>, Fau
 
 /// Writes a record, in place of the earlier one of the same id.
 pub fn save(conn: &Connection, record: &Record) -> Result<(), Fault> {
-    let sql = "INSERT INTO records (id, bot, status, finished_at, body) VALUES (?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT (id) DO UPDATE SET bot = ?2, status = ?3, finished_at = ?4, body = ?5";
+    let sql = "INSERT INTO records (id, bot, status, finished_at, body, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (id) DO UPDATE
+        SET bot = ?2, status = ?3, finished_at = ?4, body = ?5, expires_at = max(expires_at, ?6)";
     let finished_at = record.status.is_final().then(|| record.updated_at.unix_millis());
     let notification = &record.notification;
-    let columns =
-        params![key_of(notification.id), notification.bot.as_str(), record.status.as_str(), finished_at, json(record),];
+    let columns = params![
+        key_of(notification.id),
+        notification.bot.as_str(),
+        record.status.as_str(),
+        finished_at,
+        json(record),
+        notification.expires_at.unix_millis(),
+    ];
     conn.prepare_cached(sql)?.execute(columns)?;
     Ok(())
 }
 
-fn load_or_new(conn: &Connection, notification: Notification) -> Result<Record, Fault> {
-    Ok(load(conn, notification.id)?.unwrap_or_else(|| Record::accepted(notification)))
+/// Counts the cut-off attempts of a record from nought again.
+pub fn forget_cut_offs(conn: &Connection, id: NotificationId) -> Result<(), Fault> {
+    conn.prepare_cached("UPDATE records SET cut_offs = 0 WHERE id = ?1")?.execute([key_of(id)])?;
+    Ok(())
+}
+
+fn count_cut_offs(conn: &Connection, id: NotificationId, one_more: bool) -> Result<u32, Fault> {
+    let sql = match one_more {
+        true => "UPDATE records SET cut_offs = cut_offs + 1 WHERE id = ?1 RETURNING cut_offs",
+        false => "SELECT cut_offs FROM records WHERE id = ?1",
+    };
+    Ok(conn.prepare_cached(sql)?.query_row([key_of(id)], |row| row.get(0))?)
+}
+
+/// The record for a courier to change, a new one if it is missing; or the status that forbids it: it is final, or that
+/// of a later acceptance.
+fn open(conn: &Connection, notification: Notification) -> Result<Result<Record, Status>, Fault> {
+    let accepted_at = notification.accepted_at;
+    let record = load(conn, notification.id)?.unwrap_or_else(|| Record::accepted(notification));
+    let is_older = accepted_at < record.notification.accepted_at;
+    Ok(if is_older || record.status.is_final() { Err(record.status) } else { Ok(record) })
 }
 
 fn read(body: &str) -> Result<Record, Fault> {

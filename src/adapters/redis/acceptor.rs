@@ -12,7 +12,8 @@ use super::BufferedLedger;
 use super::keys::{Reopened, Reservation};
 use crate::domain::{MediaSource, Notification, Record, Status};
 use crate::ports::{
-    AcceptError, Accepted, Acceptor, Idempotency, LedgerError, MediaIndex, Queue, QueueError, Resubmitted, Submission,
+    AcceptError, Accepted, Acceptor, Idempotency, Ledger, LedgerError, MediaIndex, Queue, QueueError, Resubmitted,
+    Submission,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -109,7 +110,11 @@ impl Acceptor for DistributedAcceptor {
     /// Opens the record before it publishes, since a courier stops at a final one; puts it back if that fails. After a
     /// crash in between, the next resubmission finds it open with nothing on its way, and publishes.
     async fn resubmit(&self, notification: &Notification) -> Result<Resubmitted, AcceptError> {
-        self.ledger.clear(notification.id).map_err(ledger_away)?;
+        let former = self.ledger.get(notification.id).await.map_err(ledger_away)?;
+        let Some(former) = former else { return Ok(Resubmitted::NotFound) };
+        // Couriers tell the copies apart by it, also when another machine's clock, ahead of ours, wrote the former.
+        let accepted_at = notification.accepted_at.max(former.notification.accepted_at.plus(Duration::from_millis(1)));
+        let notification = &Notification { accepted_at, ..notification.clone() };
         let redis = self.ledger.redis();
         let reopened = redis.reopen(notification).await.inspect_err(|_| self.ledger.failed()).map_err(ledger_away)?;
         let reopening = match reopened {

@@ -1,19 +1,19 @@
 //! Going on while Redis is away: what couriers write waits in memory until it is back.
 //!
 //! A change goes to Redis at once while Redis answers and nothing older waits for the same subject; else it joins that
-//! subject's line. When a command fails, Redis counts as away: nobody waits for it any more, and a task asks every
-//! second or so, writes what is waiting, and only then lets that subject's next change through. What is in memory dies
+//! subject's line. When a command fails, Redis counts as away: nobody waits for it any more, and a task tries every
+//! second or so to write something, writes what is waiting, and only then lets that subject's next change through.
+//! Attempts begin without Redis only after [`HICCUP`]: until then it may hold a cancel. What is in memory dies
 //! with the process: then a record may keep a status of before the outage, and a file_id is learnt again. Another
 //! process that asks in the moments between Redis being back and the lines being written sees the status of before.
 
 use super::RedisLedger;
-use super::pending::{Change, Pending, Subject};
+use super::pending::{Change, Full, Pending, Subject};
 use crate::domain::{Delivery, Notification, NotificationId, Record, Settlement, Sha256, Timestamp};
 use crate::ports::{Begin, Cancelled, FileKey, Ledger, LedgerError, ListQuery, MediaIndex, Page};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -26,6 +26,9 @@ const ROOM: usize = 100_000;
 const KNOWN: usize = 10_000;
 /// Changes written side by side when Redis is back; leaves connections to the rest.
 const WRITERS: usize = 8;
+/// How long Redis must have been away without a break before attempts begin without asking it: a caller who was told
+/// "cancelled" is not proved wrong by a lost connection or a restart.
+const HICCUP: Duration = Duration::from_secs(5);
 /// Between two looks whether Redis is back: doubles from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
@@ -37,7 +40,8 @@ pub struct BufferedLedger {
 
 struct Shared {
     redis: Arc<RedisLedger>,
-    away: AtomicBool,
+    /// Since when Redis is away: the first command that failed since Redis last took a change.
+    away_since: Mutex<Option<Instant>>,
     pending: Mutex<Pending>,
     known: Mutex<Known>,
     buffered: watch::Sender<usize>,
@@ -49,7 +53,7 @@ impl BufferedLedger {
     pub fn new(redis: Arc<RedisLedger>) -> Arc<Self> {
         let shared = Arc::new(Shared {
             redis,
-            away: AtomicBool::new(false),
+            away_since: Mutex::default(),
             pending: Mutex::new(Pending::new(ROOM)),
             known: Mutex::default(),
             buffered: watch::Sender::new(0),
@@ -79,12 +83,6 @@ impl BufferedLedger {
     /// Fails at once while Redis is known to be away.
     pub(super) fn present(&self) -> Result<(), LedgerError> {
         self.shared.present()
-    }
-
-    /// Fails at once while Redis is known to be away, or while changes of this notification wait.
-    pub(super) fn clear(&self, id: NotificationId) -> Result<(), LedgerError> {
-        self.shared.present()?;
-        self.shared.clear(&Subject::Notification(id))
     }
 
     /// Says that a command has failed.
@@ -118,15 +116,24 @@ impl Shared {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn away_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.away_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn present(&self) -> Result<(), LedgerError> {
-        match self.away.load(Ordering::Relaxed) {
-            true => Err(LedgerError::Unavailable("Redis is away".to_owned())),
-            false => Ok(()),
+        match *self.away_since() {
+            Some(_) => Err(LedgerError::Unavailable("Redis is away".to_owned())),
+            None => Ok(()),
         }
     }
 
+    /// Whether Redis has been away for longer than a hiccup.
+    fn is_missed(&self) -> bool {
+        self.away_since().is_some_and(|since| since.elapsed() >= HICCUP)
+    }
+
     fn failed(&self) {
-        self.away.store(true, Ordering::Relaxed);
+        self.away_since().get_or_insert_with(Instant::now);
         self.wake.notify_one();
     }
 
@@ -156,20 +163,23 @@ impl Shared {
     }
 
     fn push(&self, change: Change) -> Result<(), LedgerError> {
+        self.add(|pending| pending.push(change))
+    }
+
+    fn add<T>(&self, add: impl FnOnce(&mut Pending) -> Result<T, Full>) -> Result<T, LedgerError> {
         let mut pending = self.pending();
-        pending
-            .push(change)
+        let added = add(&mut pending)
             .map_err(|_| LedgerError::Unavailable(format!("Redis is away and {ROOM} changes wait for it already")))?;
         self.buffered.send_replace(pending.len());
         self.wake.notify_one();
-        Ok(())
+        Ok(added)
     }
 
     async fn apply(&self, change: &Change) -> Result<bool, LedgerError> {
         let redis = &self.redis;
         match change {
             Change::Create(notification) => redis.create(notification).await,
-            Change::Begin(notification, at) => redis.begin(notification, *at).await.map(|_| true),
+            Change::Begin { notification, at, .. } => redis.begin(notification, *at).await.map(|_| true),
             Change::Settle(notification, settlement) => redis.settle(notification, settlement).await,
             Change::Keep(key, file_id) => redis.keep(key, file_id).await.map(|()| true),
             Change::Evict(key, file_id) => redis.evict(key, file_id).await.map(|()| true),
@@ -194,8 +204,8 @@ impl Shared {
 
     /// Writes until nothing is left, or one fails.
     async fn write_all(&self) -> Result<(), LedgerError> {
-        self.redis.ready().await?;
-        self.away.store(false, Ordering::Relaxed);
+        self.redis.probe().await?;
+        *self.away_since() = None;
         let writers = (0..WRITERS).map(|_| async {
             loop {
                 let Some((subject, change)) = self.pending().take() else { return Ok(()) };
@@ -212,7 +222,7 @@ impl Shared {
         if written {
             pending.written(subject);
         } else {
-            self.away.store(true, Ordering::Relaxed);
+            self.failed();
             pending.failed(subject);
         }
         self.buffered.send_replace(pending.len());
@@ -221,27 +231,27 @@ impl Shared {
 
 #[async_trait]
 impl Ledger for BufferedLedger {
-    /// While Redis is away: goes on for `at_least_once`, and marks the attempt when Redis is back. `at_most_once` must
-    /// have its mark before the request leaves, so it has to wait.
+    /// While Redis is away: fails during a [`HICCUP`], then goes on for `at_least_once`, and marks the attempt when
+    /// Redis is back. `at_most_once` must have its mark before the request leaves, so it has to wait. Of the cut-offs,
+    /// only those that wait in memory are known then.
     async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError> {
         let (shared, subject) = (&self.shared, Subject::Notification(notification.id));
-        if let Some(status) = shared.pending().final_status(notification.id) {
+        if let Some(status) = shared.pending().stop(notification) {
             return Ok(Begin::Stop(status));
         }
         let begun = match shared.clear(&subject) {
             Ok(()) => shared.ask(shared.redis.begin(notification, at)).await,
             Err(error) => Err(error),
         };
-        if begun.is_ok() || notification.delivery == Delivery::AtMostOnce {
+        if begun.is_ok() || notification.delivery == Delivery::AtMostOnce || !shared.is_missed() {
             return begun;
         }
-        let interrupted = matches!(shared.pending().last(&subject), Some(Change::Begin(..)));
-        shared.push(Change::Begin(notification.clone(), at))?;
-        Ok(Begin::Go { interrupted, cut_offs: 0 })
+        let (interrupted, cut_offs) = shared.add(|pending| pending.begin(notification, at))?;
+        Ok(Begin::Go { interrupted, cut_offs })
     }
 
     async fn settle(&self, notification: &Notification, settlement: &Settlement) -> Result<bool, LedgerError> {
-        if self.shared.pending().final_status(notification.id).is_some() {
+        if self.shared.pending().stop(notification).is_some() {
             return Ok(false);
         }
         self.shared.write(Change::Settle(notification.clone(), settlement.clone())).await

@@ -1,6 +1,6 @@
 //! Idempotency keys, and records that are taken in again.
 
-use super::record::{Fields, json, read};
+use super::record::{Fields, read};
 use super::{RedisLedger, scripts};
 use crate::domain::{Notification, NotificationId, Record, Sha256, Status, Timestamp};
 use crate::ports::{Accepted, Idempotency, LedgerError};
@@ -91,8 +91,7 @@ impl RedisLedger {
     pub(super) async fn reopen(&self, notification: &Notification) -> Result<Reopened, LedgerError> {
         let at = Timestamp::now();
         let mut call = self.on(&scripts::REOPEN, notification);
-        call.arg(Status::accepted(notification).as_str()).arg(notification.accepted_at.unix_millis());
-        call.arg(json(notification)).arg(at.unix_millis()).arg(millis(ABANDONED_AFTER));
+        call.arg(Status::accepted(notification).as_str()).arg(at.unix_millis()).arg(millis(ABANDONED_AFTER));
         let (instead, fields) = self.link.script::<(String, Fields)>(&call).await?;
         if let Ok(status) = instead.parse() {
             return Ok(Reopened::Refused(status));
@@ -110,9 +109,8 @@ impl RedisLedger {
 
     /// It could not be published: puts the record back, unless a courier has begun with it after all.
     pub(super) async fn restore(&self, reopening: &Reopening) -> Result<(), LedgerError> {
-        let finished_at = reopening.fields.get("finished_at").map_or("", String::as_str);
-        let mut call = self.on(&scripts::RESTORE, &reopening.before.notification);
-        call.arg(reopening.at.unix_millis()).arg(reopening.before.status.as_str()).arg(finished_at);
+        let mut call = self.about(&scripts::RESTORE, reopening.before.notification.id);
+        call.arg(reopening.at.unix_millis());
         for (field, value) in &reopening.fields {
             call.arg(field).arg(value);
         }

@@ -3,7 +3,7 @@
 use super::link::{Link, ping};
 use super::record::{Fields, json, read, text};
 use super::scripts;
-use crate::domain::{Notification, NotificationId, Record, Settlement, Status, Timestamp};
+use crate::domain::{Attempt, Notification, NotificationId, Record, Settlement, Status, Timestamp};
 use crate::ports::{Begin, Cancelled, Ledger, LedgerError, ListQuery, Page};
 use async_trait::async_trait;
 use deadpool_redis::redis::{self, Script, ScriptInvocation};
@@ -28,7 +28,7 @@ pub struct RedisLedger {
     instance: u64,
     begins: AtomicU64,
     /// Tokens of begins whose answer was lost. When such a begin took effect after all, the next one, with the same
-    /// token, is not taken for an interrupted attempt: nothing was sent in between.
+    /// token, gets the answer that was lost, and counts no interruption of its own: nothing was sent in between.
     unsure: Mutex<HashMap<NotificationId, String>>,
 }
 
@@ -47,9 +47,14 @@ impl RedisLedger {
     /// Creates the record of a notification that has just been accepted, unless its courier was faster.
     pub(super) async fn create(&self, notification: &Notification) -> Result<bool, LedgerError> {
         let mut call = self.on(&scripts::CREATE, notification);
-        call.arg(Status::accepted(notification).as_str());
-        call.arg(notification.accepted_at.unix_millis()).arg(json(notification));
+        call.arg(Status::accepted(notification).as_str()).arg(notification.accepted_at.unix_millis());
         self.link.script(&call).await
+    }
+
+    /// Whether Redis takes changes: a `PING` is also answered by a replica, or by one whose memory is full.
+    pub(super) async fn probe(&self) -> Result<(), LedgerError> {
+        let mut set = redis::cmd("SET");
+        self.link.command::<()>(set.arg(format!("{}:probe", self.namespace)).arg(1).arg("EX").arg(60)).await
     }
 
     pub(super) fn key(&self, kind: &str, name: impl std::fmt::Display) -> String {
@@ -60,10 +65,18 @@ impl RedisLedger {
         format!("{}:pins", self.namespace)
     }
 
-    /// A call of a script that wants namespace, id and bot first.
-    pub(super) fn on<'a>(&self, script: &'a Script, notification: &Notification) -> ScriptInvocation<'a> {
+    /// A call of a script about a record.
+    pub(super) fn about<'a>(&self, script: &'a Script, id: NotificationId) -> ScriptInvocation<'a> {
         let mut call = script.arg(&self.namespace);
-        call.arg(notification.id.to_string()).arg(notification.bot.as_str());
+        call.arg(id.to_string());
+        call
+    }
+
+    /// A call of a script with a notification.
+    pub(super) fn on<'a>(&self, script: &'a Script, notification: &Notification) -> ScriptInvocation<'a> {
+        let mut call = self.about(script, notification.id);
+        call.arg(notification.bot.as_str()).arg(notification.accepted_at.unix_millis());
+        call.arg(notification.expires_at.unix_millis()).arg(json(notification));
         call
     }
 
@@ -92,14 +105,11 @@ impl Ledger for RedisLedger {
     async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError> {
         let token = self.token(notification.id);
         let mut call = self.on(&scripts::BEGIN, notification);
-        call.arg(at.unix_millis()).arg(json(notification)).arg(&token);
-        match self.link.script::<(String, bool)>(&call).await {
-            Ok((before, interrupted)) => {
+        call.arg(at.unix_millis()).arg(&token).arg(json(&Attempt::cut_off(at))).arg(Record::ATTEMPTS_KEPT);
+        match self.link.script::<(String, bool, u32)>(&call).await {
+            Ok((stop, interrupted, cut_offs)) => {
                 self.unsure().remove(&notification.id);
-                Ok(match before.parse::<Status>() {
-                    Ok(status) if status.is_final() => Begin::Stop(status),
-                    _ => Begin::Go { interrupted, cut_offs: 0 },
-                })
+                Ok(stop.parse().map_or(Begin::Go { interrupted, cut_offs }, Begin::Stop))
             }
             Err(error) => {
                 let mut unsure = self.unsure();
@@ -114,7 +124,7 @@ impl Ledger for RedisLedger {
 
     async fn settle(&self, notification: &Notification, settlement: &Settlement) -> Result<bool, LedgerError> {
         let mut call = self.on(&scripts::SETTLE, notification);
-        call.arg(settlement.status.as_str()).arg(settlement.at.unix_millis()).arg(json(notification));
+        call.arg(settlement.status.as_str()).arg(settlement.at.unix_millis());
         call.arg(text(settlement.attempt.as_ref(), json)).arg(Record::ATTEMPTS_KEPT);
         call.arg(text(settlement.message_id.as_ref(), i64::to_string))
             .arg(text(settlement.file_id.as_ref(), String::clone));
@@ -124,8 +134,8 @@ impl Ledger for RedisLedger {
     }
 
     async fn cancel(&self, id: NotificationId, at: Timestamp) -> Result<Cancelled, LedgerError> {
-        let mut call = scripts::CANCEL.arg(&self.namespace);
-        call.arg(id.to_string()).arg(at.unix_millis());
+        let mut call = self.about(&scripts::CANCEL, id);
+        call.arg(at.unix_millis());
         let (instead, fields) = self.link.script::<(String, Fields)>(&call).await?;
         Ok(match instead.parse::<Status>() {
             Ok(status) => Cancelled::TooLate(status),

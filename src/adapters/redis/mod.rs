@@ -11,9 +11,10 @@
 //! |---|---|
 //! | `<ns>:n:<id>` | hash: a record |
 //! | `<ns>:i:all`, `<ns>:i:bot:<bot>`, `<ns>:i:status:<status>`, `<ns>:i:bot:<bot>:<status>` | sorted sets of ids |
-//! | `<ns>:done` | ids of final records by the moment they became final |
+//! | `<ns>:done` | ids of final records by the later of when they became final and when they expire |
 //! | `<ns>:k:<sha256 of the key>` | hash: an idempotency key, 24 hours |
 //! | `<ns>:f:<bot id>:<kind>:<sha256>` | a file_id, until unused for [`FILE_ID_KEPT`] |
+//! | `<ns>:probe` | written to see whether Redis takes changes again |
 //! | `<ns>:pins` | digests by the moment until which their bytes are needed |
 
 mod acceptor;

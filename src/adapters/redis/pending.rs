@@ -9,8 +9,9 @@ use std::collections::{HashMap, VecDeque};
 pub(super) enum Change {
     /// The record of an accepted notification.
     Create(Notification),
-    /// The mark of an attempt, written late.
-    Begin(Notification, Timestamp),
+    /// The mark of an attempt, written late. `interrupted`: it follows one whose end was never written, which the
+    /// ledger counts when it finds both.
+    Begin { notification: Notification, at: Timestamp, interrupted: bool },
     /// What an attempt led to.
     Settle(Notification, Settlement),
     /// A file_id, kept.
@@ -35,7 +36,7 @@ pub(super) enum Subject {
 impl Change {
     pub(super) fn subject(&self) -> Subject {
         match self {
-            Self::Create(notification) | Self::Begin(notification, _) | Self::Settle(notification, _) => {
+            Self::Create(notification) | Self::Begin { notification, .. } | Self::Settle(notification, _) => {
                 Subject::Notification(notification.id)
             }
             Self::Keep(key, _) | Self::Evict(key, _) => Subject::File(*key),
@@ -44,10 +45,22 @@ impl Change {
         }
     }
 
+    /// When its notification was accepted, and the status that it leads to.
+    fn outcome(&self) -> Option<(Timestamp, Status)> {
+        match self {
+            Self::Create(notification) => Some((notification.accepted_at, Status::accepted(notification))),
+            Self::Begin { notification, .. } => Some((notification.accepted_at, Status::Sending)),
+            Self::Settle(notification, settlement) => Some((notification.accepted_at, settlement.status)),
+            _ => None,
+        }
+    }
+
     /// Whether the next change, written alone, does what both do: a begin and a settlement create what is missing.
     fn is_covered_by(&self, next: &Change) -> bool {
         match (self, next) {
-            (Self::Create(_) | Self::Begin(..), Self::Begin(..) | Self::Settle(..)) => true,
+            (Self::Create(_), Self::Begin { .. } | Self::Settle(..)) => true,
+            (Self::Begin { interrupted, .. }, Self::Settle(..)) => !interrupted,
+            (Self::Begin { .. }, Self::Begin { .. }) => false,
             (Self::Pin(_, until), Self::Pin(_, later)) => until <= later,
             (same, next) => same == next,
         }
@@ -93,13 +106,28 @@ impl Pending {
         self.lines.get(subject)?.changes.back()
     }
 
-    /// The final status that a notification has, or will have once all is written.
-    pub(super) fn final_status(&self, id: NotificationId) -> Option<Status> {
-        let line = self.lines.get(&Subject::Notification(id))?;
-        line.changes.iter().find_map(|change| match change {
-            Change::Settle(_, settlement) if settlement.status.is_final() => Some(settlement.status),
-            _ => None,
-        })
+    /// The status that forbids this copy of a notification to be sent or settled, once all is written: it is final, or
+    /// that of a later acceptance.
+    pub(super) fn stop(&self, notification: &Notification) -> Option<Status> {
+        let line = self.lines.get(&Subject::Notification(notification.id))?;
+        let forbids = |(accepted_at, status): &(Timestamp, Status)| {
+            *accepted_at > notification.accepted_at || (*accepted_at == notification.accepted_at && status.is_final())
+        };
+        line.changes.iter().rev().filter_map(Change::outcome).find(forbids).map(|(_, status)| status)
+    }
+
+    /// Puts the mark of an attempt into its line; whether it interrupts another, and how many in this line do.
+    pub(super) fn begin(&mut self, notification: &Notification, at: Timestamp) -> Result<(bool, u32), Full> {
+        let subject = Subject::Notification(notification.id);
+        let interrupted =
+            self.last(&subject).and_then(Change::outcome) == Some((notification.accepted_at, Status::Sending));
+        self.push(Change::Begin { notification: notification.clone(), at, interrupted })?;
+        let is_interrupted = |change: &&Change| {
+            matches!(change, Change::Begin { interrupted: true, notification: one, .. }
+                if one.accepted_at == notification.accepted_at)
+        };
+        let cut_offs = self.lines.get(&subject).map_or(0, |line| line.changes.iter().filter(is_interrupted).count());
+        Ok((interrupted, u32::try_from(cut_offs).unwrap_or(u32::MAX)))
     }
 
     /// Puts a change at the end of its subject's line.
@@ -185,8 +213,8 @@ mod tests {
         Change::Settle(notification(number), Settlement::of(status, Timestamp::from_unix_millis(2_000)))
     }
 
-    fn begin(number: u128) -> Change {
-        Change::Begin(notification(number), Timestamp::from_unix_millis(1_500))
+    fn begin(number: u128, interrupted: bool) -> Change {
+        Change::Begin { notification: notification(number), at: Timestamp::from_unix_millis(1_500), interrupted }
     }
 
     fn drain(pending: &mut Pending) -> Vec<Change> {
@@ -219,7 +247,7 @@ mod tests {
     fn what_the_next_change_does_too_takes_no_room() {
         let mut pending = Pending::new(1);
         pending.push(Change::Create(notification(1))).unwrap();
-        pending.push(begin(1)).unwrap();
+        pending.push(begin(1, false)).unwrap();
         pending.push(settle(1, Status::Sent)).unwrap();
         assert_eq!(drain(&mut pending), [settle(1, Status::Sent)]);
         let pin = |millis| Change::Pin(Sha256::of(b"x"), Timestamp::from_unix_millis(millis));
@@ -231,7 +259,7 @@ mod tests {
     #[test]
     fn what_is_being_written_is_not_replaced() {
         let mut pending = Pending::new(10);
-        pending.push(begin(1)).unwrap();
+        pending.push(begin(1, false)).unwrap();
         let (subject, _) = pending.take().unwrap();
         pending.push(settle(1, Status::Sent)).unwrap();
         pending.written(subject);
@@ -248,13 +276,35 @@ mod tests {
     }
 
     #[test]
-    fn the_final_status_to_be_is_known() {
+    fn an_attempt_that_was_cut_off_is_counted_and_written() {
+        let mut pending = Pending::new(10);
+        let at = Timestamp::from_unix_millis(1_500);
+        pending.push(Change::Create(notification(1))).unwrap();
+        for expected in [(false, 0), (true, 1), (true, 2)] {
+            assert_eq!(pending.begin(&notification(1), at).unwrap(), expected);
+        }
+        pending.push(settle(1, Status::Retrying)).unwrap();
+        assert_eq!(pending.begin(&notification(1), at).unwrap(), (false, 2));
+        let retrying = settle(1, Status::Retrying);
+        let written = [begin(1, false), begin(1, true), begin(1, true), retrying, begin(1, false)];
+        assert_eq!(drain(&mut pending), written);
+    }
+
+    #[test]
+    fn what_will_be_final_or_was_accepted_again_later_stops() {
         let mut pending = Pending::new(10);
         let key = FileKey { bot_id: 1, kind: MediaKind::Photo, sha256: Sha256::of(b"x") };
+        let older = notification(1);
+        let newer = Notification { accepted_at: Timestamp::from_unix_millis(1_200), ..older.clone() };
+        let stops = |pending: &Pending| (pending.stop(&older), pending.stop(&newer));
         pending.push(Change::Keep(key, "id".into())).unwrap();
-        pending.push(begin(1)).unwrap();
-        assert_eq!(pending.final_status(NotificationId::from_number(1)), None);
-        pending.push(settle(1, Status::Sent)).unwrap();
-        assert_eq!(pending.final_status(NotificationId::from_number(1)), Some(Status::Sent));
+        pending.push(begin(1, false)).unwrap();
+        assert_eq!(stops(&pending), (None, None));
+        pending.push(settle(1, Status::Failed)).unwrap();
+        assert_eq!(stops(&pending), (Some(Status::Failed), None));
+        pending.begin(&newer, Timestamp::from_unix_millis(1_500)).unwrap();
+        assert_eq!(stops(&pending), (Some(Status::Sending), None));
+        pending.push(Change::Settle(newer.clone(), Settlement::of(Status::Sent, newer.accepted_at))).unwrap();
+        assert_eq!(stops(&pending), (Some(Status::Sent), Some(Status::Sent)));
     }
 }

@@ -40,17 +40,35 @@ local function set(bot, old, new, at)
   redis.call('HSET', record, 'status', new, 'updated_at', at)
   redis.call('HDEL', record, 'reopening', 'next_attempt_at')
   if final[new] then
-    redis.call('HSET', record, 'finished_at', at)
-    redis.call('ZADD', ns .. ':done', at, id)
+    local expires_at = redis.call('HGET', record, 'expires_at')
+    local done_at = tonumber(at) < tonumber(expires_at) and expires_at or at
+    redis.call('HSET', record, 'done_at', done_at)
+    redis.call('ZADD', ns .. ':done', done_at, id)
   elseif old and final[old] then
-    redis.call('HDEL', record, 'finished_at')
+    redis.call('HDEL', record, 'done_at')
     redis.call('ZREM', ns .. ':done', id)
   end
 end
 
-local function create(bot, status, at, notification)
-  redis.call('HSET', record, 'bot', bot, 'notification', notification)
-  set(bot, false, status, at)
+-- The rest is for scripts with a notification: its bot, accepted_at, expires_at and itself are ARGV 3 to 6.
+
+local function is_older_than(generation)
+  return tonumber(ARGV[4]) < tonumber(generation)
+end
+
+local function create_or_set(old, new, at)
+  if not old then
+    redis.call('HSET', record, 'bot', ARGV[3], 'accepted_at', ARGV[4], 'expires_at', ARGV[5], 'notification', ARGV[6])
+  end
+  set(ARGV[3], old, new, at)
+end
+
+local function append(attempt, kept, unless_last)
+  local lines = {}
+  for line in string.gmatch(redis.call('HGET', record, 'attempts') or '', '[^\n]+') do lines[#lines + 1] = line end
+  if not (unless_last and lines[#lines] == attempt) then lines[#lines + 1] = attempt end
+  local first = math.max(1, #lines - tonumber(kept) + 1)
+  redis.call('HSET', record, 'attempts', table.concat(lines, '\n', first))
 end
 ";
 
@@ -58,56 +76,53 @@ fn script(body: &str) -> Script {
     Script::new(&format!("{}{body}", *PRELUDE))
 }
 
-/// `bot, status, at, notification` → 1, or 0 if there is a record.
+/// A notification and `status, at` → 1, or 0 if there is a record.
 pub(super) static CREATE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
 if redis.call('EXISTS', record) == 1 then return 0 end
-create(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+create_or_set(false, ARGV[7], ARGV[8])
 return 1
 ",
     )
 });
 
-/// `bot, at, notification, token` → the status it had (empty: none), and 1 if it was `sending` by another token.
+/// A notification and `at, token, attempt, attempts kept` → the status that forbids it (empty: none), 1 if it was
+/// `sending` by another token (then the attempt is appended and counted), and the count. The same token again gets the
+/// same answer.
 pub(super) static BEGIN: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
-local old, token = unpack(redis.call('HMGET', record, 'status', 'begun'))
-if old and final[old] then return { old, 0 } end
-if old then
-  set(ARGV[3], old, 'sending', ARGV[4])
-else
-  create(ARGV[3], 'sending', ARGV[4], ARGV[5])
+local old, generation, token, interrupted =
+  unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun', 'interrupted'))
+if old and (final[old] or is_older_than(generation)) then return { old, 0, 0 } end
+create_or_set(old, 'sending', ARGV[7])
+if old ~= 'sending' or token ~= ARGV[8] then
+  interrupted = old == 'sending' and '1' or '0'
+  redis.call('HSET', record, 'begun', ARGV[8], 'interrupted', interrupted)
+  if interrupted == '1' then
+    append(ARGV[9], ARGV[10])
+    redis.call('HINCRBY', record, 'cut_offs', 1)
+  end
 end
-redis.call('HSET', record, 'begun', ARGV[6])
-return { old or '', (old == 'sending' and token ~= ARGV[6]) and 1 or 0 }
+return { '', tonumber(interrupted), tonumber(redis.call('HGET', record, 'cut_offs') or 0) }
 ",
     )
 });
 
-/// `bot, status, at, notification, attempt, attempts kept, message_id, file_id, failure, next_attempt_at`, empty for
-/// none → 1, or 0 if it is final. An attempt equal to the last is that attempt, written again after a lost answer.
+/// A notification and `status, at, attempt, attempts kept, message_id, file_id, failure, next_attempt_at`, empty for
+/// none → 1, or 0 if it is final or was accepted again later. An attempt equal to the last is that attempt, written
+/// again after a lost answer.
 pub(super) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
-local old, attempts = unpack(redis.call('HMGET', record, 'status', 'attempts'))
-if old and final[old] then return 0 end
-if old then
-  set(ARGV[3], old, ARGV[4], ARGV[5])
-else
-  create(ARGV[3], ARGV[4], ARGV[5], ARGV[6])
-end
-if ARGV[7] ~= '' then
-  local lines = {}
-  for line in string.gmatch(attempts or '', '[^\n]+') do lines[#lines + 1] = line end
-  if lines[#lines] ~= ARGV[7] then lines[#lines + 1] = ARGV[7] end
-  local first = math.max(1, #lines - tonumber(ARGV[8]) + 1)
-  redis.call('HSET', record, 'attempts', table.concat(lines, '\n', first))
-end
+local old, generation = unpack(redis.call('HMGET', record, 'status', 'accepted_at'))
+if old and (final[old] or is_older_than(generation)) then return 0 end
+create_or_set(old, ARGV[7], ARGV[8])
+if ARGV[9] ~= '' then append(ARGV[9], ARGV[10], true) end
 redis.call('HDEL', record, 'failure')
 for i, field in ipairs({ 'message_id', 'file_id', 'failure', 'next_attempt_at' }) do
-  if ARGV[8 + i] ~= '' then redis.call('HSET', record, field, ARGV[8 + i]) end
+  if ARGV[10 + i] ~= '' then redis.call('HSET', record, field, ARGV[10 + i]) end
 end
 return 1
 ",
@@ -127,41 +142,44 @@ return { '', redis.call('HGETALL', record) }
     )
 });
 
-/// `bot, status, at, notification, now, milliseconds` → what it is instead, or empty and the record as it was. One
-/// whose reopening began so many milliseconds ago and came to nothing (a crash before the publish) may be reopened.
+/// A notification and `status, now, milliseconds` → what it is instead, or empty and the record as it was. One whose
+/// reopening began so many milliseconds ago and came to nothing (a crash before the publish) may be reopened. The
+/// record's `expires_at` stays the latest of all its acceptances: a copy of each may still lie in the queue.
 pub(super) static REOPEN: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
 local before = redis.call('HGETALL', record)
-local old, reopening = unpack(redis.call('HMGET', record, 'status', 'reopening'))
+local old, reopening, expires_at = unpack(redis.call('HMGET', record, 'status', 'reopening', 'expires_at'))
 if not old then return { 'missing', {} } end
-local stuck = reopening and tonumber(ARGV[7]) - tonumber(reopening) >= tonumber(ARGV[8])
+local stuck = reopening and tonumber(ARGV[8]) - tonumber(reopening) >= tonumber(ARGV[9])
 if not (retryable[old] or stuck) then return { old, {} } end
-set(ARGV[3], old, ARGV[4], ARGV[5])
-redis.call('HSET', record, 'notification', ARGV[6], 'reopening', ARGV[7])
-redis.call('HDEL', record, 'failure', 'message_id', 'file_id', 'begun')
+set(ARGV[3], old, ARGV[7], ARGV[4])
+if tonumber(expires_at) < tonumber(ARGV[5]) then expires_at = ARGV[5] end
+redis.call('HSET', record, 'notification', ARGV[6], 'accepted_at', ARGV[4], 'expires_at', expires_at,
+  'reopening', ARGV[8])
+redis.call('HDEL', record, 'failure', 'message_id', 'file_id', 'begun', 'interrupted', 'cut_offs')
 return { '', before }
 ",
     )
 });
 
-/// `bot, now, status, finished_at, field, value…`: puts a record back as it was, if nothing has happened to it since
-/// it was reopened at `now`.
+/// `now, field, value…`: puts a record back as it was, if nothing has happened to it since it was reopened at `now`.
 pub(super) static RESTORE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
-local status, reopening = unpack(redis.call('HMGET', record, 'status', 'reopening'))
-if reopening ~= ARGV[4] then return 0 end
-move(ARGV[3], status, ARGV[5])
+local bot, status, reopening = unpack(redis.call('HMGET', record, 'bot', 'status', 'reopening'))
+if reopening ~= ARGV[3] then return 0 end
 redis.call('DEL', record)
-redis.call('HSET', record, unpack(ARGV, 7))
-if ARGV[6] ~= '' then redis.call('ZADD', ns .. ':done', ARGV[6], id) end
+redis.call('HSET', record, unpack(ARGV, 4))
+local before, done_at = unpack(redis.call('HMGET', record, 'status', 'done_at'))
+move(bot, status, before)
+if done_at then redis.call('ZADD', ns .. ':done', done_at, id) end
 return 1
 ",
     )
 });
 
-/// `finished before, at most`: deletes final records, oldest first → how many.
+/// `done before, at most`: deletes records that are final and have expired, oldest first → how many.
 pub(super) static SWEEP: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"

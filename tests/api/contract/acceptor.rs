@@ -6,15 +6,15 @@ use pixcourier::domain::{
     Attempt, AttemptOutcome, Failure, FailureClass, Notification, NotificationId, Settlement, Sha256, Status, Timestamp,
 };
 use pixcourier::ports::{
-    AcceptError, Accepted, Acceptor, Attendance, Begin, Delivered, Depth, Idempotency, Ledger, MediaIndex, Queue,
-    Resubmitted, Submission,
+    AcceptError, Accepted, Acceptor, Attendance, Begin, Cancelled, Delivered, Depth, Idempotency, Ledger, MediaIndex,
+    Queue, Resubmitted, Submission,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The bots that the suite uses.
-pub const BOTS: [&str; 6] = ["a-plain", "a-later", "a-key", "a-crowd", "a-again", "a-pin"];
+pub const BOTS: [&str; 7] = ["a-plain", "a-later", "a-key", "a-crowd", "a-again", "a-copies", "a-pin"];
 
 /// The ports of one engine.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ pub struct World {
     pub media: Arc<dyn MediaIndex>,
 }
 
+const GO: Begin = Begin::Go { interrupted: false, cut_offs: 0 };
+
 /// Runs every check.
 pub async fn suite(world: World) {
     world.acceptor.ready().await.expect("an acceptor that works is ready");
@@ -42,6 +44,9 @@ pub async fn suite(world: World) {
     a_key_with_another_request_is_refused(&world).await;
     of_a_crowd_with_one_key_one_gets_in(&world).await;
     only_what_ended_otherwise_than_sent_is_taken_in_again(&world).await;
+    of_a_cancelled_one_only_the_copy_taken_in_again_is_sent(&world).await;
+    what_is_taken_in_again_is_counted_anew_and_waits_for_its_time(&world).await;
+    what_is_taken_in_again_is_later_than_before_by_any_clock(&world).await;
     an_image_is_pinned_until_its_notification_expires(&world).await;
 }
 
@@ -95,7 +100,7 @@ pub async fn what_is_accepted_is_recorded_and_delivered(world: &World) {
     assert_eq!(world.take(&mut attendance).await.notification, second);
     nothing_comes(&mut attendance, "two were accepted").await;
     let begun = world.ledger.begin(&first, Timestamp::now()).await.expect("begin");
-    assert_eq!(begun, Begin::Go { interrupted: false });
+    assert_eq!(begun, GO);
 }
 
 /// The status says so, and the queue keeps it back.
@@ -195,6 +200,9 @@ pub async fn only_what_ended_otherwise_than_sent_is_taken_in_again(world: &World
         let end = Settlement {
             attempt: Some(tried.clone()),
             failure: Some(failure),
+            message_id: Some(7),
+            file_id: Some("AgAC".to_owned()),
+            next_attempt_at: Some(Timestamp::now()),
             ..Settlement::of(status, Timestamp::now())
         };
         assert!(world.ledger.settle(&sent, &end).await.expect("settle"));
@@ -208,15 +216,86 @@ pub async fn only_what_ended_otherwise_than_sent_is_taken_in_again(world: &World
         let Resubmitted::Done(record) = answer else { panic!("{status:?} can be retried: {answer:?}") };
         assert_eq!((record.status, &record.notification), (Status::Queued, &fresh));
         assert_eq!((record.updated_at, &record.failure, record.next_attempt_at), (accepted_at, &None, None));
+        assert_eq!((record.message_id, &record.file_id), (None, &None));
         assert_eq!(record.attempts, [tried], "what was tried stays on record");
         assert_eq!(world.ledger.get(sent.id).await.expect("get").as_ref(), Some(&*record));
         assert_eq!(world.take(&mut attendance).await.notification, fresh, "it is on its way again");
         let begun = world.ledger.begin(&fresh, Timestamp::now()).await.expect("begin");
-        assert_eq!(begun, Begin::Go { interrupted: false }, "as if it were new");
+        assert_eq!(begun, GO, "as if it were new");
         let twice = world.acceptor.resubmit(&fresh).await.expect("resubmit");
         assert_eq!(twice, Resubmitted::Refused(Status::Sending));
     }
     nothing_comes(&mut attendance, "what was refused is not delivered").await;
+}
+
+/// The copy from before waits in the queue for a time far away, or is in a courier's hands. It is not forgotten who it
+/// is, even when the one taken in again was to live shorter.
+pub async fn of_a_cancelled_one_only_the_copy_taken_in_again_is_sent(world: &World) {
+    let mut attendance = world.attend("a-copies").await;
+    let old = later(&bot("a-copies"), 1, Duration::from_secs(10 * 86_400));
+    let old = Notification { expires_at: old.accepted_at.plus(Duration::from_secs(11 * 86_400)), ..old };
+    world.accept(&plainly(old.clone())).await;
+    world.status_becomes(old.id, Status::Scheduled).await;
+    let cancelled = world.ledger.cancel(old.id, Timestamp::now()).await.expect("cancel");
+    assert!(matches!(cancelled, Cancelled::Done(_)), "{cancelled:?}");
+    let accepted_at = old.accepted_at.plus(Duration::from_secs(1));
+    let expires_at = accepted_at.plus(Duration::from_secs(60));
+    let fresh = Notification { accepted_at, expires_at, send_at: None, ..old.clone() };
+    let answer = world.acceptor.resubmit(&fresh).await.expect("resubmit");
+    assert!(matches!(answer, Resubmitted::Done(_)), "{answer:?}");
+    assert_eq!(world.take(&mut attendance).await.notification, fresh);
+
+    let now = Timestamp::now();
+    let late = Settlement::of(Status::Sent, now);
+    let stopped = async |status| {
+        let before = world.ledger.get(old.id).await.expect("get");
+        assert_eq!(world.ledger.begin(&old, now).await.expect("begin"), Begin::Stop(status));
+        assert!(!world.ledger.settle(&old, &late).await.expect("settle"), "{status:?}");
+        assert_eq!(world.ledger.get(old.id).await.expect("get"), before);
+    };
+    stopped(Status::Queued).await;
+    assert_eq!(world.ledger.begin(&fresh, now).await.expect("begin"), GO);
+    stopped(Status::Sending).await;
+    assert!(world.ledger.settle(&fresh, &late).await.expect("settle"));
+    stopped(Status::Sent).await;
+    world.ledger.sweep(old.send_at.expect("scheduled")).await.expect("sweep");
+    stopped(Status::Sent).await;
+    world.ledger.sweep(old.expires_at.plus(Duration::from_millis(1))).await.expect("sweep");
+    assert_eq!(world.ledger.get(old.id).await.expect("get"), None);
+}
+
+/// Its cut-off attempts stay on record, and a `send_at` that is still to come makes it scheduled.
+pub async fn what_is_taken_in_again_is_counted_anew_and_waits_for_its_time(world: &World) {
+    let sent = notification(&bot("a-later"), 2);
+    world.accept(&plainly(sent.clone())).await;
+    world.status_becomes(sent.id, Status::Queued).await;
+    let at = |second| sent.accepted_at.plus(Duration::from_secs(second));
+    for (second, cut_offs) in [(0, 0), (1, 1), (2, 2)] {
+        let begun = world.ledger.begin(&sent, at(second)).await.expect("begin");
+        assert_eq!(begun, Begin::Go { interrupted: cut_offs > 0, cut_offs });
+    }
+    assert!(world.ledger.settle(&sent, &Settlement::of(Status::Failed, at(3))).await.expect("settle"));
+    let fresh = Notification { accepted_at: at(4), send_at: Some(at(3_600)), ..sent.clone() };
+    let answer = world.acceptor.resubmit(&fresh).await.expect("resubmit");
+    let Resubmitted::Done(record) = answer else { panic!("{answer:?}") };
+    assert_eq!(record.status, Status::Scheduled);
+    assert_eq!(record.attempts, [Attempt::cut_off(at(1)), Attempt::cut_off(at(2))]);
+    assert_eq!(world.ledger.get(sent.id).await.expect("get").as_ref(), Some(&*record));
+    assert_eq!(world.ledger.begin(&fresh, at(5)).await.expect("begin"), GO, "counted anew");
+}
+
+/// The retry came to a machine whose clock is behind that of the one before.
+pub async fn what_is_taken_in_again_is_later_than_before_by_any_clock(world: &World) {
+    let old = notification(&bot("a-later"), 3);
+    world.accept(&plainly(old.clone())).await;
+    world.status_becomes(old.id, Status::Queued).await;
+    assert!(world.ledger.settle(&old, &Settlement::of(Status::Failed, old.accepted_at)).await.expect("settle"));
+    let behind = Notification { accepted_at: old.accepted_at.minus(Duration::from_secs(1)), ..old.clone() };
+    let answer = world.acceptor.resubmit(&behind).await.expect("resubmit");
+    let Resubmitted::Done(record) = answer else { panic!("{answer:?}") };
+    assert!(record.notification.accepted_at > old.accepted_at);
+    assert_eq!(world.ledger.begin(&old, Timestamp::now()).await.expect("begin"), Begin::Stop(Status::Queued));
+    assert_eq!(world.ledger.begin(&record.notification, Timestamp::now()).await.expect("begin"), GO);
 }
 
 /// Until its end or longer, also when taken in again.

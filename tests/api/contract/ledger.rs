@@ -14,6 +14,8 @@ pub async fn suite(ledger: Arc<dyn Ledger>) {
     ledger.ready().await.expect("a ledger that works is ready");
     begin_creates_the_record_that_is_missing(&ledger).await;
     an_attempt_without_an_end_is_told_as_interrupted(&ledger).await;
+    cut_off_attempts_are_counted_but_not_kept_without_bound(&ledger).await;
+    a_copy_from_before_the_last_acceptance_is_stopped(&ledger).await;
     a_settlement_changes_what_it_names_and_leaves_the_rest(&ledger).await;
     a_settlement_creates_the_record_that_is_missing(&ledger).await;
     final_statuses_never_change(&ledger).await;
@@ -22,10 +24,11 @@ pub async fn suite(ledger: Arc<dyn Ledger>) {
     a_record_keeps_the_last_attempts(&ledger).await;
     a_listing_gives_every_record_once_newest_first(&ledger).await;
     a_sweep_takes_what_finished_before_and_nothing_else(&ledger).await;
+    a_final_record_stays_until_its_notification_expires(&ledger).await;
     everything_in_a_record_is_kept_unbent(&ledger).await;
 }
 
-const GO: Begin = Begin::Go { interrupted: false };
+const GO: Begin = Begin::Go { interrupted: false, cut_offs: 0 };
 
 fn attempt(number: u64, outcome: AttemptOutcome) -> Attempt {
     Attempt {
@@ -70,14 +73,49 @@ pub async fn begin_creates_the_record_that_is_missing(ledger: &Arc<dyn Ledger>) 
 /// A begin after a begin with nothing between means that a courier crashed.
 pub async fn an_attempt_without_an_end_is_told_as_interrupted(ledger: &Arc<dyn Ledger>) {
     let sent = notification(&bot("l-begin"), 2);
-    assert_eq!(ledger.begin(&sent, Timestamp::now()).await.expect("begin"), GO);
-    for _ in 0..2 {
-        let again = ledger.begin(&sent, Timestamp::now()).await.expect("begin");
-        assert_eq!(again, Begin::Go { interrupted: true });
+    let at = |second| sent.accepted_at.plus(Duration::from_secs(second));
+    assert_eq!(ledger.begin(&sent, at(0)).await.expect("begin"), GO);
+    for cut_offs in 1..=2 {
+        let again = ledger.begin(&sent, at(cut_offs.into())).await.expect("begin");
+        assert_eq!(again, Begin::Go { interrupted: true, cut_offs });
     }
+    let record = get(ledger, sent.id).await;
+    assert_eq!((record.status, record.updated_at), (Status::Sending, at(2)));
+    assert_eq!(record.attempts, [Attempt::cut_off(at(1)), Attempt::cut_off(at(2))], "the ledger itself writes them");
     for status in [Status::Retrying, Status::Held, Status::Queued] {
         assert!(settle(ledger, &sent, status).await);
-        assert_eq!(ledger.begin(&sent, Timestamp::now()).await.expect("begin"), GO, "{status:?} is an end");
+        let begun = ledger.begin(&sent, Timestamp::now()).await.expect("begin");
+        assert_eq!(begun, Begin::Go { interrupted: false, cut_offs: 2 }, "{status:?} is an end");
+    }
+    assert_eq!(get(ledger, sent.id).await.attempts.len(), 2);
+}
+
+/// As other attempts.
+pub async fn cut_off_attempts_are_counted_but_not_kept_without_bound(ledger: &Arc<dyn Ledger>) {
+    let sent = notification(&bot("l-begin"), 3);
+    let begins = Record::ATTEMPTS_KEPT as u32 + 5;
+    for number in 0..begins {
+        let at = sent.accepted_at.plus(Duration::from_secs(number.into()));
+        let begun = ledger.begin(&sent, at).await.expect("begin");
+        assert_eq!(begun, Begin::Go { interrupted: number > 0, cut_offs: number });
+    }
+    let last = Attempt::cut_off(sent.accepted_at.plus(Duration::from_secs((begins - 1).into())));
+    let attempts = get(ledger, sent.id).await.attempts;
+    assert_eq!((attempts.len(), attempts.last()), (Record::ATTEMPTS_KEPT, Some(&last)));
+}
+
+/// Neither its begin nor its settlement changes anything, whatever has become of the later acceptance.
+pub async fn a_copy_from_before_the_last_acceptance_is_stopped(ledger: &Arc<dyn Ledger>) {
+    let last = notification(&bot("l-older"), 1);
+    let older = Notification { accepted_at: last.accepted_at.minus(Duration::from_millis(1)), ..last.clone() };
+    for status in [Status::Queued, Status::Sending, Status::Retrying, Status::Held, Status::Sent] {
+        assert!(settle(ledger, &last, status).await);
+        let before = get(ledger, last.id).await;
+        assert_eq!(ledger.begin(&older, Timestamp::now()).await.expect("begin"), Begin::Stop(status));
+        for late in [Status::Retrying, Status::Sent] {
+            assert!(!settle(ledger, &older, late).await, "{status:?} stays when an older copy says {late:?}");
+        }
+        assert_eq!(get(ledger, last.id).await, before);
     }
 }
 
@@ -259,7 +297,7 @@ pub async fn a_sweep_takes_what_finished_before_and_nothing_else(ledger: &Arc<dy
     let name = bot("l-sweep");
     let long_ago = Timestamp::from_unix_millis(1_000_000_000_000);
     let moment = long_ago.plus(Duration::from_secs(3600));
-    let old = |chat| Notification { accepted_at: long_ago, ..notification(&name, chat) };
+    let old = |chat| Notification { accepted_at: long_ago, expires_at: long_ago, ..notification(&name, chat) };
     let (gone, unfinished, fresh) = ([old(1), old(2), old(3)], old(4), old(5));
     for (one, status) in gone.iter().zip([Status::Sent, Status::Failed, Status::Cancelled]) {
         assert!(ledger.settle(one, &Settlement::of(status, long_ago)).await.expect("settle"));
@@ -277,6 +315,27 @@ pub async fn a_sweep_takes_what_finished_before_and_nothing_else(ledger: &Arc<dy
     let listed: Vec<_> = pages(ledger, None, Some(name), 2).await.into_iter().map(|r| r.notification.id).collect();
     assert_eq!(listed, [fresh.id, unfinished.id], "no listing names what is swept");
     assert_eq!(ledger.sweep(moment).await.expect("sweep"), 0, "nothing is left to do");
+}
+
+/// One that was to be sent in ten days and is cancelled: until then the copy in the queue must find it cancelled.
+pub async fn a_final_record_stays_until_its_notification_expires(ledger: &Arc<dyn Ledger>) {
+    let finished_at = Timestamp::from_unix_millis(500_000_000_000);
+    let day = |number: u64| finished_at.plus(Duration::from_secs(number * 86_400));
+    let name = bot("l-expiry");
+    let sent = Notification {
+        accepted_at: finished_at,
+        send_at: Some(day(10)),
+        expires_at: day(11),
+        ..notification(&name, 1)
+    };
+    assert!(ledger.settle(&sent, &Settlement::of(Status::Scheduled, finished_at)).await.expect("settle"));
+    assert!(matches!(ledger.cancel(sent.id, finished_at).await.expect("cancel"), Cancelled::Done(_)));
+    for moment in [day(7), day(11)] {
+        assert_eq!(ledger.sweep(moment).await.expect("sweep"), 0);
+        assert_eq!(ledger.begin(&sent, moment).await.expect("begin"), Begin::Stop(Status::Cancelled));
+    }
+    assert_eq!(ledger.sweep(day(11).plus(Duration::from_millis(1))).await.expect("sweep"), 1);
+    assert_eq!(ledger.get(sent.id).await.expect("get"), None);
 }
 
 /// Large parameters byte for byte, chat ids to 52 bits.

@@ -20,11 +20,14 @@ CREATE TABLE records (
     bot         TEXT NOT NULL,
     status      TEXT NOT NULL,
     finished_at INTEGER,                      -- when it became final
-    body        TEXT NOT NULL                 -- the record as JSON; the columns above follow it
+    body        TEXT NOT NULL,                -- the record as JSON; the columns above follow it
+    expires_at  INTEGER NOT NULL,             -- the latest of all its acceptances: a copy of each may be on its way
+    cut_offs    INTEGER NOT NULL DEFAULT 0,   -- attempts without an end since it was last accepted
+    done_at     INTEGER AS (max(finished_at, expires_at)) -- when it may be forgotten
 ) STRICT;
 CREATE INDEX records_status ON records (status, id, bot);
 CREATE INDEX records_bot ON records (bot, id);
-CREATE INDEX records_finished ON records (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX records_done ON records (done_at) WHERE done_at IS NOT NULL;
 
 CREATE TABLE keys (
     key         TEXT NOT NULL PRIMARY KEY,
