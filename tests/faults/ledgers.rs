@@ -5,7 +5,7 @@ use crate::sandbox::{self, Sandbox};
 use crate::wait;
 use futures_util::stream::{self, StreamExt};
 use pixcourier::domain::Status;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ pub struct Figures {
     pub lost: Vec<String>,
     /// Arrived more than once: how often too many, by caption.
     pub extra: BTreeMap<String, usize>,
+    /// Arrived first after one that was handed in later for the same chat.
+    pub out_of_order: Vec<String>,
     /// Arrived, and never posted.
     pub foreign: Vec<String>,
     /// How many notifications the service knows: more than attempted means that a key was accepted twice.
@@ -44,11 +46,12 @@ impl Figures {
     }
 
     /// Panics unless every notification that was answered 202 arrived and is said to be sent, or is said to be unknown;
-    /// and unless every key was accepted once.
+    /// unless every chat got its own in order; and unless every key was accepted once.
     pub fn assert_kept(&self) {
         assert!(self.confirmed > 0, "nothing was confirmed, so nothing was tested");
         assert!(self.lost.is_empty(), "{self}; lost: {:?}", &self.lost[..self.lost.len().min(20)]);
         assert_eq!(self.with_status("sent").len() + self.with_status("unknown").len(), self.confirmed, "{self}");
+        assert!(self.out_of_order.is_empty(), "{self}; out of order: {:?}", self.out_of_order);
         assert!(self.foreign.is_empty(), "{self}; foreign: {:?}", self.foreign);
         assert_eq!(self.records, self.attempted, "every key is accepted once: {self}");
     }
@@ -58,6 +61,7 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "attempted {}, confirmed {}, unknown {}, ", self.attempted, self.confirmed, self.unknown)?;
         write!(f, "delivered {}, lost {}, duplicated {}, ", self.delivered, self.lost.len(), self.duplicates())?;
+        write!(f, "out of order {}, ", self.out_of_order.len())?;
         let mut statuses: BTreeMap<&str, usize> = BTreeMap::new();
         self.fates.values().for_each(|fate| *statuses.entry(fate).or_default() += 1);
         write!(f, "records {} {statuses:?}, final after {:.1} s", self.records, self.took.as_secs_f64())
@@ -106,12 +110,27 @@ pub async fn compare(client: &Client, sandbox: &Sandbox, book: &Book, patience: 
             .filter(|(caption, fate)| !arrived.contains_key(*caption) && *fate != "unknown")
             .map(|(caption, _)| caption.clone())
             .collect(),
+        out_of_order: out_of_order(sandbox, book),
         foreign: arrived.keys().filter(|caption| !book.attempted.contains(caption)).cloned().collect(),
         extra: arrived.into_iter().filter(|(_, times)| *times > 1).map(|(c, times)| (c, times - 1)).collect(),
         records: records(client).await,
         fates,
         took,
     }
+}
+
+fn out_of_order(sandbox: &Sandbox, book: &Book) -> Vec<String> {
+    let places: HashMap<&str, usize> = book.attempted.iter().enumerate().map(|(i, caption)| (&**caption, i)).collect();
+    let (mut seen, mut newest, mut late) = (HashSet::new(), HashMap::new(), Vec::new());
+    for (chat, caption) in sandbox::in_order(sandbox) {
+        let Some(place) = places.get(&*caption) else { continue };
+        let newest: &mut usize = newest.entry(chat).or_default();
+        if seen.insert(*place) && *place < *newest {
+            late.push(caption);
+        }
+        *newest = (*newest).max(*place);
+    }
+    late
 }
 
 async fn status(client: &Client, id: &str) -> Option<String> {

@@ -131,7 +131,7 @@ pub struct Plan {
     pub count: u64,
     /// How many callers at once.
     pub clients: usize,
-    /// To how many chats in turn.
+    /// To how many chats; each belongs to one caller, so that it is known in which order its letters were handed in.
     pub chats: u64,
     /// How long each caller rests between two.
     pub rest: Duration,
@@ -156,7 +156,7 @@ struct Shared {
 /// What the callers know.
 #[derive(Clone, Default)]
 pub struct Book {
-    /// The captions of all that were posted at least once.
+    /// The captions of all that were posted at least once; of a chat's, in the order in which they were handed in.
     pub attempted: Vec<String>,
     /// The ids of those that were answered 202, by caption.
     pub confirmed: BTreeMap<String, String>,
@@ -223,8 +223,8 @@ impl Load {
         let (next, enough, book) = (AtomicU64::new(0), AtomicBool::new(false), Mutex::default());
         let shared = Arc::new(Shared { client: client.clone(), plan, next, enough, book });
         let mut callers = JoinSet::new();
-        for _ in 0..plan.clients {
-            callers.spawn(shared.clone().call());
+        for caller in 0..plan.clients as u64 {
+            callers.spawn(shared.clone().call(caller));
         }
         Self { shared, callers }
     }
@@ -255,14 +255,16 @@ impl Shared {
         self.book.lock().unwrap()
     }
 
-    async fn call(self: Arc<Self>) {
+    async fn call(self: Arc<Self>, caller: u64) {
         const PICTURES: u64 = 10;
+        let own_chats = (caller..self.plan.chats).step_by(self.plan.clients).cycle();
+        let mut own_chats = own_chats.map(|chat| 1000 + chat as i64);
         while !self.enough.load(Ordering::Relaxed) {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             if number >= self.plan.count {
                 return;
             }
-            let chat = 1000 + (number % self.plan.chats) as i64;
+            let chat = own_chats.next().expect("every caller has a chat");
             let mut letter = Letter::new(format!("letter {number}"), chat, Picture::small(number % PICTURES));
             letter.at_most_once = self.plan.mixed && number % 2 == 1;
             self.book().attempt(&letter);

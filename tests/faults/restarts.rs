@@ -80,12 +80,12 @@ async fn a_stop_does_not_wait_for_a_telegram_that_never_answers() {
     service.start().await;
     let mut book = Book::default();
     for number in 0..10 {
-        let letter = Letter::new(format!("letter {number}"), 1000 + number, Picture::small(1));
+        let letter = Letter::new(format!("letter {number}"), 1000 + number as i64, Picture::small(number));
         let answer = service.client().post(&letter).await.unwrap();
         assert_eq!(answer.status, 202, "{}", answer.body);
         book.confirm(&letter, &answer);
     }
-    wait::until("sends", PATIENCE, async || (sandbox.stats().sends > 0).then_some(())).await;
+    wait::until("sends", PATIENCE, async || (sandbox.stats().sends == 10).then_some(())).await;
     let began = Instant::now();
     service.process().terminate();
     let status = service.end(Duration::from_secs(10)).await;
