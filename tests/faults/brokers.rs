@@ -1,8 +1,9 @@
 //! RabbitMQ goes and comes back under load.
 
-use crate::load::{Book, Load, Plan};
+use crate::images::Picture;
+use crate::load::{Book, Letter, Load, Plan};
 use crate::service::{Engine, Service};
-use crate::support::{self, Rabbit};
+use crate::support::{self, Rabbit, Redis};
 use crate::{ledgers, sandbox, wait};
 use std::time::{Duration, Instant};
 
@@ -16,20 +17,22 @@ enum End {
     Stopped,
     Killed,
     Frozen,
+    /// It has no disk left, and takes nothing more.
+    Alarmed,
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rabbitmq_is_stopped_killed_and_frozen_under_load_and_nothing_is_lost() {
+async fn rabbitmq_is_stopped_killed_frozen_and_full_under_load_and_nothing_is_lost() {
     let sandbox = sandbox::start();
     let mut rabbit = Rabbit::launch().await;
     let engine = Engine::Distributed { amqp: rabbit.url(), redis: support::redis_url() };
     let mut service = Service::new("brokers", engine, &sandbox.url());
     service.set("LOG", "debug");
     service.start().await;
-    let plan = Plan { count: 100_000, clients: 8, chats: 20, rest: Duration::from_millis(40) };
+    let plan = Plan { count: 100_000, clients: 8, chats: 20, rest: Duration::from_millis(40), mixed: false };
     let load = Load::start(&service.client(), plan);
     let mut times = Vec::new();
-    for end in [End::Stopped, End::Killed, End::Frozen] {
+    for end in [End::Stopped, End::Killed, End::Frozen, End::Alarmed] {
         flows(&load, &sandbox).await;
         go(&mut rabbit, end).await;
         // Twenty clients were told to come back, so it was felt.
@@ -54,6 +57,56 @@ async fn rabbitmq_is_stopped_killed_and_frozen_under_load_and_nothing_is_lost() 
     figures.assert_kept();
     assert_eq!(figures.duplicates(), 0, "nothing of ours crashed: {:?}", figures.extra);
     assert_answered(&book);
+
+    go(&mut rabbit, End::Frozen).await;
+    let took = stop_without(&mut service).await;
+    println!("SIGTERM while RabbitMQ is frozen: ended after {:.1} s", took.as_secs_f64());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_brokers_may_come_late_and_die_together() {
+    let sandbox = sandbox::start();
+    let (mut rabbit, mut redis) = tokio::join!(Rabbit::launch(), Redis::launch());
+    let engine = Engine::Distributed { amqp: rabbit.url(), redis: redis.url() };
+    let mut service = Service::new("both", engine, &sandbox.url());
+    rabbit.kill9();
+    redis.kill9();
+    service.start_unready().await;
+    let client = service.client();
+    let early = client.post(&Letter::new("early".to_owned(), 1, Picture::small(1))).await.unwrap();
+    assert_eq!(early.status, 503, "{}", early.body);
+    tokio::join!(rabbit.start(), redis.start());
+    let ready = async || (client.get("/readyz").await.ok()?.status == 200).then_some(());
+    wait::until("readiness once both are there", Duration::from_secs(10), ready).await;
+
+    let plan = Plan { count: 100_000, clients: 8, chats: 20, rest: Duration::from_millis(40), mixed: true };
+    let load = Load::start(&client, plan);
+    flows(&load, &sandbox).await;
+    redis.kill9();
+    rabbit.kill9();
+    let before = load.book().answered(503);
+    wait::until("503s", PATIENCE, async || (load.book().answered(503) >= before + 20).then_some(())).await;
+    rabbit.start().await;
+    redis.start().await;
+    flows(&load, &sandbox).await;
+    load.enough();
+    let book = load.finish(PATIENCE).await;
+    let figures = ledgers::compare(&client, &sandbox, &book, PATIENCE).await;
+    println!("RabbitMQ and Redis away: {figures}; {} answers 503", book.answered(503));
+    figures.assert_kept();
+    assert_eq!(figures.duplicates(), 0, "nothing of ours crashed: {:?}", figures.extra);
+    assert_answered(&book);
+}
+
+/// A service that has nothing to do ends soon, whatever is away.
+pub async fn stop_without(service: &mut Service) -> Duration {
+    let began = Instant::now();
+    service.process().terminate();
+    let status = service.end(PATIENCE).await;
+    assert_eq!(status.code(), Some(0));
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(15), "the stop took {:.1} s", took.as_secs_f64());
+    took
 }
 
 async fn go(rabbit: &mut Rabbit, end: End) {
@@ -61,6 +114,7 @@ async fn go(rabbit: &mut Rabbit, end: End) {
         End::Stopped => rabbit.stop().await,
         End::Killed => rabbit.kill9(),
         End::Frozen => rabbit.pause(),
+        End::Alarmed => drop(rabbit.ctl(&["set_disk_free_limit", "1000000GB"])),
     }
 }
 
@@ -68,6 +122,7 @@ async fn come_back(rabbit: &mut Rabbit, end: End) {
     match end {
         End::Stopped | End::Killed => rabbit.start().await,
         End::Frozen => rabbit.resume(),
+        End::Alarmed => drop(rabbit.ctl(&["set_disk_free_limit", "50MB"])),
     }
 }
 

@@ -57,12 +57,7 @@ async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded
 }
 
 fn letter(number: u64) -> Letter {
-    Letter {
-        caption: format!("letter {number}"),
-        chat: 1000 + number as i64,
-        picture: Picture::medium(number),
-        key: Some(format!("key-{number}")),
-    }
+    Letter::new(format!("letter {number}"), 1000 + number as i64, Picture::medium(number))
 }
 
 /// Posts until refused three times in a row; the status of a refusal and how long the slowest took.

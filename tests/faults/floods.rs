@@ -34,12 +34,7 @@ async fn flood(engine: Engine) {
         // A connection of its own for everyone.
         let client = service.client();
         posts.spawn(async move {
-            let letter = Letter {
-                caption: format!("letter {number}"),
-                chat: 1000 + number as i64,
-                picture: Picture::big(number),
-                key: Some(format!("key-{number}")),
-            };
+            let letter = Letter::new(format!("letter {number}"), 1000 + number as i64, Picture::big(number));
             (client.post(&letter).await, letter)
         });
     }

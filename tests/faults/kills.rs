@@ -20,13 +20,14 @@ async fn five_kills_in_two_thousand_deliveries_lose_nothing_on_the_distributed_e
     survive(Engine::shared()).await;
 }
 
-/// The sandbox takes a message at once and answers 30 ms later, so nearly everything that is in flight at a kill has
+/// Every second notification wants `at_most_once`: those that were in flight become `unknown` and never arrive twice. The
+/// sandbox takes a message at once and answers 30 ms later, so nearly everything that is in flight at a kill has
 /// arrived already and arrives again: the bound is reached, not only kept.
 async fn survive(engine: Engine) {
     let sandbox = sandbox::slow(Duration::from_millis(30));
     let mut service = Service::new("kills", engine.clone(), &sandbox.url());
     service.start().await;
-    let plan = Plan { count: LETTERS, clients: 16, chats: 40, rest: Duration::ZERO };
+    let plan = Plan { count: LETTERS, clients: 16, chats: 40, rest: Duration::ZERO, mixed: true };
     let load = Load::start(&service.client(), plan);
     let seed = fastrand::u64(..);
     let mut in_flight: Vec<BTreeSet<String>> = Vec::new();
@@ -52,6 +53,12 @@ async fn survive(engine: Engine) {
     figures.assert_kept();
     assert!(at_kills.iter().sum::<usize>() > 0, "nothing was in flight at any kill, so nothing was tested");
     assert_explained(&figures.extra, &in_flight);
+    let once: Vec<_> = figures.extra.keys().filter(|caption| book.at_most_once.contains(*caption)).collect();
+    assert!(once.is_empty(), "at most once, and arrived more often: {once:?}");
+    for caption in figures.with_status("unknown") {
+        assert!(book.at_most_once.contains(caption), "{caption} is to arrive at least once and was given up");
+        assert!(in_flight.iter().any(|sending| sending.contains(caption)), "{caption} was in flight at no kill");
+    }
 }
 
 /// In the middle of the deliveries, in order.

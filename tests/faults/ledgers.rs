@@ -4,7 +4,8 @@ use crate::load::{Book, Client};
 use crate::sandbox::{self, Sandbox};
 use crate::wait;
 use futures_util::stream::{self, StreamExt};
-use std::collections::BTreeMap;
+use pixcourier::domain::Status;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -17,16 +18,18 @@ pub struct Figures {
     pub unknown: usize,
     /// How many different notifications arrived.
     pub delivered: usize,
-    /// Confirmed, and never arrived.
+    /// Confirmed, never arrived, and not said to be unknown.
     pub lost: Vec<String>,
     /// Arrived more than once: how often too many, by caption.
     pub extra: BTreeMap<String, usize>,
+    /// Arrived first after one that was handed in later for the same chat.
+    pub out_of_order: Vec<String>,
     /// Arrived, and never posted.
     pub foreign: Vec<String>,
     /// How many notifications the service knows: more than attempted means that a key was accepted twice.
     pub records: usize,
-    /// Its final statuses of those that were confirmed.
-    pub statuses: BTreeMap<String, usize>,
+    /// What it says of those that were confirmed, by caption.
+    pub fates: BTreeMap<String, String>,
     /// How long it took until everything was final.
     pub took: Duration,
 }
@@ -37,11 +40,18 @@ impl Figures {
         self.extra.values().sum()
     }
 
-    /// Panics unless every notification that was answered 202 arrived, is said to be sent, and exists once.
+    /// The captions of those of which the service says this.
+    pub fn with_status(&self, status: &str) -> BTreeSet<&String> {
+        self.fates.iter().filter(|(_, fate)| *fate == status).map(|(caption, _)| caption).collect()
+    }
+
+    /// Panics unless every notification that was answered 202 arrived and is said to be sent, or is said to be unknown;
+    /// unless every chat got its own in order; and unless every key was accepted once.
     pub fn assert_kept(&self) {
         assert!(self.confirmed > 0, "nothing was confirmed, so nothing was tested");
         assert!(self.lost.is_empty(), "{self}; lost: {:?}", &self.lost[..self.lost.len().min(20)]);
-        assert_eq!(self.statuses.get("sent"), Some(&self.confirmed), "{self}");
+        assert_eq!(self.with_status("sent").len() + self.with_status("unknown").len(), self.confirmed, "{self}");
+        assert!(self.out_of_order.is_empty(), "{self}; out of order: {:?}", self.out_of_order);
         assert!(self.foreign.is_empty(), "{self}; foreign: {:?}", self.foreign);
         assert_eq!(self.records, self.attempted, "every key is accepted once: {self}");
     }
@@ -49,39 +59,33 @@ impl Figures {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "attempted {}, confirmed {}, unknown {}, delivered {}, lost {}, duplicated {}, records {}, statuses {:?}, final after {:.1} s",
-            self.attempted,
-            self.confirmed,
-            self.unknown,
-            self.delivered,
-            self.lost.len(),
-            self.duplicates(),
-            self.records,
-            self.statuses,
-            self.took.as_secs_f64(),
-        )
+        write!(f, "attempted {}, confirmed {}, unknown {}, ", self.attempted, self.confirmed, self.unknown)?;
+        write!(f, "delivered {}, lost {}, duplicated {}, ", self.delivered, self.lost.len(), self.duplicates())?;
+        write!(f, "out of order {}, ", self.out_of_order.len())?;
+        let mut statuses: BTreeMap<&str, usize> = BTreeMap::new();
+        self.fates.values().for_each(|fate| *statuses.entry(fate).or_default() += 1);
+        write!(f, "records {} {statuses:?}, final after {:.1} s", self.records, self.took.as_secs_f64())
     }
 }
 
 /// Waits until the service says of every confirmed notification that it is final and its queue is empty, then compares.
 pub async fn compare(client: &Client, sandbox: &Sandbox, book: &Book, patience: Duration) -> Figures {
     let began = Instant::now();
-    let mut statuses = BTreeMap::new();
-    let mut open: Vec<&String> = book.confirmed.values().collect();
+    let mut fates = BTreeMap::new();
+    let mut open: Vec<(&String, &String)> = book.confirmed.iter().collect();
     while !open.is_empty() {
-        let asked = stream::iter(open).map(async |id| (id, status(client, id).await)).buffer_unordered(16);
-        let mut still_open = Vec::new();
-        for (id, status) in asked.collect::<Vec<_>>().await {
+        let asked = stream::iter(open)
+            .map(|letter| async move { (letter, status(client, letter.1).await) })
+            .buffer_unordered(16);
+        open = Vec::new();
+        for ((caption, id), status) in asked.collect::<Vec<_>>().await {
             match status {
-                Some(status) if ["sent", "failed", "expired", "cancelled", "unknown"].contains(&status.as_str()) => {
-                    *statuses.entry(status).or_default() += 1;
+                Some(status) if status.parse::<Status>().unwrap().is_final() => {
+                    _ = fates.insert(caption.clone(), status)
                 }
-                _ => still_open.push(id),
+                _ => open.push((caption, id)),
             }
         }
-        open = still_open;
         let (left, arrived) = (open.len(), sandbox::arrivals(sandbox).len());
         assert!(
             began.elapsed() < patience,
@@ -101,13 +105,32 @@ pub async fn compare(client: &Client, sandbox: &Sandbox, book: &Book, patience: 
         confirmed: book.confirmed.len(),
         unknown: book.attempted.len() - book.confirmed.len(),
         delivered: arrived.len(),
-        lost: book.confirmed.keys().filter(|caption| !arrived.contains_key(*caption)).cloned().collect(),
+        lost: fates
+            .iter()
+            .filter(|(caption, fate)| !arrived.contains_key(*caption) && *fate != "unknown")
+            .map(|(caption, _)| caption.clone())
+            .collect(),
+        out_of_order: out_of_order(sandbox, book),
         foreign: arrived.keys().filter(|caption| !book.attempted.contains(caption)).cloned().collect(),
         extra: arrived.into_iter().filter(|(_, times)| *times > 1).map(|(c, times)| (c, times - 1)).collect(),
         records: records(client).await,
-        statuses,
+        fates,
         took,
     }
+}
+
+fn out_of_order(sandbox: &Sandbox, book: &Book) -> Vec<String> {
+    let places: HashMap<&str, usize> = book.attempted.iter().enumerate().map(|(i, caption)| (&**caption, i)).collect();
+    let (mut seen, mut newest, mut late) = (HashSet::new(), HashMap::new(), Vec::new());
+    for (chat, caption) in sandbox::in_order(sandbox) {
+        let Some(place) = places.get(&*caption) else { continue };
+        let newest: &mut usize = newest.entry(chat).or_default();
+        if seen.insert(*place) && *place < *newest {
+            late.push(caption);
+        }
+        *newest = (*newest).max(*place);
+    }
+    late
 }
 
 async fn status(client: &Client, id: &str) -> Option<String> {

@@ -4,7 +4,7 @@ use crate::images::Picture;
 use crate::papers;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -46,6 +46,15 @@ pub struct Letter {
     pub picture: Picture,
     /// Without one nothing can be tried again safely.
     pub key: Option<String>,
+    /// Rather not at all than twice.
+    pub at_most_once: bool,
+}
+
+impl Letter {
+    /// A letter by its number, with a small picture, a key of its own, and the default delivery.
+    pub fn new(caption: String, chat: i64, picture: Picture) -> Self {
+        Self { key: Some(caption.replace(' ', "-")), caption, chat, picture, at_most_once: false }
+    }
 }
 
 impl Client {
@@ -73,10 +82,13 @@ impl Client {
 
     /// The same, with the bytes of the picture coming as they will.
     pub async fn post_body(&self, letter: &Letter, photo: Part) -> reqwest::Result<Answer> {
-        let form = Form::new()
+        let mut form = Form::new()
             .text("chat_id", letter.chat.to_string())
             .text("caption", letter.caption.clone())
             .part("photo", photo.file_name("picture.bmp"));
+        if letter.at_most_once {
+            form = form.text("delivery", "at_most_once");
+        }
         let mut request = self.http.post(format!("{}/v1/notifications", self.base)).multipart(form);
         if let Some(key) = &letter.key {
             request = request.header("Idempotency-Key", key);
@@ -119,10 +131,12 @@ pub struct Plan {
     pub count: u64,
     /// How many callers at once.
     pub clients: usize,
-    /// To how many chats in turn.
+    /// To how many chats; each belongs to one caller, so that it is known in which order its letters were handed in.
     pub chats: u64,
     /// How long each caller rests between two.
     pub rest: Duration,
+    /// Whether every second one is rather not to arrive at all than twice.
+    pub mixed: bool,
 }
 
 /// Callers at work.
@@ -142,10 +156,12 @@ struct Shared {
 /// What the callers know.
 #[derive(Clone, Default)]
 pub struct Book {
-    /// The captions of all that were posted at least once.
+    /// The captions of all that were posted at least once; of a chat's, in the order in which they were handed in.
     pub attempted: Vec<String>,
     /// The ids of those that were answered 202, by caption.
     pub confirmed: BTreeMap<String, String>,
+    /// Those that were rather not to arrive at all than twice.
+    pub at_most_once: BTreeSet<String>,
     /// Every try.
     pub tries: Vec<Try>,
 }
@@ -160,9 +176,17 @@ pub struct Try {
 }
 
 impl Book {
+    fn attempt(&mut self, letter: &Letter) {
+        self.attempted.push(letter.caption.clone());
+        if letter.at_most_once {
+            self.at_most_once.insert(letter.caption.clone());
+        }
+    }
+
+    /// Notes one that was posted beside the load.
     pub fn confirm(&mut self, letter: &Letter, answer: &Answer) {
         let id = answer.json()["id"].as_str().expect("a 202 names the id").to_owned();
-        self.attempted.push(letter.caption.clone());
+        self.attempt(letter);
         self.confirmed.insert(letter.caption.clone(), id);
     }
 
@@ -199,8 +223,8 @@ impl Load {
         let (next, enough, book) = (AtomicU64::new(0), AtomicBool::new(false), Mutex::default());
         let shared = Arc::new(Shared { client: client.clone(), plan, next, enough, book });
         let mut callers = JoinSet::new();
-        for _ in 0..plan.clients {
-            callers.spawn(shared.clone().call());
+        for caller in 0..plan.clients as u64 {
+            callers.spawn(shared.clone().call(caller));
         }
         Self { shared, callers }
     }
@@ -231,20 +255,19 @@ impl Shared {
         self.book.lock().unwrap()
     }
 
-    async fn call(self: Arc<Self>) {
+    async fn call(self: Arc<Self>, caller: u64) {
         const PICTURES: u64 = 10;
+        let own_chats = (caller..self.plan.chats).step_by(self.plan.clients).cycle();
+        let mut own_chats = own_chats.map(|chat| 1000 + chat as i64);
         while !self.enough.load(Ordering::Relaxed) {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             if number >= self.plan.count {
                 return;
             }
-            let letter = Letter {
-                caption: format!("letter {number}"),
-                chat: 1000 + (number % self.plan.chats) as i64,
-                picture: Picture::small(number % PICTURES),
-                key: Some(format!("key-{number}")),
-            };
-            self.book().attempted.push(letter.caption.clone());
+            let chat = own_chats.next().expect("every caller has a chat");
+            let mut letter = Letter::new(format!("letter {number}"), chat, Picture::small(number % PICTURES));
+            letter.at_most_once = self.plan.mixed && number % 2 == 1;
+            self.book().attempt(&letter);
             while !self.deliver(&letter).await {
                 tokio::time::sleep(IMPATIENCE).await;
             }

@@ -25,6 +25,7 @@ mod demo;
 mod disk;
 mod floods;
 mod kills;
+mod owners;
 mod redis;
 mod restarts;
 mod secrets;

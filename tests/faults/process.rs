@@ -46,8 +46,22 @@ impl Process {
 
     /// As the init system would; does not wait.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Stops it in the middle of whatever it does; its connections stay open.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
         let id = self.id().to_string();
-        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
     /// Whether it has ended.

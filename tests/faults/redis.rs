@@ -1,6 +1,6 @@
 //! Redis goes and comes back under load. Sending goes on without it.
 
-use crate::brokers::assert_answered;
+use crate::brokers::{assert_answered, stop_without};
 use crate::images::Picture;
 use crate::load::{Client, Letter, Load, Plan};
 use crate::service::{Engine, Service};
@@ -19,16 +19,16 @@ async fn redis_is_stopped_killed_and_frozen_under_load_and_sending_goes_on() {
     service.set("LOG", "debug");
     service.set("LOG_FORMAT", "json");
     // Slower than what is posted, so that a backlog is there to be sent while Redis is not.
-    service.set("BOT_RATE", "60");
+    service.set("BOT_RATE", "30");
     service.start().await;
     let client = service.client();
-    let plan = Plan { count: 100_000, clients: 4, chats: 50, rest: Duration::from_millis(30) };
+    let plan = Plan { count: 100_000, clients: 4, chats: 50, rest: Duration::from_millis(30), mixed: false };
     let load = Load::start(&client, plan);
     let mut without_key = Vec::new();
     let mut sent_meanwhile = Vec::new();
     for (round, end) in ["stopped", "killed", "frozen"].into_iter().enumerate() {
-        let before = load.book().confirmed.len();
-        wait::until("posts", PATIENCE, async || (load.book().confirmed.len() > before + 50).then_some(())).await;
+        let backlog = async || (load.book().confirmed.len() as u64 > sandbox.stats().sends + 150).then_some(());
+        wait::until("a backlog", PATIENCE, backlog).await;
         match end {
             "stopped" => redis.stop().await,
             "killed" => redis.kill9(),
@@ -65,10 +65,14 @@ async fn redis_is_stopped_killed_and_frozen_under_load_and_sending_goes_on() {
     figures.assert_kept();
     assert_eq!(figures.duplicates(), 0, "nothing of ours crashed: {:?}", figures.extra);
     assert_answered(&book);
+
+    redis.pause();
+    let took = stop_without(&mut service).await;
+    println!("SIGTERM while Redis is frozen: ended after {:.1} s", took.as_secs_f64());
 }
 
 async fn post_without_key(client: &Client, caption: &str) -> (Letter, crate::load::Answer) {
-    let letter = Letter { caption: caption.to_owned(), chat: 7, picture: Picture::small(1), key: None };
+    let letter = Letter { key: None, ..Letter::new(caption.to_owned(), 7, Picture::small(1)) };
     let answer = client.post(&letter).await.unwrap();
     assert_eq!(answer.status, 202, "without a key nothing needs Redis: {}", answer.body);
     (letter, answer)

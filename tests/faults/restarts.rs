@@ -1,7 +1,7 @@
 //! SIGTERM under load: a stop in order loses nothing and repeats nothing.
 
 use crate::images::Picture;
-use crate::load::{Answer, Client, Letter, Load, Plan};
+use crate::load::{Answer, Book, Client, Letter, Load, Plan};
 use crate::service::{Engine, Service};
 use crate::{ledgers, sandbox, wait};
 use bytes::Bytes;
@@ -30,7 +30,7 @@ async fn restart(engine: Engine) {
     let mut service = Service::new("restarts", engine.clone(), &sandbox.url());
     service.set("GRACE_PERIOD_SECONDS", &GRACE.as_secs().to_string());
     service.start().await;
-    let plan = Plan { count: 100_000, clients: 8, chats: 60, rest: Duration::from_millis(20) };
+    let plan = Plan { count: 100_000, clients: 8, chats: 60, rest: Duration::from_millis(20), mixed: false };
     let load = Load::start(&service.client(), plan);
     let mut slow_posts = Vec::new();
     let mut stops = Vec::new();
@@ -72,15 +72,43 @@ async fn restart(engine: Engine) {
     assert_eq!(figures.duplicates(), 0, "{:?}", figures.extra);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_a_telegram_that_never_answers() {
+    let sandbox = sandbox::slow(Duration::from_secs(60));
+    let mut service = Service::new("stalled", Engine::Embedded, &sandbox.url());
+    service.set("GRACE_PERIOD_SECONDS", "2");
+    service.start().await;
+    let mut book = Book::default();
+    for number in 0..10 {
+        let letter = Letter::new(format!("letter {number}"), 1000 + number as i64, Picture::small(number));
+        let answer = service.client().post(&letter).await.unwrap();
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        book.confirm(&letter, &answer);
+    }
+    wait::until("sends", PATIENCE, async || (sandbox.stats().sends == 10).then_some(())).await;
+    let began = Instant::now();
+    service.process().terminate();
+    let status = service.end(Duration::from_secs(10)).await;
+    let took = began.elapsed();
+    assert_eq!(status.code(), Some(0));
+    assert!(took < Duration::from_secs(5), "the stop took {:.1} s", took.as_secs_f64());
+    let in_flight = service.in_flight().await;
+    sandbox.clear_faults();
+    service.start().await;
+    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    println!(
+        "SIGTERM, no answers: {figures}; stopped in {:.1} s with {} in flight",
+        took.as_secs_f64(),
+        in_flight.len()
+    );
+    figures.assert_kept();
+    assert!(figures.extra.iter().all(|(caption, times)| *times == 1 && in_flight.contains(caption)), "{figures}");
+}
+
 /// A post whose body takes a second and a half to arrive: it is under way at the stop and must be answered.
 async fn post_slowly(client: Client, number: usize) -> (Letter, Answer) {
     const PIECES: usize = 15;
-    let letter = Letter {
-        caption: format!("slow letter {number}"),
-        chat: 5,
-        picture: Picture::small(number as u64),
-        key: Some(format!("slow-{number}")),
-    };
+    let letter = Letter::new(format!("slow letter {number}"), 5, Picture::small(number as u64));
     let bytes = letter.picture.bytes();
     let pieces: Vec<Bytes> = bytes.chunks(bytes.len().div_ceil(PIECES)).map(Bytes::copy_from_slice).collect();
     let body = stream::unfold(pieces.into_iter(), async |mut pieces| {

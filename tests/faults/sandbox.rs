@@ -21,11 +21,17 @@ pub fn slow(answer_after: Duration) -> Sandbox {
     sandbox
 }
 
+/// The chat and the caption of every message, as they arrived.
+pub fn in_order(sandbox: &Sandbox) -> impl Iterator<Item = (i64, String)> {
+    let messages = sandbox.messages(&Filter::default()).into_iter();
+    messages.map(|message| (message.chat_id, message.caption.map(String::from).unwrap_or_default()))
+}
+
 /// How many messages arrived with each caption.
 pub fn arrivals(sandbox: &Sandbox) -> BTreeMap<String, usize> {
     let mut arrivals = BTreeMap::new();
-    for message in sandbox.messages(&Filter::default()) {
-        *arrivals.entry(message.caption.map(String::from).unwrap_or_default()).or_default() += 1;
+    for (_, caption) in in_order(sandbox) {
+        *arrivals.entry(caption).or_default() += 1;
     }
     arrivals
 }

@@ -49,6 +49,16 @@ async fn no_secret_is_in_any_log_error_metric_or_output() {
     assert!(lines > 100, "there was little to search");
 }
 
+#[test]
+fn nothing_panicked_anywhere() {
+    for paper in std::fs::read_dir(papers::folder()).unwrap() {
+        let path = paper.unwrap().path();
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+        let panicked = text.lines().find(|line| line.contains("panicked at"));
+        assert_eq!(panicked, None, "{}", path.display());
+    }
+}
+
 /// A service that logs everything.
 fn talkative(name: &str, engine: Engine, bot_api: &str) -> Service {
     let mut service = Service::new(&format!("secrets-{name}"), engine, bot_api);
@@ -58,7 +68,7 @@ fn talkative(name: &str, engine: Engine, bot_api: &str) -> Service {
 
 /// Posts one, with a key of the API that is good and one that is not.
 async fn post(service: &Service) -> Answer {
-    let letter = Letter { caption: "letter".into(), chat: 1, picture: Picture::small(1), key: Some("key".into()) };
+    let letter = Letter::new("letter".to_owned(), 1, Picture::small(1));
     let refused = service.client().with_key(WRONG_KEY).post(&letter).await.unwrap();
     assert_eq!(refused.status, 401, "{}", refused.body);
     service.client().post(&letter).await.unwrap()

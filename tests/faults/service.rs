@@ -81,6 +81,16 @@ impl Service {
         service
     }
 
+    /// Another process on the same brokers and images, under a name of its own.
+    pub fn colleague(&self, name: &str) -> Self {
+        let mut colleague = Self::new(name, self.engine.clone(), &self.environment["PIXCOURIER_BOT_API_URL"]);
+        colleague.namespace = self.namespace.clone();
+        for shared in ["PIXCOURIER_NAMESPACE", "PIXCOURIER_BLOB_URL"] {
+            colleague.environment.insert(shared.to_owned(), self.environment[shared].clone());
+        }
+        colleague
+    }
+
     /// Sets `PIXCOURIER_<name>` for the next start.
     pub fn set(&mut self, name: &str, value: &str) {
         self.environment.insert(format!("PIXCOURIER_{name}"), value.to_owned());
@@ -138,10 +148,9 @@ impl Service {
         self.process.take().expect("it runs").kill9();
     }
 
-    /// While it is dead: the captions of what it was sending, read from its data through its own adapters. The mark is
-    /// durable before the request leaves, so whatever was in flight is among them.
+    /// While it is dead or frozen: the captions of what it was sending, read from its data through its own adapters. The
+    /// mark is durable before the request leaves, so whatever was in flight is among them.
     pub async fn in_flight(&self) -> BTreeSet<String> {
-        assert!(self.process.is_none(), "{} is alive", self.name);
         match &self.engine {
             Engine::Embedded => {
                 let embedded = Embedded::open(self.data_dir()).expect("the database opens clean");

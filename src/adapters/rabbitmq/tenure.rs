@@ -6,9 +6,9 @@ use super::stand::{Stand, consume, ended_by, step};
 use super::token::{Continuity, Token};
 use crate::domain::{Lane, Timestamp};
 use crate::ports::{Delivered, QueueError, Receipt};
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicQosOptions};
 use lapin::types::FieldTable;
@@ -59,6 +59,18 @@ impl Drop for Tenure<'_> {
     }
 }
 
+/// Closes the channel when dropped, consumers and all, so that everything unacked goes back at once and in its order. A
+/// consumer that is cancelled before its channel is closed loses what is just on its way to it: that goes back ahead of
+/// what was delivered earlier (tried, 3.10).
+struct Closing<'a>(&'a Channel);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        // The first poll hands the request over; nobody needs the answer.
+        let _ = self.0.close(200, "OK".into()).now_or_never();
+    }
+}
+
 /// Owns the bot by the token held; ends with the reason for which it does no more.
 pub(super) async fn own(
     stand: &Stand,
@@ -66,9 +78,10 @@ pub(super) async fn own(
     tokens: &mut Consumer,
     held: Delivery,
 ) -> Result<Infallible, String> {
-    // Declared before the tenure, so that the tenure ends first.
+    // In the order in which they must not end: the tenure ends first, then the channel, then what consumes on it.
     let mut lanes;
     let mut renewal = Renewal::holding(stand, held);
+    let _closing = Closing(channel);
     let tenure = Tenure::begin(stand);
     step(channel.basic_qos(stand.window.max(1), BasicQosOptions::default())).await?;
     lanes = [

@@ -8,6 +8,7 @@ use super::Shared;
 use crate::domain::NotificationId;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpMessage};
@@ -26,7 +27,11 @@ pub async fn observe<B: MessageBody + 'static>(
     let begin = Instant::now();
     let held = hold(&mut request);
     let shared = request.app_data::<Data<Shared>>().cloned();
-    let response = next.call(request).await?;
+    let mut response = next.call(request).await?;
+    if shared.as_ref().is_some_and(|shared| !*shared.ready.borrow()) {
+        // Stopping: said now, so that the caller's next request does not meet a connection that is just being closed.
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     let request = response.request();
     let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
     let method = match request.method().as_str() {
