@@ -7,6 +7,10 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 # Real servers for the tests: started on free ports, ended and removed afterwards.
 SERVERS := tests/with-brokers tests/with-s3
 
+# Rates, memory and deadlines are measured in these, so nothing runs beside them.
+VOLUME := $(CARGO) test --locked --test api volume:: -- --test-threads=1 --nocapture
+FAULTS := $(CARGO) test --locked --test faults -- --test-threads=1 --nocapture
+
 .PHONY: help
 help:
 	@echo 'make test    formatting, lints, documentation, all tests (real RabbitMQ, Redis and S3), fault tests'
@@ -18,8 +22,9 @@ help:
 .PHONY: test
 test: lint
 	$(CARGO) test --locked --no-run
-	$(SERVERS) $(CARGO) test --locked --lib --bins --test api
-	$(SERVERS) $(CARGO) test --locked --test faults -- --test-threads=1 --nocapture
+	$(SERVERS) sh -ec '\
+	    $(CARGO) test --locked --lib --bins --test api -- --skip volume::; \
+	    $(VOLUME); $(FAULTS)'
 	@echo 'make test: everything passed'
 
 # Documentation is read with private items here: this is a program, not a library.
@@ -31,7 +36,7 @@ lint: tools
 
 .PHONY: faults
 faults: tools
-	$(SERVERS) $(CARGO) test --locked --test faults -- --test-threads=1 --nocapture
+	$(SERVERS) sh -ec '$(VOLUME); $(FAULTS)'
 
 .PHONY: deny
 deny:
