@@ -8,9 +8,9 @@ use async_trait::async_trait;
 pub trait Ledger: Send + Sync {
     /// Marks the start of an attempt as `sending`, durably, before the request leaves; creates the record if it is
     /// missing (it may be, when the ledger was away at acceptance). This is the point after which a cancel is too late.
-    /// Finds the mark of an earlier attempt whose end was never written: then it appends [`crate::domain::Attempt::cut_off`] to the
-    /// record, counts it, and says so. A copy from before the record's last acceptance (its `accepted_at` is earlier, as
-    /// after a cancel and a retry) is stopped.
+    /// Finds the mark of an earlier attempt whose end was never written: then it appends
+    /// [`crate::domain::Attempt::cut_off`] to the record, counts it, and says so. A copy from before the record's last
+    /// acceptance (its `accepted_at` is earlier, as after a cancel and a retry) is stopped.
     async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError>;
 
     /// Writes what an attempt led to; creates the record if it is missing. Does nothing and returns `false` if the

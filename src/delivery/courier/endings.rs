@@ -11,8 +11,9 @@ use tokio::task::{Id, JoinError};
 
 /// How many times a notification may crash its attempt before it is buried.
 const CRASHES: u32 = 3;
-/// A part of ours that stays away is asked again after 1, 2, 4 … 128 s; beyond [`crate::delivery::scheduler::LONGEST_HOLD`] what
-/// waits for it goes back to the queue and makes room for what need not wait.
+/// A part of ours that stays away is asked again after 1, 2, 4 … 128 s; beyond
+/// [`crate::delivery::scheduler::LONGEST_HOLD`] what waits for it goes back to the queue and makes room for what need not
+/// wait.
 const LONGEST_PUT_OFF: u32 = 7;
 
 impl Courier {
