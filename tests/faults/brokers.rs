@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// No answer takes longer, whatever is away.
-const LONGEST_ANSWER: Duration = Duration::from_secs(3);
+const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 
 /// How RabbitMQ goes.
 #[derive(Clone, Copy, Debug)]

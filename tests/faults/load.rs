@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// Longer than any answer may take: what runs into it hangs.
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(120);
 /// How soon a caller tries again; ruder than `Retry-After` asks for, so that outages are felt.
 const IMPATIENCE: Duration = Duration::from_millis(50);
 

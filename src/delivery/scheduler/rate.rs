@@ -33,7 +33,7 @@ impl Rate {
     /// So many messages a second; 0 for no limit.
     pub fn new(rate: f64) -> Self {
         Self {
-            pace: Pace::bursty(rate, (rate / 8.0) as u32),
+            pace: Pace::bursty(rate, (rate / 2.0) as u32),
             // A rate below one a second is kept by the pace alone.
             second: Window::new(rate as u32, Duration::from_secs(1), SECOND_MARGIN),
             frozen_until: Moment::default(),
