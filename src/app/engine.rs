@@ -5,7 +5,7 @@ use crate::adapters::objects::ObjectBlobs;
 use crate::adapters::rabbitmq::RabbitQueue;
 use crate::adapters::redis::{BufferedLedger, DistributedAcceptor, RedisLedger};
 use crate::domain::{Failure, FailureClass, Settlement, Status, Timestamp};
-use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Queue};
+use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Queue, Switchboard};
 use crate::settings::{self, Settings};
 use crate::telemetry::Metrics;
 use anyhow::Context;
@@ -21,6 +21,7 @@ pub struct Engine {
     pub ledger: Arc<dyn Ledger>,
     pub media: Arc<dyn MediaIndex>,
     pub blobs: Arc<dyn Blobs>,
+    pub switchboard: Arc<dyn Switchboard>,
     kind: Kind,
 }
 
@@ -51,6 +52,7 @@ impl Engine {
                     ledger: ledger.clone(),
                     media: ledger.clone(),
                     blobs: Arc::new(blobs),
+                    switchboard: queue.switchboard(),
                     kind: Kind::Distributed { queue, ledger },
                 })
             }
@@ -64,6 +66,7 @@ impl Engine {
             ledger: embedded.ledger.clone(),
             media: embedded.media.clone(),
             blobs: embedded.blobs.clone(),
+            switchboard: embedded.switchboard.clone(),
             kind: Kind::Embedded(embedded),
         }
     }

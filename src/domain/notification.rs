@@ -2,6 +2,7 @@
 
 use super::{BotName, Call, ChatId, NotificationId, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// A notification on its way. Carries everything a courier needs, so that delivery goes on while the ledger is away.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,11 +34,40 @@ pub struct Notification {
     /// How many attempts have got an answer, or may have; rides along when the notification is deferred.
     #[serde(default)]
     pub attempts: u32,
+    /// The caller waits for the end, and this is where to tell it ([`crate::ports::Switchboard`]). Its patience ends at
+    /// `expires_at`: what cannot be sent by then is not kept until then, but given up at once.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reply_to: Option<String>,
+    /// What follows once it is sent, each in reply to the one before.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub then: Vec<FollowUp>,
+}
+
+/// What is sent after something else, in reply to it: the rest of a long caption.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FollowUp {
+    /// Its id from then on; told to the caller at acceptance.
+    pub id: NotificationId,
+    /// What to call.
+    pub call: Call,
 }
 
 impl Notification {
     /// The layout version that this program writes.
     pub const VERSION: u8 = 1;
+
+    /// The notification that follows this one, now that it is sent as that message. It is the same however often it is
+    /// asked for, so a courier that crashes in between does not send it twice.
+    pub fn successor(&self, message_id: Option<i64>) -> Option<Self> {
+        let (next, rest) = self.then.split_first()?;
+        let mut call = next.call.clone();
+        if let Some(message_id) = message_id {
+            let reply = json!({"message_id": message_id, "allow_sending_without_reply": true});
+            call.params.insert("reply_parameters".to_owned(), reply);
+        }
+        let then = rest.to_vec();
+        Some(Self { id: next.id, call, then, attempts: 0, send_at: None, reply_to: None, ..self.clone() })
+    }
 }
 
 /// The lane of a notification, named by `priority` in requests. Lower sorts first.

@@ -10,10 +10,12 @@ mod ledger;
 mod media_index;
 mod messenger;
 mod queue;
+mod switchboard;
 
 pub use acceptor::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
 pub use blobs::{BlobError, BlobStream, Blobs, Spooled};
 pub use ledger::{Begin, Cancelled, Ledger, LedgerError, ListQuery, Page};
-pub use media_index::{FileKey, MediaIndex};
+pub use media_index::{FileIds, FileKey, MediaIndex};
 pub use messenger::{Answer, ApiReply, CallError, Messenger, OutgoingFile, Request};
 pub use queue::{Attendance, Delivered, Depth, Queue, QueueError, Receipt};
+pub use switchboard::{Listening, Outcome, Switchboard};

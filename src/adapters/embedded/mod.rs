@@ -10,9 +10,12 @@ mod media_index;
 mod queue;
 mod schema;
 mod store;
+mod switchboard;
 mod writer;
 
-use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Queue};
+pub use switchboard::LocalSwitchboard;
+
+use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Queue, Switchboard};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +32,8 @@ pub struct Embedded {
     pub media: Arc<dyn MediaIndex>,
     /// The images.
     pub blobs: Arc<dyn Blobs>,
+    /// The way back of outcomes.
+    pub switchboard: Arc<dyn Switchboard>,
     store: Arc<store::Store>,
 }
 
@@ -59,6 +64,7 @@ impl Embedded {
             ledger: Arc::new(ledger::EmbeddedLedger::new(store.clone())),
             media: Arc::new(media_index::EmbeddedMediaIndex::new(store.clone())),
             blobs: Arc::new(blobs::EmbeddedBlobs::new(store.clone())),
+            switchboard: Arc::new(LocalSwitchboard::default()),
             store,
         })
     }

@@ -74,6 +74,11 @@ impl Office {
         self.send(None, ShortString::default(), self.topology.owner(bot), &body, persistent()).await
     }
 
+    /// Answers at an address of direct reply-to; nothing of it outlives the connection of who listens there.
+    pub(super) async fn reply(&self, address: &str, body: &[u8]) -> Result<(), QueueError> {
+        self.send(None, ShortString::default(), address.into(), body, BasicProperties::default()).await
+    }
+
     /// Waits until a parcel is due, in memory if that is soon. `false` if it was sent on to a rung instead: then it
     /// must be acked.
     pub(super) async fn await_due(&self, parcel: &Parcel) -> bool {

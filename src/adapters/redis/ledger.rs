@@ -130,6 +130,7 @@ impl Ledger for RedisLedger {
             .arg(text(settlement.file_id.as_ref(), String::clone));
         call.arg(text(settlement.failure.as_ref(), json));
         call.arg(text(settlement.next_attempt_at.as_ref(), |at| at.unix_millis().to_string()));
+        call.arg(text(settlement.result.as_ref(), json));
         self.link.script(&call).await
     }
 
