@@ -102,6 +102,17 @@ impl Topology {
         Ok(())
     }
 
+    /// How many consumers the declared lanes of a bot have.
+    pub(super) async fn lane_consumers(&self, channel: &Channel, bot: &BotName) -> lapin::Result<u32> {
+        let mut consumers = 0;
+        for lane in Lane::ALL {
+            let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+            let queue = channel.queue_declare(self.lane(bot, lane), passive, FieldTable::default()).await?;
+            consumers += queue.consumer_count();
+        }
+        Ok(consumers)
+    }
+
     /// Declares the token queue of a bot; says how many tokens lie ready and how many consumers there are.
     pub(super) async fn declare_owner(&self, channel: &Channel, bot: &BotName) -> lapin::Result<Queue> {
         let arguments = vec![
