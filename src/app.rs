@@ -86,6 +86,7 @@ pub async fn serve(
         tokio::spawn(sweeper::run(engine.clone(), settings.clone(), halt.clone()));
         engine.watch_buried(metrics.clone(), halt.clone());
     }
+    engine.take_over_journal(halt.clone());
     tokio::spawn(watch::run(engine.clone(), metrics.clone(), halt.clone()));
     ready.send_replace(true);
 

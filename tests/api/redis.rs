@@ -1,7 +1,8 @@
 //! The Redis ledger: its contracts, and what happens while Redis is away.
 
 use crate::contract::{self, bot, eventually, notification};
-use crate::support::{Redis, port_of, redis_url};
+use crate::rabbitmq::{connected, namespace};
+use crate::support::{Redis, amqp_url, port_of, redis_url};
 use pixcourier::adapters::redis::{BufferedLedger, RedisLedger};
 use pixcourier::domain::{
     Attempt, AttemptOutcome, Delivery, MediaKind, Notification, Settlement, Sha256, Status, Timestamp,
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// A ledger in a namespace of its own on the shared server.
 pub fn ledger() -> Arc<RedisLedger> {
@@ -260,6 +261,69 @@ async fn a_hiccup_of_redis_does_not_override_a_cancel() {
     assert_eq!(begun, GO, "Redis is missed, and sending goes on");
     let waited = refused.expect("not at once").elapsed();
     assert!(waited >= HICCUP && waited < HICCUP + FAST, "{waited:?}");
+}
+
+/// The process dies with all that waits in its memory, after the queue has forgotten the notification.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outcome_outlives_its_process_while_redis_is_away() {
+    let mut redis = Redis::launch().await;
+    let (plain, namespace) = (at(&redis.url()), namespace());
+    let queue = connected(&amqp_url(), &namespace).await;
+    let ledger = BufferedLedger::with_journal(Arc::clone(&plain), queue.clone());
+    let name = bot("r-outlives");
+    let (begun, fresh, open) = (notification(&name, 1), notification(&name, 2), notification(&name, 3));
+    ledger.begin(&begun, Timestamp::now()).await.unwrap();
+    redis.kill9();
+    let attempt = Attempt { outcome: AttemptOutcome::Sent, ..Attempt::cut_off(Timestamp::now()) };
+    let sent = Settlement { attempt: Some(attempt), ..ended(Status::Sent) };
+    for one in [&begun, &fresh] {
+        assert!(ledger.settle(one, &sent).await.unwrap());
+        assert!(!ledger.settle(one, &ended(Status::Failed)).await.unwrap(), "final is final");
+        assert_eq!(ledger.begin(one, Timestamp::now()).await.unwrap(), Begin::Stop(Status::Sent));
+    }
+    assert!(ledger.settle(&open, &ended(Status::Retrying)).await.unwrap());
+    drop(ledger);
+    redis.start().await;
+    assert_eq!(status(&*plain, &begun).await, Some(Status::Sending), "nobody has written it");
+
+    let successor = BufferedLedger::with_journal(Arc::clone(&plain), queue.clone());
+    successor.caught_up().await;
+    let mut journal = queue.attend_journal();
+    for _ in 0..2 {
+        let noted = timeout(contract::PATIENCE, journal.recv()).await.expect("in time").expect("open");
+        for _ in 0..2 {
+            successor.take_over(&noted.outcome).await.expect("Redis is there");
+        }
+        noted.done().await;
+    }
+    for one in [&begun, &fresh] {
+        let record = plain.get(one.id).await.unwrap().expect("recorded");
+        assert_eq!((record.status, record.attempts.len()), (Status::Sent, 1), "taken over twice, written once");
+    }
+    assert_eq!(status(&*plain, &open).await, None, "what is not final comes back from the queue");
+    assert!(timeout(contract::QUIET, journal.recv()).await.is_err(), "the journal is empty");
+}
+
+/// Neither in Redis nor in the journal: then it is not settled, and the queue must keep the notification.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outcome_that_is_safe_nowhere_is_not_settled() {
+    let mut redis = Redis::launch().await;
+    let (plain, namespace) = (at(&redis.url()), namespace());
+    let queue = connected(&amqp_url(), &namespace).await;
+    let ledger = BufferedLedger::with_journal(Arc::clone(&plain), queue.clone());
+    let sent = notification(&bot("r-nowhere"), 1);
+    ledger.begin(&sent, Timestamp::now()).await.unwrap();
+    queue.close().await;
+    redis.kill9();
+    for _ in 0..2 {
+        assert!(matches!(ledger.settle(&sent, &ended(Status::Sent)).await, Err(LedgerError::Unavailable(_))));
+    }
+    let (begun, _) = begin_persistently(&ledger, &sent).await;
+    assert!(matches!(begun, Begin::Go { .. }), "{begun:?}");
+    redis.start().await;
+    assert_eq!(ledger.flush(Instant::now() + contract::PATIENCE).await, 0);
+    assert!(ledger.settle(&sent, &ended(Status::Sent)).await.unwrap());
+    assert_eq!(status(&*plain, &sent).await, Some(Status::Sent));
 }
 
 /// Its memory is full, say: it answers, and takes no change.

@@ -56,6 +56,11 @@ impl Topology {
         format!("{}.buried", self.namespace).into()
     }
 
+    /// Where outcomes are kept that the ledger could not take.
+    pub(super) fn outcomes(&self) -> ShortString {
+        format!("{}.outcomes", self.namespace).into()
+    }
+
     /// Where we put what we cannot read, for a person to look at.
     pub(super) fn unreadable(&self) -> ShortString {
         format!("{}.unreadable", self.namespace).into()
@@ -74,7 +79,7 @@ impl Topology {
     pub(super) async fn declare_shared(&self, channel: &Channel) -> lapin::Result<()> {
         let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
         channel.exchange_declare(self.work(), ExchangeKind::Direct, durable, FieldTable::default()).await?;
-        for queue in [self.buried(), self.unreadable()] {
+        for queue in [self.buried(), self.unreadable(), self.outcomes()] {
             // Nobody rejects what lies here, and yet a limit must be named: RabbitMQ 4 would drop after 20 returns.
             quorum(channel, queue, vec![("x-delivery-limit", 1_000_000_i64.into())]).await?;
         }
