@@ -49,6 +49,8 @@ pub async fn serve(
     let metrics = Arc::new(Metrics::new());
     let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
     let engine = Engine::open(&settings).await?;
+    let halt = CancellationToken::new();
+    tokio::spawn(sweeper::sweep_spool(spool.clone(), halt.clone()));
     let (ready, is_ready) = tokio::sync::watch::channel(false);
     let intake =
         Arc::new(Intake::new(spool, engine.blobs.clone(), engine.acceptor.clone(), metrics.clone(), settings.clone()));
@@ -66,7 +68,6 @@ pub async fn serve(
     let server_handle = server.handle();
     let mut serving = tokio::spawn(server);
 
-    let halt = CancellationToken::new();
     let mut couriers = JoinSet::new();
     if role != Role::Api {
         let messenger = Arc::new(Telegram::new(settings.bots.clone()).context("start the HTTP client")?);
