@@ -20,6 +20,10 @@ pub fn ledger() -> Arc<RedisLedger> {
     at(&redis_url())
 }
 
+fn ledger_in(namespace: &str) -> Arc<RedisLedger> {
+    Arc::new(RedisLedger::new(&redis_url().into(), namespace).expect("a valid URL"))
+}
+
 fn at(url: &str) -> Arc<RedisLedger> {
     let namespace = format!("test-{:016x}", fastrand::u64(..));
     Arc::new(RedisLedger::new(&url.to_owned().into(), &namespace).expect("a valid URL"))
@@ -98,6 +102,27 @@ async fn a_settlement_written_again_after_a_lost_answer_adds_no_attempt() {
         assert!(ledger.settle(&sent, &settlement).await.unwrap());
     }
     assert_eq!(ledger.get(sent.id).await.unwrap().unwrap().attempts.len(), 1);
+}
+
+/// Frozen with a request under way, it lost the bot, and wakes up while its successor sends.
+#[tokio::test]
+async fn a_former_owner_does_not_take_the_mark_of_its_successor_away() {
+    let former = ledger_in("test-marks");
+    let successor = ledger_in("test-marks");
+    for end in [Status::Sent, Status::Retrying] {
+        let sent = notification(&bot("r-marks"), 1);
+        assert_eq!(former.begin(&sent, Timestamp::now()).await.unwrap(), GO);
+        let cut_off = Begin::Go { interrupted: true, cut_offs: 1 };
+        assert_eq!(successor.begin(&sent, Timestamp::now()).await.unwrap(), cut_off);
+        assert!(!former.settle(&sent, &ended(Status::Retrying)).await.unwrap());
+        assert_eq!(status(&*former, &sent).await, Some(Status::Sending));
+        assert!(successor.settle(&sent, &ended(end)).await.unwrap());
+        assert_eq!(status(&*former, &sent).await, Some(end));
+    }
+    let sent = notification(&bot("r-marks"), 2);
+    former.begin(&sent, Timestamp::now()).await.unwrap();
+    successor.begin(&sent, Timestamp::now()).await.unwrap();
+    assert!(former.settle(&sent, &ended(Status::Sent)).await.unwrap(), "what was sent was sent, whoever did it");
 }
 
 /// The script runs and its answer is lost. Nothing was sent, so `at_most_once` must not end as `unknown`.

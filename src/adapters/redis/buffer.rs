@@ -298,6 +298,7 @@ impl Ledger for BufferedLedger {
             return begun;
         }
         let (interrupted, cut_offs) = shared.add(|pending| pending.begin(notification, at))?;
+        shared.redis.unmark(notification.id);
         Ok(Begin::Go { interrupted, cut_offs })
     }
 
