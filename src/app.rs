@@ -49,6 +49,8 @@ pub async fn serve(
     let metrics = Arc::new(Metrics::new());
     let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
     let engine = Engine::open(&settings).await?;
+    let halt = CancellationToken::new();
+    tokio::spawn(sweeper::sweep_spool(spool.clone(), halt.clone()));
     let (ready, is_ready) = tokio::sync::watch::channel(false);
     let parts = Parts {
         blobs: engine.blobs.clone(),
@@ -71,7 +73,6 @@ pub async fn serve(
     let server_handle = server.handle();
     let mut serving = tokio::spawn(server);
 
-    let halt = CancellationToken::new();
     let mut couriers = JoinSet::new();
     if role != Role::Api {
         let messenger = Arc::new(Telegram::new(settings.bots.clone()).context("start the HTTP client")?);
@@ -92,6 +93,7 @@ pub async fn serve(
         tokio::spawn(sweeper::run(engine.clone(), settings.clone(), halt.clone()));
         engine.watch_buried(metrics.clone(), halt.clone());
     }
+    engine.take_over_journal(halt.clone());
     tokio::spawn(watch::run(engine.clone(), metrics.clone(), halt.clone()));
     ready.send_replace(true);
 

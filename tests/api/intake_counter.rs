@@ -10,7 +10,7 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -123,7 +123,9 @@ impl Counter {
 
     /// Files in the spool; an upload that is over leaves none.
     pub fn spooled(&self) -> usize {
-        std::fs::read_dir(self.folder.path().join("spool")).unwrap().count()
+        let inside = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files = inside(&self.folder.path().join("spool")).flat_map(|process| inside(&process).collect::<Vec<_>>());
+        files.filter(|file| !file.ends_with("lock")).count()
     }
 
     pub async fn close(self) {
