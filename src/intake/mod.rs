@@ -13,6 +13,7 @@ pub mod http;
 mod image;
 mod json_stream;
 mod photo;
+pub mod recipient;
 mod refusal;
 mod spool;
 

@@ -10,6 +10,7 @@ mod ledger;
 mod media_index;
 mod messenger;
 mod queue;
+mod recipients;
 
 pub use acceptor::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
 pub use blobs::{BlobError, BlobStream, Blobs, Spooled};
@@ -17,3 +18,4 @@ pub use ledger::{Begin, Cancelled, Ledger, LedgerError, ListQuery, Page};
 pub use media_index::{FileKey, MediaIndex};
 pub use messenger::{Answer, ApiReply, CallError, Messenger, OutgoingFile, Request};
 pub use queue::{Attendance, Delivered, Depth, Queue, QueueError, Receipt};
+pub use recipients::{RecipientPage, RecipientQuery, Recipients};

@@ -8,11 +8,12 @@ mod fault;
 mod ledger;
 mod media_index;
 mod queue;
+mod recipients;
 mod schema;
 mod store;
 mod writer;
 
-use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Queue};
+use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Queue, Recipients};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub struct Embedded {
     pub media: Arc<dyn MediaIndex>,
     /// The images.
     pub blobs: Arc<dyn Blobs>,
+    /// The recipient book.
+    pub recipients: Arc<dyn Recipients>,
     store: Arc<store::Store>,
 }
 
@@ -59,6 +62,7 @@ impl Embedded {
             ledger: Arc::new(ledger::EmbeddedLedger::new(store.clone())),
             media: Arc::new(media_index::EmbeddedMediaIndex::new(store.clone())),
             blobs: Arc::new(blobs::EmbeddedBlobs::new(store.clone())),
+            recipients: Arc::new(recipients::EmbeddedRecipients::new(store.clone())),
             store,
         })
     }

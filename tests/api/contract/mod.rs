@@ -7,6 +7,7 @@ pub mod blobs;
 pub mod ledger;
 pub mod media_index;
 pub mod queue;
+pub mod recipients;
 
 use pixcourier::domain::{
     BotName, Call, ChatId, Delivery, Lane, Media, MediaKind, MediaSource, Notification, NotificationId, Sha256,
