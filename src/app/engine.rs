@@ -131,7 +131,10 @@ impl Engine {
             Kind::Distributed { queue, ledger } => {
                 let left = ledger.flush(deadline).await;
                 if left > 0 {
-                    tracing::warn!(left, "changes were not written: the ledger is away; outcomes are safe in the journal");
+                    tracing::warn!(
+                        left,
+                        "changes were not written: the ledger is away; outcomes are safe in the journal"
+                    );
                 }
                 queue.close().await;
             }

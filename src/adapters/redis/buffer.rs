@@ -14,9 +14,7 @@
 use super::RedisLedger;
 use super::pending::{Change, Full, Pending, Subject};
 use crate::domain::{Delivery, Notification, NotificationId, Record, Settlement, Sha256, Timestamp};
-use crate::ports::{
-    Begin, Cancelled, FileKey, Journal, Ledger, LedgerError, ListQuery, MediaIndex, Outcome, Page,
-};
+use crate::ports::{Begin, Cancelled, FileKey, Journal, Ledger, LedgerError, ListQuery, MediaIndex, Outcome, Page};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use std::collections::HashMap;
