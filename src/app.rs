@@ -7,7 +7,7 @@ mod watch;
 use crate::adapters::telegram::Telegram;
 use crate::delivery::{Courier, Desk};
 use crate::intake::http::{self, Door, HttpState};
-use crate::intake::{Intake, Spool};
+use crate::intake::{Intake, Parts, Spool};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use anyhow::Context;
@@ -55,8 +55,13 @@ pub async fn serve(
     let halt = CancellationToken::new();
     tokio::spawn(sweeper::sweep_spool(spool.clone(), halt.clone()));
     let (ready, is_ready) = tokio::sync::watch::channel(false);
-    let intake =
-        Arc::new(Intake::new(spool, engine.blobs.clone(), engine.acceptor.clone(), metrics.clone(), settings.clone()));
+    let parts = Parts {
+        blobs: engine.blobs.clone(),
+        acceptor: engine.acceptor.clone(),
+        switchboard: engine.switchboard.clone(),
+        ledger: engine.ledger.clone(),
+    };
+    let intake = Arc::new(Intake::new(spool, parts, metrics.clone(), settings.clone()));
     let state = HttpState {
         intake,
         ledger: engine.ledger.clone(),
@@ -83,6 +88,7 @@ pub async fn serve(
                 media: engine.media.clone(),
                 blobs: engine.blobs.clone(),
                 messenger: messenger.clone(),
+                switchboard: engine.switchboard.clone(),
                 metrics: metrics.clone(),
                 max_attempts: settings.max_attempts,
             };

@@ -11,7 +11,7 @@ use super::clock::Moment;
 use super::retry;
 use super::scheduler::{Finish, Next, Scheduler};
 use crate::domain::{Notification, NotificationId};
-use crate::ports::{Attendance, Delivered, Receipt};
+use crate::ports::{Attendance, Delivered, FileIds, Receipt};
 use remembered::Remembered;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -165,7 +165,7 @@ impl Courier {
             let Some(held) = self.held.get_mut(&dispatch.id) else {
                 let now = self.now();
                 self.scheduler.breaker.inconclusive();
-                self.scheduler.finish(now, dispatch.id, Finish::Skipped, None);
+                self.scheduler.finish(now, dispatch.id, Finish::Skipped, FileIds::new());
                 continue;
             };
             held.flying = true;
@@ -177,7 +177,7 @@ impl Courier {
             let standing = Standing { ownership: attendance.ownership.clone(), epoch: receipt.epoch };
             let attempt = async move {
                 let errand = Errand { desk: &desk, notification: &mut notification, receipt: &receipt, away };
-                let report = errand.run(dispatch.file_id, standing).await;
+                let report = errand.run(dispatch.file_ids, standing).await;
                 Ended { notification, receipt, report }
             };
             let handle = self.attempts.spawn(attempt.instrument(span));

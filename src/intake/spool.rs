@@ -22,6 +22,8 @@ use tokio::task::spawn_blocking;
 
 /// The largest photo in bytes (Bot API server).
 pub const PHOTO_LIMIT: u64 = 10_485_760;
+/// The largest file other than a photo, in bytes (Bot API: 50 MB).
+pub const FILE_LIMIT: u64 = 50 << 20;
 const PREFIX: &str = "upload-";
 /// The folders of processes.
 const FOLDER: &str = "process-";
@@ -68,9 +70,19 @@ impl Spool {
         Ok(others.filter(|folder| remove_leftover(folder).unwrap_or(false)).count())
     }
 
-    /// Begins an upload.
+    /// Begins the upload of a photo: refused unless Telegram would take it as one.
     pub fn begin(&self) -> Writer {
-        Writer { head: Vec::new(), sink: None, size: 0, own: self.own.clone() }
+        self.writer(Wanted::Photo, PHOTO_LIMIT, "photo")
+    }
+
+    /// Begins the upload of any file of at most `limit` bytes; `field` is what it is called in a refusal.
+    pub fn begin_file(&self, field: &str, limit: u64) -> Writer {
+        self.writer(Wanted::Anything, limit, field)
+    }
+
+    fn writer(&self, wanted: Wanted, limit: u64, field: &str) -> Writer {
+        let (own, field) = (self.own.clone(), field.to_owned());
+        Writer { field, wanted, limit, head: Vec::new(), sink: None, size: 0, own }
     }
 }
 
@@ -109,6 +121,9 @@ fn remove_leftover(folder: &Path) -> io::Result<bool> {
 
 /// An upload that is arriving. Dropping it removes the file.
 pub struct Writer {
+    field: String,
+    wanted: Wanted,
+    limit: u64,
     /// The bytes that came before there were enough of them to know what they are.
     head: Vec<u8>,
     sink: Option<Sink>,
@@ -116,15 +131,24 @@ pub struct Writer {
     own: Arc<Own>,
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Wanted {
+    Photo,
+    Anything,
+}
+
 struct Sink {
     file: NamedTempFile,
     hasher: sha2::Sha256,
-    format: ImageFormat,
+    format: Option<ImageFormat>,
 }
 
 impl Sink {
-    fn open(folder: &Path, head: &[u8]) -> Result<Self, Refusal> {
-        let format = image::format(head)?;
+    fn open(folder: &Path, head: &[u8], wanted: Wanted) -> Result<Self, Refusal> {
+        let format = match wanted {
+            Wanted::Photo => Some(image::format(head)?),
+            Wanted::Anything => ImageFormat::sniff(head),
+        };
         let file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder).map_err(|e| refuse_io(&e))?;
         let mut sink = Self { file, hasher: sha2::Sha256::new(), format };
         sink.write(head)?;
@@ -141,19 +165,15 @@ impl Writer {
     /// Takes some bytes; refuses them as soon as it is clear that the whole will be.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         self.size += bytes.len() as u64;
-        if self.size > PHOTO_LIMIT {
-            return Err(Refusal::field(
-                Code::PhotoTooLarge,
-                "photo",
-                format!("A photo may have {PHOTO_LIMIT} bytes (10 MiB). Scale it down or compress it further."),
-            ));
+        if self.size > self.limit {
+            return Err(self.too_large());
         }
         if let Some(sink) = &mut self.sink {
             return sink.write(bytes);
         }
         self.head.extend_from_slice(bytes);
         if self.head.len() >= ImageFormat::SNIFF_BYTES {
-            self.sink = Some(Sink::open(&self.own.folder, &std::mem::take(&mut self.head))?);
+            self.sink = Some(Sink::open(&self.own.folder, &std::mem::take(&mut self.head), self.wanted)?);
         }
         Ok(())
     }
@@ -162,16 +182,28 @@ impl Writer {
     pub async fn finish(self) -> Result<Upload, Refusal> {
         let sink = match self.sink {
             Some(sink) => sink,
-            None => Sink::open(&self.own.folder, &self.head)?,
+            None => Sink::open(&self.own.folder, &self.head, self.wanted)?,
         };
-        let size = self.size;
+        let (size, wanted) = (self.size, self.wanted);
         blocking(move || {
-            let file = sink.file.reopen().map_err(|e| refuse_io(&e))?;
-            image::check_geometry(file, sink.format)?;
+            if let (Wanted::Photo, Some(format)) = (wanted, sink.format) {
+                let file = sink.file.reopen().map_err(|e| refuse_io(&e))?;
+                image::check_geometry(file, format)?;
+            }
             let sha256 = Sha256::from_bytes(sink.hasher.finalize().into());
             Ok(Upload { path: sink.file.into_temp_path(), sha256, size, format: sink.format })
         })
         .await
+    }
+
+    fn too_large(&self) -> Refusal {
+        if self.wanted == Wanted::Photo {
+            let detail =
+                format!("A photo may have {PHOTO_LIMIT} bytes (10 MiB). Scale it down or compress it further.");
+            return Refusal::field(Code::PhotoTooLarge, "photo", detail);
+        }
+        let detail = format!("{} may have {} bytes. Telegram takes no larger file.", self.field, self.limit);
+        Refusal::field(Code::FileTooLarge, self.field.clone(), detail)
     }
 }
 
@@ -189,13 +221,13 @@ fn refuse_io(error: &io::Error) -> Refusal {
     }
 }
 
-/// A complete image on local disk. Dropping it removes the file.
+/// A complete file on local disk. Dropping it removes the file.
 #[derive(Debug)]
 pub struct Upload {
     path: TempPath,
     sha256: Sha256,
     size: u64,
-    format: ImageFormat,
+    format: Option<ImageFormat>,
 }
 
 impl Upload {
@@ -209,8 +241,8 @@ impl Upload {
         self.sha256
     }
 
-    /// The format of its bytes.
-    pub fn format(&self) -> ImageFormat {
+    /// The format of its bytes, if they begin like an image that Telegram takes as a photo.
+    pub fn format(&self) -> Option<ImageFormat> {
         self.format
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a notification ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct Entry {
     /// The notification as it was settled.
     pub notification: Notification,
     /// Its final status, and what led there.
@@ -19,5 +19,5 @@ pub struct Outcome {
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Stores an outcome durably, until one of the processes has taken it over into the ledger.
-    async fn note(&self, outcome: &Outcome) -> Result<(), QueueError>;
+    async fn note(&self, outcome: &Entry) -> Result<(), QueueError>;
 }

@@ -9,7 +9,7 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use pixcourier::adapters::rabbitmq::RabbitQueue;
-use pixcourier::domain::{Lane, Notification, Timestamp};
+use pixcourier::domain::{Lane, Notification, NotificationId, Timestamp};
 use pixcourier::ports::{Queue, QueueError};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -55,6 +55,21 @@ async fn rabbitmq_keeps_the_contract_of_the_queue() {
     one.close().await;
     other.close().await;
     assert!(matches!(one.publish(&notification(&bot("b"), 1)).await, Err(QueueError::Unavailable(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rabbitmq_keeps_the_contract_of_the_switchboard() {
+    let (url, namespace) = (amqp_url(), namespace());
+    let (one, other) = tokio::join!(connected(&url, &namespace), connected(&url, &namespace));
+    let (here, there) = (one.switchboard(), other.switchboard());
+    for switchboard in [&here, &there] {
+        let listens = async || !switchboard.listen(NotificationId::new()).address.is_empty();
+        contract::eventually("an address", true, listens).await;
+    }
+    contract::switchboard::suite(here.clone(), here.clone()).await;
+    contract::switchboard::suite(here, there).await;
+    one.close().await;
+    other.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

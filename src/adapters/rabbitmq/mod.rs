@@ -16,6 +16,7 @@ mod parcel;
 mod session;
 mod shelf;
 mod stand;
+mod switchboard;
 mod tenure;
 mod token;
 mod topology;
@@ -24,7 +25,7 @@ pub use buried::Buried;
 pub use outcomes::Noted;
 
 use crate::domain::{BotName, Lane, Notification, Timestamp};
-use crate::ports::{Attendance, Depth, Queue, QueueError, Receipt};
+use crate::ports::{Attendance, Depth, Queue, QueueError, Receipt, Switchboard};
 use async_trait::async_trait;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
@@ -105,6 +106,13 @@ impl RabbitQueue {
         let (sender, receiver) = mpsc::channel(1);
         self.spawn(shelf.attend(self.office.clone(), sender));
         receiver
+    }
+
+    /// The way back of outcomes, by direct reply-to.
+    pub fn switchboard(&self) -> Arc<dyn Switchboard> {
+        let switchboard = Arc::new(switchboard::RabbitSwitchboard::new(self.office.clone()));
+        self.spawn(switchboard.clone().run());
+        switchboard
     }
 
     /// Gives up all ownerships and closes the connections in order.

@@ -4,7 +4,7 @@ use super::RabbitQueue;
 use super::parcel::supported;
 use super::shelf::{self, Shelf};
 use super::topology::Topology;
-use crate::ports::{Journal, Outcome, QueueError};
+use crate::ports::{Entry, Journal, QueueError};
 use async_trait::async_trait;
 use lapin::Acker;
 use lapin::message::Delivery;
@@ -14,7 +14,7 @@ use lapin::message::Delivery;
 #[derive(Debug)]
 pub struct Noted {
     /// What was noted.
-    pub outcome: Outcome,
+    pub outcome: Entry,
     acker: Acker,
 }
 
@@ -27,7 +27,7 @@ impl Noted {
 
 #[async_trait]
 impl Journal for RabbitQueue {
-    async fn note(&self, outcome: &Outcome) -> Result<(), QueueError> {
+    async fn note(&self, outcome: &Entry) -> Result<(), QueueError> {
         self.office.note(outcome).await
     }
 }
@@ -38,7 +38,7 @@ pub(super) fn shelf(topology: &Topology) -> Shelf<Noted> {
 }
 
 fn read(delivery: &mut Delivery) -> Result<Noted, String> {
-    let outcome: Outcome =
+    let outcome: Entry =
         serde_json::from_slice(&delivery.data).map_err(|e| format!("not an outcome: {:?} error", e.classify()))?;
     supported(&outcome.notification)?;
     Ok(Noted { outcome, acker: delivery.acker.clone() })

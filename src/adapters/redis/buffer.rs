@@ -14,7 +14,7 @@
 use super::RedisLedger;
 use super::pending::{Change, Full, Pending, Subject};
 use crate::domain::{Delivery, Notification, NotificationId, Record, Settlement, Sha256, Timestamp};
-use crate::ports::{Begin, Cancelled, FileKey, Journal, Ledger, LedgerError, ListQuery, MediaIndex, Outcome, Page};
+use crate::ports::{Begin, Cancelled, Entry, FileKey, Journal, Ledger, LedgerError, ListQuery, MediaIndex, Page};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use std::collections::HashMap;
@@ -102,7 +102,7 @@ impl BufferedLedger {
     }
 
     /// Writes an outcome from the journal into Redis. Once written, again does nothing.
-    pub async fn take_over(&self, outcome: &Outcome) -> Result<(), LedgerError> {
+    pub async fn take_over(&self, outcome: &Entry) -> Result<(), LedgerError> {
         let shared = &self.shared;
         shared.ask(shared.redis.settle(&outcome.notification, &outcome.settlement)).await.map(drop)
     }
@@ -192,7 +192,7 @@ impl Shared {
     }
 
     /// Writes an outcome, now, or to the journal and later: memory alone would not do.
-    async fn write_outcome(&self, journal: &dyn Journal, outcome: Outcome) -> Result<bool, LedgerError> {
+    async fn write_outcome(&self, journal: &dyn Journal, outcome: Entry) -> Result<bool, LedgerError> {
         let change = Change::Settle(outcome.notification.clone(), outcome.settlement.clone());
         if let Some(changed) = self.write_now(&change).await {
             return Ok(changed);
@@ -307,7 +307,7 @@ impl Ledger for BufferedLedger {
         let (notification, settlement) = (notification.clone(), settlement.clone());
         match &self.shared.journal {
             Some(journal) if settlement.status.is_final() => {
-                self.shared.write_outcome(&**journal, Outcome { notification, settlement }).await
+                self.shared.write_outcome(&**journal, Entry { notification, settlement }).await
             }
             _ => self.shared.write(Change::Settle(notification, settlement)).await,
         }

@@ -66,6 +66,10 @@ impl RedisLedger {
         format!("{}:{kind}:{name}", self.namespace)
     }
 
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     pub(super) fn pins(&self) -> String {
         format!("{}:pins", self.namespace)
     }
@@ -148,6 +152,7 @@ impl Ledger for RedisLedger {
             .arg(text(settlement.file_id.as_ref(), String::clone));
         call.arg(text(settlement.failure.as_ref(), json));
         call.arg(text(settlement.next_attempt_at.as_ref(), |at| at.unix_millis().to_string()));
+        call.arg(text(settlement.result.as_ref(), json));
         let token = locked(&self.begun).get(&notification.id).cloned();
         call.arg(token.unwrap_or_default());
         let written = self.link.script(&call).await?;
