@@ -6,12 +6,15 @@ mod watch;
 
 use crate::adapters::telegram::Telegram;
 use crate::delivery::{Courier, Desk};
+use crate::domain::BotName;
 use crate::intake::http::{self, HttpState};
 use crate::intake::{Intake, Spool};
-use crate::settings::Settings;
+use crate::registration::{self, Registrar};
+use crate::settings::{Bot, Registration, Settings};
 use crate::telemetry::Metrics;
 use anyhow::Context;
 use engine::Engine;
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +52,8 @@ pub async fn serve(
     let metrics = Arc::new(Metrics::new());
     let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
     let engine = Engine::open(&settings).await?;
+    let messenger = Arc::new(Telegram::new(settings.bots.clone()).context("start the HTTP client")?);
+    let registrars = registrars(&settings, &engine, &messenger, &metrics);
     let (ready, is_ready) = tokio::sync::watch::channel(false);
     let intake =
         Arc::new(Intake::new(spool, engine.blobs.clone(), engine.acceptor.clone(), metrics.clone(), settings.clone()));
@@ -57,6 +62,8 @@ pub async fn serve(
         ledger: engine.ledger.clone(),
         acceptor: engine.acceptor.clone(),
         blobs: engine.blobs.clone(),
+        recipients: engine.recipients.clone(),
+        registrars: registrars.clone(),
         queue: engine.queue.clone(),
         metrics: metrics.clone(),
         settings: settings.clone(),
@@ -69,7 +76,6 @@ pub async fn serve(
     let halt = CancellationToken::new();
     let mut couriers = JoinSet::new();
     if role != Role::Api {
-        let messenger = Arc::new(Telegram::new(settings.bots.clone()).context("start the HTTP client")?);
         for bot in settings.bots.values() {
             let desk = Desk {
                 bot: bot.clone(),
@@ -81,7 +87,15 @@ pub async fn serve(
                 metrics: metrics.clone(),
                 max_attempts: settings.max_attempts,
             };
-            couriers.spawn(Courier::new(desk, settings.window).run(halt.clone(), settings.grace_period));
+            let courier = Courier::new(desk, settings.window);
+            if let Some(registrar) = registrars.get(&bot.name) {
+                let reading = registration::run(registrar.clone(), courier.owned(), halt.clone());
+                couriers.spawn(async {
+                    reading.await;
+                    0
+                });
+            }
+            couriers.spawn(courier.run(halt.clone(), settings.grace_period));
         }
         tokio::spawn(sweeper::run(engine.clone(), settings.clone(), halt.clone()));
         engine.watch_buried(metrics.clone(), halt.clone());
@@ -117,6 +131,21 @@ pub async fn serve(
     engine.close(deadline.max(Instant::now() + FLUSH)).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A registrar for every bot that has registration switched on.
+fn registrars(
+    settings: &Settings,
+    engine: &Engine,
+    messenger: &Arc<Telegram>,
+    metrics: &Arc<Metrics>,
+) -> Arc<BTreeMap<BotName, Arc<Registrar>>> {
+    let bots = settings.bots.values().filter(|bot| !matches!(bot.registration, Registration::Off));
+    let registrar = |bot: &Arc<Bot>| {
+        let (book, acceptor) = (engine.recipients.clone(), engine.acceptor.clone());
+        Registrar::new(bot.clone(), book, acceptor, messenger.clone(), metrics.clone())
+    };
+    Arc::new(bots.map(|bot| (bot.name.clone(), Arc::new(registrar(bot)))).collect())
 }
 
 /// Waits for the couriers; each keeps to the grace period itself. Returns how many attempts were cut off.

@@ -18,7 +18,7 @@ mod refusal;
 mod spool;
 
 pub use draft::Draft;
-pub use fields::Fields;
+pub use fields::{Fields, Members};
 pub use json_stream::Splitter;
 pub use photo::Photo;
 pub use refusal::{Code, Refusal};
