@@ -11,7 +11,7 @@ mod time;
 pub use call::{Call, Media, MediaKind, MediaSource};
 pub use ids::{BotName, ChatId, InvalidId, NotificationId, Sha256};
 pub use image::ImageFormat;
-pub use notification::{Delivery, Lane, Notification};
+pub use notification::{Delivery, FollowUp, Lane, Notification};
 pub use recipient::{Address, GroupName, PendingGroup, PhoneNumber, Recipient, RecipientSource, RecipientState};
 pub use record::{Attempt, AttemptOutcome, Failure, FailureClass, Record, Settlement, Status};
 pub use time::Timestamp;

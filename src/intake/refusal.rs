@@ -139,6 +139,7 @@ codes! {
     NotRetryable = "not_retryable", 409, "The notification cannot be tried again";
     ImageGone = "image_gone", 410, "The image is no longer held";
     PhotoTooLarge = "photo_too_large", 413, "The image is over 10 MiB";
+    FileTooLarge = "file_too_large", 413, "The file is over Telegram's limit";
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     UnsupportedMediaType = "unsupported_media_type", 415, "The body's type is not supported";
     IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key was used with another request";

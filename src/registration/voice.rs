@@ -124,6 +124,8 @@ impl Registrar {
             expires_at: now.plus(LIFE),
             tags: vec![TAG.to_owned()],
             attempts: 0,
+            reply_to: None,
+            then: Vec::new(),
         }
     }
 }

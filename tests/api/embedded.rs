@@ -44,6 +44,12 @@ async fn its_ledger_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn its_switchboard_keeps_the_contract() {
+    let (engine, _folder) = fresh();
+    contract::switchboard::suite(engine.switchboard.clone(), engine.switchboard.clone()).await;
+}
+
+#[tokio::test]
 async fn its_media_index_keeps_the_contract() {
     let (engine, _folder) = fresh();
     contract::media_index::suite(engine.media.clone()).await;

@@ -6,6 +6,7 @@
 mod body;
 mod caller;
 mod docs;
+mod door;
 mod json;
 mod multipart;
 mod notifications;
@@ -20,6 +21,7 @@ mod webhook;
 mod yaml;
 
 pub use docs::openapi_yaml;
+pub use door::Door;
 
 use super::{Code, Intake, Refusal};
 use crate::domain::BotName;
