@@ -51,7 +51,18 @@ impl Counter {
         };
         let intake = Arc::new(Intake::new(spool, parts, metrics.clone(), settings.clone()));
         let (ready, is_ready) = watch::channel(true);
-        let state = HttpState { intake, ledger, acceptor, blobs, queue, metrics, settings, ready: is_ready };
+        let state = HttpState {
+            intake,
+            ledger,
+            acceptor,
+            blobs,
+            recipients: engine.recipients.clone(),
+            registrars: Arc::default(),
+            queue,
+            metrics,
+            settings,
+            ready: is_ready,
+        };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = serve(listener, state, true).unwrap();
