@@ -10,6 +10,7 @@ mod journal;
 mod ledger;
 mod media_index;
 mod messenger;
+mod passage;
 mod queue;
 mod switchboard;
 
@@ -19,5 +20,6 @@ pub use journal::{Entry, Journal};
 pub use ledger::{Begin, Cancelled, Ledger, LedgerError, ListQuery, Page};
 pub use media_index::{FileIds, FileKey, MediaIndex};
 pub use messenger::{Answer, ApiReply, CallError, Messenger, OutgoingFile, Request};
+pub use passage::{ByteStream, Passage, PassageError, Passed, Passenger, To};
 pub use queue::{Attendance, Delivered, Depth, Queue, QueueError, Receipt};
 pub use switchboard::{Listening, Outcome, Switchboard};

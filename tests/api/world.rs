@@ -49,7 +49,7 @@ pub struct World {
     pub sandbox: Sandbox,
     pub client: Client,
     pub api: String,
-    settings: Settings,
+    pub settings: Settings,
     stop: CancellationToken,
     serving: JoinHandle<anyhow::Result<()>>,
     _folder: TempDir,
@@ -65,6 +65,11 @@ impl World {
 
     /// Chosen limits at both sides.
     pub async fn with(on: On, limits: Limits, options: Options) -> Self {
+        Self::tuned(on, Role::All, limits, options, |_| {}).await
+    }
+
+    /// A process of any role with other settings.
+    pub async fn tuned(on: On, role: Role, limits: Limits, options: Options, tune: impl FnOnce(&mut Settings)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).unwrap();
@@ -79,13 +84,14 @@ impl World {
                 namespace: format!("t{}", uuid::Uuid::now_v7().simple()),
             }),
         };
-        let settings = Settings {
+        let mut settings = Settings {
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: folder.path().join("data"),
             engine,
             bots: [(name, Arc::new(bot))].into(),
             api_keys: Vec::new(),
             body_limit: 20 << 20,
+            bot_api_patience: Duration::from_secs(50),
             window: 1000,
             max_attempts: 4,
             grace_period: Duration::from_secs(10),
@@ -94,7 +100,8 @@ impl World {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         };
-        let (api, stop, serving) = launch(&settings);
+        tune(&mut settings);
+        let (api, stop, serving) = launch(&settings, role);
         let world = Self { sandbox, client: Client::new(), api, settings, stop, serving, _folder: folder };
         world.until("ready", async || world.get("/readyz").await.status() == 200).await;
         world
@@ -104,7 +111,7 @@ impl World {
     pub async fn restart(&mut self) {
         self.stop.cancel();
         (&mut self.serving).await.unwrap().unwrap();
-        (self.api, self.stop, self.serving) = launch(&self.settings);
+        (self.api, self.stop, self.serving) = launch(&self.settings, Role::All);
         self.until("ready", async || self.get("/readyz").await.status() == 200).await;
     }
 
@@ -208,11 +215,12 @@ impl Drop for World {
     }
 }
 
-fn launch(settings: &Settings) -> (String, CancellationToken, JoinHandle<anyhow::Result<()>>) {
+/// Runs a process; returns its address, what stops it, and its end.
+pub fn launch(settings: &Settings, role: Role) -> (String, CancellationToken, JoinHandle<anyhow::Result<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let api = format!("http://{}", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(app::serve(settings.clone(), Role::All, listener, stop.clone().cancelled_owned()));
+    let serving = tokio::spawn(app::serve(settings.clone(), role, listener, stop.clone().cancelled_owned()));
     (api, stop, serving)
 }
 
