@@ -23,7 +23,7 @@ use tracing::Instrument;
 /// How often expired ones are looked for among those that wait here.
 const ROUND: Duration = Duration::from_secs(1);
 /// A loop that stood still for so long may have been frozen while its bot got a new owner (a broker with a heartbeat of
-/// 5 s gives it away after 11 s): let the news of that arrive before anything is sent.
+/// 4 s gives it away after 8 to 12 s): let the news of that arrive before anything is sent.
 const STOOD_STILL: Duration = Duration::from_secs(7);
 const CATCH_UP: Duration = Duration::from_secs(2);
 

@@ -14,6 +14,7 @@ mod image;
 mod json_stream;
 mod order;
 mod photo;
+pub mod recipient;
 mod refusal;
 mod spool;
 mod waiting;
@@ -23,7 +24,7 @@ pub use fields::Fields;
 pub use json_stream::Splitter;
 pub use order::{InputFile, Order, Piece};
 pub use refusal::{Code, Refusal};
-pub use spool::{Spool, Upload, Writer};
+pub use spool::{FILE_LIMIT, PHOTO_LIMIT, Spool, Upload, Writer};
 
 use crate::domain::{
     BotName, Call, ImageFormat, Media, MediaKind, MediaSource, Notification, NotificationId, Record, Sha256,
