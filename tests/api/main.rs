@@ -8,8 +8,10 @@ mod support;
 mod world;
 
 mod acceptor;
+mod clients;
 mod contract;
 mod delivery;
+mod differential;
 mod embedded;
 mod intake_bodies;
 mod intake_counter;
