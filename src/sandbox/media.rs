@@ -1,6 +1,7 @@
 //! What a media argument means, and whether Telegram would take it.
 
 use super::arguments::Arguments;
+use super::desk::Desk;
 use super::error::ApiError;
 use super::file_id::{FileId, Unusable};
 use super::form::percent_decoded;
@@ -126,12 +127,8 @@ impl Source {
                 return Ok(Checked::known(media));
             }
             Self::FileId(id) => {
-                let id = known(state, bot, &id)?;
-                if !id.kind.passes_as(kind) {
-                    let (is, wanted) = (id.kind.name(), kind.name());
-                    return Err(ApiError::bad(format!("can't use file of type {is} as {wanted}")));
-                }
-                return Ok(Checked::known(of_file_id(state, &id, How::FileId)));
+                let id = check_file_id(state, bot, &id, kind)?;
+                return Ok(Checked::known(of_file_id(&state.desk(), &id, How::FileId)));
             }
         };
         let mut media = file(state, &upload, kind, detect).await?;
@@ -161,8 +158,17 @@ async fn from_disk(state: &State, path: &Path) -> Result<Arc<Upload>, ApiError> 
     copied.await.map_err(io::Error::other).and_then(|copied| copied).map(Arc::new).map_err(missing)
 }
 
-/// Reads a file_id that the bot may use.
-pub(super) fn known(state: &State, bot: u64, text: &str) -> Result<FileId, ApiError> {
+/// Reads a file_id that the bot may use for a kind.
+pub(super) fn check_file_id(state: &State, bot: u64, text: &str, kind: Kind) -> Result<FileId, ApiError> {
+    let id = known(state, bot, text)?;
+    if !id.kind.passes_as(kind) {
+        let (is, wanted) = (id.kind.name(), kind.name());
+        return Err(ApiError::bad(format!("can't use file of type {is} as {wanted}")));
+    }
+    Ok(id)
+}
+
+fn known(state: &State, bot: u64, text: &str) -> Result<FileId, ApiError> {
     match FileId::decode(text, &state.store.secret) {
         Ok(id) if id.bot == bot && id.epoch == state.desk().epoch(bot) => Ok(id),
         Ok(_) | Err(Unusable::Unknown) => {
@@ -173,8 +179,8 @@ pub(super) fn known(state: &State, bot: u64, text: &str) -> Result<FileId, ApiEr
 }
 
 /// The file of a file_id, with what is still known about it.
-pub(super) fn of_file_id(state: &State, id: &FileId, how: How) -> Media {
-    let media = match state.desk().recall(id.bot, id.kind, &id.sha256) {
+pub(super) fn of_file_id(desk: &Desk, id: &FileId, how: How) -> Media {
+    let media = match desk.recall(id.bot, id.kind, &id.sha256) {
         Some(known) => known.clone(),
         None => Media::new(id.kind, how, id.sha256, id.bytes),
     };

@@ -2,11 +2,14 @@
 
 mod control;
 mod faults;
+mod hook;
+mod inline;
 mod kinds;
 mod limits;
 mod media;
 mod messages;
 mod requests;
+mod users;
 
 use pixcourier::sandbox::{Options, Sandbox};
 use reqwest::multipart::{Form, Part};
