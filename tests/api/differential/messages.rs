@@ -187,12 +187,14 @@ fn the_rest() -> Vec<Case> {
     ] {
         cases.push(Case::json(format!("an inline answer: {name}"), "answerInlineQuery", body));
     }
+    // Different offsets: to the same one the answer is held for three seconds (Bot API server).
     for (name, fields) in [
-        ("limit", vec![("limit", "0"), ("timeout", "0")]),
+        ("plain", vec![("offset", "5"), ("timeout", "0")]),
+        ("limit", vec![("offset", "1"), ("limit", "0")]),
         ("a negative offset", vec![("offset", "-1"), ("timeout", "0")]),
         ("nonsense", vec![("offset", "x"), ("timeout", "y")]),
-        ("allowed_updates", vec![("allowed_updates", "[\"message\"]"), ("timeout", "0")]),
-        ("broken allowed_updates", vec![("allowed_updates", "message"), ("timeout", "0")]),
+        ("allowed_updates", vec![("offset", "3"), ("allowed_updates", "[\"message\"]")]),
+        ("broken allowed_updates", vec![("offset", "4"), ("allowed_updates", "message")]),
     ] {
         cases.push(Case::get(format!("getUpdates: {name}"), "getUpdates", &fields));
     }
