@@ -4,7 +4,7 @@ mod engine;
 mod sweeper;
 mod watch;
 
-use crate::adapters::telegram::Telegram;
+use crate::adapters::telegram::{Telegram, TelegramPassage};
 use crate::delivery::{Courier, Desk};
 use crate::intake::http::{self, Door, HttpState};
 use crate::intake::{Intake, Parts, Spool};
@@ -67,6 +67,8 @@ pub async fn serve(
         ledger: engine.ledger.clone(),
         acceptor: engine.acceptor.clone(),
         blobs: engine.blobs.clone(),
+        media: engine.media.clone(),
+        passage: Arc::new(TelegramPassage::new(settings.bots.clone()).context("start the HTTP client")?),
         queue: engine.queue.clone(),
         metrics: metrics.clone(),
         settings: settings.clone(),

@@ -2,6 +2,7 @@
 
 use actix_web::dev::ServerHandle;
 use pixcourier::adapters::embedded::Embedded;
+use pixcourier::adapters::telegram::TelegramPassage;
 use pixcourier::intake::http::{HttpState, serve};
 use pixcourier::intake::{Intake, Parts, Spool};
 use pixcourier::settings::{Bot, Engine, Limits, LogFormat, Settings};
@@ -50,7 +51,10 @@ impl Counter {
         };
         let intake = Arc::new(Intake::new(spool, parts, metrics.clone(), settings.clone()));
         let (ready, is_ready) = watch::channel(true);
-        let state = HttpState { intake, ledger, acceptor, blobs, queue, metrics, settings, ready: is_ready };
+        let passage = Arc::new(TelegramPassage::new(settings.bots.clone()).unwrap());
+        let media = engine.media.clone();
+        let state =
+            HttpState { intake, ledger, acceptor, blobs, media, passage, queue, metrics, settings, ready: is_ready };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = serve(listener, state, true).unwrap();
@@ -148,6 +152,7 @@ fn settings(data_dir: PathBuf, keys: &[&str]) -> Settings {
         bots: bots.into(),
         api_keys: keys.iter().map(|key| (*key).to_owned().into()).collect(),
         body_limit: BODY_LIMIT,
+        bot_api_patience: Duration::from_secs(50),
         window: 100,
         max_attempts: 10,
         grace_period: Duration::from_secs(5),

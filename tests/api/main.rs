@@ -8,6 +8,9 @@ mod support;
 mod world;
 
 mod acceptor;
+mod bot_api;
+mod bot_api_pass;
+mod bot_api_patience;
 mod clients;
 mod contract;
 mod delivery;

@@ -51,7 +51,7 @@ pub struct World {
     pub sandbox: Sandbox,
     pub client: Client,
     pub api: String,
-    settings: Settings,
+    pub settings: Settings,
     stop: CancellationToken,
     serving: JoinHandle<anyhow::Result<()>>,
     _folder: TempDir,
@@ -65,7 +65,7 @@ impl World {
 
     /// No limits, and a second bot, called `other`.
     pub async fn with_two_bots(on: On) -> Self {
-        Self::tuned(on, NO_LIMITS, lenient(), |settings| {
+        Self::tuned(on, Role::All, NO_LIMITS, lenient(), |settings| {
             let name: BotName = "other".parse().unwrap();
             let url = settings.bots[&BotName::default_bot()].api_url.clone();
             let bot = Bot::new(name.clone(), OTHER_TOKEN.to_owned().into(), url, NO_LIMITS).unwrap();
@@ -76,11 +76,11 @@ impl World {
 
     /// Chosen limits at both sides.
     pub async fn with(on: On, limits: Limits, options: Options) -> Self {
-        Self::tuned(on, limits, options, |_| ()).await
+        Self::tuned(on, Role::All, limits, options, |_| {}).await
     }
 
-    /// The same with other settings.
-    pub async fn tuned(on: On, limits: Limits, options: Options, tune: impl FnOnce(&mut Settings)) -> Self {
+    /// A process of any role with other settings.
+    pub async fn tuned(on: On, role: Role, limits: Limits, options: Options, tune: impl FnOnce(&mut Settings)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).unwrap();
@@ -102,6 +102,7 @@ impl World {
             bots: [(name, Arc::new(bot))].into(),
             api_keys: Vec::new(),
             body_limit: 20 << 20,
+            bot_api_patience: Duration::from_secs(50),
             window: 1000,
             max_attempts: 4,
             grace_period: Duration::from_secs(10),
@@ -111,7 +112,7 @@ impl World {
             log_format: LogFormat::Text,
         };
         tune(&mut settings);
-        let (api, stop, serving) = launch(&settings);
+        let (api, stop, serving) = launch(&settings, role);
         let world = Self { sandbox, client: Client::new(), api, settings, stop, serving, _folder: folder };
         world.until("ready", async || world.get("/readyz").await.status() == 200).await;
         world
@@ -121,7 +122,7 @@ impl World {
     pub async fn restart(&mut self) {
         self.stop.cancel();
         (&mut self.serving).await.unwrap().unwrap();
-        (self.api, self.stop, self.serving) = launch(&self.settings);
+        (self.api, self.stop, self.serving) = launch(&self.settings, Role::All);
         self.until("ready", async || self.get("/readyz").await.status() == 200).await;
     }
 
@@ -234,11 +235,12 @@ pub fn lenient() -> Options {
     Options { limits: None, pace_uploads: false, bots: Bots::Only(tokens.into()), ..Options::default() }
 }
 
-fn launch(settings: &Settings) -> (String, CancellationToken, JoinHandle<anyhow::Result<()>>) {
+/// Runs a process; returns its address, what stops it, and its end.
+pub fn launch(settings: &Settings, role: Role) -> (String, CancellationToken, JoinHandle<anyhow::Result<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let api = format!("http://{}", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(app::serve(settings.clone(), Role::All, listener, stop.clone().cancelled_owned()));
+    let serving = tokio::spawn(app::serve(settings.clone(), role, listener, stop.clone().cancelled_owned()));
     (api, stop, serving)
 }
 
