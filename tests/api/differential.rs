@@ -22,7 +22,20 @@ const AT_ONCE: usize = 8;
 const SELECTION: usize = 6;
 
 /// What differs by design: the beginning of the names of requests, and why.
-const DELIBERATE: &[(&str, &str)] = &[];
+const DELIBERATE: &[(&str, &str)] = &[
+    ("photo to the chat -9000000301", MIGRATED),
+    ("text to the chat -9000000301", MIGRATED),
+    ("album to the chat -9000000301", MIGRATED),
+    ("action to the chat -9000000301", MIGRATED),
+    ("a picture called \"\"", NAMED),
+    ("a picture called \"photo\"", NAMED),
+    ("a picture called \"photo.webp\"", NAMED),
+    ("a picture called \"photo.txt\"", NAMED),
+    ("a picture called \".jpg\"", NAMED),
+];
+const MIGRATED: &str = "a chat that has moved is followed, as the queue promises; Telegram would only tell where to";
+const NAMED: &str =
+    "a picture is told by its bytes, not by the name that a client gives it, and sent under a fitting one";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn embedded_answers_as_the_bot_api_does() {
@@ -80,7 +93,10 @@ impl Side {
         let mut side = Self { client: Client::new(), url, sandbox, gaps: vec![("@TOKEN@", TOKEN.into())] };
         let file = |name: &'static str| {
             let path = format!("{}/tests/clients/media/{name}", env!("CARGO_MANIFEST_DIR"));
-            Part::bytes(std::fs::read(path).unwrap()).file_name(name)
+            let mut bytes = std::fs::read(path).unwrap();
+            // Unlike any that the corpus uploads, whose names and lengths the sandbox would remember.
+            bytes.push(0);
+            Part::bytes(bytes).file_name(name)
         };
         for (gap, kind, name) in [
             ("@PHOTO@", "Photo", "photo.jpg"),
