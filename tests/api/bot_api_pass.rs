@@ -50,22 +50,22 @@ async fn recorder(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
     (url, heard)
 }
 
-/// A request with its body, by its Content-Length or its last chunk.
+/// A request with its body, by its Content-Length; bytes that are no text become one question mark each.
 async fn whole_request(socket: &mut TcpStream) -> String {
     let mut text = String::new();
     let mut piece = vec![0; 65_536];
     loop {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let head = head.to_ascii_lowercase();
-            let length =
-                head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse::<usize>().ok());
-            let chunked = head.contains("transfer-encoding");
-            if chunked && body.ends_with("0\r\n\r\n") || !chunked && body.len() >= length.unwrap_or(0) {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
+            if body.len() >= length.unwrap_or(0) {
                 return text;
             }
         }
         match socket.read(&mut piece).await {
-            Ok(read @ 1..) => text += &String::from_utf8_lossy(&piece[..read]).replace('\u{fffd}', "?"),
+            Ok(read @ 1..) => {
+                text.extend(piece[..read].iter().map(|b| if b.is_ascii() { char::from(*b) } else { '?' }));
+            }
             _ => return text,
         }
     }
@@ -137,7 +137,7 @@ async fn downloads_are_streamed_with_range_and_length_and_any_spelling_of_their_
         let wanted = format!("get /file/bot{TOKEN}/documents/file_3.txt http/1.1\r\n").to_ascii_lowercase();
         assert!(request.starts_with(&wanted) && request.contains("range: bytes=2-5"), "{request}");
     }
-    for path in ["..%2Fbot/x", "a/%2e%2e/b"] {
+    for path in ["..%2Fbot/x", "a%2F..%2Fb"] {
         let response = world.get(&format!("/file/bot{OURS}/{path}")).await;
         assert_eq!(response.status(), 404);
     }
@@ -170,9 +170,9 @@ async fn a_server_that_is_away_is_a_bad_gateway_without_its_address() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inline_results_name_images_by_their_digest() {
-    const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 81\r\nConnection: close\r\n\r\n\
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 83\r\nConnection: close\r\n\r\n\
                           {\"ok\":true,\"result\":{\"message_id\":5,\"photo\":[{\"file_id\":\"THE-ID-OF-THE-PICTURE\"}]}}";
-    assert_eq!(ANSWER.split("\r\n\r\n").nth(1).unwrap().len(), 81);
+    assert_eq!(ANSWER.split("\r\n\r\n").nth(1).unwrap().len(), 83);
     let (upstream, heard) = recorder(ANSWER).await;
     let world = before(&upstream).await;
     let form = Form::new().text("chat_id", "7").part("photo", Part::bytes(png(1)).file_name("a.png"));

@@ -81,7 +81,7 @@ async fn a_caller_that_hangs_up_does_not_cancel_the_delivery(on: On) {
 
 async fn a_bot_that_telegram_refuses_is_told_so_in_telegrams_words(on: On) {
     let world = impatient(on, NO_LIMITS, 2).await;
-    world.fault(100, json!({"kind": "unauthorized"}));
+    world.fault(100, json!("unauthorized"));
     let params = json!({"chat_id": 7, "photo": "https://example.com/a.png"});
     let (status, body) = read(world.bot(Method::POST, "sendPhoto").json(&params).send().await.unwrap()).await;
     assert_eq!((status, &body["description"]), (401, &json!("Unauthorized")), "{body}");
@@ -90,7 +90,7 @@ async fn a_bot_that_telegram_refuses_is_told_so_in_telegrams_words(on: On) {
 
 async fn what_may_have_been_sent_is_not_called_unsent(on: On) {
     let world = impatient(on, NO_LIMITS, 2).await;
-    world.fault(100, json!({"kind": "not_json"}));
+    world.fault(100, json!("not_json"));
     let params = json!({"chat_id": 7, "photo": "https://example.com/a.png"});
     let (status, body) = read(world.bot(Method::POST, "sendPhoto").json(&params).send().await.unwrap()).await;
     assert_eq!(status, 500, "{body}");

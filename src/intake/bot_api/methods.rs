@@ -60,15 +60,10 @@ pub fn canonical(name: &str) -> String {
     known.unwrap_or(name).to_owned()
 }
 
-/// Whether it is known to belong in the queue.
-pub fn is_known(name: &str) -> bool {
-    QUEUED.contains(&name)
-}
-
 /// Whether calls of this method go through the queue.
 pub fn is_queued(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    is_known(name) || lower != DRAFT && PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
+    QUEUED.contains(&name) || lower != DRAFT && PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
 }
 
 /// Whether its results may name files of ours.

@@ -135,10 +135,18 @@ impl Desk<'_> {
         if method.is_empty() || !methods::is_name(&method) {
             return Err(unknown());
         }
-        if methods::is_queued(&method)
-            && let Some(chat_id) = chat(&method, &arguments)?
-        {
-            return self.deliver(bot, method, chat_id, arguments).await.map(|result| reply::ok(&result));
+        if methods::is_queued(&method) {
+            match chat(&arguments) {
+                Ok(chat_id) => {
+                    let result = self.deliver(bot, method, chat_id, arguments).await?;
+                    return Ok(reply::ok(&result));
+                }
+                // Telegram refuses it in its own words and order, unless files would have to travel for that.
+                Err(refused) if !arguments.files.is_empty() && !is_addressed_otherwise(&arguments) => {
+                    return Err(refused);
+                }
+                Err(_) => {}
+            }
         }
         if methods::is_inline(&method) {
             let (media, id) = (self.shared.media.clone(), bot.id);
@@ -177,14 +185,15 @@ impl Desk<'_> {
     }
 }
 
-/// The chat that a call goes to, or `None` if it is addressed in another way.
-fn chat(method: &str, arguments: &Arguments) -> Result<Option<ChatId>, Fault> {
-    match arguments.text("chat_id") {
-        Some(text) => text.trim().parse().map(Some).map_err(|_| Fault::bad("chat not found")),
-        None if ["inline_message_id", "user_id"].iter().any(|name| arguments.text(name).is_some()) => Ok(None),
-        None if methods::is_known(method) => Err(Fault::bad("chat_id is empty")),
-        None => Ok(None),
-    }
+/// The chat that a call goes to.
+fn chat(arguments: &Arguments) -> Result<ChatId, Fault> {
+    let text = arguments.text("chat_id").ok_or_else(|| Fault::bad("chat_id is empty"))?;
+    text.trim().parse().map_err(|_| Fault::bad("chat not found"))
+}
+
+/// Whether a call needs no chat.
+fn is_addressed_otherwise(arguments: &Arguments) -> bool {
+    ["inline_message_id", "user_id"].iter().any(|name| arguments.text(name).is_some())
 }
 
 /// Other verbs get a 501 without a body (Bot API server).
