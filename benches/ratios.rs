@@ -130,6 +130,8 @@ fn notification(n: usize) -> Notification {
         expires_at: accepted_at.plus(Duration::from_secs(3600)),
         tags: Vec::new(),
         attempts: 0,
+        reply_to: None,
+        then: Vec::new(),
     }
 }
 

@@ -6,8 +6,8 @@ mod watch;
 
 use crate::adapters::telegram::Telegram;
 use crate::delivery::{Courier, Desk};
-use crate::intake::http::{self, HttpState};
-use crate::intake::{Intake, Spool};
+use crate::intake::http::{self, Door, HttpState};
+use crate::intake::{Intake, Parts, Spool};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use anyhow::Context;
@@ -33,6 +33,9 @@ pub enum Role {
 /// How long requests are still taken after `/readyz` has said no, so that whoever sends them can hear it.
 const DRAIN: Duration = Duration::from_secs(1);
 
+/// How long the HTTP server has to begin with what it has accepted before it is told to stop: it would forget that.
+const SETTLE: Duration = Duration::from_millis(100);
+
 /// The least time for writing what waits for the ledger.
 const FLUSH: Duration = Duration::from_secs(3);
 
@@ -49,9 +52,16 @@ pub async fn serve(
     let metrics = Arc::new(Metrics::new());
     let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
     let engine = Engine::open(&settings).await?;
+    let halt = CancellationToken::new();
+    tokio::spawn(sweeper::sweep_spool(spool.clone(), halt.clone()));
     let (ready, is_ready) = tokio::sync::watch::channel(false);
-    let intake =
-        Arc::new(Intake::new(spool, engine.blobs.clone(), engine.acceptor.clone(), metrics.clone(), settings.clone()));
+    let parts = Parts {
+        blobs: engine.blobs.clone(),
+        acceptor: engine.acceptor.clone(),
+        switchboard: engine.switchboard.clone(),
+        ledger: engine.ledger.clone(),
+    };
+    let intake = Arc::new(Intake::new(spool, parts, metrics.clone(), settings.clone()));
     let state = HttpState {
         intake,
         ledger: engine.ledger.clone(),
@@ -62,11 +72,11 @@ pub async fn serve(
         settings: settings.clone(),
         ready: is_ready,
     };
+    let door = Door::at(&listener).context("watch the port")?;
     let server = http::serve(listener, state, role != Role::Worker).context("start the HTTP server")?;
     let server_handle = server.handle();
     let mut serving = tokio::spawn(server);
 
-    let halt = CancellationToken::new();
     let mut couriers = JoinSet::new();
     if role != Role::Api {
         let messenger = Arc::new(Telegram::new(settings.bots.clone()).context("start the HTTP client")?);
@@ -78,6 +88,7 @@ pub async fn serve(
                 media: engine.media.clone(),
                 blobs: engine.blobs.clone(),
                 messenger: messenger.clone(),
+                switchboard: engine.switchboard.clone(),
                 metrics: metrics.clone(),
                 max_attempts: settings.max_attempts,
             };
@@ -86,6 +97,7 @@ pub async fn serve(
         tokio::spawn(sweeper::run(engine.clone(), settings.clone(), halt.clone()));
         engine.watch_buried(metrics.clone(), halt.clone());
     }
+    engine.take_over_journal(halt.clone());
     tokio::spawn(watch::run(engine.clone(), metrics.clone(), halt.clone()));
     ready.send_replace(true);
 
@@ -106,8 +118,14 @@ pub async fn serve(
     halt.cancel();
     let http = async {
         tokio::time::sleep(DRAIN).await;
+        server_handle.pause().await;
+        let gone = CancellationToken::new();
+        let turning_away = tokio::spawn(door.turn_away(gone.clone()));
+        tokio::time::sleep(SETTLE).await;
         // Idle connections are not waited for beyond the grace period.
         let _ = tokio::time::timeout_at(deadline, server_handle.stop(true)).await;
+        gone.cancel();
+        let _ = turning_away.await;
     };
     let ((), late) = tokio::join!(http, finish(couriers));
     if late > 0 {

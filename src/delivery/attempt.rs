@@ -12,10 +12,10 @@ use crate::domain::{
     Attempt, AttemptOutcome, ChatId, Delivery, Failure, FailureClass, MediaSource, Notification, Settlement, Status,
     Timestamp,
 };
-use crate::ports::{Begin, Blobs, FileKey, Ledger, MediaIndex, Messenger, Queue, Receipt};
+use crate::ports::{Begin, Blobs, FileIds, FileKey, Ledger, MediaIndex, Messenger, Queue, Receipt, Switchboard};
 use crate::settings::Bot;
 use crate::telemetry::Metrics;
-use books::{complete, count, write_down};
+use books::{complete, count, hand_on, write_down};
 use request::{Unprepared, Used, prepare};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub struct Desk {
     pub blobs: Arc<dyn Blobs>,
     /// The way out.
     pub messenger: Arc<dyn Messenger>,
+    /// The way back to callers that wait.
+    pub switchboard: Arc<dyn Switchboard>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How many attempts that got an answer, or may have, before a passing fault becomes a failure.
@@ -50,10 +52,10 @@ pub struct Desk {
 pub struct Report {
     /// What happens to the notification.
     pub next: Step,
-    /// The file_id that is good now for the notification's image.
-    pub file_id: Option<String>,
-    /// The remembered file_id that was refused.
-    pub refused_file_id: Option<String>,
+    /// The file_ids that are good now for the notification's images.
+    pub file_ids: FileIds,
+    /// The remembered file_ids of which one was refused: which one, Telegram does not say.
+    pub refused: FileIds,
     /// What it says about Telegram as a whole.
     pub weather: Weather,
 }
@@ -86,12 +88,18 @@ pub enum Weather {
     Untold,
 }
 
-/// The image of a notification, if it has one whose bytes we hold.
-pub fn image_of(bot: &Bot, notification: &Notification) -> Option<(FileKey, u64)> {
-    notification.call.media.iter().find_map(|media| match media.source {
-        MediaSource::Blob { sha256, size } => Some((FileKey { bot_id: bot.id, kind: media.kind, sha256 }, size)),
-        _ => None,
-    })
+/// The images of a notification whose bytes we hold and that need to be uploaded once only: each once, with its size.
+pub fn images_of(bot: &Bot, notification: &Notification) -> Vec<(FileKey, u64)> {
+    let reusable = notification.call.media.iter().filter(|media| media.kind.is_reusable());
+    let mut images: Vec<_> = reusable
+        .filter_map(|media| match media.source {
+            MediaSource::Blob { sha256, size } => Some((FileKey { bot_id: bot.id, kind: media.kind, sha256 }, size)),
+            _ => None,
+        })
+        .collect();
+    images.sort_unstable();
+    images.dedup();
+    images
 }
 
 /// Whether the bot is still ours.
@@ -116,20 +124,20 @@ pub struct Errand<'a> {
 }
 
 impl Errand<'_> {
-    /// Makes the attempt. `file_id`: the one to use for its image, if the courier knows one.
-    pub async fn run(mut self, file_id: Option<String>, standing: Standing) -> Report {
+    /// Makes the attempt. `known`: the file_ids that the courier has for its images.
+    pub async fn run(mut self, known: FileIds, standing: Standing) -> Report {
         let (at, started) = (Timestamp::now(), tokio::time::Instant::now());
         if let Some(report) = self.begin(at).await {
             return report;
         }
         if self.notification.expires_at <= at {
-            return self.end(Status::Expired, None, None).await;
+            return self.end(Settlement::of(Status::Expired, at)).await;
         }
-        let (request, used) = match prepare(self.desk, self.notification, file_id).await {
+        let (request, used) = match prepare(self.desk, self.notification, known).await {
             Ok(prepared) => prepared,
             Err(Unprepared::Gone) => {
-                let failure = failed(FailureClass::Content, "the image is no longer held here: send it again");
-                return self.end(Status::Failed, None, Some(failure)).await;
+                let failure = failure(FailureClass::Content, "the image is no longer held here: send it again");
+                return self.end(failed(failure)).await;
             }
             Err(Unprepared::Away(reason)) => return self.put_off(&reason).await,
         };
@@ -139,11 +147,11 @@ impl Errand<'_> {
             return Report::quiet(Step::NotBegun);
         }
         let result = self.desk.messenger.call(request).await;
-        let judgement = classify(&result, used.remembered.is_some());
+        let judgement = classify(result, !used.remembered.is_empty());
         let record = Attempt {
             at,
             duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            uploaded: used.upload.is_some(),
+            uploaded: used.bytes.is_some(),
             outcome: outcome(&judgement.verdict),
             error_code: judgement.error_code,
             reason: judgement.reason.clone(),
@@ -153,11 +161,16 @@ impl Errand<'_> {
         self.conclude(record, judgement, used).await
     }
 
-    /// Says that its time is over, unless it may have been sent.
-    pub async fn expire(mut self) {
+    /// Says that its time is over, unless it may have been sent. `turn`: when it would have been sent.
+    pub async fn expire(mut self, turn: Timestamp) {
         loop {
-            match self.begin(Timestamp::now()).await {
-                None => break drop(self.end(Status::Expired, None, None).await),
+            let now = Timestamp::now();
+            let next_attempt_at = self.notification.reply_to.is_some().then_some(turn);
+            match self.begin(now).await {
+                None => {
+                    self.end(Settlement { next_attempt_at, ..Settlement::of(Status::Expired, now) }).await;
+                    break;
+                }
                 Some(Report { next: Step::NotBegun, .. }) => {
                     tokio::time::sleep(retry::backoff(4, fastrand::f64())).await;
                 }
@@ -168,7 +181,7 @@ impl Errand<'_> {
 
     /// Says that it has crashed its courier too often.
     pub async fn bury(self, words: &str) {
-        self.end(Status::Failed, None, Some(failed(FailureClass::Buried, words))).await;
+        self.end(failed(failure(FailureClass::Buried, words))).await;
     }
 
     /// Marks the start, unless there is nothing to start.
@@ -180,11 +193,12 @@ impl Errand<'_> {
                 self.desk.metrics.attempts.with_label_values(&[self.desk.bot.name.as_str(), "ambiguous"]).inc();
                 let words = "cut off before its end was seen; it may have been sent";
                 if self.notification.delivery == Delivery::AtMostOnce {
-                    return Some(self.end(Status::Unknown, None, Some(failed(FailureClass::Ambiguous, words))).await);
+                    let failure = Some(failure(FailureClass::Ambiguous, words));
+                    return Some(self.end(Settlement { failure, ..Settlement::of(Status::Unknown, at) }).await);
                 }
                 if cut_offs >= CUT_OFFS {
                     let words = format!("cut off {cut_offs} times by the end of its courier; it may be what ends it");
-                    return Some(self.end(Status::Failed, None, Some(failed(FailureClass::Buried, &words))).await);
+                    return Some(self.end(failed(failure(FailureClass::Buried, &words))).await);
                 }
                 None
             }
@@ -207,9 +221,8 @@ impl Errand<'_> {
         Report::quiet(Step::NotBegun)
     }
 
-    /// Writes a final status down, without an answer of Telegram.
-    async fn end(&self, status: Status, attempt: Option<Attempt>, failure: Option<Failure>) -> Report {
-        let settlement = Settlement { attempt, failure, ..Settlement::of(status, Timestamp::now()) };
+    /// Writes a final status down.
+    async fn end(&self, settlement: Settlement) -> Report {
         complete(self.desk, self.notification, self.receipt, &settlement).await;
         Report::quiet(Step::Done)
     }
@@ -219,18 +232,32 @@ impl Errand<'_> {
         let words = judgement.reason.clone().unwrap_or_default();
         let failure = |class| Failure { class, error_code: judgement.error_code, description: words.clone() };
         let mut report = Report { weather: weather(&judgement), ..Report::quiet(Step::Done) };
-        report.file_id = used.remembered.clone();
+        let end = |status, class, record| Settlement {
+            attempt: Some(record),
+            failure: Some(failure(class)),
+            ..Settlement::of(status, Timestamp::now())
+        };
         let (status, step) = match judgement.verdict {
-            Verdict::Sent { message_id, file_id } => {
-                report.file_id = self.sent(record, message_id, file_id, used).await;
+            Verdict::Sent { message_id, file_ids } => {
+                let done_already = judgement.reason.is_some().then(|| failure(FailureClass::Request));
+                let settlement = Settlement {
+                    attempt: Some(record),
+                    message_id,
+                    failure: done_already.filter(|_| self.notification.reply_to.is_some()),
+                    result: judgement.result.filter(|_| self.notification.reply_to.is_some()),
+                    ..Settlement::of(Status::Sent, Timestamp::now())
+                };
+                report.file_ids = self.sent(settlement, file_ids, used).await;
                 return report;
             }
             Verdict::Permanent(class) => {
-                self.end(Status::Failed, Some(record), Some(failure(class))).await;
+                report.file_ids = used.remembered;
+                self.end(end(Status::Failed, class, record)).await;
                 return report;
             }
             Verdict::Ambiguous if self.notification.delivery == Delivery::AtMostOnce => {
-                self.end(Status::Unknown, Some(record), Some(failure(FailureClass::Ambiguous))).await;
+                report.file_ids = used.remembered;
+                self.end(end(Status::Unknown, FailureClass::Ambiguous, record)).await;
                 return report;
             }
             Verdict::FloodWait(wait) => {
@@ -240,11 +267,10 @@ impl Errand<'_> {
             }
             Verdict::Migrated(to) => (Status::Retrying, Step::Migrated(ChatId::Id(to))),
             Verdict::FileIdRefused => {
-                if let (Some(key), Some(id)) = (&used.key, &used.remembered) {
+                for (key, id) in &used.remembered {
                     let _ = self.desk.media.evict(key, id).await;
                 }
-                report.file_id = None;
-                report.refused_file_id = used.remembered.clone();
+                report.refused = used.remembered.clone();
                 self.notification.attempts += 1;
                 (Status::Retrying, Step::Again(Duration::ZERO))
             }
@@ -259,8 +285,11 @@ impl Errand<'_> {
                 (Status::Retrying, Step::Again(retry::backoff(self.notification.attempts, fastrand::f64())))
             }
         };
+        if report.refused.is_empty() {
+            report.file_ids = used.remembered;
+        }
         if self.notification.attempts >= self.desk.max_attempts {
-            self.end(Status::Failed, Some(record), Some(failure(FailureClass::Exhausted))).await;
+            self.end(end(Status::Failed, FailureClass::Exhausted, record)).await;
             return report;
         }
         if let Step::Migrated(to) = &step {
@@ -278,27 +307,21 @@ impl Errand<'_> {
         Report { next: step, ..report }
     }
 
-    /// Writes down that it was sent; returns the file_id that is good now.
-    async fn sent(
-        &self,
-        record: Attempt,
-        message_id: Option<i64>,
-        file_id: Option<String>,
-        used: Used,
-    ) -> Option<String> {
+    /// Writes down that it was sent, after what follows it has been queued; returns the file_ids that are good now.
+    async fn sent(&self, settlement: Settlement, file_ids: Vec<Option<String>>, used: Used) -> FileIds {
         let mut known = used.remembered;
-        if let (Some(key), Some(id), true) = (&used.key, &file_id, used.upload.is_some()) {
-            // Lost, it costs one more upload.
-            let _ = self.desk.media.keep(key, id).await;
-            known = Some(id.clone());
+        for (key, message) in used.uploaded {
+            if let Some(id) = file_ids.get(message).cloned().flatten() {
+                // Lost, it costs one more upload.
+                let _ = self.desk.media.keep(&key, &id).await;
+                known.insert(key, id);
+            }
         }
-        let settlement = Settlement {
-            attempt: Some(record),
-            message_id,
-            file_id: file_id.or_else(|| known.clone()),
-            ..Settlement::of(Status::Sent, Timestamp::now())
-        };
-        complete(self.desk, self.notification, self.receipt, &settlement).await;
+        if let Some(next) = self.notification.successor(settlement.message_id) {
+            hand_on(self.desk, &next).await;
+        }
+        let file_id = file_ids.into_iter().next().flatten().or_else(|| known.values().next().cloned());
+        self.end(Settlement { file_id, ..settlement }).await;
         known
     }
 }
@@ -325,12 +348,16 @@ fn outcome(verdict: &Verdict) -> AttemptOutcome {
     }
 }
 
-fn failed(class: FailureClass, description: &str) -> Failure {
+fn failure(class: FailureClass, description: &str) -> Failure {
     Failure { class, error_code: None, description: description.to_owned() }
+}
+
+fn failed(failure: Failure) -> Settlement {
+    Settlement { failure: Some(failure), ..Settlement::of(Status::Failed, Timestamp::now()) }
 }
 
 impl Report {
     fn quiet(next: Step) -> Self {
-        Self { next, file_id: None, refused_file_id: None, weather: Weather::Untold }
+        Self { next, file_ids: FileIds::new(), refused: FileIds::new(), weather: Weather::Untold }
     }
 }

@@ -15,8 +15,8 @@ pub enum Verdict {
     Sent {
         /// Its number (of the first, for an album).
         message_id: Option<i64>,
-        /// The file_id of its largest size, whichever kind of file Telegram made of it.
-        file_id: Option<String>,
+        /// The file_id of each message, of its largest size, whichever kind of file Telegram made of it.
+        file_ids: Vec<Option<String>>,
     },
     /// Wait so long, then the same request.
     FloodWait(Duration),
@@ -47,6 +47,8 @@ pub struct Judgement {
     pub error_code: Option<u16>,
     /// Telegram's words, or what happened on the way to it.
     pub reason: Option<String>,
+    /// Telegram's result as it came, of a success.
+    pub result: Option<Value>,
 }
 
 /// Telegram's words in a record are cut to this many characters.
@@ -57,7 +59,7 @@ const UNNAMED_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 /// Says what a result means. `by_remembered_id`: it was sent by a file_id of ours, for which we hold the bytes.
-pub fn classify(result: &Result<Answer, CallError>, by_remembered_id: bool) -> Judgement {
+pub fn classify(result: Result<Answer, CallError>, by_remembered_id: bool) -> Judgement {
     match result {
         Err(error) => {
             let verdict = match error {
@@ -65,14 +67,14 @@ pub fn classify(result: &Result<Answer, CallError>, by_remembered_id: bool) -> J
                 CallError::MaybeSent(_) => Verdict::Ambiguous,
                 CallError::Content(_) => Verdict::Unreadable,
             };
-            Judgement { verdict, error_code: None, reason: Some(cut(&error.to_string())) }
+            Judgement { verdict, error_code: None, reason: Some(cut(&error.to_string())), result: None }
         }
         Ok(answer) => judge(answer, by_remembered_id),
     }
 }
 
-fn judge(answer: &Answer, by_remembered_id: bool) -> Judgement {
-    let Some(reply) = &answer.reply else {
+fn judge(mut answer: Answer, by_remembered_id: bool) -> Judgement {
+    let Some(mut reply) = answer.reply.take() else {
         let verdict = match answer.status {
             // A success that cannot be read was a success.
             200..300 => Verdict::Ambiguous,
@@ -85,24 +87,22 @@ fn judge(answer: &Answer, by_remembered_id: bool) -> Judgement {
             _ => Verdict::Permanent(FailureClass::Request),
         };
         let reason = format!("HTTP status {} without a Bot API answer", answer.status);
-        return Judgement { verdict, error_code: Some(answer.status), reason: Some(reason) };
+        return Judgement { verdict, error_code: Some(answer.status), reason: Some(reason), result: None };
     };
     if reply.ok {
-        let result = reply.result.as_ref().unwrap_or(&Value::Null);
-        let message = result.get(0).unwrap_or(result);
-        let message_id = message.get("message_id").and_then(Value::as_i64);
-        return Judgement {
-            verdict: Verdict::Sent { message_id, file_id: file_id(message) },
-            error_code: None,
-            reason: None,
-        };
+        let result = reply.result.take().unwrap_or_default();
+        let messages = result.as_array().map_or(std::slice::from_ref(&result), Vec::as_slice);
+        let message_id = messages.first().and_then(|message| message.get("message_id")).and_then(Value::as_i64);
+        let verdict = Verdict::Sent { message_id, file_ids: messages.iter().map(file_id).collect() };
+        return Judgement { verdict, error_code: None, reason: None, result: Some(result) };
     }
     let code = reply.error_code.unwrap_or(answer.status);
     let words = reply.description.as_deref().unwrap_or("(no description)");
     Judgement {
-        verdict: refusal(answer, reply, code, &words.to_lowercase(), by_remembered_id),
+        verdict: refusal(&answer, &reply, code, &words.to_lowercase(), by_remembered_id),
         error_code: Some(code),
         reason: Some(cut(words)),
+        result: None,
     }
 }
 
@@ -127,7 +127,7 @@ fn refusal(answer: &Answer, reply: &ApiReply, code: u16, words: &str, by_remembe
         403 => Verdict::Permanent(FailureClass::Recipient),
         413 => Verdict::Permanent(FailureClass::Content),
         500.. => Verdict::Ambiguous,
-        _ if has(NOT_MODIFIED) => Verdict::Sent { message_id: None, file_id: None },
+        _ if has(NOT_MODIFIED) => Verdict::Sent { message_id: None, file_ids: Vec::new() },
         _ if has(CONFIGURATION) => Verdict::Configuration,
         _ if has(TRANSIENT) => Verdict::Transient,
         _ if has(FILE_ID) && by_remembered_id => Verdict::FileIdRefused,
@@ -156,6 +156,8 @@ const TRANSIENT: &[&str] = &[
 
 const FILE_ID: &[&str] = &[
     "wrong file identifier/http url specified",
+    // The same, unmapped, of an item of an album.
+    "media_empty",
     "wrong remote file identifier specified",
     "invalid remote file identifier",
     "remote file identifier must be non-empty",
@@ -218,7 +220,8 @@ fn file_id(message: &Value) -> Option<String> {
     if let Some(sizes) = message.get("photo").and_then(Value::as_array) {
         return sizes.last().and_then(of);
     }
-    ["animation", "document", "video", "audio", "voice"].iter().find_map(|kind| message.get(kind).and_then(of))
+    const KINDS: [&str; 7] = ["animation", "document", "video", "audio", "voice", "video_note", "sticker"];
+    KINDS.iter().find_map(|kind| message.get(kind).and_then(of))
 }
 
 fn cut(text: &str) -> String {
@@ -237,7 +240,7 @@ mod tests {
 
     fn refused(code: u16, description: &str) -> Verdict {
         let body = json!({"ok": false, "error_code": code, "description": description});
-        classify(&answer(code, body), true).verdict
+        classify(answer(code, body), true).verdict
     }
 
     const RECIPIENT: Verdict = Permanent(FailureClass::Recipient);
@@ -327,16 +330,16 @@ mod tests {
     #[test]
     fn a_refused_file_id_of_the_callers_own_is_permanent() {
         let body = json!({"ok": false, "error_code": 400, "description": "Bad Request: wrong file identifier/HTTP URL specified"});
-        assert_eq!(classify(&answer(400, body), false).verdict, CONTENT);
+        assert_eq!(classify(answer(400, body), false).verdict, CONTENT);
     }
 
     #[test]
     fn parameters_come_before_words() {
         let flood = json!({"ok": false, "error_code": 400, "description": "?", "parameters": {"retry_after": 9}});
-        assert_eq!(classify(&answer(400, flood), false).verdict, FloodWait(Duration::from_secs(9)));
+        assert_eq!(classify(answer(400, flood), false).verdict, FloodWait(Duration::from_secs(9)));
         let moved = json!({"ok": false, "error_code": 400, "description": "Bad Request: group chat was upgraded to a supergroup chat",
             "parameters": {"migrate_to_chat_id": -1001234567890_i64}});
-        assert_eq!(classify(&answer(400, moved), false).verdict, Migrated(-1_001_234_567_890));
+        assert_eq!(classify(answer(400, moved), false).verdict, Migrated(-1_001_234_567_890));
     }
 
     #[test]
@@ -352,7 +355,7 @@ mod tests {
             (answer(302, Value::Null), Configuration),
         ];
         for (result, verdict) in cases {
-            assert_eq!(classify(&result, false).verdict, verdict);
+            assert_eq!(classify(result, false).verdict, verdict);
         }
     }
 
@@ -360,11 +363,12 @@ mod tests {
     fn the_largest_photo_is_the_last_and_other_media_are_found_too() {
         let photo =
             json!({"ok": true, "result": {"message_id": 7, "photo": [{"file_id": "small"}, {"file_id": "large"}]}});
-        let sent = |id, file: &str| Sent { message_id: Some(id), file_id: Some(file.to_owned()) };
-        assert_eq!(classify(&answer(200, photo), false).verdict, sent(7, "large"));
+        let sent = |id, file: &str| Sent { message_id: Some(id), file_ids: vec![Some(file.to_owned())] };
+        assert_eq!(classify(answer(200, photo), false).verdict, sent(7, "large"));
         let document = json!({"ok": true, "result": {"message_id": 8, "document": {"file_id": "doc"}}});
-        assert_eq!(classify(&answer(200, document), false).verdict, sent(8, "doc"));
+        assert_eq!(classify(answer(200, document), false).verdict, sent(8, "doc"));
         let album = json!({"ok": true, "result": [{"message_id": 9, "photo": [{"file_id": "x"}]}, {"message_id": 10}]});
-        assert_eq!(classify(&answer(200, album), false).verdict, sent(9, "x"));
+        let both = Sent { message_id: Some(9), file_ids: vec![Some("x".to_owned()), None] };
+        assert_eq!(classify(answer(200, album), false).verdict, both);
     }
 }

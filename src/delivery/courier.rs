@@ -11,7 +11,7 @@ use super::clock::Moment;
 use super::retry;
 use super::scheduler::{Finish, Next, Scheduler};
 use crate::domain::{Notification, NotificationId};
-use crate::ports::{Attendance, Delivered, Receipt};
+use crate::ports::{Attendance, Delivered, FileIds, Receipt};
 use remembered::Remembered;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use tracing::Instrument;
 /// How often expired ones are looked for among those that wait here.
 const ROUND: Duration = Duration::from_secs(1);
 /// A loop that stood still for so long may have been frozen while its bot got a new owner (a broker with a heartbeat of
-/// 5 s gives it away after 11 s): let the news of that arrive before anything is sent.
+/// 4 s gives it away after 8 to 12 s): let the news of that arrive before anything is sent.
 const STOOD_STILL: Duration = Duration::from_secs(7);
 const CATCH_UP: Duration = Duration::from_secs(2);
 
@@ -165,7 +165,7 @@ impl Courier {
             let Some(held) = self.held.get_mut(&dispatch.id) else {
                 let now = self.now();
                 self.scheduler.breaker.inconclusive();
-                self.scheduler.finish(now, dispatch.id, Finish::Skipped, None);
+                self.scheduler.finish(now, dispatch.id, Finish::Skipped, FileIds::new());
                 continue;
             };
             held.flying = true;
@@ -177,7 +177,7 @@ impl Courier {
             let standing = Standing { ownership: attendance.ownership.clone(), epoch: receipt.epoch };
             let attempt = async move {
                 let errand = Errand { desk: &desk, notification: &mut notification, receipt: &receipt, away };
-                let report = errand.run(dispatch.file_id, standing).await;
+                let report = errand.run(dispatch.file_ids, standing).await;
                 Ended { notification, receipt, report }
             };
             let handle = self.attempts.spawn(attempt.instrument(span));

@@ -11,7 +11,7 @@ use super::breaker::{Breaker, Gate};
 use super::clock::Moment;
 use super::uploads::{Admission, Uploads};
 use crate::domain::{ChatId, Lane, NotificationId};
-use crate::ports::FileKey;
+use crate::ports::{FileIds, FileKey};
 use crate::settings::Limits;
 use chat::Chat;
 use rate::Rate;
@@ -39,8 +39,8 @@ pub struct Ticket {
     pub lane: Lane,
     /// How many messages it makes.
     pub cost: u32,
-    /// The image it needs uploaded, unless a file_id is known: key and size in bytes.
-    pub image: Option<(FileKey, u64)>,
+    /// The images it needs uploaded, unless their file_ids are known: keys, each once, and sizes in bytes.
+    pub images: Vec<(FileKey, u64)>,
 }
 
 /// What became of a pushed ticket.
@@ -66,8 +66,8 @@ pub enum Next {
 pub struct Dispatch {
     /// Which.
     pub id: NotificationId,
-    /// The file_id to send it by, if one is known.
-    pub file_id: Option<String>,
+    /// The file_ids that are known for its images.
+    pub file_ids: FileIds,
     /// How long it waited here.
     pub waited: Duration,
 }
@@ -103,8 +103,8 @@ pub struct Scheduler {
     ready: [VecDeque<(ChatId, u64)>; 3],
     skipped: [u32; 3],
     waiting: BTreeMap<(Moment, u64), ChatId>,
-    /// What was dispatched, and whether it is the flight that others wait for.
-    flying: HashMap<NotificationId, (Ticket, bool)>,
+    /// What was dispatched, and the images for whose answer others may wait.
+    flying: HashMap<NotificationId, (Ticket, Vec<FileKey>)>,
     stamp: u64,
     prune_at: usize,
 }
@@ -164,11 +164,11 @@ impl Scheduler {
         }
     }
 
-    /// Ends one that was dispatched. `file_id`: the one its upload led to, or that the index had.
-    pub fn finish(&mut self, now: Moment, id: NotificationId, finish: Finish, file_id: Option<String>) {
-        let Some((ticket, lands)) = self.flying.remove(&id) else { return };
-        if let (Some((key, _)), true) = (&ticket.image, lands) {
-            for chat in self.uploads.land(key, file_id) {
+    /// Ends one that was dispatched. `file_ids`: those its uploads led to, or that the index had.
+    pub fn finish(&mut self, now: Moment, id: NotificationId, finish: Finish, mut file_ids: FileIds) {
+        let Some((ticket, landing)) = self.flying.remove(&id) else { return };
+        for key in landing {
+            for chat in self.uploads.land(&key, file_ids.remove(&key)) {
                 self.place(now, &chat);
             }
         }
@@ -207,6 +207,19 @@ impl Scheduler {
         let out = found.defer_all(now);
         self.place(now, chat);
         out
+    }
+
+    /// When a ticket would be sent, as far as can be told now: its place in its chat, the bot's pace, and what they must
+    /// wait for. It may be sooner if others are taken back, and later if more urgent ones come.
+    pub fn turn(&self, now: Moment, ticket: &Ticket) -> Moment {
+        let turn = self.chats.get(&ticket.chat).map_or(now, |chat| chat.turn(now, ticket));
+        let before: usize = self.ready[..=ticket.lane as usize].iter().map(VecDeque::len).sum();
+        let paced = self.rate.ready_at().max(now) + self.rate.interval() * u32::try_from(before).unwrap_or(u32::MAX);
+        let open = match self.breaker.ready_at() {
+            Gate::At(at) => at,
+            Gate::Open | Gate::UntilProbed => now,
+        };
+        turn.max(paced).max(open)
     }
 
     /// Takes one out that is not in flight, because it expired. Returns whether it was here.
@@ -259,34 +272,30 @@ impl Scheduler {
                 return None;
             }
         };
-        let mut file_id = None;
-        if let Some((key, size)) = head.image {
-            match self.uploads.admit(now, &key, size) {
-                Admission::Known(known) => file_id = Some(known),
-                Admission::Upload => self.uploads.start(now, key, size),
-                Admission::Flying => {
-                    chat.stamp = 0;
-                    self.uploads.wait_for(&key, name);
-                    return None;
-                }
-                Admission::Crowded => {
-                    chat.stamp = 0;
-                    self.uploads.wait_in_crowd(name);
-                    return None;
-                }
-                Admission::At(at) => {
-                    self.wait_until(at, name);
-                    return None;
-                }
+        let file_ids = match self.uploads.admit(now, &head.images) {
+            Admission::Go(known) => known,
+            Admission::Flying(key) => {
+                chat.stamp = 0;
+                self.uploads.wait_for(&key, name);
+                return None;
             }
-        }
+            Admission::Crowded => {
+                chat.stamp = 0;
+                self.uploads.wait_in_crowd(name);
+                return None;
+            }
+            Admission::At(at) => {
+                self.wait_until(at, name);
+                return None;
+            }
+        };
         let (ticket, since) = chat.take_head(now)?;
+        let landing = self.uploads.start(now, &ticket.images, &file_ids);
         self.rate.take(now, ticket.cost);
         self.breaker.start();
         self.count_lane(lane);
-        let dispatch = Dispatch { id: ticket.id, file_id, waited: now - since };
-        let lands = ticket.image.is_some() && dispatch.file_id.is_none();
-        self.flying.insert(ticket.id, (ticket, lands));
+        let dispatch = Dispatch { id: ticket.id, file_ids, waited: now - since };
+        self.flying.insert(ticket.id, (ticket, landing));
         Some(dispatch)
     }
 

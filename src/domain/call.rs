@@ -17,19 +17,32 @@ pub struct Call {
 }
 
 impl Call {
-    /// How many messages the call makes, and so how many tokens it costs: an album as many as it has items.
+    /// How many messages the call makes, and so how many tokens it costs: an album as many as it has items (the Bot API
+    /// server counts them singly), a chat action none.
     pub fn cost(&self) -> u32 {
-        match self.method.as_str() {
-            "sendMediaGroup" => u32::try_from(self.media.len().max(1)).unwrap_or(u32::MAX),
+        let items = |name| self.params.get(name).and_then(Value::as_array).map_or(1, |items| items.len().max(1));
+        let messages = match self.method.as_str() {
+            "sendMediaGroup" => items("media"),
+            "copyMessages" | "forwardMessages" => items("message_ids"),
+            "sendChatAction" => 0,
             _ => 1,
-        }
+        };
+        u32::try_from(messages).unwrap_or(u32::MAX)
+    }
+
+    /// Which of the messages that the call makes carries a medium: its place in the album, or 0.
+    pub fn message_of(&self, media: &Media) -> usize {
+        let name = media.reference();
+        let holds = |item: &Value| item.get("media").and_then(Value::as_str) == Some(&name);
+        let items = self.params.get("media").and_then(Value::as_array);
+        items.and_then(|items| items.iter().position(holds)).unwrap_or(0)
     }
 }
 
 /// One medium of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Media {
-    /// The parameter that carries it (`photo`), or the part's name behind `attach://`.
+    /// The parameter that carries it (`photo`), or the part's name behind an `attach://` in the parameters.
     pub field: String,
     /// What it is sent as; a file_id is good for one kind only (`bot-api.md` 2.3).
     pub kind: MediaKind,
@@ -37,6 +50,44 @@ pub struct Media {
     pub source: MediaSource,
     /// The name to upload it under. Telegram reads a photo's type off its extension, so it always has a fitting one.
     pub filename: String,
+}
+
+impl Media {
+    /// What names it within the parameters.
+    pub fn reference(&self) -> String {
+        format!("attach://{}", self.field)
+    }
+
+    /// Puts what stands for it (a file_id or a URL) in its place: where the parameters name it, else into the parameter
+    /// of its name.
+    pub fn place(&self, params: &mut Map<String, Value>, value: &str) {
+        let name = self.reference();
+        let mut placed = false;
+        let mut put = |found: &mut Value| {
+            if found.as_str() == Some(&name) {
+                *found = value.into();
+                placed = true;
+            }
+        };
+        for (key, found) in params.iter_mut() {
+            match found {
+                // In an album, or in the one medium of an edit.
+                Value::Array(items) if key == "media" => items.iter_mut().for_each(|item| members(item, &mut put)),
+                Value::Object(_) if key == "media" => members(found, &mut put),
+                _ if key == "caption" || key == "text" => {}
+                _ => put(found),
+            }
+        }
+        if !placed {
+            params.insert(self.field.clone(), value.into());
+        }
+    }
+}
+
+/// Does something to the members of an item of `media` that may name a file.
+fn members(item: &mut Value, put: &mut impl FnMut(&mut Value)) {
+    let Some(item) = item.as_object_mut() else { return };
+    item.iter_mut().filter(|(key, _)| *key != "caption").for_each(|(_, value)| put(value));
 }
 
 /// Where a medium comes from.
@@ -62,13 +113,103 @@ pub enum MediaSource {
 pub enum MediaKind {
     /// `sendPhoto`.
     Photo,
+    /// `sendDocument`.
+    Document,
+    /// `sendAnimation`.
+    Animation,
+    /// `sendVideo`.
+    Video,
+    /// `sendAudio`.
+    Audio,
+    /// `sendVoice`.
+    Voice,
+    /// `sendVideoNote`.
+    VideoNote,
+    /// `sendSticker`.
+    Sticker,
+    /// What belongs to another medium, or is of a kind that we do not know: a thumbnail, a cover. It has no file_id that
+    /// could be used again (Bot API), so it is uploaded every time.
+    Other,
 }
 
 impl MediaKind {
+    /// All kinds that have file_ids.
+    pub const REUSABLE: [MediaKind; 8] = [
+        Self::Photo,
+        Self::Document,
+        Self::Animation,
+        Self::Video,
+        Self::Audio,
+        Self::Voice,
+        Self::VideoNote,
+        Self::Sticker,
+    ];
+
     /// The name in keys and metrics, and of the parameter that carries it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Photo => "photo",
+            Self::Document => "document",
+            Self::Animation => "animation",
+            Self::Video => "video",
+            Self::Audio => "audio",
+            Self::Voice => "voice",
+            Self::VideoNote => "video_note",
+            Self::Sticker => "sticker",
+            Self::Other => "other",
         }
+    }
+
+    /// The kind of a parameter's name, or of the `type` of an InputMedia.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::REUSABLE.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Whether its file_id can be sent again.
+    pub fn is_reusable(self) -> bool {
+        self != Self::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn media(field: &str) -> Media {
+        let source = MediaSource::FileId("x".into());
+        Media { field: field.into(), kind: MediaKind::Photo, source, filename: String::new() }
+    }
+
+    fn call(method: &str, params: Value) -> Call {
+        let Value::Object(params) = params else { panic!("an object") };
+        Call { method: method.into(), params, media: Vec::new() }
+    }
+
+    #[test]
+    fn a_medium_is_placed_where_it_is_named_and_never_into_a_caption() {
+        let mut album = call(
+            "sendMediaGroup",
+            json!({"media": [
+                {"type": "photo", "media": "attach://a", "caption": "attach://a"},
+                {"type": "video", "media": "attach://b", "thumbnail": "attach://c"},
+            ], "caption": "attach://b"}),
+        );
+        assert_eq!([album.cost() as usize, album.message_of(&media("a")), album.message_of(&media("b"))], [2, 0, 1]);
+        media("a").place(&mut album.params, "ID-A");
+        media("b").place(&mut album.params, "ID-B");
+        let placed = json!({"media": [
+            {"type": "photo", "media": "ID-A", "caption": "attach://a"},
+            {"type": "video", "media": "ID-B", "thumbnail": "attach://c"},
+        ], "caption": "attach://b"});
+        assert_eq!(Value::Object(album.params), placed);
+
+        let mut edit = call("editMessageMedia", json!({"media": {"type": "photo", "media": "attach://a"}}));
+        media("a").place(&mut edit.params, "ID-A");
+        assert_eq!(Value::Object(edit.params), json!({"media": {"type": "photo", "media": "ID-A"}}));
+
+        let mut photo = call("sendPhoto", json!({"caption": "x"}));
+        media("photo").place(&mut photo.params, "ID");
+        assert_eq!(Value::Object(photo.params), json!({"caption": "x", "photo": "ID"}));
     }
 }

@@ -21,6 +21,11 @@ impl NotificationId {
         Self(Uuid::now_v7())
     }
 
+    /// The id right after this one, for what belongs to it and must not be overtaken by what comes later.
+    pub fn following(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128().wrapping_add(1)))
+    }
+
     /// The id with a given number, for tests and simulations; order follows the number.
     pub fn from_number(number: u128) -> Self {
         Self(Uuid::from_u128(number))

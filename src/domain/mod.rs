@@ -4,12 +4,14 @@ mod call;
 mod ids;
 mod image;
 mod notification;
+mod recipient;
 mod record;
 mod time;
 
 pub use call::{Call, Media, MediaKind, MediaSource};
 pub use ids::{BotName, ChatId, InvalidId, NotificationId, Sha256};
 pub use image::ImageFormat;
-pub use notification::{Delivery, Lane, Notification};
+pub use notification::{Delivery, FollowUp, Lane, Notification};
+pub use recipient::{Address, GroupName, PendingGroup, PhoneNumber, Recipient, RecipientSource, RecipientState};
 pub use record::{Attempt, AttemptOutcome, Failure, FailureClass, Record, Settlement, Status};
 pub use time::Timestamp;

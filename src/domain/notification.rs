@@ -2,6 +2,7 @@
 
 use super::{BotName, Call, ChatId, NotificationId, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// A notification on its way. Carries everything a courier needs, so that delivery goes on while the ledger is away.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,11 +34,40 @@ pub struct Notification {
     /// How many attempts have got an answer, or may have; rides along when the notification is deferred.
     #[serde(default)]
     pub attempts: u32,
+    /// The caller waits for the end, and this is where to tell it ([`crate::ports::Switchboard`]). Its patience ends at
+    /// `expires_at`: what cannot be sent by then is not kept until then, but given up at once.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reply_to: Option<String>,
+    /// What follows once it is sent, each in reply to the one before.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub then: Vec<FollowUp>,
+}
+
+/// What is sent after something else, in reply to it: the rest of a long caption.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FollowUp {
+    /// Its id from then on; told to the caller at acceptance.
+    pub id: NotificationId,
+    /// What to call.
+    pub call: Call,
 }
 
 impl Notification {
     /// The layout version that this program writes.
     pub const VERSION: u8 = 1;
+
+    /// The notification that follows this one, now that it is sent as that message. It is the same however often it is
+    /// asked for, so a courier that crashes in between does not send it twice.
+    pub fn successor(&self, message_id: Option<i64>) -> Option<Self> {
+        let (next, rest) = self.then.split_first()?;
+        let mut call = next.call.clone();
+        if let Some(message_id) = message_id {
+            let reply = json!({"message_id": message_id, "allow_sending_without_reply": true});
+            call.params.insert("reply_parameters".to_owned(), reply);
+        }
+        let then = rest.to_vec();
+        Some(Self { id: next.id, call, then, attempts: 0, send_at: None, reply_to: None, ..self.clone() })
+    }
 }
 
 /// The lane of a notification, named by `priority` in requests. Lower sorts first.
@@ -77,4 +107,46 @@ pub enum Delivery {
     AtLeastOnce,
     /// Stop and say `unknown`; the recipient may not see it.
     AtMostOnce,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Map, Value};
+
+    #[test]
+    fn what_follows_answers_what_it_follows_and_is_the_same_every_time() {
+        let text = |text: &str| Call {
+            method: "sendMessage".into(),
+            params: Map::from_iter([("text".to_owned(), Value::from(text))]),
+            media: Vec::new(),
+        };
+        let (id, now) = (NotificationId::new(), Timestamp::now());
+        let follows = |id, rest: &str| FollowUp { id, call: text(rest) };
+        let first = Notification {
+            v: Notification::VERSION,
+            id,
+            bot: BotName::default_bot(),
+            chat_id: ChatId::Id(5),
+            lane: Lane::Urgent,
+            delivery: Delivery::AtMostOnce,
+            call: text("first"),
+            accepted_at: now,
+            send_at: Some(now),
+            expires_at: now,
+            tags: vec!["a".into()],
+            attempts: 3,
+            reply_to: Some("here".into()),
+            then: vec![follows(id.following(), "second"), follows(id.following().following(), "third")],
+        };
+        let second = first.successor(Some(70)).unwrap();
+        assert_eq!(Some(&second), first.successor(Some(70)).as_ref());
+        assert_eq!((second.id, second.attempts, &second.reply_to, second.send_at), (id.following(), 0, &None, None));
+        assert_eq!((second.lane, second.delivery, second.accepted_at), (Lane::Urgent, Delivery::AtMostOnce, now));
+        assert_eq!(second.call.params["reply_parameters"]["message_id"], 70);
+        let third = second.successor(Some(71)).unwrap();
+        assert_eq!((third.call.params["text"].as_str(), third.then.len()), (Some("third"), 0));
+        assert_eq!(third.successor(Some(72)), None);
+        assert!(id < second.id && second.id < third.id, "they keep their order in the chat");
+    }
 }

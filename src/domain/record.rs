@@ -2,6 +2,7 @@
 
 use super::{Notification, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Everything the ledger knows about a notification.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,8 +19,12 @@ pub struct Record {
     pub file_id: Option<String>,
     /// Why it failed or is not known to have arrived.
     pub failure: Option<Failure>,
-    /// When the next attempt is due, while `retrying`.
+    /// When the next attempt is due, while `retrying`; of one that expired with its caller waiting, when its turn would
+    /// have come.
     pub next_attempt_at: Option<Timestamp>,
+    /// Telegram's result as it came, kept only for a caller that waits ([`Notification::reply_to`]).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub result: Option<Value>,
     /// The last change.
     pub updated_at: Timestamp,
 }
@@ -39,6 +44,7 @@ impl Record {
             file_id: None,
             failure: None,
             next_attempt_at: None,
+            result: None,
         }
     }
 }
@@ -274,11 +280,23 @@ pub struct Settlement {
     pub failure: Option<Failure>,
     /// See [`Record::next_attempt_at`]; replaces it.
     pub next_attempt_at: Option<Timestamp>,
+    /// See [`Record::result`]; `None` leaves it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub result: Option<Value>,
 }
 
 impl Settlement {
     /// A change of status alone.
     pub fn of(status: Status, at: Timestamp) -> Self {
-        Self { status, at, attempt: None, message_id: None, file_id: None, failure: None, next_attempt_at: None }
+        Self {
+            status,
+            at,
+            attempt: None,
+            message_id: None,
+            file_id: None,
+            failure: None,
+            next_attempt_at: None,
+            result: None,
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! A request that has been checked: whatever Telegram would refuse later and we can know now is refused here.
 
 use super::fields::{Fields, TAGS_LIMIT, invalid, is_message_number, parsed, too_many_tags};
-use super::photo::Photo;
+use super::order::{InputFile, Order, Piece};
 use super::refusal::{Code, Refusal};
 use super::spool::Upload;
-use crate::domain::{BotName, ChatId, Delivery, Lane, Timestamp};
+use crate::domain::{BotName, ChatId, Delivery, Lane, MediaKind, Timestamp};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub struct Draft {
     /// Where it goes.
     pub chat_id: ChatId,
     /// The image.
-    pub photo: Photo,
+    pub photo: InputFile,
     /// Everything else that is Telegram's, as the Bot API wants it.
     pub params: Map<String, Value>,
     /// Its lane.
@@ -73,7 +73,7 @@ impl Draft {
     ) -> Result<Self, Refusal> {
         let bot = bot(&mut fields, is_bot)?;
         let chat_id = chat_id(&mut fields)?;
-        let photo = Photo::read(&mut fields, upload)?;
+        let photo = InputFile::read(&mut fields, upload)?;
         let params = params(&mut fields)?;
         let lanes = Lane::ALL.map(|lane| (lane.as_str(), lane));
         let lane = fields.choice("priority", &lanes)?.unwrap_or_default();
@@ -82,15 +82,6 @@ impl Draft {
         let tags = tags(&mut fields)?;
         let (send_at, expires_at) = times(&mut fields, now)?;
         Ok(Self { bot, chat_id, photo, params, lane, delivery, tags, received_at: now, send_at, expires_at })
-    }
-
-    /// Refuses what has expired before it was received. Not part of [`Draft::read`]: the repetition of a request that
-    /// was accepted in time gets its answer all the same.
-    pub fn check_expiry(&self) -> Result<(), Refusal> {
-        match self.expires_at {
-            Some(at) if at <= self.received_at => Err(invalid("expires_at", "has passed already")),
-            _ => Ok(()),
-        }
     }
 
     /// The moment before which it is not sent, if that is still ahead.
@@ -103,14 +94,34 @@ impl Draft {
         self.expires_at.unwrap_or_else(|| self.due().unwrap_or(self.received_at).plus(DEFAULT_LIFE))
     }
 
+    /// What is to be done.
+    pub fn order(self) -> Order {
+        let (send_at, expires_at) = (self.due(), self.expiry());
+        let kind = MediaKind::Photo;
+        Order {
+            bot: self.bot,
+            chat_id: self.chat_id,
+            method: "sendPhoto".to_owned(),
+            params: self.params,
+            media: vec![Piece { field: kind.as_str().to_owned(), kind, input: self.photo, filename: None }],
+            lane: self.lane,
+            delivery: self.delivery,
+            tags: self.tags,
+            received_at: self.received_at,
+            send_at,
+            expires_at,
+            then: Vec::new(),
+        }
+    }
+
     /// The request as understood, the same for JSON and forms, whatever the order of its fields; without anything that
     /// was computed from the time of its arrival.
     pub fn canonical(&self) -> Value {
         let photo = match &self.photo {
-            Photo::Upload(upload) => json!({"sha256": upload.sha256()}),
-            Photo::Held(digest) => json!({"sha256": digest}),
-            Photo::Url(url) => json!({"url": url}),
-            Photo::FileId(file_id) => json!({"file_id": file_id}),
+            InputFile::Upload(upload) => json!({"sha256": upload.sha256()}),
+            InputFile::Held(digest) => json!({"sha256": digest}),
+            InputFile::Url(url) => json!({"url": url}),
+            InputFile::FileId(file_id) => json!({"file_id": file_id}),
         };
         json!({
             "bot": self.bot,

@@ -1,7 +1,7 @@
 //! The counter: what comes in is checked, its image stored under its digest, and handed to the engine.
 //!
-//! A face (the native HTTP API in [`http`], others later) reads a request into [`Fields`] and perhaps an [`Upload`],
-//! makes a [`Draft`] of them, and calls [`Intake::accept`]. Nothing outside [`http`] knows HTTP.
+//! A face reads a request and makes an [`Order`] of it: the native HTTP API in [`http`] by way of [`Fields`] and a
+//! [`Draft`]. All faces then call [`Intake::accept`], or [`Intake::deliver`] if their caller waits for the end.
 //!
 //! Order of effects: the image is durable before the notification that names it; a crash in between leaves an image
 //! without a notification, which is swept after its retention, never the reverse.
@@ -12,21 +12,24 @@ mod fields;
 pub mod http;
 mod image;
 mod json_stream;
+mod order;
 mod photo;
+pub mod recipient;
 mod refusal;
 mod spool;
+mod waiting;
 
 pub use draft::Draft;
 pub use fields::Fields;
 pub use json_stream::Splitter;
-pub use photo::Photo;
+pub use order::{InputFile, Order, Piece};
 pub use refusal::{Code, Refusal};
-pub use spool::{Spool, Upload, Writer};
+pub use spool::{FILE_LIMIT, PHOTO_LIMIT, Spool, Upload, Writer};
 
 use crate::domain::{
     BotName, Call, ImageFormat, Media, MediaKind, MediaSource, Notification, NotificationId, Record, Sha256,
 };
-use crate::ports::{Accepted, Acceptor, Blobs, Idempotency, Submission};
+use crate::ports::{Accepted, Acceptor, Blobs, Idempotency, Ledger, Outcome, Submission, Switchboard};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use futures_util::StreamExt;
@@ -40,11 +43,23 @@ const PUTS: usize = 4;
 /// The counter's clerk.
 pub struct Intake {
     spool: Spool,
-    blobs: Arc<dyn Blobs>,
-    acceptor: Arc<dyn Acceptor>,
+    parts: Parts,
     metrics: Arc<Metrics>,
     settings: Arc<Settings>,
     puts: Semaphore,
+}
+
+/// What the clerk works on.
+#[derive(Clone)]
+pub struct Parts {
+    /// Where bytes go.
+    pub blobs: Arc<dyn Blobs>,
+    /// Where notifications go.
+    pub acceptor: Arc<dyn Acceptor>,
+    /// Who tells how they ended.
+    pub switchboard: Arc<dyn Switchboard>,
+    /// Who knows how they ended.
+    pub ledger: Arc<dyn Ledger>,
 }
 
 /// What the caller is told about an accepted notification.
@@ -54,20 +69,15 @@ pub struct Receipt {
     pub accepted: Accepted,
     /// The bot.
     pub bot: BotName,
-    /// Digest and size of the image, if its bytes are with us; of a repetition only if they came along or are still held.
-    pub image: Option<(Sha256, u64)>,
+    /// Digest and size of its files, as far as their bytes are with us; of a repetition only if they came along or are
+    /// still held.
+    pub files: Vec<(Sha256, u64)>,
 }
 
 impl Intake {
     /// A clerk over the engine's parts.
-    pub fn new(
-        spool: Spool,
-        blobs: Arc<dyn Blobs>,
-        acceptor: Arc<dyn Acceptor>,
-        metrics: Arc<Metrics>,
-        settings: Arc<Settings>,
-    ) -> Self {
-        Self { spool, blobs, acceptor, metrics, settings, puts: Semaphore::new(PUTS) }
+    pub fn new(spool: Spool, parts: Parts, metrics: Arc<Metrics>, settings: Arc<Settings>) -> Self {
+        Self { spool, parts, metrics, settings, puts: Semaphore::new(PUTS) }
     }
 
     /// Where uploads are written to while they arrive.
@@ -80,92 +90,116 @@ impl Intake {
         self.settings.bots.contains_key(name)
     }
 
-    /// Stores the image, then the notification. `key` is the caller's idempotency key, unique over all callers.
-    /// When this returns, the notification is on stable storage, or it is refused.
-    pub async fn accept(&self, draft: Draft, key: Option<String>) -> Result<Receipt, Refusal> {
-        let idempotency = key.map(|key| Idempotency { key, fingerprint: fingerprint(&draft.canonical()) });
-        if let Err(refusal) = draft.check_expiry() {
-            return self.recall(draft, idempotency, refusal).await;
+    /// Stores the files, then the notification. When this returns, it is on stable storage, or it is refused.
+    pub async fn accept(&self, order: Order, idempotency: Option<Idempotency>) -> Result<Receipt, Refusal> {
+        self.take(NotificationId::new(), order, idempotency, None).await
+    }
+
+    /// Accepts, and waits for the end. The order's `expires_at` is the caller's patience: what cannot be sent by then
+    /// ends as expired, as soon as that is known. `None` as outcome: nobody can say yet. Dropping the future does not
+    /// cancel the delivery.
+    pub async fn deliver(&self, order: Order) -> Result<(NotificationId, Option<Outcome>), Refusal> {
+        let id = NotificationId::new();
+        let deadline = order.expires_at;
+        let listening = self.parts.switchboard.listen(id);
+        self.take(id, order, None, Some(listening.address)).await?;
+        let outcome = waiting::outcome(&*self.parts.ledger, id, listening.outcome, deadline).await;
+        Ok((id, outcome))
+    }
+
+    async fn take(
+        &self,
+        id: NotificationId,
+        order: Order,
+        idempotency: Option<Idempotency>,
+        reply_to: Option<String>,
+    ) -> Result<Receipt, Refusal> {
+        // The repetition of a request that was accepted in time gets its answer all the same.
+        if order.expires_at <= order.received_at {
+            return self.recall(order, idempotency, fields::invalid("expires_at", "has passed already")).await;
         }
-        let (source, format) = match self.store(&draft.photo).await {
-            Err(refusal) if refusal.code == Code::UnknownImage => {
-                return self.recall(draft, idempotency, refusal).await;
+        let mut media = Vec::with_capacity(order.media.len());
+        for piece in &order.media {
+            match self.store(piece).await {
+                Err(refusal) if refusal.code == Code::UnknownImage => {
+                    return self.recall(order, idempotency, refusal).await;
+                }
+                stored => media.push(stored?),
             }
-            stored => stored?,
-        };
-        let image = match &source {
-            MediaSource::Blob { sha256, size } => Some((*sha256, *size)),
+        }
+        let files = media.iter().filter_map(|media| match media.source {
+            MediaSource::Blob { sha256, size } => Some((sha256, size)),
             _ => None,
-        };
+        });
+        let files = files.collect();
         let notification = Notification {
             v: Notification::VERSION,
-            id: NotificationId::new(),
-            accepted_at: draft.received_at,
-            send_at: draft.due(),
-            expires_at: draft.expiry(),
-            bot: draft.bot,
-            chat_id: draft.chat_id,
-            lane: draft.lane,
-            delivery: draft.delivery,
-            call: Call {
-                method: "sendPhoto".to_owned(),
-                params: draft.params,
-                media: vec![Media {
-                    field: MediaKind::Photo.as_str().to_owned(),
-                    kind: MediaKind::Photo,
-                    source,
-                    filename: format.filename().to_owned(),
-                }],
-            },
-            tags: draft.tags,
+            id,
+            accepted_at: order.received_at,
+            send_at: order.send_at,
+            expires_at: order.expires_at,
+            bot: order.bot,
+            chat_id: order.chat_id,
+            lane: order.lane,
+            delivery: order.delivery,
+            call: Call { method: order.method, params: order.params, media },
+            tags: order.tags,
             attempts: 0,
+            reply_to,
+            then: order.then,
         };
         check_readable(&notification)?;
         let submission = Submission { notification, idempotency };
-        let accepted = self.acceptor.accept(&submission).await?;
+        let accepted = self.parts.acceptor.accept(&submission).await?;
         let Notification { bot, lane, .. } = submission.notification;
         if !accepted.replayed {
             self.metrics.accepted.with_label_values(&[bot.as_str(), lane.as_str()]).inc();
         }
-        Ok(Receipt { accepted, bot, image })
+        Ok(Receipt { accepted, bot, files })
     }
 
     /// Answers a repetition as the first time, though the request itself would be refused by now.
-    async fn recall(&self, draft: Draft, key: Option<Idempotency>, refusal: Refusal) -> Result<Receipt, Refusal> {
+    async fn recall(&self, order: Order, key: Option<Idempotency>, refusal: Refusal) -> Result<Receipt, Refusal> {
         let Some(key) = key else { return Err(refusal) };
-        let accepted = self.acceptor.recall(&key).await?.ok_or(refusal)?;
-        let image = match &draft.photo {
-            Photo::Upload(upload) => Some((upload.sha256(), upload.spooled().size)),
+        let accepted = self.parts.acceptor.recall(&key).await?.ok_or(refusal)?;
+        let files = order.media.iter().filter_map(|piece| match &piece.input {
+            InputFile::Upload(upload) => Some((upload.sha256(), upload.spooled().size)),
             _ => None,
-        };
-        Ok(Receipt { accepted, bot: draft.bot, image })
+        });
+        Ok(Receipt { accepted, files: files.collect(), bot: order.bot })
     }
 
-    /// Makes sure that the image is where the notification will say it is.
-    async fn store(&self, photo: &Photo) -> Result<(MediaSource, ImageFormat), Refusal> {
-        match photo {
-            Photo::Upload(upload) => {
+    /// Makes sure that a file is where the notification will say it is.
+    async fn store(&self, piece: &Piece) -> Result<Media, Refusal> {
+        let (source, format) = match &piece.input {
+            InputFile::Upload(upload) => {
                 let spooled = upload.spooled();
                 let _permit = self.puts.acquire().await;
-                self.blobs.put(&spooled).await?;
-                Ok((MediaSource::Blob { sha256: spooled.sha256, size: spooled.size }, upload.format()))
+                self.parts.blobs.put(&spooled).await?;
+                (MediaSource::Blob { sha256: spooled.sha256, size: spooled.size }, upload.format())
             }
-            Photo::Held(sha256) => self.held(sha256).await,
-            Photo::Url(url) => Ok((MediaSource::Url(url.clone()), ImageFormat::Jpeg)),
-            Photo::FileId(file_id) => Ok((MediaSource::FileId(file_id.clone()), ImageFormat::Jpeg)),
-        }
+            InputFile::Held(sha256) => self.held(sha256, piece).await?,
+            InputFile::Url(url) => (MediaSource::Url(url.clone()), None),
+            InputFile::FileId(file_id) => (MediaSource::FileId(file_id.clone()), None),
+        };
+        let filename = piece.filename_for(format);
+        Ok(Media { field: piece.field.clone(), kind: piece.kind, source, filename })
     }
 
-    async fn held(&self, sha256: &Sha256) -> Result<(MediaSource, ImageFormat), Refusal> {
+    async fn held(&self, sha256: &Sha256, piece: &Piece) -> Result<(MediaSource, Option<ImageFormat>), Refusal> {
         let unknown = || {
             let detail =
                 "No image with this digest is held (any more). Send its bytes once; the answer names its digest.";
-            Refusal::field(Code::UnknownImage, "photo.sha256", detail)
+            Refusal::field(Code::UnknownImage, format!("{}.sha256", piece.field), detail)
         };
-        let size = self.blobs.stat(sha256).await?.ok_or_else(unknown)?;
-        let (_, mut bytes) = self.blobs.open(sha256).await?.ok_or_else(unknown)?;
+        let size = self.parts.blobs.stat(sha256).await?.ok_or_else(unknown)?;
+        let source = MediaSource::Blob { sha256: *sha256, size };
+        if piece.kind != MediaKind::Photo {
+            return Ok((source, None));
+        }
+        let (_, mut bytes) = self.parts.blobs.open(sha256).await?.ok_or_else(unknown)?;
         let head = bytes.next().await.ok_or_else(unknown)??;
-        Ok((MediaSource::Blob { sha256: *sha256, size }, image::format(&head)?))
+        Ok((source, Some(image::format(&head)?)))
     }
 }
 
@@ -180,8 +214,8 @@ fn check_readable(notification: &Notification) -> Result<(), Refusal> {
     })
 }
 
-/// The SHA-256 of a value with the members of every object in order, in lower-case hexadecimal.
-fn fingerprint(value: &Value) -> String {
+/// What a repetition of a request is recognised by: the SHA-256 of a value with the members of every object in order, in lower-case hexadecimal.
+pub fn fingerprint(value: &Value) -> String {
     fn sorted(value: &Value) -> Value {
         match value {
             Value::Object(members) => {
@@ -224,6 +258,8 @@ mod tests {
                 call,
                 tags: Vec::new(),
                 attempts: 0,
+                reply_to: None,
+                then: Vec::new(),
             }
         };
         assert_eq!(check_readable(&with(fields::NESTING_LIMIT)), Ok(()));

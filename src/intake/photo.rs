@@ -1,9 +1,9 @@
 //! Which image a request means.
 
 use super::fields::{Fields, Members, invalid, parsed};
+use super::order::InputFile;
 use super::refusal::{Code, Refusal};
 use super::spool::Upload;
-use crate::domain::Sha256;
 use serde_json::Value;
 
 /// The longest address of an image.
@@ -11,20 +11,7 @@ const URL_LIMIT: usize = 2048;
 /// The longest file_id; those seen have about 100 characters.
 const FILE_ID_LIMIT: usize = 512;
 
-/// The image of a request.
-#[derive(Debug)]
-pub enum Photo {
-    /// It came along.
-    Upload(Upload),
-    /// We are said to hold it.
-    Held(Sha256),
-    /// Telegram fetches it.
-    Url(String),
-    /// Telegram has it.
-    FileId(String),
-}
-
-impl Photo {
+impl InputFile {
     /// Reads the field `photo`, or takes what was uploaded in its place.
     pub fn read(fields: &mut Fields, upload: Option<Upload>) -> Result<Self, Refusal> {
         match (fields.take("photo"), upload) {
@@ -45,12 +32,12 @@ impl Photo {
     }
 }
 
-fn held(members: Vec<(String, Value)>) -> Result<Photo, Refusal> {
+fn held(members: Vec<(String, Value)>) -> Result<InputFile, Refusal> {
     const WANTED: &str = "is an uploaded file, a URL, a file_id, {\"base64\": …} or {\"sha256\": …}";
     let [(name, value)] = members.as_slice() else { return Err(invalid("photo", WANTED)) };
     match (name.as_str(), value) {
         ("sha256", Value::String(text)) => match text.parse() {
-            Ok(digest) => Ok(Photo::Held(digest)),
+            Ok(digest) => Ok(InputFile::Held(digest)),
             Err(_) => Err(invalid("photo.sha256", "is 64 hexadecimal digits")),
         },
         ("sha256", _) => Err(invalid("photo.sha256", "is a string of 64 hexadecimal digits")),
@@ -67,7 +54,7 @@ fn held(members: Vec<(String, Value)>) -> Result<Photo, Refusal> {
 }
 
 /// A text is an address if there is a dot in it, else a file_id (Bot API server).
-fn reference(text: String) -> Result<Photo, Refusal> {
+fn reference(text: String) -> Result<InputFile, Refusal> {
     let refuse = |detail: &str| Err(Refusal::field(Code::InvalidPhoto, "photo", detail));
     let lower = text.get(..8).unwrap_or(&text).to_ascii_lowercase();
     if text.is_empty() {
@@ -82,7 +69,7 @@ fn reference(text: String) -> Result<Photo, Refusal> {
     if lower.starts_with("http://") || lower == "https://" {
         return match url_fault(&text) {
             Some(fault) => refuse(fault),
-            None => Ok(Photo::Url(text)),
+            None => Ok(InputFile::Url(text)),
         };
     }
     if text.contains("://") {
@@ -96,7 +83,7 @@ fn reference(text: String) -> Result<Photo, Refusal> {
     if text.len() > FILE_ID_LIMIT || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
         return refuse("This is neither a URL nor a file_id, which is made of A-Z a-z 0-9 _ and - only.");
     }
-    Ok(Photo::FileId(text))
+    Ok(InputFile::FileId(text))
 }
 
 fn url_fault(url: &str) -> Option<&'static str> {
@@ -127,12 +114,13 @@ fn url_fault(url: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Sha256;
     use serde_json::json;
 
-    fn read(value: Value) -> Result<Photo, Refusal> {
+    fn read(value: Value) -> Result<InputFile, Refusal> {
         let mut fields = Fields::json();
         fields.insert("photo", value).unwrap();
-        Photo::read(&mut fields, None)
+        InputFile::read(&mut fields, None)
     }
 
     #[test]
@@ -145,9 +133,9 @@ mod tests {
             "https://user@example.com/?a=b#c",
             "https://\u{e4}rger.example/bild.png",
         ] {
-            assert!(matches!(read(json!(url)), Ok(Photo::Url(u)) if u == url), "{url}");
+            assert!(matches!(read(json!(url)), Ok(InputFile::Url(u)) if u == url), "{url}");
         }
-        assert!(matches!(read(json!("AgACAgIAAxk-_9")), Ok(Photo::FileId(_))));
+        assert!(matches!(read(json!("AgACAgIAAxk-_9")), Ok(InputFile::FileId(_))));
     }
 
     #[test]
@@ -183,10 +171,10 @@ mod tests {
         let read = |text: String| {
             let mut fields = Fields::form();
             fields.insert("photo", json!(text)).unwrap();
-            Photo::read(&mut fields, None)
+            InputFile::read(&mut fields, None)
         };
         let digest = Sha256::of(b"x");
-        assert!(matches!(read(format!("{{\"sha256\":\"{digest}\"}}")), Ok(Photo::Held(d)) if d == digest));
+        assert!(matches!(read(format!("{{\"sha256\":\"{digest}\"}}")), Ok(InputFile::Held(d)) if d == digest));
         for bad in [format!("{{\"sha256\":\"{digest}\",\"sha256\":\"{digest}\"}}"), "{".to_owned(), "{}".to_owned()] {
             assert_eq!(read(bad.clone()).unwrap_err().field.as_deref(), Some("photo"), "{bad}");
         }
@@ -195,7 +183,7 @@ mod tests {
     #[test]
     fn digests_are_read_and_other_members_refused_by_name() {
         let digest = Sha256::of(b"x");
-        assert!(matches!(read(json!({"sha256": digest.to_string()})), Ok(Photo::Held(d)) if d == digest));
+        assert!(matches!(read(json!({"sha256": digest.to_string()})), Ok(InputFile::Held(d)) if d == digest));
         for (bad, field) in [
             (json!({"sha256": "abc"}), "photo.sha256"),
             (json!({"sha256": 5}), "photo.sha256"),

@@ -126,6 +126,9 @@ codes! {
     InvalidField = "invalid_field", 400, "A field has a value that it cannot have";
     InvalidChatId = "invalid_chat_id", 400, "chat_id is not a chat id";
     InvalidPhoto = "invalid_photo", 400, "photo names no image";
+    InvalidRecipient = "invalid_recipient", 400, "The recipient is not named as one";
+    UnregisteredRecipient = "unregistered_recipient", 400, "The recipient has not registered with the bot";
+    RecipientBlocked = "recipient_blocked", 400, "The recipient has blocked the bot";
     UnknownBot = "unknown_bot", 400, "There is no such bot";
     UnknownImage = "unknown_image", 400, "No image with this digest is held";
     CaptionTooLong = "caption_too_long", 400, "The caption is too long";
@@ -140,12 +143,14 @@ codes! {
     CrossSite = "cross_site", 403, "Web pages of other sites may not call";
     NotFound = "not_found", 404, "There is nothing here";
     NotificationNotFound = "notification_not_found", 404, "There is no such notification";
+    RecipientNotFound = "recipient_not_found", 404, "There is no such recipient in the book";
     MethodNotAllowed = "method_not_allowed", 405, "The method does not fit this address";
     RequestTimeout = "request_timeout", 408, "The body came too slowly";
     TooLate = "too_late", 409, "It is too late to cancel";
     NotRetryable = "not_retryable", 409, "The notification cannot be tried again";
     ImageGone = "image_gone", 410, "The image is no longer held";
     PhotoTooLarge = "photo_too_large", 413, "The image is over 10 MiB";
+    FileTooLarge = "file_too_large", 413, "The file is over Telegram's limit";
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     UnsupportedMediaType = "unsupported_media_type", 415, "The body's type is not supported";
     IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key was used with another request";

@@ -3,6 +3,7 @@
 use super::LedgerError;
 use crate::domain::{MediaKind, Sha256, Timestamp};
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The upload-once index. A lost entry costs one more upload, never a delivery.
@@ -23,6 +24,9 @@ pub trait MediaIndex: Send + Sync {
     /// Whether the blob is pinned at the given moment.
     async fn is_pinned(&self, sha256: &Sha256, at: Timestamp) -> Result<bool, LedgerError>;
 }
+
+/// File_ids by what they are good for.
+pub type FileIds = BTreeMap<FileKey, String>;
 
 /// What a file_id is good for: one bot, one kind, one content (`bot-api.md` 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,7 +6,6 @@ use super::chats;
 use super::cut;
 use super::error::ApiError;
 use super::faults::{Fault, Moment};
-use super::form::BODY_LIMIT;
 use super::methods;
 use super::options::Standing;
 use super::pacing::{REFUSAL_HELD, REFUSAL_RETRY_AFTER};
@@ -67,7 +66,7 @@ pub(super) async fn answer(
         return cut::without_answer();
     }
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: u64| length > BODY_LIMIT) {
+    if length.is_some_and(|length: u64| length > state.options.max_body()) {
         return unreadable(Unreadable::TooLarge);
     }
     let arguments = match Arguments::read(&state, &request, payload).await {

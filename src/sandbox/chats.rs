@@ -55,11 +55,16 @@ pub(super) fn is_forum(id: i64) -> bool {
     id <= SUPERGROUPS && id > CHANNELS
 }
 
+/// Whether a chat is a channel, in whose messages no sender is shown.
+pub(super) fn is_channel(id: i64) -> bool {
+    id <= CHANNELS
+}
+
 /// A chat, as messages show it.
 pub(super) fn json(id: i64) -> Value {
     match id {
         1.. => json!({"id": id, "first_name": format!("User {id}"), "type": "private"}),
-        _ if id <= CHANNELS => json!({"id": id, "title": format!("Channel {id}"), "type": "channel"}),
+        _ if is_channel(id) => json!({"id": id, "title": format!("Channel {id}"), "type": "channel"}),
         _ if id <= SUPERGROUPS => {
             json!({"id": id, "title": format!("Supergroup {id}"), "is_forum": true, "type": "supergroup"})
         }

@@ -1,14 +1,17 @@
 //! All state that changes, behind one lock.
 
 use super::Options;
+use super::bounded::Bounded;
 use super::error::ApiError;
 use super::faults::Faults;
 use super::limits::{Limiter, Verdict};
 use super::log::Log;
-use super::message::Message;
+use super::message::{How, Kind, Media, Message};
 use super::pacing::Pacing;
 use super::stats::Counters;
+use crate::domain::Sha256;
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// Which messages are asked for; empty for all.
@@ -38,6 +41,13 @@ pub(super) struct Desk {
     pub faults: Faults,
     pub pacing: Pacing,
     pub limiter: Limiter,
+    /// What was said about files that are not photos when they were uploaded, which goes with them when they are sent
+    /// again; of what was forgotten a file_id still says the kind, the size and the content.
+    files: Bounded<(u64, Kind, Sha256), Media>,
+    /// What users wrote, by bot, chat and message number.
+    pub incoming: Bounded<(u64, i64, i64), Value>,
+    /// What was sent through inline answers, by bot and name.
+    pub inline: Bounded<(u64, String), Message>,
     /// Groups that have another id now.
     pub migrations: HashMap<i64, i64>,
     /// How often a bot's file_ids were forgotten.
@@ -56,6 +66,9 @@ impl Desk {
             faults: Faults::new(options.seed),
             pacing: Pacing::default(),
             limiter: Limiter::new(options.limits),
+            files: Bounded::new(20_000),
+            incoming: Bounded::new(10_000),
+            inline: Bounded::new(10_000),
             migrations: HashMap::new(),
             epochs: HashMap::new(),
             message_ids: HashMap::new(),
@@ -80,7 +93,22 @@ impl Desk {
         *last += 1;
         message.message_id = *last;
         self.stats.sent(now, &message);
+        if let Some(media) = &message.media {
+            self.remember(message.bot, media);
+        }
         self.log.push(message).clone()
+    }
+
+    /// Takes note of what was said about a file that is new.
+    pub fn remember(&mut self, bot: u64, media: &Media) {
+        if media.how != How::FileId && media.kind != Kind::Photo {
+            self.files.put((bot, media.kind, media.sha256), media.clone());
+        }
+    }
+
+    /// What was said about a file.
+    pub fn recall(&self, bot: u64, kind: Kind, sha256: &Sha256) -> Option<&Media> {
+        self.files.get(&(bot, kind, *sha256))
     }
 
     /// A number for an album.

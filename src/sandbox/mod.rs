@@ -10,6 +10,8 @@
 //! `log` takes the message and the page is told.
 
 mod arguments;
+mod bounded;
+mod by_url;
 mod call;
 mod chats;
 mod control;
@@ -20,6 +22,7 @@ mod error;
 mod faults;
 mod file_id;
 mod form;
+mod kind;
 mod limits;
 mod log;
 mod markup;
@@ -31,13 +34,14 @@ mod pacing;
 mod page;
 mod render;
 mod server;
+mod sniff;
 mod stats;
 mod store;
 
 pub use desk::Filter;
 pub use faults::{Fault, Match, Rule};
 pub use limits::Limits;
-pub use message::{How, Kind, Media, Message};
+pub use message::{How, Kind, Media, Message, Thumbnail};
 pub use options::{Bots, Options};
 pub use stats::{BotStats, Stats};
 

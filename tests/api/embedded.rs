@@ -44,9 +44,21 @@ async fn its_ledger_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn its_switchboard_keeps_the_contract() {
+    let (engine, _folder) = fresh();
+    contract::switchboard::suite(engine.switchboard.clone(), engine.switchboard.clone()).await;
+}
+
+#[tokio::test]
 async fn its_media_index_keeps_the_contract() {
     let (engine, _folder) = fresh();
     contract::media_index::suite(engine.media.clone()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_recipient_book_keeps_the_contract() {
+    let (engine, _folder) = fresh();
+    contract::recipients::suite(engine.recipients.clone()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,7 +9,7 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use pixcourier::adapters::rabbitmq::RabbitQueue;
-use pixcourier::domain::{Lane, Notification, Timestamp};
+use pixcourier::domain::{Lane, Notification, NotificationId, Timestamp};
 use pixcourier::ports::{Queue, QueueError};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -58,6 +58,21 @@ async fn rabbitmq_keeps_the_contract_of_the_queue() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rabbitmq_keeps_the_contract_of_the_switchboard() {
+    let (url, namespace) = (amqp_url(), namespace());
+    let (one, other) = tokio::join!(connected(&url, &namespace), connected(&url, &namespace));
+    let (here, there) = (one.switchboard(), other.switchboard());
+    for switchboard in [&here, &there] {
+        let listens = async || !switchboard.listen(NotificationId::new()).address.is_empty();
+        contract::eventually("an address", true, listens).await;
+    }
+    contract::switchboard::suite(here.clone(), here.clone()).await;
+    contract::switchboard::suite(here, there).await;
+    one.close().await;
+    other.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_renewal_leaves_the_ownership_and_the_deliveries_alone() {
     let (url, namespace, name) = (amqp_url(), namespace(), bot("long"));
     let queue = connected(&url, &namespace).await;
@@ -87,7 +102,7 @@ async fn a_renewal_leaves_the_ownership_and_the_deliveries_alone() {
 
     let (_connection, channel) = behind_the_scenes(&url).await;
     let owner = format!("{namespace}.long.owner");
-    assert_eq!(count_in(&channel, &owner).await, 1, "one token is left");
+    contract::eventually("tokens that are left", 1, async || count_in(&channel, &owner).await).await;
     let options = BasicConsumeOptions::default();
     let mut tokens =
         channel.basic_consume(owner.as_str().into(), "".into(), options, FieldTable::default()).await.unwrap();

@@ -194,6 +194,7 @@ fn apply(record: &mut Record, change: Settlement) {
     record.file_id = change.file_id.or(record.file_id.take());
     record.failure = change.failure;
     record.next_attempt_at = change.next_attempt_at;
+    record.result = change.result.or(record.result.take());
 }
 
 fn page(conn: &Connection, query: &ListQuery) -> Result<Page, Fault> {

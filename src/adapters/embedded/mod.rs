@@ -8,11 +8,15 @@ mod fault;
 mod ledger;
 mod media_index;
 mod queue;
+mod recipients;
 mod schema;
 mod store;
+mod switchboard;
 mod writer;
 
-use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Queue};
+pub use switchboard::LocalSwitchboard;
+
+use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Queue, Recipients, Switchboard};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +33,10 @@ pub struct Embedded {
     pub media: Arc<dyn MediaIndex>,
     /// The images.
     pub blobs: Arc<dyn Blobs>,
+    /// The way back of outcomes.
+    pub switchboard: Arc<dyn Switchboard>,
+    /// The recipient book.
+    pub recipients: Arc<dyn Recipients>,
     store: Arc<store::Store>,
 }
 
@@ -59,6 +67,8 @@ impl Embedded {
             ledger: Arc::new(ledger::EmbeddedLedger::new(store.clone())),
             media: Arc::new(media_index::EmbeddedMediaIndex::new(store.clone())),
             blobs: Arc::new(blobs::EmbeddedBlobs::new(store.clone())),
+            switchboard: Arc::new(LocalSwitchboard::default()),
+            recipients: Arc::new(recipients::EmbeddedRecipients::new(store.clone())),
             store,
         })
     }

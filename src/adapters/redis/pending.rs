@@ -206,6 +206,8 @@ mod tests {
             expires_at: at,
             tags: Vec::new(),
             attempts: 0,
+            reply_to: None,
+            then: Vec::new(),
         }
     }
 

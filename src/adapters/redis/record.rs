@@ -48,6 +48,7 @@ fn parse(fields: &Fields) -> Option<Record> {
         file_id: fields.get("file_id").cloned(),
         failure: optional(fields.get("failure"), from_json)?,
         next_attempt_at: optional(fields.get("next_attempt_at"), time)?,
+        result: optional(fields.get("result"), from_json)?,
         updated_at: time(fields.get("updated_at")?)?,
     })
 }

@@ -5,11 +5,14 @@ use super::request::Used;
 use crate::delivery::classify::{Judgement, Verdict};
 use crate::delivery::retry;
 use crate::domain::{Attempt, Notification, Settlement, Status};
-use crate::ports::{QueueError, Receipt};
+use crate::ports::{Outcome, QueueError, Receipt};
 
 /// Writes a final status, then acks, then counts.
 pub(super) async fn complete(desk: &Desk, notification: &Notification, receipt: &Receipt, settlement: &Settlement) {
     let written = write_down(desk, notification, settlement).await;
+    if let Some(address) = notification.reply_to.as_deref().filter(|_| written) {
+        desk.switchboard.tell(address, notification.id, &Outcome::of(settlement)).await;
+    }
     ack(desk, receipt).await;
     if !written {
         return;
@@ -51,6 +54,16 @@ pub(super) async fn write_down(desk: &Desk, notification: &Notification, settlem
     }
 }
 
+/// Queues what follows, until it is queued: it was accepted with what it follows.
+pub(super) async fn hand_on(desk: &Desk, next: &Notification) {
+    let mut faults = 0;
+    while let Err(error) = desk.queue.publish(next).await {
+        faults += 1;
+        tracing::warn!(%error, next = %next.id, "cannot queue what follows yet");
+        tokio::time::sleep(retry::backoff(faults.min(4), fastrand::f64())).await;
+    }
+}
+
 /// Acks until it is acked or no longer ours.
 pub async fn ack(desk: &Desk, receipt: &Receipt) {
     let mut faults = 0;
@@ -74,13 +87,10 @@ pub(super) fn count(desk: &Desk, notification: &Notification, record: &Attempt, 
     if judgement.verdict == Verdict::FileIdRefused {
         metrics.file_id_evictions.with_label_values(&[bot]).inc();
     }
-    if used.remembered.is_some() {
-        metrics.file_id_hits.with_label_values(&[bot]).inc();
-    } else if used.key.is_some() {
-        metrics.file_id_misses.with_label_values(&[bot]).inc();
-    }
-    if let (Some(bytes), Verdict::Sent { .. }) = (used.upload, &judgement.verdict) {
-        metrics.uploads.with_label_values(&[bot]).inc();
+    metrics.file_id_hits.with_label_values(&[bot]).inc_by(used.remembered.len() as u64);
+    metrics.file_id_misses.with_label_values(&[bot]).inc_by(used.uploaded.len() as u64);
+    if let (Some(bytes), Verdict::Sent { .. }) = (used.bytes, &judgement.verdict) {
+        metrics.uploads.with_label_values(&[bot]).inc_by(used.files);
         metrics.upload_bytes.with_label_values(&[bot]).inc_by(bytes);
     }
 }

@@ -1,20 +1,23 @@
-//! A notification as a request: its parameters, and its image by file_id or by bytes.
+//! A notification as a request: its parameters, and its images by file_id or by bytes.
 
 use super::Desk;
 use crate::delivery::retry;
 use crate::domain::{ChatId, Media, MediaSource, Notification, Sha256};
-use crate::ports::{FileKey, OutgoingFile, Request};
+use crate::ports::{FileIds, FileKey, OutgoingFile, Request};
 use serde_json::json;
+use std::collections::HashMap;
 
-/// How a request carries its image.
+/// How a request carries its images.
 #[derive(Debug, Default)]
 pub(super) struct Used {
-    /// The key of the image, if we hold its bytes.
-    pub key: Option<FileKey>,
-    /// The file_id of ours that stands for it.
-    pub remembered: Option<String>,
-    /// The bytes that travel.
-    pub upload: Option<u64>,
+    /// The file_ids of ours that stand for images whose bytes we hold.
+    pub remembered: FileIds,
+    /// The images whose bytes travel and will have a file_id, each with the number of its message in the answer.
+    pub uploaded: Vec<(FileKey, usize)>,
+    /// How many files travel.
+    pub files: u64,
+    /// Their bytes together, if any travel.
+    pub bytes: Option<u64>,
 }
 
 pub(super) enum Unprepared {
@@ -22,11 +25,11 @@ pub(super) enum Unprepared {
     Away(String),
 }
 
-/// Makes the request; `known` is a file_id that the courier has for the image.
+/// Makes the request; `known` are the file_ids that the courier has for its images.
 pub(super) async fn prepare(
     desk: &Desk,
     notification: &Notification,
-    known: Option<String>,
+    known: FileIds,
 ) -> Result<(Request, Used), Unprepared> {
     let call = &notification.call;
     let mut request = Request {
@@ -41,32 +44,43 @@ pub(super) async fn prepare(
         ChatId::Username(name) => json!(name),
     };
     request.params.insert("chat_id".to_owned(), chat_id);
-    let mut used = Used::default();
+    let mut used = Used { remembered: known, ..Used::default() };
+    let mut travelling = HashMap::new();
     for media in &call.media {
         match &media.source {
-            MediaSource::FileId(id) => drop(request.params.insert(media.field.clone(), json!(id))),
+            MediaSource::FileId(id) => media.place(&mut request.params, id),
             MediaSource::Url(url) => {
                 request.timeout = request.timeout.max(retry::upload_timeout(0));
-                request.params.insert(media.field.clone(), json!(url));
+                media.place(&mut request.params, url);
             }
             MediaSource::Blob { sha256, size } => {
                 let key = FileKey { bot_id: desk.bot.id, kind: media.kind, sha256: *sha256 };
-                used.key = Some(key);
-                let found = match &known {
-                    Some(known) => Some(known.clone()),
-                    // Without the index an upload is merely repeated.
-                    None => desk.media.file_id(&key).await.unwrap_or_default(),
-                };
-                if let Some(file_id) = found {
-                    request.params.insert(media.field.clone(), json!(file_id));
-                    used.remembered = Some(file_id);
-                    continue;
+                if media.kind.is_reusable() {
+                    if !used.remembered.contains_key(&key) {
+                        // Without the index an upload is merely repeated.
+                        let found = desk.media.file_id(&key).await.unwrap_or_default();
+                        used.remembered.extend(found.map(|id| (key, id)));
+                    }
+                    if let Some(file_id) = used.remembered.get(&key) {
+                        media.place(&mut request.params, file_id);
+                        continue;
+                    }
+                    // The same picture twice in one album travels once.
+                    if let Some(part) = travelling.insert(key, media.reference()) {
+                        media.place(&mut request.params, &part);
+                        travelling.insert(key, part);
+                        continue;
+                    }
+                    used.uploaded.push((key, call.message_of(media)));
                 }
                 request.files.push(file(desk, media, sha256).await?);
-                request.timeout = request.timeout.max(retry::upload_timeout(*size));
-                used.upload = Some(*size);
+                used.files += 1;
+                used.bytes = Some(used.bytes.unwrap_or(0) + size);
             }
         }
+    }
+    if let Some(bytes) = used.bytes {
+        request.timeout = request.timeout.max(retry::upload_timeout(bytes));
     }
     Ok((request, used))
 }

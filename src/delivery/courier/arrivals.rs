@@ -2,6 +2,7 @@
 
 use super::{Courier, Held};
 use crate::delivery::attempt;
+use crate::delivery::clock::Moment;
 use crate::delivery::scheduler::{Push, Ticket};
 use crate::domain::{Notification, Timestamp};
 use crate::ports::Delivered;
@@ -28,8 +29,8 @@ impl Courier {
             tracing::debug!(redeliveries, "came back");
         }
         let now = self.now();
-        if notification.expires_at <= Timestamp::now() {
-            return self.expire(notification, receipt);
+        if let Some(turn) = self.given_up(now, &notification) {
+            return self.expire(notification, receipt, turn);
         }
         match self.scheduler.push(now, self.ticket(&notification)) {
             Push::Taken => {
@@ -62,13 +63,25 @@ impl Courier {
         }
     }
 
+    /// When its turn would have come, if it is to be given up: its time is over, or its caller waits and its turn will not
+    /// come in time.
+    pub(super) fn given_up(&self, now: Moment, notification: &Notification) -> Option<Timestamp> {
+        let wall = Timestamp::now();
+        let over = notification.expires_at <= wall;
+        if !over && notification.reply_to.is_none() {
+            return None;
+        }
+        let turn = wall.plus(self.scheduler.turn(now, &self.ticket(notification)) - now);
+        (over || turn > notification.expires_at).then_some(turn)
+    }
+
     fn ticket(&self, notification: &Notification) -> Ticket {
         Ticket {
             id: notification.id,
             chat: notification.chat_id.clone(),
             lane: notification.lane,
             cost: notification.call.cost(),
-            image: attempt::image_of(&self.desk.bot, notification),
+            images: attempt::images_of(&self.desk.bot, notification),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! How attempts end, and what that means for scheduler, breaker and queue.
 
 use super::{Courier, Ended, Held};
-use crate::delivery::attempt::{self, Errand, Step, Weather};
+use crate::delivery::attempt::{Errand, Step, Weather};
 use crate::delivery::clock::Moment;
 use crate::delivery::retry;
 use crate::delivery::scheduler::Finish;
 use crate::domain::{Notification, NotificationId};
+use crate::ports::FileIds;
 use std::time::Duration;
 use tokio::task::{Id, JoinError};
 
@@ -36,12 +37,11 @@ impl Courier {
         let id = notification.id;
         let now = self.now();
         self.note_weather(now, report.weather);
-        let image = attempt::image_of(&self.desk.bot, &notification);
-        if let (Some((key, _)), Some(refused)) = (&image, &report.refused_file_id) {
+        for (key, refused) in &report.refused {
             self.scheduler.uploads.evict(key, refused);
         }
         let Some(mut held) = self.held.remove(&id) else {
-            return self.scheduler.finish(now, id, Finish::Skipped, report.file_id);
+            return self.scheduler.finish(now, id, Finish::Skipped, report.file_ids);
         };
         let ours = Some(held.receipt.epoch) == self.epoch;
         let finish = match report.next {
@@ -51,7 +51,7 @@ impl Courier {
                 if ours && held.receipt != receipt {
                     self.spawn_ack(held.receipt);
                 }
-                self.scheduler.finish(now, id, Finish::Done, report.file_id);
+                self.scheduler.finish(now, id, Finish::Done, report.file_ids);
                 if let Some(successor) = held.successor {
                     self.receive(successor);
                 }
@@ -59,7 +59,7 @@ impl Courier {
             }
             // It comes back from the queue to whoever owns the bot now.
             _ if !ours => {
-                self.scheduler.finish(now, id, Finish::Skipped, report.file_id);
+                self.scheduler.finish(now, id, Finish::Skipped, report.file_ids);
                 if let Some(successor) = held.successor {
                     self.receive(successor);
                 }
@@ -92,7 +92,7 @@ impl Courier {
         }
         let chat = held.notification.chat_id.clone();
         self.held.insert(id, held);
-        self.scheduler.finish(now, id, finish, report.file_id);
+        self.scheduler.finish(now, id, finish, report.file_ids);
         for (id, until) in self.scheduler.overlong(now, &chat) {
             if let Some(held) = self.held.remove(&id) {
                 self.spawn_defer(held.notification, held.receipt, until - now);
@@ -137,7 +137,7 @@ impl Courier {
         if Some(held.receipt.epoch) != self.epoch {
             // It comes back from the queue.
             let successor = self.held.remove(&id).and_then(|held| held.successor);
-            self.scheduler.finish(now, id, Finish::Skipped, None);
+            self.scheduler.finish(now, id, Finish::Skipped, FileIds::new());
             if let Some(successor) = successor {
                 self.receive(successor);
             }
@@ -145,7 +145,7 @@ impl Courier {
         }
         if crashes < CRASHES {
             held.flying = false;
-            self.scheduler.finish(now, id, Finish::Again(retry::backoff(crashes, 1.0)), None);
+            self.scheduler.finish(now, id, Finish::Again(retry::backoff(crashes, 1.0)), FileIds::new());
             return;
         }
         self.crashes.remove(&id);
@@ -159,6 +159,6 @@ impl Courier {
                 errand.bury(&words).await;
             });
         }
-        self.scheduler.finish(now, id, Finish::Done, None);
+        self.scheduler.finish(now, id, Finish::Done, FileIds::new());
     }
 }

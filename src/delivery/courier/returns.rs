@@ -16,29 +16,30 @@ const SENT_BACK: Duration = Duration::from_secs(60);
 impl Courier {
     /// Says of those that wait here that they have expired, and gives back what has waited for too long.
     pub(super) fn look_round(&mut self) {
-        let (now, wall) = (self.now(), Timestamp::now());
+        let now = self.now();
         let waiting = self.held.iter().filter(|(_, held)| !held.flying);
-        let over =
-            waiting.filter(|(_, held)| held.notification.expires_at <= wall || now - held.since >= LONGEST_UNACKED);
-        let over: Vec<_> = over.map(|(id, _)| *id).collect();
-        for id in over {
+        let over = waiting.filter_map(|(id, held)| {
+            let given_up = self.given_up(now, &held.notification);
+            (given_up.is_some() || now - held.since >= LONGEST_UNACKED).then_some((*id, given_up))
+        });
+        let over: Vec<_> = over.collect();
+        for (id, given_up) in over {
             let Some(held) = self.held.remove(&id) else { continue };
             self.scheduler.remove(now, &held.notification.chat_id, id);
-            if held.notification.expires_at <= wall {
-                self.expire(held.notification, held.receipt);
-            } else {
-                self.spawn_defer(held.notification, held.receipt, SENT_BACK);
+            match given_up {
+                Some(turn) => self.expire(held.notification, held.receipt, turn),
+                None => self.spawn_defer(held.notification, held.receipt, SENT_BACK),
             }
         }
     }
 
-    /// Says that its time is over.
-    pub(super) fn expire(&mut self, mut notification: Notification, receipt: Receipt) {
+    /// Says that its time is over; `turn` is when it would have been sent.
+    pub(super) fn expire(&mut self, mut notification: Notification, receipt: Receipt, turn: Timestamp) {
         let desk = self.desk.clone();
         let span = tracing::info_span!("delivery", notification = %notification.id, bot = %desk.bot.name);
         let expire = async move {
             let errand = Errand { desk: &desk, notification: &mut notification, receipt: &receipt, away: false };
-            errand.expire().await;
+            errand.expire(turn).await;
         };
         tokio::spawn(expire.instrument(span));
     }

@@ -86,6 +86,18 @@ impl Chat {
         self.lanes[lane as usize].deferred.insert(id, until);
     }
 
+    /// When a ticket's turn comes, whether it is here already or not.
+    pub fn turn(&self, now: Moment, ticket: &Ticket) -> Moment {
+        let lane = ticket.lane as usize;
+        let above: usize = self.lanes[..lane].iter().map(|lane| lane.waiting.len()).sum();
+        let own = &self.lanes[lane];
+        let before = above + own.waiting.range(..ticket.id).count() + own.deferred.range(..ticket.id).count();
+        let ready = self.pace.ready_at().max(self.window.as_ref().map_or(now, |window| window.ready_at(ticket.cost)));
+        let start = ready.max(self.frozen_until).max(now);
+        let flying = u32::from(self.in_flight);
+        start + self.spacing() * (u32::try_from(before).unwrap_or(u32::MAX - 1) + flying)
+    }
+
     /// The average time between two sends; without limits, what a quick answer takes.
     fn spacing(&self) -> Duration {
         let window = self.window.as_ref().map_or(Duration::ZERO, Window::spacing);

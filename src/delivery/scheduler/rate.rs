@@ -47,6 +47,11 @@ impl Rate {
         self.pace.ready_at().max(self.second.ready_at(1)).max(self.frozen_until)
     }
 
+    /// The time that one message takes at full pace.
+    pub fn interval(&self) -> Duration {
+        self.pace.interval()
+    }
+
     /// Takes tokens for a send that starts.
     pub fn take(&mut self, now: Moment, tokens: u32) {
         self.pace.take(now, tokens, gentleness(now, self.gentle_since));

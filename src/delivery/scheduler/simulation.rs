@@ -58,7 +58,7 @@ fn run(arrivals: Vec<(u64, i64)>, random: &mut fastrand::Rng) -> Witness {
     let mut serial = arrivals.len();
     for (n, (millis, chat)) in arrivals.into_iter().enumerate() {
         let id = NotificationId::from_number(n as u128);
-        let ticket = Ticket { id, chat: ChatId::Id(chat), lane: Lane::ALL[n % 3], cost: 1, image: None };
+        let ticket = Ticket { id, chat: ChatId::Id(chat), lane: Lane::ALL[n % 3], cost: 1, images: Vec::new() };
         events.insert((at(millis), n), Event::Arrives(ticket));
     }
     let mut wake = Moment::default();
@@ -79,7 +79,7 @@ fn run(arrivals: Vec<(u64, i64)>, random: &mut fastrand::Rng) -> Witness {
                 Event::IsAnswered(id) => {
                     let ticket = tickets.remove(&id).unwrap();
                     witness.in_flight.remove(&ticket.chat);
-                    scheduler.finish(now, id, Finish::Done, None);
+                    scheduler.finish(now, id, Finish::Done, FileIds::new());
                 }
             }
         }

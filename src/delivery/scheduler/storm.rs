@@ -50,13 +50,18 @@ impl Storm {
             let chat = storm.random.i64(1..=8) * if storm.random.u8(0..4) == 0 { -1 } else { 1 };
             let content = storm.random.u8(0..6);
             let key = FileKey { bot_id: 1, kind: MediaKind::Photo, sha256: Sha256::of(&[content]) };
+            let other = FileKey { sha256: Sha256::of(&[content + 1]), ..key };
             let id = NotificationId::from_number(number);
             let ticket = Ticket {
                 id,
                 chat: ChatId::Id(chat),
                 lane: Lane::ALL[storm.random.usize(0..3)],
                 cost: if storm.random.u8(0..10) == 0 { 10 } else { 1 },
-                image: (content > 0).then_some((key, 150_000)),
+                images: match content {
+                    0 => Vec::new(),
+                    1 => [key, other].map(|key| (key, 150_000)).into(),
+                    _ => vec![(key, 150_000)],
+                },
             };
             storm.tickets.insert(id, ticket);
             storm.open.insert(id);
@@ -107,7 +112,8 @@ impl Storm {
         } else {
             self.scheduler.breaker.inconclusive();
         }
-        let file_id = file_id.filter(|_| ticket.image.is_some());
+        let learnt = |id: String| ticket.images.iter().map(move |(key, _)| (*key, id.clone())).collect::<FileIds>();
+        let file_ids = file_id.map(learnt).unwrap_or_default();
         // An attempt of an earlier ownership: its notification comes back from the queue.
         let ours = epoch == self.epoch;
         let finish = if ours || finish == Finish::Done { finish } else { Finish::Skipped };
@@ -123,7 +129,7 @@ impl Storm {
             Finish::Skipped => self.plan(now + Duration::from_millis(500), Event::Arrives(id)),
             _ => {}
         }
-        self.scheduler.finish(now, id, finish, file_id);
+        self.scheduler.finish(now, id, finish, file_ids);
         for (id, until) in self.scheduler.overlong(now, &chat) {
             self.plan(until, Event::Arrives(id));
         }

@@ -10,12 +10,12 @@ fn at(millis: u64) -> Moment {
 }
 
 fn ticket(number: u128, chat: i64, lane: Lane) -> Ticket {
-    Ticket { id: NotificationId::from_number(number), chat: ChatId::Id(chat), lane, cost: 1, image: None }
+    Ticket { id: NotificationId::from_number(number), chat: ChatId::Id(chat), lane, cost: 1, images: Vec::new() }
 }
 
 fn with_image(number: u128, chat: i64, content: u8) -> Ticket {
     let key = FileKey { bot_id: 1, kind: MediaKind::Photo, sha256: Sha256::of(&[content]) };
-    Ticket { image: Some((key, 1000)), ..ticket(number, chat, Lane::Normal) }
+    Ticket { images: vec![(key, 1000)], ..ticket(number, chat, Lane::Normal) }
 }
 
 fn scheduler() -> Scheduler {
@@ -38,7 +38,7 @@ fn a_chat_sends_in_order_with_one_in_flight_and_holds_back_nobody() {
     assert_eq!(number(&s.next(at(0))), Some(1));
     assert_eq!(number(&s.next(at(50))), Some(3));
     assert!(matches!(s.next(at(5_000)), Next::Wait(None)), "2 waits for the answer to 1");
-    s.finish(at(5_000), NotificationId::from_number(1), Finish::Done, None);
+    s.finish(at(5_000), NotificationId::from_number(1), Finish::Done, FileIds::new());
     assert_eq!(number(&s.next(at(5_000))), Some(2));
 }
 
@@ -48,7 +48,7 @@ fn a_retry_keeps_its_place_in_its_chat() {
     s.push(at(0), ticket(1, 7, Lane::Normal));
     s.push(at(0), ticket(2, 7, Lane::Normal));
     s.next(at(0));
-    s.finish(at(10), NotificationId::from_number(1), Finish::Again(secs(3)), None);
+    s.finish(at(10), NotificationId::from_number(1), Finish::Again(secs(3)), FileIds::new());
     assert_eq!(s.next(at(20)), Next::Wait(Some(at(3_010))));
     assert_eq!(number(&s.next(at(3_010))), Some(1));
 }
@@ -65,7 +65,7 @@ fn urgent_goes_first_also_within_a_chat_and_bulk_is_not_starved() {
         .filter_map(|_| {
             let next = number(&s.next(at(0)));
             if let Some(n) = next {
-                s.finish(at(0), NotificationId::from_number(n), Finish::Done, None);
+                s.finish(at(0), NotificationId::from_number(n), Finish::Done, FileIds::new());
             }
             next
         })
@@ -90,9 +90,9 @@ fn a_flood_wait_freezes_its_chat_and_two_of_them_the_bot() {
         s.push(at(0), ticket(n, n as i64, Lane::Normal));
     }
     assert_eq!(number(&s.next(at(0))), Some(1));
-    s.finish(at(30), NotificationId::from_number(1), Finish::Flood(secs(20)), None);
+    s.finish(at(30), NotificationId::from_number(1), Finish::Flood(secs(20)), FileIds::new());
     assert_eq!(number(&s.next(at(40))), Some(2), "other chats go on");
-    s.finish(at(60), NotificationId::from_number(2), Finish::Flood(secs(10)), None);
+    s.finish(at(60), NotificationId::from_number(2), Finish::Flood(secs(10)), FileIds::new());
     assert_eq!(s.next(at(100)), Next::Wait(Some(at(10_060))), "now the bot waits, for the shorter of the two");
     assert_eq!(number(&s.next(at(10_060))), Some(3));
     let Next::Wait(Some(next)) = s.next(at(10_060)) else { panic!("paced") };
@@ -106,28 +106,33 @@ fn concurrent_first_users_of_an_image_wait_for_one_upload() {
     for n in 1..=3 {
         s.push(at(0), with_image(n, n as i64, 9));
     }
-    assert!(matches!(s.next(at(0)), Next::Send(Dispatch { file_id: None, .. })));
+    assert!(matches!(s.next(at(0)), Next::Send(Dispatch { file_ids, .. }) if file_ids.is_empty()));
     assert_eq!(s.next(at(1_000)), Next::Wait(None));
-    s.finish(at(1_000), NotificationId::from_number(1), Finish::Done, Some("f".into()));
+    s.finish(
+        at(1_000),
+        NotificationId::from_number(1),
+        Finish::Done,
+        [(with_image(1, 1, 9).images[0].0, "f".to_owned())].into(),
+    );
     for time in [1_000, 1_100] {
-        assert!(matches!(s.next(at(time)), Next::Send(Dispatch { file_id: Some(id), .. }) if id == "f"));
+        assert!(matches!(s.next(at(time)), Next::Send(Dispatch { file_ids, .. }) if file_ids.values().eq(["f"])));
     }
 }
 
 #[test]
 fn a_refused_file_id_is_uploaded_again_by_one_and_not_by_all() {
     let mut s = Scheduler::new(Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
-    let (key, _) = with_image(1, 1, 9).image.unwrap();
+    let (key, _) = with_image(1, 1, 9).images[0];
     s.uploads.learn(key, "dead".into());
     for n in 1..=10 {
         s.push(at(0), with_image(n, n as i64, 9));
-        assert!(matches!(s.next(at(0)), Next::Send(Dispatch { file_id: Some(_), .. })));
+        assert!(matches!(s.next(at(0)), Next::Send(Dispatch { file_ids, .. }) if file_ids.len() == 1));
     }
     s.uploads.evict(&key, "dead");
     for n in 1..=10 {
-        s.finish(at(10), NotificationId::from_number(n), Finish::Again(Duration::ZERO), None);
+        s.finish(at(10), NotificationId::from_number(n), Finish::Again(Duration::ZERO), FileIds::new());
     }
-    assert!(matches!(s.next(at(20)), Next::Send(Dispatch { file_id: None, .. })));
+    assert!(matches!(s.next(at(20)), Next::Send(Dispatch { file_ids, .. }) if file_ids.is_empty()));
     assert_eq!(s.next(at(20)), Next::Wait(None), "the other nine wait for it");
 }
 
@@ -139,7 +144,7 @@ fn what_never_left_costs_nothing() {
     }
     for _ in 0..90 {
         let Next::Send(dispatch) = s.next(at(0)) else { panic!("the tokens were given back") };
-        s.finish(at(0), dispatch.id, Finish::NotBegun(secs(5)), None);
+        s.finish(at(0), dispatch.id, Finish::NotBegun(secs(5)), FileIds::new());
     }
 }
 
@@ -150,7 +155,7 @@ fn a_failed_first_user_passes_the_upload_on() {
     s.push(at(0), with_image(2, 2, 9));
     s.next(at(0));
     s.next(at(50));
-    s.finish(at(100), NotificationId::from_number(1), Finish::Done, None);
+    s.finish(at(100), NotificationId::from_number(1), Finish::Done, FileIds::new());
     assert_eq!(number(&s.next(at(100))), Some(2));
 }
 
@@ -186,7 +191,7 @@ fn a_deferred_one_is_not_overtaken_when_it_comes_back_late() {
         }
         if let Some(n) = number(&s.next(now)) {
             sent.push(n);
-            s.finish(now, NotificationId::from_number(n), Finish::Done, None);
+            s.finish(now, NotificationId::from_number(n), Finish::Done, FileIds::new());
         }
         if sent.len() == 60 {
             break;
@@ -205,7 +210,7 @@ fn what_would_wait_too_long_is_given_back() {
         s.push(at(0), ticket(n, 5, Lane::Normal));
     }
     s.next(at(0));
-    s.finish(at(10), NotificationId::from_number(1), Finish::Flood(secs(3600)), None);
+    s.finish(at(10), NotificationId::from_number(1), Finish::Flood(secs(3600)), FileIds::new());
     let given_back = s.overlong(at(10), &ChatId::Id(5));
     assert_eq!(given_back.len(), 3);
     assert!(given_back[0].1 >= at(3_600_010));
@@ -220,7 +225,7 @@ fn a_migrated_chat_takes_its_waiting_notifications_along() {
         s.push(at(0), ticket(n, -5, Lane::Normal));
     }
     s.next(at(0));
-    s.finish(at(100), NotificationId::from_number(1), Finish::Migrated(ChatId::Id(-1005)), None);
+    s.finish(at(100), NotificationId::from_number(1), Finish::Migrated(ChatId::Id(-1005)), FileIds::new());
     assert_eq!(number(&s.next(at(200))), Some(1));
     assert!(s.flying.values().all(|(ticket, _)| ticket.chat == ChatId::Id(-1005)));
     assert_eq!(s.len(), 3);
@@ -236,9 +241,48 @@ fn while_telegram_is_away_one_probe_goes_at_a_time() {
         let time = at(n as u64 * 100);
         assert!(matches!(s.next(time), Next::Send(_)));
         s.breaker.fault(time);
-        s.finish(time, NotificationId::from_number(n), Finish::Again(secs(1)), None);
+        s.finish(time, NotificationId::from_number(n), Finish::Again(secs(1)), FileIds::new());
     }
     let Next::Wait(Some(probe)) = s.next(at(600)) else { panic!("open") };
     assert!(matches!(s.next(probe), Next::Send(_)));
     assert_eq!(s.next(probe + secs(9)), Next::Wait(None));
+}
+
+#[test]
+fn the_turn_of_a_ticket_is_foretold_by_its_place_the_pace_and_the_freezes() {
+    let mut s = scheduler();
+    assert_eq!(s.turn(at(0), &ticket(1, -5, Lane::Normal)), at(0), "an idle group is written to at once");
+    for n in 1..=20 {
+        s.push(at(0), ticket(n, -5, Lane::Normal));
+    }
+    assert_eq!(number(&s.next(at(0))), Some(1));
+    let wait = s.turn(at(0), &ticket(21, -5, Lane::Normal)) - at(0);
+    assert!(wait >= secs(58) && wait <= secs(64), "20 before it at 20 a minute: {wait:?}");
+    assert!(s.turn(at(0), &ticket(11, -5, Lane::Normal)) < at(35_000), "one that is here has fewer before it");
+    assert!(s.turn(at(0), &ticket(22, -5, Lane::Urgent)) < at(5_000), "nor do those of a lower lane count");
+    assert!(s.turn(at(0), &ticket(23, 9, Lane::Normal)) < at(200), "another chat waits for the bot alone");
+    s.finish(at(100), NotificationId::from_number(1), Finish::Flood(secs(3600)), FileIds::new());
+    assert!(s.turn(at(200), &ticket(24, -5, Lane::Urgent)) >= at(3_600_000), "a freeze is waited for");
+}
+
+#[test]
+fn an_album_waits_for_the_upload_of_any_of_its_images_and_lands_all_of_its_own() {
+    let mut s = Scheduler::new(Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    let album = |number: u128, chat, contents: &[u8]| {
+        let images = contents.iter().flat_map(|content| with_image(1, 1, *content).images).collect();
+        Ticket { images, cost: 2, ..ticket(number, chat, Lane::Normal) }
+    };
+    s.push(at(0), album(1, 1, &[1, 2]));
+    s.push(at(0), album(2, 2, &[2, 3]));
+    s.push(at(0), album(3, 3, &[4, 5]));
+    assert_eq!([number(&s.next(at(0))), number(&s.next(at(0)))], [Some(1), Some(3)], "the second waits for an image");
+    assert_eq!(s.next(at(0)), Next::Wait(None));
+    let learnt: FileIds = album(1, 1, &[1, 2]).images.into_iter().map(|(key, _)| (key, "f".to_owned())).collect();
+    s.finish(at(10), NotificationId::from_number(1), Finish::Done, learnt);
+    let Next::Send(dispatch) = s.next(at(10)) else { panic!("it may go now") };
+    assert_eq!(
+        (dispatch.id, dispatch.file_ids.len()),
+        (NotificationId::from_number(2), 1),
+        "one is known, one uploads"
+    );
 }

@@ -6,6 +6,7 @@
 mod body;
 mod caller;
 mod docs;
+mod door;
 mod json;
 mod multipart;
 mod notifications;
@@ -18,6 +19,7 @@ mod view;
 mod yaml;
 
 pub use docs::openapi_yaml;
+pub use door::Door;
 
 use super::{Code, Intake, Refusal};
 use crate::ports::{Acceptor, Blobs, Ledger, Queue};

@@ -1,6 +1,6 @@
 //! `/v1/notifications`.
 
-use super::super::{Code, Draft, Refusal};
+use super::super::{Code, Draft, Refusal, fingerprint};
 use super::body::Body;
 use super::caller::Caller;
 use super::problem::Problem;
@@ -9,7 +9,7 @@ use super::view::{AcceptedNotification, Notification, NotificationPage};
 use super::{Shared, json, multipart, query};
 use crate::domain::{MediaSource, NotificationId, Record, Sha256, Status, Timestamp};
 use crate::intake::draft::DEFAULT_LIFE;
-use crate::ports::{Cancelled, Resubmitted};
+use crate::ports::{Cancelled, Idempotency, Resubmitted};
 use actix_web::http::header::{self, ContentType, Header};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
@@ -46,10 +46,11 @@ pub async fn create(request: HttpRequest, caller: Caller, payload: Payload, shar
         if form { multipart::read(&request, body, spool).await? } else { json::read(body, spool).await? };
     let draft = Draft::read(fields, upload, Timestamp::now(), |bot| shared.intake.has_bot(bot))?;
     let intake = shared.intake.clone();
-    let mut receipt = shared.run(async move { intake.accept(draft, key).await }).await??;
+    let idempotency = key.map(|key| Idempotency { key, fingerprint: fingerprint(&draft.canonical()) });
+    let mut receipt = shared.run(async move { intake.accept(draft.order(), idempotency).await }).await??;
     let id = receipt.accepted.id;
-    if receipt.accepted.replayed && receipt.image.is_none() {
-        receipt.image = image(record(&shared, id).await.ok());
+    if receipt.accepted.replayed && receipt.files.is_empty() {
+        receipt.files.extend(image(record(&shared, id).await.ok()));
     }
     request.extensions_mut().insert(id);
     Ok(HttpResponse::Accepted().insert_header(location(id)).json(AcceptedNotification::from(receipt)))

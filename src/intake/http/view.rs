@@ -44,7 +44,7 @@ impl From<Receipt> for AcceptedNotification {
             status: receipt.accepted.status,
             bot: receipt.bot.into(),
             created_at: receipt.accepted.accepted_at,
-            photo: receipt.image.map(|(sha256, size)| StoredImage { sha256: sha256.into(), size }),
+            photo: receipt.files.first().map(|&(sha256, size)| StoredImage { sha256: sha256.into(), size }),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The methods. Adding one takes a line in [`METHODS`] and one in [`run`].
 
 mod album;
+mod copy;
 mod edit;
 mod files;
+mod plain;
 mod send;
 
 pub(super) use files::download;
@@ -14,22 +16,42 @@ use super::message::Kind;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const METHODS: [&str; 16] = [
+const METHODS: [&str; 31] = [
+    // the bot and its updates
     "getMe",
     "getUpdates",
     "deleteWebhook",
     "getWebhookInfo",
+    // chats
     "getChat",
+    "sendChatAction",
+    // sending
     "sendMessage",
     "sendPhoto",
     "sendDocument",
+    "sendAnimation",
+    "sendVideo",
+    "sendAudio",
+    "sendVoice",
+    "sendVideoNote",
+    "sendSticker",
     "sendMediaGroup",
-    "sendChatAction",
+    "sendLocation",
+    "sendVenue",
+    "sendContact",
+    "sendDice",
+    "copyMessage",
+    "copyMessages",
+    "forwardMessage",
+    "forwardMessages",
+    // changing
     "editMessageText",
     "editMessageCaption",
     "editMessageMedia",
+    "editMessageReplyMarkup",
     "deleteMessage",
     "deleteMessages",
+    // files
     "getFile",
 ];
 
@@ -63,14 +85,28 @@ pub(super) async fn run(call: &Call, method: &'static str) -> Result<Value, ApiE
         "deleteWebhook" => Ok(true.into()),
         "getWebhookInfo" => Ok(json!({"url": "", "has_custom_certificate": false, "pending_update_count": 0})),
         "getChat" => chat(call, true).map(chats::json),
-        "sendMessage" => send::text(call).await,
-        "sendPhoto" => send::media(call, "sendPhoto", "photo", Kind::Photo).await,
-        "sendDocument" => send::media(call, "sendDocument", "document", Kind::Document).await,
-        "sendMediaGroup" => album::send(call).await,
         "sendChatAction" => action(call),
+        "sendMessage" => send::text(call).await,
+        "sendPhoto" => send::media(call, method, Kind::Photo).await,
+        "sendDocument" => send::media(call, method, Kind::Document).await,
+        "sendAnimation" => send::media(call, method, Kind::Animation).await,
+        "sendVideo" => send::media(call, method, Kind::Video).await,
+        "sendAudio" => send::media(call, method, Kind::Audio).await,
+        "sendVoice" => send::media(call, method, Kind::Voice).await,
+        "sendVideoNote" => send::media(call, method, Kind::VideoNote).await,
+        "sendSticker" => send::media(call, method, Kind::Sticker).await,
+        "sendMediaGroup" => album::send(call).await,
+        "sendLocation" => plain::location(call),
+        "sendVenue" => plain::venue(call),
+        "sendContact" => plain::contact(call),
+        "sendDice" => plain::dice(call),
+        "copyMessage" => copy::copy(call),
+        "forwardMessage" => copy::forward(call),
+        "copyMessages" | "forwardMessages" => copy::many(call, method),
         "editMessageText" => edit::text(call),
         "editMessageCaption" => edit::caption(call),
         "editMessageMedia" => edit::media(call).await,
+        "editMessageReplyMarkup" => edit::reply_markup(call),
         "deleteMessage" => edit::delete(call),
         "deleteMessages" => edit::delete_many(call),
         "getFile" => files::get(call),
@@ -81,6 +117,11 @@ pub(super) async fn run(call: &Call, method: &'static str) -> Result<Value, ApiE
 /// The chat that a call is about; with `speaking` the special chats refuse.
 fn chat(call: &Call, speaking: bool) -> Result<i64, ApiError> {
     let text = call.arguments.text("chat_id").ok_or_else(|| ApiError::bad("chat_id is empty"))?;
+    chat_named(call, text, speaking)
+}
+
+/// The chat of this id or username.
+fn chat_named(call: &Call, text: &str, speaking: bool) -> Result<i64, ApiError> {
     let id = chats::id(text).ok_or_else(|| ApiError::bad("chat not found"))?;
     if let Some(to) = call.state.desk().migrations.get(&id) {
         return Err(ApiError::migrated(*to));

@@ -7,6 +7,8 @@ pub mod blobs;
 pub mod ledger;
 pub mod media_index;
 pub mod queue;
+pub mod recipients;
+pub mod switchboard;
 
 use pixcourier::domain::{
     BotName, Call, ChatId, Delivery, Lane, Media, MediaKind, MediaSource, Notification, NotificationId, Sha256,
@@ -44,6 +46,8 @@ pub fn notification(bot: &BotName, chat: i64) -> Notification {
         expires_at: accepted_at.plus(Duration::from_secs(86_400)),
         tags: Vec::new(),
         attempts: 0,
+        reply_to: None,
+        then: Vec::new(),
     }
 }
 

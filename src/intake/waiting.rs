@@ -1,0 +1,40 @@
+//! Waiting for the end of a notification, with the ledger as the second way to hear of it.
+
+use crate::domain::{NotificationId, Timestamp};
+use crate::ports::{Ledger, Outcome};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
+
+/// How often the ledger is asked beside the switchboard, in case an outcome is lost on its way.
+const LOOK: Duration = Duration::from_secs(3);
+/// How often, once nothing can come any more.
+const LOOK_ALONE: Duration = Duration::from_millis(300);
+/// How long a request that began in time may take to end.
+const LAST_ATTEMPT: Duration = Duration::from_secs(120);
+
+/// The outcome, or `None` if nobody can say even long after the deadline.
+pub async fn outcome(
+    ledger: &dyn Ledger,
+    id: NotificationId,
+    mut told: oneshot::Receiver<Outcome>,
+    deadline: Timestamp,
+) -> Option<Outcome> {
+    let end = Instant::now() + deadline.since(Timestamp::now()) + LAST_ATTEMPT;
+    let mut look = LOOK;
+    while Instant::now() < end {
+        tokio::select! {
+            outcome = &mut told, if look == LOOK => match outcome {
+                Ok(outcome) => return Some(outcome),
+                Err(_) => look = LOOK_ALONE,
+            },
+            () = sleep(look) => {}
+        }
+        if let Ok(Some(record)) = ledger.get(id).await
+            && record.status.is_final()
+        {
+            return Some(record.into());
+        }
+    }
+    None
+}
