@@ -7,6 +7,7 @@
 //! without a notification, which is swept after its retention, never the reverse.
 
 mod base64;
+mod bot_api;
 mod draft;
 mod fields;
 pub mod http;
@@ -20,7 +21,7 @@ mod spool;
 mod waiting;
 
 pub use draft::Draft;
-pub use fields::Fields;
+pub use fields::{Fields, Members};
 pub use json_stream::Splitter;
 pub use order::{InputFile, Order, Piece};
 pub use refusal::{Code, Refusal};

@@ -4,7 +4,7 @@ use super::engine::engine;
 use super::layers::{Flags, Layers};
 use super::problem::Problem;
 use super::reader::Reader;
-use super::{Bot, Limits, LogFormat, Settings};
+use super::{Bot, Limits, LogFormat, Registration, Settings, token_id};
 use crate::domain::BotName;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
@@ -48,6 +48,7 @@ fn settings(reader: &mut Reader) -> Settings {
         bots: bots(reader),
         api_keys: api_keys(reader, listen),
         body_limit: reader.number("body_limit_mb", 1..=4096, 1u64) * MIB,
+        bot_api_patience: Duration::from_secs(reader.number("bot_api_patience_seconds", 1..=3600, 1)),
         window: reader.number("window", 1..=2000, 1),
         max_attempts: reader.number("max_attempts", 1..=1000, 1),
         grace_period: Duration::from_secs(reader.number("grace_period_seconds", 0..=3600, 0)),
@@ -89,9 +90,17 @@ fn api_keys(reader: &mut Reader, listen: SocketAddr) -> Vec<SecretString> {
 fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
     let limits = limits(reader, "", Limits::default());
     let api_url = api_url(reader, "bot_api_url", "");
+    let local = reader.parsed("bot_api_local", "true or false", false);
+    if let Some(public_url) = reader.text("public_url").map(str::to_owned) {
+        reader.plain_url("public_url", &public_url);
+    }
     let mut bots = BTreeMap::new();
     if reader.text("bot_token").is_some() {
-        add(reader, &mut bots, BotName::default_bot(), "bot_token", &api_url, limits);
+        let name = BotName::default_bot();
+        let client_tokens = client_tokens(reader, &bots, "bot_client_tokens");
+        let registration = registration(reader, "", &name);
+        let bot = |bot| Bot { client_tokens, local, registration, ..bot };
+        add(reader, &mut bots, name, "bot_token", &api_url, limits, bot);
     }
     for name in reader.layers.bots.clone() {
         let prefix = format!("bots.{name}.");
@@ -101,7 +110,11 @@ fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
         }
         let limits = self::limits(reader, &prefix, limits);
         let api_url = self::api_url(reader, &format!("{prefix}api_url"), &api_url);
-        add(reader, &mut bots, name, &format!("{prefix}token"), &api_url, limits);
+        let local = reader.parsed(&format!("{prefix}api_local"), "true or false", local);
+        let client_tokens = client_tokens(reader, &bots, &format!("{prefix}client_tokens"));
+        let registration = registration(reader, &prefix, &name);
+        let bot = |bot| Bot { client_tokens, local, registration, ..bot };
+        add(reader, &mut bots, name, &format!("{prefix}token"), &api_url, limits, bot);
     }
     if reader.text("bot_token").is_none() && reader.layers.bots.is_empty() {
         reader.complain(
@@ -120,17 +133,66 @@ fn add(
     path: &str,
     api_url: &str,
     limits: Limits,
+    complete: impl FnOnce(Bot) -> Bot,
 ) {
     let Some(token) = reader.text(path) else {
         return reader.complain(path, "missing: every bot has a token");
     };
     match Bot::new(name.clone(), SecretString::from(token.trim()), api_url.to_owned(), limits) {
         Err(message) => reader.complain(path, message),
-        Ok(bot) => match bots.values().find(|other| other.token.expose_secret() == bot.token.expose_secret()) {
+        Ok(bot) => match bots.values().find(|other| other.answers_to(bot.token.expose_secret())) {
             Some(other) => reader.complain(path, format!("the bot {} has the same token", other.name)),
-            None => _ = bots.insert(name, Arc::new(bot)),
+            None => _ = bots.insert(name, Arc::new(complete(bot))),
         },
     }
+}
+
+/// A webhook needs an address, and a secret of which the Bot API takes up to 256 of `A-Za-z0-9_-`.
+fn registration(reader: &mut Reader, prefix: &str, name: &BotName) -> Registration {
+    const SHORTEST: usize = 16;
+    let path = |reader: &Reader, key: &str| {
+        let own = format!("{prefix}{key}");
+        if reader.text(&own).is_some() { own } else { key.to_owned() }
+    };
+    let at = path(reader, "registration");
+    match reader.text(&at) {
+        Some("off") => Registration::Off,
+        Some("polling") => Registration::Polling,
+        Some("webhook") => {
+            let at_secret = path(reader, "registration_secret");
+            let secret = reader.text(&at_secret).unwrap_or_default().to_owned();
+            let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+            if !(SHORTEST..=256).contains(&secret.len()) || !secret.bytes().all(fits) {
+                reader.complain(&at_secret, format!("a webhook needs {SHORTEST} to 256 characters of A-Z a-z 0-9 _ -"));
+            }
+            let Some(base) = reader.text("public_url").map(|url| url.trim_end_matches('/').to_owned()) else {
+                reader.complain("public_url", "missing: a webhook needs to know where Telegram reaches this service");
+                return Registration::Off;
+            };
+            Registration::Webhook { url: format!("{base}/webhook/{name}"), secret: SecretString::from(secret) }
+        }
+        other => {
+            let message = format!("expected off, polling or webhook, found {:?}", other.unwrap_or_default());
+            reader.complain(&at, message);
+            Registration::Off
+        }
+    }
+}
+
+/// Tokens that stand for a bot. They look like Telegram's own, since client libraries check that, and each stands for one
+/// bot.
+fn client_tokens(reader: &mut Reader, bots: &BTreeMap<BotName, Arc<Bot>>, path: &str) -> Vec<SecretString> {
+    let tokens = reader.list(path);
+    for (number, token) in (1..).zip(&tokens) {
+        let taken = bots.values().any(|bot| bot.answers_to(token));
+        if token_id(token).is_none() {
+            let message = format!("token {number} is not <digits>:<at least 24 characters of A-Za-z0-9_->");
+            reader.complain(path, message);
+        } else if taken {
+            reader.complain(path, format!("token {number} stands for another bot already"));
+        }
+    }
+    tokens.into_iter().map(SecretString::from).collect()
 }
 
 fn limits(reader: &mut Reader, prefix: &str, inherited: Limits) -> Limits {
