@@ -9,6 +9,7 @@
 //! against.
 
 pub mod domain;
+pub mod imaging;
 pub mod ports;
 pub mod settings;
 pub mod telemetry;

@@ -7,6 +7,7 @@ use super::file_id::{FileId, Unusable};
 use super::message::{How, Kind, Media};
 use super::store::Upload;
 use crate::domain::{ImageFormat, Sha256};
+use crate::imaging::{self, Unfit};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,10 +17,6 @@ use std::sync::Arc;
 const MAX_PHOTO: u64 = 10_485_760;
 /// The largest other file, in bytes (Bot API).
 const MAX_FILE: u64 = 50 << 20;
-/// The most that width and height of a photo may be together, in pixels (Bot API).
-const MAX_SIDES: usize = 10_000;
-/// The most that one side of a photo may be of the other (Bot API).
-const MAX_RATIO: usize = 20;
 /// What the names of photos must end with (TDLib).
 const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "gif", "png", "tif", "bmp"];
 
@@ -142,23 +139,19 @@ async fn file(upload: &Upload, kind: Kind, detect: bool) -> Result<Media, ApiErr
     Ok(media)
 }
 
-/// The format of a file, and its size in pixels if it is one that Telegram takes.
+/// The format of a file that decodes to its end, and its size in pixels if it is one that Telegram takes.
 async fn inspect(path: &Path) -> Option<(ImageFormat, Option<(u16, u16)>)> {
     let path: PathBuf = path.to_owned();
-    let looked = tokio::task::spawn_blocking(move || {
-        let mut head = Vec::new();
-        File::open(&path).ok()?.take(ImageFormat::SNIFF_BYTES as u64).read_to_end(&mut head).ok()?;
-        let format = ImageFormat::sniff(&head)?;
-        let size = imagesize::size(&path).ok().and_then(|size| photo_size(size.width, size.height));
-        Some((format, size))
+    let looked = tokio::task::spawn_blocking(move || match imaging::verify(&path) {
+        Ok(image) => Some((image.format, Some((image.width as u16, image.height as u16)))),
+        Err(Unfit::Dimensions { .. } | Unfit::Ratio { .. } | Unfit::NoPixels) => {
+            let mut head = Vec::new();
+            File::open(&path).ok()?.take(ImageFormat::SNIFF_BYTES as u64).read_to_end(&mut head).ok()?;
+            Some((ImageFormat::sniff(&head)?, None))
+        }
+        Err(_) => None,
     });
     looked.await.ok()?
-}
-
-fn photo_size(width: usize, height: usize) -> Option<(u16, u16)> {
-    let (short, long) = (width.min(height), width.max(height));
-    let fits = short > 0 && width.checked_add(height)? <= MAX_SIDES && long <= short * MAX_RATIO;
-    if fits { Some((width as u16, height as u16)) } else { None }
 }
 
 /// What a URL stands for. The sandbox does not fetch: it takes any picture for there, save that it knows its own.
@@ -196,19 +189,4 @@ fn own_picture(state: &State, path: &str, kind: Kind) -> Option<Media> {
     let file_name = path.strip_prefix("/file/bot")?.rsplit('/').next()?;
     let id = FileId::decode(file_name.split('.').next()?, &state.store.secret).ok()?;
     id.kind.passes_as(kind).then(|| of_file_id(&id, How::Url))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn photos_keep_to_the_bounds_of_their_sides() {
-        assert_eq!(photo_size(5000, 5000), Some((5000, 5000)));
-        assert_eq!(photo_size(5001, 5000), None);
-        assert_eq!(photo_size(2000, 100), Some((2000, 100)));
-        assert_eq!(photo_size(2001, 100), None);
-        assert_eq!(photo_size(0, 100), None);
-        assert_eq!(photo_size(usize::MAX, usize::MAX), None);
-    }
 }

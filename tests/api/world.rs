@@ -1,6 +1,6 @@
 //! A whole service with a sandbox behind it, on either engine, in the test's own process, over real sockets.
 
-use crate::support;
+use crate::support::{self, images};
 use pixcourier::app::{self, Role};
 use pixcourier::domain::BotName;
 use pixcourier::sandbox::{Fault, Filter, Message, Options, Rule, Sandbox};
@@ -228,10 +228,7 @@ async fn accepted(response: Response) -> String {
 
 /// A small PNG that no other number makes.
 pub fn png(number: u32) -> Vec<u8> {
-    let mut image = Vec::from(*b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x40\0\0\0\x40\x08\x02\0\0\0");
-    image.extend_from_slice(&[0x25, 0x0b, 0xe6, 0x89]);
-    image.extend_from_slice(&number.to_be_bytes());
-    image
+    images::png(64, 64, 0, number.into())
 }
 
 /// The same as the JSON form of `photo`.
