@@ -23,7 +23,7 @@ pub use fields::Fields;
 pub use json_stream::Splitter;
 pub use order::{InputFile, Order, Piece};
 pub use refusal::{Code, Refusal};
-pub use spool::{Spool, Upload, Writer};
+pub use spool::{FILE_LIMIT, PHOTO_LIMIT, Spool, Upload, Writer};
 
 use crate::domain::{
     BotName, Call, ImageFormat, Media, MediaKind, MediaSource, Notification, NotificationId, Record, Sha256,

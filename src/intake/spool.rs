@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 
 /// The largest photo in bytes (Bot API server).
 pub const PHOTO_LIMIT: u64 = 10_485_760;
-/// The largest other file in bytes (Bot API: 50 MB).
+/// The largest file other than a photo, in bytes (Bot API: 50 MB).
 pub const FILE_LIMIT: u64 = 50 << 20;
 /// What a killed process left behind is removed after this; no upload lasts nearly as long.
 const LEFTOVER_AGE: Duration = Duration::from_secs(3600);

@@ -4,7 +4,7 @@ use crate::support::images;
 use actix_web::dev::ServerHandle;
 use pixcourier::adapters::embedded::Embedded;
 use pixcourier::intake::http::{HttpState, serve};
-use pixcourier::intake::{Intake, Spool};
+use pixcourier::intake::{Intake, Parts, Spool};
 use pixcourier::settings::{Bot, Engine, Limits, LogFormat, Settings};
 use pixcourier::telemetry::Metrics;
 use reqwest::multipart::{Form, Part};
@@ -42,9 +42,15 @@ impl Counter {
         let metrics = Arc::new(Metrics::new());
         let spool = Spool::open(folder.path().join("spool")).unwrap();
         let (blobs, acceptor) = (engine.blobs.clone(), engine.acceptor.clone());
-        let intake = Arc::new(Intake::new(spool, blobs.clone(), acceptor.clone(), metrics.clone(), settings.clone()));
-        let (ready, is_ready) = watch::channel(true);
         let (ledger, queue) = (engine.ledger.clone(), engine.queue.clone());
+        let parts = Parts {
+            blobs: blobs.clone(),
+            acceptor: acceptor.clone(),
+            switchboard: engine.switchboard.clone(),
+            ledger: ledger.clone(),
+        };
+        let intake = Arc::new(Intake::new(spool, parts, metrics.clone(), settings.clone()));
+        let (ready, is_ready) = watch::channel(true);
         let state = HttpState { intake, ledger, acceptor, blobs, queue, metrics, settings, ready: is_ready };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
