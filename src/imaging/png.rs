@@ -39,7 +39,9 @@ pub fn read(source: &mut Source, admit: &Admit) -> Result<(u32, u32), Unfit> {
             [b'A'..=b'Z', _, _, _] if !matches!(&name, b"PLTE" | b"IDAT") => {
                 return Err(Unfit::Damaged("it has a chunk that is none"));
             }
-            _ if !name.iter().all(u8::is_ascii_alphabetic) => return Err(Unfit::Damaged("it has a chunk that is none")),
+            _ if !name.iter().all(u8::is_ascii_alphabetic) => {
+                return Err(Unfit::Damaged("it has a chunk that is none"));
+            }
             _ => {
                 palette |= name == *b"PLTE" && length >= 3;
                 source.skip(length + 4)?;
@@ -94,8 +96,7 @@ impl Header {
     fn rows(&self) -> impl Iterator<Item = (u64, u32)> + use<> {
         let (width, height, bits) = (self.width, self.height, u64::from(self.bits_per_pixel));
         self.passes.iter().filter_map(move |&(x, y, step_x, step_y)| {
-            let (columns, rows) =
-                (width.saturating_sub(x).div_ceil(step_x), height.saturating_sub(y).div_ceil(step_y));
+            let (columns, rows) = (width.saturating_sub(x).div_ceil(step_x), height.saturating_sub(y).div_ceil(step_y));
             (columns > 0 && rows > 0).then(|| (1 + (u64::from(columns) * bits).div_ceil(8), rows))
         })
     }

@@ -82,7 +82,11 @@ fn shares(from: u32, to: u32) -> Vec<Share> {
             let (begin, end) = (index * to, (index + 1) * to);
             let target = begin / from;
             let border = (target + 1) * from;
-            Share { target: target as usize, here: part(end.min(border) - begin), next: part(end.saturating_sub(border)) }
+            Share {
+                target: target as usize,
+                here: part(end.min(border) - begin),
+                next: part(end.saturating_sub(border)),
+            }
         })
         .collect()
 }

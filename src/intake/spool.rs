@@ -70,6 +70,11 @@ impl Spool {
         if upload.size > PHOTO_LIMIT {
             return Err(photo_too_large());
         }
+        self.inspect(upload).await
+    }
+
+    /// The same for a photo of any size in bytes.
+    pub async fn inspect(&self, upload: &Upload) -> Result<ImageInfo, Refusal> {
         self.inspector.verify(upload.path.to_path_buf()).await
     }
 
@@ -182,7 +187,8 @@ impl Writer {
     }
 }
 
-fn photo_too_large() -> Refusal {
+/// The refusal of an image of too many bytes.
+pub fn photo_too_large() -> Refusal {
     let detail = format!("A photo may have {PHOTO_LIMIT} bytes (10 MiB). Scale it down or compress it further.");
     Refusal::field(Code::PhotoTooLarge, "photo", detail)
 }

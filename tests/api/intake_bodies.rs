@@ -112,7 +112,11 @@ async fn every_way_to_name_an_image_reaches_the_queue_with_its_parameters() {
     let table: [(&str, Value, Value); 3] = [
         ("a URL", json!("https://example.com/a.png"), json!({"url": "https://example.com/a.png"})),
         ("a file_id", json!("AgACAgIAAxkBAAI"), json!({"file_id": "AgACAgIAAxkBAAI"})),
-        ("base64", json!({"base64": STANDARD.encode(&image)}), json!({"sha256": Sha256::of(&image), "size": image.len()})),
+        (
+            "base64",
+            json!({"base64": STANDARD.encode(&image)}),
+            json!({"sha256": Sha256::of(&image), "size": image.len()}),
+        ),
     ];
     for (case, photo, shown) in table {
         let answer = counter

@@ -107,14 +107,7 @@ impl Scan {
     }
 
     /// A band of the AC coefficients of one component, where a code may end many blocks.
-    fn bands(
-        &self,
-        bits: &mut Bits,
-        frame: &mut Frame,
-        index: usize,
-        code: &Code,
-        interval: u32,
-    ) -> Result<(), Unfit> {
+    fn bands(&self, bits: &mut Bits, frame: &mut Frame, index: usize, code: &Code, interval: u32) -> Result<(), Unfit> {
         let component = &mut frame.components[index];
         let (columns, rows, stride) = (component.columns, component.rows, component.stride);
         let band = u64::MAX << self.first & u64::MAX >> (63 - self.last);

@@ -5,6 +5,7 @@
 
 mod body;
 mod caller;
+mod changes;
 mod docs;
 mod json;
 mod multipart;
@@ -13,6 +14,7 @@ mod observe;
 mod probes;
 mod problem;
 mod query;
+mod request;
 mod schema;
 mod view;
 mod yaml;
@@ -144,6 +146,16 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(
             web::resource("/v1/notifications/{id}/retry")
                 .route(web::post().to(notifications::retry))
+                .default_service(web::to(|| not_allowed("POST"))),
+        )
+        .service(
+            web::resource("/v1/notifications/{id}/edit")
+                .route(web::post().to(changes::edit))
+                .default_service(web::to(|| not_allowed("POST"))),
+        )
+        .service(
+            web::resource("/v1/notifications/{id}/delete")
+                .route(web::post().to(changes::delete))
                 .default_service(web::to(|| not_allowed("POST"))),
         )
         .configure(probes::routes)
