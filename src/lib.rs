@@ -11,6 +11,7 @@
 pub mod domain;
 pub mod imaging;
 pub mod ports;
+pub mod registration;
 pub mod settings;
 pub mod telemetry;
 

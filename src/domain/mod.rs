@@ -5,6 +5,7 @@ mod ids;
 mod image;
 pub mod markup;
 mod notification;
+mod recipient;
 mod record;
 mod time;
 
@@ -12,5 +13,6 @@ pub use call::{Call, Media, MediaKind, MediaSource};
 pub use ids::{BotName, ChatId, InvalidId, NotificationId, Sha256};
 pub use image::ImageFormat;
 pub use notification::{Delivery, FollowUp, Lane, Notification};
+pub use recipient::{Address, GroupName, PendingGroup, PhoneNumber, Recipient, RecipientSource, RecipientState};
 pub use record::{Attempt, AttemptOutcome, Failure, FailureClass, Record, Settlement, Status};
 pub use time::Timestamp;

@@ -15,6 +15,8 @@ use std::path::Path;
 /// The most memory, in bytes, that a picture is decoded into. A baseline JPEG may have 64 megapixels or more, a
 /// progressive one 25.
 pub const DECODE_LIMIT: u64 = 256 << 20;
+/// The largest colour profile, in bytes. Real ones have a few kilobytes, those of printers one or two megabytes.
+const PROFILE_LIMIT: u64 = 4 << 20;
 /// What JPEGs are written with, until one is small enough.
 const QUALITIES: [u8; 4] = [88, 75, 60, 40];
 
@@ -56,16 +58,22 @@ pub fn fit(path: &Path, out: &Path, limits: Limits) -> Result<Shrunk, Unfit> {
     let mut source = Source::open(path)?;
     let bytes = source.length();
     let head = source.peek(domain::ImageFormat::SNIFF_BYTES)?;
-    let (format, progressive) = match sniff(head) {
-        Err(Unfit::Format(Foreign::WebP)) => (ImageFormat::WebP, false),
+    let (format, progressive, memory) = match sniff(head) {
+        Err(Unfit::Format(Foreign::WebP)) => (ImageFormat::WebP, false, DECODE_LIMIT),
         Err(other) => return Err(other),
         Ok(format) => {
             let info = inspect(path, &admit)?;
-            (kind(format), info.progressive)
+            // The pixels, and a little for a colour profile, which may be packed.
+            let memory = u64::from(info.width) * u64::from(info.height) * 8 + PROFILE_LIMIT;
+            (kind(format), info.progressive, memory.min(DECODE_LIMIT))
         }
     };
     let _turn = super::turn(usize::MAX);
-    let picture = decode(path, format, progressive, bytes, limits.side)?;
+    let mut reader = ImageReader::with_format(BufReader::new(File::open(path)?), format);
+    let mut most = image::Limits::default();
+    most.max_alloc = Some(memory);
+    reader.limits(most);
+    let picture = decode(reader.into_decoder().map_err(unfit)?, format, progressive, bytes, limits.side)?;
     let written = encode(picture, limits)?;
     std::fs::write(out, &written.bytes)?;
     let (format, width, height) = (written.format, written.width, written.height);
@@ -97,12 +105,13 @@ struct Picture {
     profile: Option<Vec<u8>>,
 }
 
-fn decode(path: &Path, format: ImageFormat, progressive: bool, bytes: u64, side: u32) -> Result<Picture, Unfit> {
-    let mut reader = ImageReader::with_format(BufReader::new(File::open(path)?), format);
-    let mut limits = image::Limits::default();
-    limits.max_alloc = Some(DECODE_LIMIT);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(unfit)?;
+fn decode(
+    mut decoder: impl ImageDecoder,
+    format: ImageFormat,
+    progressive: bool,
+    bytes: u64,
+    side: u32,
+) -> Result<Picture, Unfit> {
     let (width, height) = decoder.dimensions();
     admit(width, height)?;
     let colour = decoder.color_type();

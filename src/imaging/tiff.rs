@@ -22,8 +22,14 @@ pub fn read(source: &mut Source, admit: &Admit) -> Result<(u32, u32), Unfit> {
     for _ in 0..file.half()? {
         let (tag, kind, count) = (file.half()?, file.half()?, file.word()?);
         let value: [u8; 4] = file.source.bytes()?;
-        directory.set(tag, Field { kind, count, value });
+        let field = Field { kind, count, value };
+        if file.place(field).is_some_and(|place| place + field.size() > file.source.length()) {
+            return Err(Unfit::Cut);
+        }
+        directory.set(tag, field);
     }
+    // Where the next directory is, if there is one.
+    file.word()?;
     directory.read(&mut file, admit)
 }
 
@@ -43,26 +49,25 @@ impl Tags<'_> {
         Ok(if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
     }
 
+    /// Where the numbers of a field are, if they are too many to be in the field itself.
+    fn place(&self, field: Field) -> Option<u64> {
+        let word = if self.big_endian { u32::from_be_bytes } else { u32::from_le_bytes };
+        (field.size() > 4).then(|| word(field.value).into())
+    }
+
     /// One of the numbers of a field.
     fn number(&mut self, field: Field, index: u32) -> Result<u64, Unfit> {
-        let size: u64 = match field.kind {
-            1 => 1,
-            3 => 2,
-            4 => 4,
-            _ => return Err(BAD_DIRECTORY),
-        };
-        if index >= field.count {
+        if index >= field.count || ![1, 3, 4].contains(&field.kind) {
             return Err(BAD_DIRECTORY);
         }
-        if u64::from(field.count) * size <= 4 {
+        let size = field.width();
+        let Some(place) = self.place(field) else {
             let at = index as usize * size as usize;
             let bytes = &field.value[at..at + size as usize];
             let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
             return Ok(if self.big_endian { bytes.iter().fold(0, fold) } else { bytes.iter().rev().fold(0, fold) });
-        }
-        let [a, b, c, d] = field.value;
-        let place = if self.big_endian { u32::from_be_bytes([a, b, c, d]) } else { u32::from_le_bytes([a, b, c, d]) };
-        self.source.go_to(u64::from(place) + u64::from(index) * size)?;
+        };
+        self.source.go_to(place + u64::from(index) * size)?;
         match size {
             1 => self.source.byte().map(u64::from),
             2 => self.half().map(u64::from),
@@ -81,6 +86,24 @@ struct Field {
     kind: u16,
     count: u32,
     value: [u8; 4],
+}
+
+impl Field {
+    /// How many bytes a number has; none for a kind that is not known.
+    fn width(self) -> u64 {
+        match self.kind {
+            1 | 2 | 6 | 7 => 1,
+            3 | 8 => 2,
+            4 | 9 | 11 | 13 => 4,
+            5 | 10 | 12 => 8,
+            _ => 0,
+        }
+    }
+
+    /// How many bytes all of its numbers have.
+    fn size(self) -> u64 {
+        u64::from(self.count) * self.width()
+    }
 }
 
 /// The fields that matter, as they are in the file.

@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::draft::{Draft, check_all_read, content, text};
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Target};
 use super::fields::{Fields, invalid};
 use super::files::Files;
 use super::fit::Oversize;
@@ -148,7 +148,7 @@ impl<'a> Subject<'a> {
     ) -> Result<Draft, Refusal> {
         Ok(Draft {
             bot: self.record.notification.bot.clone(),
-            to: self.record.notification.chat_id.clone(),
+            to: Target::Chat(self.record.notification.chat_id.clone()),
             method: method.to_owned(),
             params,
             media: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::album;
 use super::content::{Content, choices};
-use super::envelope::{Envelope, bot, target};
+use super::envelope::{Envelope, Target, bot, target};
 use super::fields::{Fields, invalid};
 use super::files::Files;
 use super::fit::Oversize;
@@ -22,7 +22,7 @@ pub struct Draft {
     /// The bot that sends it; configured.
     pub bot: BotName,
     /// Where it goes.
-    pub to: ChatId,
+    pub to: Target,
     /// The Bot API method.
     pub method: String,
     /// Its parameters, as the Bot API wants them.
@@ -73,13 +73,13 @@ impl Draft {
         Ok(Self { bot, to, method: content.method().to_owned(), params, media, envelope, oversize, split })
     }
 
-    /// What is to be done. Its images must have been looked at.
-    pub fn order(mut self) -> Result<Order, Refusal> {
+    /// What is to be done, in the chat that it goes to. Its images must have been looked at.
+    pub fn order(mut self, chat_id: ChatId) -> Result<Order, Refusal> {
         let then = if self.split { split(&mut self.params)? } else { Vec::new() };
         let (send_at, expires_at) = (self.envelope.due(), self.envelope.expiry());
         Ok(Order {
             bot: self.bot,
-            chat_id: self.to,
+            chat_id,
             method: self.method,
             params: self.params,
             media: self.media,
@@ -98,7 +98,6 @@ impl Draft {
     pub fn canonical(&self) -> Value {
         let mut canonical = json!({
             "bot": self.bot,
-            "chat_id": self.to,
             "params": self.params,
             "priority": self.envelope.lane,
             "delivery": self.envelope.delivery,
@@ -106,6 +105,10 @@ impl Draft {
             "send_at": self.envelope.send_at,
             "expires_at": self.envelope.expires_at,
         });
+        match &self.to {
+            Target::Chat(chat_id) => canonical["chat_id"] = json!(chat_id),
+            Target::Recipient(address) => canonical["recipient"] = json!(address.key()),
+        }
         for piece in &self.media {
             let mut file = match &piece.input {
                 InputFile::Upload(upload) => json!({"sha256": upload.sha256()}),

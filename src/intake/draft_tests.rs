@@ -47,6 +47,8 @@ fn every_refusal_names_its_field_and_its_code() {
         (json!({"chat_id": "bob"}), InvalidChatId, "chat_id"),
         (json!({"chat_id": true}), InvalidChatId, "chat_id"),
         (json!({"chat_id": 1_u64 << 60}), InvalidChatId, "chat_id"),
+        (json!({"recipient": {"number": "491701234567"}}), InvalidField, "recipient"),
+        (json!({"chat_id": null, "recipient": {}}), Code::InvalidRecipient, "recipient"),
         (json!({"photo": null}), MissingField, "photo"),
         (json!({"photo": "http://localhost/pic"}), InvalidPhoto, "photo"),
         (json!({"bot": "nobody"}), UnknownBot, "bot"),
@@ -206,7 +208,7 @@ fn each_content_becomes_its_method_with_its_own_parameters() {
     let send = |given: Value| {
         let mut all = json!({"chat_id": 42});
         given.as_object().unwrap().iter().for_each(|(name, value)| all[name] = value.clone());
-        let order = fields(Fields::json(), &all).unwrap().order().unwrap();
+        let order = fields(Fields::json(), &all).unwrap().order(ChatId::Id(42)).unwrap();
         let parts: Vec<String> = order.media.iter().map(|piece| piece.field.clone()).collect();
         (order.method, Value::Object(order.params), parts.join(","))
     };
@@ -250,7 +252,7 @@ fn each_content_becomes_its_method_with_its_own_parameters() {
 #[test]
 fn a_long_caption_is_split_if_that_is_wanted() {
     let draft = json_with(json!({"caption": "x".repeat(6000), "long_caption": "split"})).unwrap();
-    let order = draft.order().unwrap();
+    let order = draft.order(ChatId::Id(42)).unwrap();
     assert_eq!(
         order.then.iter().map(|next| next.call.params["text"].as_str().unwrap().len()).collect::<Vec<_>>(),
         [4096, 880]

@@ -1,8 +1,9 @@
 //! What every request says about its way: which bot, which chat, when, and with what care.
 
 use super::fields::{Fields, TAGS_LIMIT, invalid, parsed, too_many_tags};
+use super::recipient;
 use super::refusal::{Code, Refusal};
-use crate::domain::{BotName, ChatId, Delivery, InvalidId, Lane, Timestamp};
+use crate::domain::{Address, BotName, ChatId, Delivery, InvalidId, Lane, Timestamp};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -71,18 +72,31 @@ pub fn bot(fields: &mut Fields, is_bot: impl Fn(&BotName) -> bool) -> Result<Bot
     })
 }
 
-/// Takes where it goes.
-pub fn target(fields: &mut Fields) -> Result<ChatId, Refusal> {
-    let text = match fields.take("chat_id") {
-        None => {
-            let detail = "chat_id is missing: the number of a chat, or the @username of a public group or channel.";
+/// Where a notification goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// To this chat.
+    Chat(ChatId),
+    /// To whoever the recipient book says is meant.
+    Recipient(Address),
+}
+
+/// Takes where it goes: `chat_id`, or `recipient` in its place.
+pub fn target(fields: &mut Fields) -> Result<Target, Refusal> {
+    let text = match (fields.take("chat_id"), fields.take("recipient")) {
+        (None, None) => {
+            let detail = "chat_id is missing: the number of a chat, or the @username of a public group or channel; or \
+                          recipient in its place.";
             return Err(Refusal::field(Code::MissingField, "chat_id", detail));
         }
-        Some(Value::String(text)) => text,
-        Some(Value::Number(number)) => number.to_string(),
-        Some(_) => String::new(),
+        (None, Some(recipient)) => return recipient::read(recipient).map(Target::Recipient),
+        (Some(_), Some(_)) => return Err(invalid("recipient", "stands in place of chat_id: give one of the two")),
+        (Some(Value::String(text)), None) => text,
+        (Some(Value::Number(number)), None) => number.to_string(),
+        (Some(_), None) => String::new(),
     };
-    text.parse().map_err(|error: InvalidId| Refusal::field(Code::InvalidChatId, "chat_id", format!("{error}.")))
+    let chat: Result<ChatId, InvalidId> = text.parse();
+    chat.map(Target::Chat).map_err(|error| Refusal::field(Code::InvalidChatId, "chat_id", format!("{error}.")))
 }
 
 fn tags(fields: &mut Fields) -> Result<Vec<String>, Refusal> {

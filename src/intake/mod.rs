@@ -23,6 +23,7 @@ mod medium;
 mod names;
 mod order;
 mod parameters;
+pub mod recipient;
 mod refusal;
 mod source;
 mod split;
@@ -30,7 +31,7 @@ mod spool;
 mod waiting;
 
 pub use draft::Draft;
-pub use fields::Fields;
+pub use fields::{Fields, Members};
 pub use files::Files;
 pub use json_stream::{Event, Splitter};
 pub use order::{InputFile, Order, Piece};

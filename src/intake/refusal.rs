@@ -142,6 +142,9 @@ codes! {
     InvalidFile = "invalid_file", 400, "The field names no file";
     InvalidAlbum = "invalid_album", 400, "The items do not make an album";
     InvalidMarkup = "invalid_markup", 400, "The markup cannot be read";
+    InvalidRecipient = "invalid_recipient", 400, "The recipient is not named as one";
+    UnregisteredRecipient = "unregistered_recipient", 400, "The recipient has not registered with the bot";
+    RecipientBlocked = "recipient_blocked", 400, "The recipient has blocked the bot";
     UnknownBot = "unknown_bot", 400, "There is no such bot";
     UnknownImage = "unknown_image", 400, "No image with this digest is held";
     CaptionTooLong = "caption_too_long", 400, "The caption is too long";
@@ -159,6 +162,7 @@ codes! {
     ImageNotFound = "image_not_found", 404, "There is no such image";
     NotFound = "not_found", 404, "There is nothing here";
     NotificationNotFound = "notification_not_found", 404, "There is no such notification";
+    RecipientNotFound = "recipient_not_found", 404, "There is no such recipient in the book";
     MethodNotAllowed = "method_not_allowed", 405, "The method does not fit this address";
     RequestTimeout = "request_timeout", 408, "The body came too slowly";
     TooLate = "too_late", 409, "It is too late to cancel";

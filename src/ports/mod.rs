@@ -6,16 +6,20 @@
 
 mod acceptor;
 mod blobs;
+mod journal;
 mod ledger;
 mod media_index;
 mod messenger;
 mod queue;
+mod recipients;
 mod switchboard;
 
 pub use acceptor::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
 pub use blobs::{BlobError, BlobStream, Blobs, Spooled};
+pub use journal::{Entry, Journal};
 pub use ledger::{Begin, Cancelled, Ledger, LedgerError, ListQuery, Page};
 pub use media_index::{FileIds, FileKey, MediaIndex};
 pub use messenger::{Answer, ApiReply, CallError, Messenger, OutgoingFile, Request};
 pub use queue::{Attendance, Delivered, Depth, Queue, QueueError, Receipt};
+pub use recipients::{RecipientPage, RecipientQuery, Recipients};
 pub use switchboard::{Listening, Outcome, Switchboard};

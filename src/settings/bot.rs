@@ -16,6 +16,25 @@ pub struct Bot {
     pub api_url: String,
     /// How fast it may send.
     pub limits: Limits,
+    /// How people register with it; [`Registration::Off`] unless set.
+    pub registration: Registration,
+}
+
+/// How people register their phone numbers, and groups themselves, with a bot.
+#[derive(Clone, Debug, Default)]
+pub enum Registration {
+    /// Not at all: the bot's updates are left to others.
+    #[default]
+    Off,
+    /// The owner of the bot asks Telegram for updates.
+    Polling,
+    /// Telegram brings them.
+    Webhook {
+        /// Where to.
+        url: String,
+        /// What Telegram shows as `X-Telegram-Bot-Api-Secret-Token`.
+        secret: SecretString,
+    },
 }
 
 impl Bot {
@@ -32,7 +51,7 @@ impl Bot {
         if !digits || !whole || id > 1 << 54 {
             return Err(WRONG);
         }
-        Ok(Self { name, id, token, api_url, limits })
+        Ok(Self { name, id, token, api_url, limits, registration: Registration::Off })
     }
 
     /// The address of a method. Holds the token: never log it, never put it into an error.

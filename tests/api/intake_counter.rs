@@ -11,7 +11,7 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -51,7 +51,18 @@ impl Counter {
         };
         let intake = Arc::new(Intake::new(spool, parts, metrics.clone(), settings.clone()));
         let (ready, is_ready) = watch::channel(true);
-        let state = HttpState { intake, ledger, acceptor, blobs, queue, metrics, settings, ready: is_ready };
+        let state = HttpState {
+            intake,
+            ledger,
+            acceptor,
+            blobs,
+            recipients: engine.recipients.clone(),
+            registrars: Arc::default(),
+            queue,
+            metrics,
+            settings,
+            ready: is_ready,
+        };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = serve(listener, state, true).unwrap();
@@ -124,7 +135,9 @@ impl Counter {
 
     /// Files in the spool; an upload that is over leaves none.
     pub fn spooled(&self) -> usize {
-        std::fs::read_dir(self.folder.path().join("spool")).unwrap().count()
+        let inside = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files = inside(&self.folder.path().join("spool")).flat_map(|process| inside(&process).collect::<Vec<_>>());
+        files.filter(|file| !file.ends_with("lock")).count()
     }
 
     pub async fn close(self) {

@@ -4,7 +4,7 @@ use crate::support::{self, images};
 use pixcourier::app::{self, Role};
 use pixcourier::domain::BotName;
 use pixcourier::sandbox::{Fault, Filter, Message, Options, Rule, Sandbox};
-use pixcourier::settings::{BlobLocation, Bot, Distributed, Engine, Limits, LogFormat, Settings};
+use pixcourier::settings::{BlobLocation, Bot, Distributed, Engine, Limits, LogFormat, Registration, Settings};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -65,11 +65,24 @@ impl World {
 
     /// Chosen limits at both sides.
     pub async fn with(on: On, limits: Limits, options: Options) -> Self {
+        Self::open(on, limits, options, |_| Registration::Off).await
+    }
+
+    /// No limits, and people register in a way that may depend on the service's address.
+    pub async fn registering(on: On, registration: impl FnOnce(&str) -> Registration) -> Self {
+        let none = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
+        let lenient = Options { limits: None, pace_uploads: false, ..Options::default() };
+        Self::open(on, none, lenient, registration).await
+    }
+
+    async fn open(on: On, limits: Limits, options: Options, registration: impl FnOnce(&str) -> Registration) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).unwrap();
         let name = BotName::default_bot();
-        let bot = Bot::new(name.clone(), TOKEN.to_owned().into(), sandbox.url(), limits).unwrap();
+        let mut bot = Bot::new(name.clone(), TOKEN.to_owned().into(), sandbox.url(), limits).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        bot.registration = registration(&format!("http://{}", listener.local_addr().unwrap()));
         let engine = match on {
             On::Embedded => Engine::Embedded,
             On::Distributed => Engine::Distributed(Distributed {
@@ -94,7 +107,7 @@ impl World {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         };
-        let (api, stop, serving) = launch(&settings);
+        let (api, stop, serving) = launch(listener, &settings);
         let world = Self { sandbox, client: Client::new(), api, settings, stop, serving, _folder: folder };
         world.until("ready", async || world.get("/readyz").await.status() == 200).await;
         world
@@ -104,14 +117,33 @@ impl World {
     pub async fn restart(&mut self) {
         self.stop.cancel();
         (&mut self.serving).await.unwrap().unwrap();
-        (self.api, self.stop, self.serving) = launch(&self.settings);
+        (self.api, self.stop, self.serving) = launch(TcpListener::bind("127.0.0.1:0").unwrap(), &self.settings);
         self.until("ready", async || self.get("/readyz").await.status() == 200).await;
+    }
+
+    /// A second process beside the first.
+    pub fn join(&self) -> Second {
+        let settings = Settings { data_dir: self.settings.data_dir.join("second"), ..self.settings.clone() };
+        let (api, stop, serving) = launch(TcpListener::bind("127.0.0.1:0").unwrap(), &settings);
+        Second { api, stop, serving }
+    }
+
+    /// Stops the first process gracefully and lets a second take its place.
+    pub async fn leave_to(&mut self, second: Second) {
+        self.stop.cancel();
+        (&mut self.serving).await.unwrap().unwrap();
+        Second { api: self.api, stop: self.stop, serving: self.serving } = second;
     }
 
     /// Stops the service gracefully.
     pub async fn stop(mut self) {
         self.stop.cancel();
         (&mut self.serving).await.unwrap().unwrap();
+    }
+
+    /// An address of the service with a query.
+    pub fn url(&self, path: &str, query: &[(&str, &str)]) -> reqwest::Url {
+        reqwest::Url::parse_with_params(&format!("{}{path}", self.api), query).unwrap()
     }
 
     pub async fn get(&self, path: &str) -> Response {
@@ -202,14 +234,20 @@ impl World {
     }
 }
 
+/// See [`World::join`].
+pub struct Second {
+    api: String,
+    stop: CancellationToken,
+    serving: JoinHandle<anyhow::Result<()>>,
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
     }
 }
 
-fn launch(settings: &Settings) -> (String, CancellationToken, JoinHandle<anyhow::Result<()>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+fn launch(listener: TcpListener, settings: &Settings) -> (String, CancellationToken, JoinHandle<anyhow::Result<()>>) {
     let api = format!("http://{}", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
     let serving = tokio::spawn(app::serve(settings.clone(), Role::All, listener, stop.clone().cancelled_owned()));

@@ -7,8 +7,9 @@ use super::schema::{NotificationForm, NotificationRequest};
 use super::view::{AcceptedNotification, Notification, NotificationPage};
 use super::{Shared, query, request};
 use crate::domain::{MediaSource, NotificationId, Record, Status, Timestamp};
-use crate::intake::envelope::DEFAULT_LIFE;
+use crate::intake::envelope::{DEFAULT_LIFE, Target};
 use crate::intake::fit::fit;
+use crate::intake::recipient;
 use crate::ports::{Cancelled, Idempotency, Resubmitted};
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
@@ -47,8 +48,15 @@ pub async fn create(request: HttpRequest, caller: Caller, payload: Payload, shar
 /// Looks into the files of a draft and takes it in.
 pub(super) async fn accept(request: &HttpRequest, shared: &Shared, mut draft: Draft, key: Option<String>) -> Answer {
     let idempotency = key.map(|key| Idempotency { key, fingerprint: fingerprint(&draft.canonical()) });
+    let chat_id = match draft.to.clone() {
+        Target::Chat(chat_id) => chat_id,
+        Target::Recipient(address) => {
+            let (book, bot) = (shared.recipients.clone(), draft.bot.clone());
+            shared.run(async move { recipient::resolve(&*book, &bot, &address).await }).await??
+        }
+    };
     let oversize = fit(&mut draft, shared.intake.spool()).await?;
-    let order = draft.order()?;
+    let order = draft.order(chat_id)?;
     let intake = shared.intake.clone();
     let mut receipt = shared.run(async move { intake.accept(order, idempotency).await }).await??;
     let id = receipt.accepted.id;

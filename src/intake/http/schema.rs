@@ -1,7 +1,7 @@
 //! Requests and the small enums as OpenAPI shows them. Requests are read by hand (`intake::fields`), for the sake of
 //! precise refusals; they are described from the same table, and a test keeps the two in step (`docs`).
 
-use crate::domain::{AttemptOutcome, ChatId, Delivery, FailureClass, Lane, Status};
+use crate::domain::{AttemptOutcome, ChatId, Delivery, FailureClass, Lane, RecipientSource, RecipientState, Status};
 use crate::intake::content::Content;
 use crate::intake::envelope::TAG_LIMIT;
 use crate::intake::fields::TAGS_LIMIT;
@@ -262,6 +262,10 @@ words! {
     "Priority" Lane: "A lane: `urgent` before everything else, `bulk` when there is room.", Lane::ALL.map(Lane::as_str);
     "Delivery" Delivery: "`at_least_once` tries again in doubt, `at_most_once` stops and says `unknown`.",
         ["at_least_once", "at_most_once"];
+    "RecipientSource" RecipientSource: "Who made an entry: a caller of the API, an import, or they themselves.",
+        RecipientSource::ALL.map(RecipientSource::as_str);
+    "RecipientState" RecipientState: "`blocked` when they have blocked the bot.",
+        RecipientState::ALL.map(RecipientState::as_str);
     "AttemptOutcome" AttemptOutcome: "How an attempt ended.", [
         AttemptOutcome::Sent,
         AttemptOutcome::FloodWait,
