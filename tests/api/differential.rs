@@ -32,6 +32,10 @@ const DELIBERATE: &[(&str, &str)] = &[
     ("a picture called \"photo.webp\"", NAMED),
     ("a picture called \"photo.txt\"", NAMED),
     ("a picture called \".jpg\"", NAMED),
+    (
+        "a document called \"\"",
+        "a file without a name is sent under that of its kind: not every server takes an empty one",
+    ),
 ];
 const MIGRATED: &str = "a chat that has moved is followed, as the queue promises; Telegram would only tell where to";
 const NAMED: &str =
