@@ -6,12 +6,15 @@ mod watch;
 
 use crate::adapters::telegram::{Telegram, TelegramPassage};
 use crate::delivery::{Courier, Desk};
+use crate::domain::BotName;
 use crate::intake::http::{self, Door, HttpState};
 use crate::intake::{Intake, Parts, Spool};
-use crate::settings::Settings;
+use crate::registration::{self, Registrar};
+use crate::settings::{Bot, Registration, Settings};
 use crate::telemetry::Metrics;
 use anyhow::Context;
 use engine::Engine;
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +55,8 @@ pub async fn serve(
     let metrics = Arc::new(Metrics::new());
     let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
     let engine = Engine::open(&settings).await?;
+    let messenger = Arc::new(Telegram::new(settings.bots.clone()).context("start the HTTP client")?);
+    let registrars = registrars(&settings, &engine, &messenger, &metrics);
     let halt = CancellationToken::new();
     tokio::spawn(sweeper::sweep_spool(spool.clone(), halt.clone()));
     let (ready, is_ready) = tokio::sync::watch::channel(false);
@@ -67,6 +72,8 @@ pub async fn serve(
         ledger: engine.ledger.clone(),
         acceptor: engine.acceptor.clone(),
         blobs: engine.blobs.clone(),
+        recipients: engine.recipients.clone(),
+        registrars: registrars.clone(),
         media: engine.media.clone(),
         passage: Arc::new(TelegramPassage::new(settings.bots.clone()).context("start the HTTP client")?),
         queue: engine.queue.clone(),
@@ -81,7 +88,6 @@ pub async fn serve(
 
     let mut couriers = JoinSet::new();
     if role != Role::Api {
-        let messenger = Arc::new(Telegram::new(settings.bots.clone()).context("start the HTTP client")?);
         for bot in settings.bots.values() {
             let desk = Desk {
                 bot: bot.clone(),
@@ -94,7 +100,15 @@ pub async fn serve(
                 metrics: metrics.clone(),
                 max_attempts: settings.max_attempts,
             };
-            couriers.spawn(Courier::new(desk, settings.window).run(halt.clone(), settings.grace_period));
+            let courier = Courier::new(desk, settings.window);
+            if let Some(registrar) = registrars.get(&bot.name) {
+                let reading = registration::run(registrar.clone(), courier.owned(), halt.clone());
+                couriers.spawn(async {
+                    reading.await;
+                    0
+                });
+            }
+            couriers.spawn(courier.run(halt.clone(), settings.grace_period));
         }
         tokio::spawn(sweeper::run(engine.clone(), settings.clone(), halt.clone()));
         engine.watch_buried(metrics.clone(), halt.clone());
@@ -137,6 +151,21 @@ pub async fn serve(
     engine.close(deadline.max(Instant::now() + FLUSH)).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A registrar for every bot that has registration switched on.
+fn registrars(
+    settings: &Settings,
+    engine: &Engine,
+    messenger: &Arc<Telegram>,
+    metrics: &Arc<Metrics>,
+) -> Arc<BTreeMap<BotName, Arc<Registrar>>> {
+    let bots = settings.bots.values().filter(|bot| !matches!(bot.registration, Registration::Off));
+    let registrar = |bot: &Arc<Bot>| {
+        let (book, acceptor) = (engine.recipients.clone(), engine.acceptor.clone());
+        Registrar::new(bot.clone(), book, acceptor, messenger.clone(), metrics.clone())
+    };
+    Arc::new(bots.map(|bot| (bot.name.clone(), Arc::new(registrar(bot)))).collect())
 }
 
 /// Waits for the couriers; each keeps to the grace period itself. Returns how many attempts were cut off.

@@ -21,7 +21,7 @@ mod spool;
 mod waiting;
 
 pub use draft::Draft;
-pub use fields::Fields;
+pub use fields::{Fields, Members};
 pub use json_stream::Splitter;
 pub use order::{InputFile, Order, Piece};
 pub use refusal::{Code, Refusal};

@@ -14,8 +14,10 @@ mod observe;
 mod probes;
 mod problem;
 mod query;
+mod recipients;
 mod schema;
 mod view;
+mod webhook;
 mod yaml;
 
 pub use docs::openapi_yaml;
@@ -23,7 +25,9 @@ pub use door::Door;
 
 use super::bot_api;
 use super::{Code, Intake, Refusal};
-use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Passage, Queue};
+use crate::domain::BotName;
+use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Passage, Queue, Recipients};
+use crate::registration::Registrar;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use actix_multipart::MultipartConfig;
@@ -33,6 +37,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer, Route};
 use caller::Keys;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::TcpListener;
@@ -67,6 +72,10 @@ pub struct HttpState {
     pub acceptor: Arc<dyn Acceptor>,
     /// Image bytes.
     pub blobs: Arc<dyn Blobs>,
+    /// The recipient book.
+    pub recipients: Arc<dyn Recipients>,
+    /// Take the updates of bots that have a webhook.
+    pub registrars: Arc<BTreeMap<BotName, Arc<Registrar>>>,
     /// Knows the file_ids of images.
     pub media: Arc<dyn MediaIndex>,
     /// The way to the Bot API for what is no delivery.
@@ -158,6 +167,18 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(
             web::resource("/v1/notifications/{id}/retry")
                 .route(web::post().to(notifications::retry))
+                .default_service(web::to(|| not_allowed("POST"))),
+        )
+        .service(
+            web::resource("/v1/recipients")
+                .route(web::put().to(recipients::put))
+                .route(read().to(recipients::list))
+                .route(web::delete().to(recipients::delete))
+                .default_service(web::to(|| not_allowed("GET, HEAD, PUT, DELETE"))),
+        )
+        .service(
+            web::resource("/webhook/{bot}")
+                .route(web::post().to(webhook::update))
                 .default_service(web::to(|| not_allowed("POST"))),
         )
         .configure(probes::routes)
