@@ -9,7 +9,9 @@
 //! against.
 
 pub mod domain;
+pub mod imaging;
 pub mod ports;
+pub mod registration;
 pub mod settings;
 pub mod telemetry;
 

@@ -15,12 +15,13 @@ mod image;
 mod json_stream;
 mod order;
 mod photo;
+pub mod recipient;
 mod refusal;
 mod spool;
 mod waiting;
 
 pub use draft::Draft;
-pub use fields::Fields;
+pub use fields::{Fields, Members};
 pub use json_stream::Splitter;
 pub use order::{InputFile, Order, Piece};
 pub use refusal::{Code, Refusal};

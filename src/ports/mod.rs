@@ -12,6 +12,7 @@ mod media_index;
 mod messenger;
 mod passage;
 mod queue;
+mod recipients;
 mod switchboard;
 
 pub use acceptor::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
@@ -22,4 +23,5 @@ pub use media_index::{FileIds, FileKey, MediaIndex};
 pub use messenger::{Answer, ApiReply, CallError, Messenger, OutgoingFile, Request};
 pub use passage::{ByteStream, Passage, PassageError, Passed, Passenger, To};
 pub use queue::{Attendance, Delivered, Depth, Queue, QueueError, Receipt};
+pub use recipients::{RecipientPage, RecipientQuery, Recipients};
 pub use switchboard::{Listening, Outcome, Switchboard};

@@ -61,6 +61,13 @@ impl Arguments {
         Ok(arguments)
     }
 
+    /// The members of a JSON object.
+    pub fn of_json(text: &str) -> Option<Self> {
+        let mut arguments = Self { room: TEXT_LIMIT, ..Self::default() };
+        json_pairs(text).into_iter().try_for_each(|(name, value)| arguments.add(name.into(), value.into())).ok()?;
+        Some(arguments)
+    }
+
     /// A text; empty counts as missing.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.texts.get(name).map(String::as_str).filter(|text| !text.is_empty())

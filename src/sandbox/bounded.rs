@@ -29,6 +29,10 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
     pub fn get(&self, key: &K) -> Option<&V> {
         self.entries.get(key)
     }
+
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.entries.get_mut(key)
+    }
 }
 
 #[cfg(test)]

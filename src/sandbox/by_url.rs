@@ -54,8 +54,8 @@ pub(super) fn media(state: &State, url: &str, kind: Kind) -> Result<Media, ApiEr
     media.url = Some(url.into());
     if kind == Kind::Photo {
         (media.width, media.height) = (800, 600);
-    } else {
-        media.file_name = Some(name.into()).filter(|name: &Box<str>| !name.is_empty());
+    } else if !name.is_empty() {
+        media.file_name = Some(name.into());
     }
     Ok(media)
 }
@@ -65,5 +65,5 @@ fn own_file(state: &State, path: &str, kind: Kind) -> Option<Media> {
     let file_name = path.strip_prefix("/file/bot")?.rsplit('/').next()?;
     let id = FileId::decode(file_name.split('.').next()?, &state.store.secret).ok()?;
     let most = if kind == Kind::Photo { MAX_FETCHED.0 } else { MAX_FETCHED.1 };
-    (id.kind.passes_as(kind) && id.bytes <= most).then(|| of_file_id(state, &id, How::Url))
+    (id.kind.passes_as(kind) && id.bytes <= most).then(|| of_file_id(&state.desk(), &id, How::Url))
 }

@@ -60,6 +60,30 @@ pub struct Message {
 }
 
 impl Message {
+    /// A message without content.
+    pub(super) fn new(bot: u64, chat_id: i64, method: &str) -> Self {
+        Self {
+            seq: 0,
+            at_ms: 0,
+            bot,
+            chat_id,
+            message_id: 0,
+            method: method.to_owned(),
+            caption: None,
+            entities: Vec::new(),
+            media: None,
+            content: None,
+            forward_origin: None,
+            reply_markup: None,
+            reply_to_message_id: None,
+            message_thread_id: None,
+            media_group_id: None,
+            options: Vec::new(),
+            edited_at_ms: None,
+            deleted: false,
+        }
+    }
+
     /// Roughly how many bytes it keeps in memory.
     pub(super) fn weight(&self) -> usize {
         let markup = self.reply_markup.as_ref().map_or(0, |markup| markup.to_string().len() * 4);

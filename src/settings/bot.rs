@@ -20,6 +20,25 @@ pub struct Bot {
     pub client_tokens: Vec<SecretString>,
     /// Whether its Bot API server is a local one that shares a disk with whoever calls us.
     pub local: bool,
+    /// How people register with it; [`Registration::Off`] unless set.
+    pub registration: Registration,
+}
+
+/// How people register their phone numbers, and groups themselves, with a bot.
+#[derive(Clone, Debug, Default)]
+pub enum Registration {
+    /// Not at all: the bot's updates are left to others.
+    #[default]
+    Off,
+    /// The owner of the bot asks Telegram for updates.
+    Polling,
+    /// Telegram brings them.
+    Webhook {
+        /// Where to.
+        url: String,
+        /// What Telegram shows as `X-Telegram-Bot-Api-Secret-Token`.
+        secret: SecretString,
+    },
 }
 
 impl Bot {
@@ -28,7 +47,8 @@ impl Bot {
     pub fn new(name: BotName, token: SecretString, api_url: String, limits: Limits) -> Result<Self, &'static str> {
         const WRONG: &str = "is not a bot token: expected <bot user id>:<secret of at least 24 characters of A-Za-z0-9_->, as BotFather gives it";
         let id = token_id(token.expose_secret()).ok_or(WRONG)?;
-        Ok(Self { name, id, token, api_url, limits, client_tokens: Vec::new(), local: false })
+        let (client_tokens, local, registration) = (Vec::new(), false, Registration::Off);
+        Ok(Self { name, id, token, api_url, limits, client_tokens, local, registration })
     }
 
     /// Whether a token is the bot's own or stands for it. Not in constant time: for what the operator wrote.

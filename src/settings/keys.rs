@@ -74,6 +74,9 @@ pub static KEYS: &[Key] = &[
     key("bot_rate", "30", "Messages per second of one bot over all chats; 0 for no limit"),
     key("chat_rate", "1", "Messages per second to one chat; 0 for no limit"),
     key("group_rate_per_minute", "20", "Messages per minute to one group or channel; 0 for no limit"),
+    key("registration", "off", "How people register their numbers with a bot: `off`, `polling` or `webhook`"),
+    secret("registration_secret", "What Telegram shows when it calls the webhook: 16 to 256 of `A-Za-z0-9_-`"),
+    url("public_url", "", "Where Telegram reaches this service for webhooks, `https://` on port 443, 80, 88 or 8443"),
     Key {
         list: true,
         ..url(
@@ -108,8 +111,17 @@ pub static KEYS: &[Key] = &[
 ];
 
 /// The keys of a bot's own table `[bots.NAME]`; but for the tokens they inherit what the top of the file says.
-pub static BOT_KEYS: &[&str] =
-    &["token", "api_url", "client_tokens", "api_local", "bot_rate", "chat_rate", "group_rate_per_minute"];
+pub static BOT_KEYS: &[&str] = &[
+    "token",
+    "api_url",
+    "client_tokens",
+    "api_local",
+    "bot_rate",
+    "chat_rate",
+    "group_rate_per_minute",
+    "registration",
+    "registration_secret",
+];
 
 /// The keys of a bot's own table that take several values.
 pub static BOT_LISTS: &[&str] = &["client_tokens"];

@@ -4,7 +4,7 @@ use super::engine::engine;
 use super::layers::{Flags, Layers};
 use super::problem::Problem;
 use super::reader::Reader;
-use super::{Bot, Limits, LogFormat, Settings, token_id};
+use super::{Bot, Limits, LogFormat, Registration, Settings, token_id};
 use crate::domain::BotName;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
@@ -91,11 +91,16 @@ fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
     let limits = limits(reader, "", Limits::default());
     let api_url = api_url(reader, "bot_api_url", "");
     let local = reader.parsed("bot_api_local", "true or false", false);
+    if let Some(public_url) = reader.text("public_url").map(str::to_owned) {
+        reader.plain_url("public_url", &public_url);
+    }
     let mut bots = BTreeMap::new();
     if reader.text("bot_token").is_some() {
-        let tokens = client_tokens(reader, &bots, "bot_client_tokens");
-        let bot = |bot| Bot { client_tokens: tokens, local, ..bot };
-        add(reader, &mut bots, BotName::default_bot(), "bot_token", &api_url, limits, bot);
+        let name = BotName::default_bot();
+        let client_tokens = client_tokens(reader, &bots, "bot_client_tokens");
+        let registration = registration(reader, "", &name);
+        let bot = |bot| Bot { client_tokens, local, registration, ..bot };
+        add(reader, &mut bots, name, "bot_token", &api_url, limits, bot);
     }
     for name in reader.layers.bots.clone() {
         let prefix = format!("bots.{name}.");
@@ -106,8 +111,9 @@ fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
         let limits = self::limits(reader, &prefix, limits);
         let api_url = self::api_url(reader, &format!("{prefix}api_url"), &api_url);
         let local = reader.parsed(&format!("{prefix}api_local"), "true or false", local);
-        let tokens = client_tokens(reader, &bots, &format!("{prefix}client_tokens"));
-        let bot = |bot| Bot { client_tokens: tokens, local, ..bot };
+        let client_tokens = client_tokens(reader, &bots, &format!("{prefix}client_tokens"));
+        let registration = registration(reader, &prefix, &name);
+        let bot = |bot| Bot { client_tokens, local, registration, ..bot };
         add(reader, &mut bots, name, &format!("{prefix}token"), &api_url, limits, bot);
     }
     if reader.text("bot_token").is_none() && reader.layers.bots.is_empty() {
@@ -138,6 +144,38 @@ fn add(
             Some(other) => reader.complain(path, format!("the bot {} has the same token", other.name)),
             None => _ = bots.insert(name, Arc::new(complete(bot))),
         },
+    }
+}
+
+/// A webhook needs an address, and a secret of which the Bot API takes up to 256 of `A-Za-z0-9_-`.
+fn registration(reader: &mut Reader, prefix: &str, name: &BotName) -> Registration {
+    const SHORTEST: usize = 16;
+    let path = |reader: &Reader, key: &str| {
+        let own = format!("{prefix}{key}");
+        if reader.text(&own).is_some() { own } else { key.to_owned() }
+    };
+    let at = path(reader, "registration");
+    match reader.text(&at) {
+        Some("off") => Registration::Off,
+        Some("polling") => Registration::Polling,
+        Some("webhook") => {
+            let at_secret = path(reader, "registration_secret");
+            let secret = reader.text(&at_secret).unwrap_or_default().to_owned();
+            let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+            if !(SHORTEST..=256).contains(&secret.len()) || !secret.bytes().all(fits) {
+                reader.complain(&at_secret, format!("a webhook needs {SHORTEST} to 256 characters of A-Z a-z 0-9 _ -"));
+            }
+            let Some(base) = reader.text("public_url").map(|url| url.trim_end_matches('/').to_owned()) else {
+                reader.complain("public_url", "missing: a webhook needs to know where Telegram reaches this service");
+                return Registration::Off;
+            };
+            Registration::Webhook { url: format!("{base}/webhook/{name}"), secret: SecretString::from(secret) }
+        }
+        other => {
+            let message = format!("expected off, polling or webhook, found {:?}", other.unwrap_or_default());
+            reader.complain(&at, message);
+            Registration::Off
+        }
     }
 }
 

@@ -9,7 +9,7 @@ mod problem;
 mod reader;
 mod show;
 
-pub use bot::{Bot, Limits, token_id};
+pub use bot::{Bot, Limits, Registration, token_id};
 pub use keys::{BOT_KEYS, KEYS, Key, PREFIX, Secret};
 pub use layers::{DEFAULTS, Flags};
 pub use load::{environment, load};

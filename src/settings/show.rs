@@ -22,7 +22,7 @@ pub fn show(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -
         let _ = write!(page, "\n[bots.{bot}]\n");
         for name in BOT_KEYS {
             let secret = match *name {
-                "token" | "client_tokens" => Secret::Yes,
+                "token" | "client_tokens" | "registration_secret" => Secret::Yes,
                 "api_url" => Secret::InUrl,
                 _ => Secret::No,
             };

@@ -60,7 +60,8 @@ async fn a_bot_moves_on_when_its_owner_is_frozen_or_killed_and_nothing_is_lost()
         assert!(*times <= explained, "{caption} arrived {times} times too often, explained {explained} times");
         assert!(!book.at_most_once.contains(caption), "at most once, and arrived more often: {caption}");
     }
-    assert!(taken_over < Duration::from_secs(20), "the bot had no owner for {:.1} s", taken_over.as_secs_f64());
+    // Three heartbeats, and the second or so that a busy machine needs.
+    assert!(taken_over < Duration::from_secs(13), "the bot had no owner for {:.1} s", taken_over.as_secs_f64());
     assert!(
         killed_taken_over < Duration::from_secs(3),
         "the bot had no owner for {:.1} s",

@@ -33,7 +33,7 @@ pub(super) fn forward(call: &Call) -> Result<Value, ApiError> {
     let from = from_chat(call)?;
     let original = original(call, from, edit::message_id(call)?).ok_or_else(|| not_found("forward"))?;
     let envelope = send::envelope(call, "forwardMessage")?;
-    send::post(call, vec![forwarded(envelope, original)]).map(send::one)
+    send::post(call, vec![forwarded(call, envelope, original)]).map(send::one)
 }
 
 /// `copyMessages` and `forwardMessages`: unknown ones are skipped, albums stay albums.
@@ -50,7 +50,7 @@ pub(super) fn many(call: &Call, method: &'static str) -> Result<Value, ApiError>
     for original in ids.into_iter().filter_map(|id| original(call, from, id)) {
         let old = original.media_group_id.clone();
         let (mut message, media) = match method {
-            "forwardMessages" => forwarded(envelope.clone(), original),
+            "forwardMessages" => forwarded(call, envelope.clone(), original),
             _ => again(envelope.clone(), original),
         };
         if media.is_some() && call.arguments.flag("remove_caption") {
@@ -118,11 +118,11 @@ fn again(envelope: Message, original: Message) -> (Message, Option<Checked>) {
     (message, media)
 }
 
-fn forwarded(envelope: Message, original: Message) -> (Message, Option<Checked>) {
+fn forwarded(call: &Call, envelope: Message, original: Message) -> (Message, Option<Checked>) {
     let origin = original.forward_origin.clone().unwrap_or_else(|| {
         let date = original.at_ms / 1000;
         Box::new(if chats::is_channel(original.chat_id) {
-            let chat = chats::json(original.chat_id);
+            let chat = call.state.desk().chats.json(original.chat_id);
             json!({"type": "channel", "date": date, "chat": chat, "message_id": original.message_id})
         } else {
             json!({"type": "user", "date": date, "sender_user": chats::bot_json(original.bot)})

@@ -68,24 +68,11 @@ pub(super) fn envelope(call: &Call, method: &str) -> Result<Message, ApiError> {
     let reply_markup = if bare { None } else { markup::check(arguments.text("reply_markup"))? };
     let chat_id = super::chat(call, true)?;
     Ok(Message {
-        seq: 0,
-        at_ms: 0,
-        bot: call.bot,
-        chat_id,
-        message_id: 0,
-        method: method.to_owned(),
-        caption: None,
-        entities: Vec::new(),
-        media: None,
-        content: None,
-        forward_origin: None,
         reply_markup,
         reply_to_message_id: reply_to(call, chat_id)?,
         message_thread_id: topic(arguments, chat_id)?,
-        media_group_id: None,
         options: flags(&OPTIONS, arguments),
-        edited_at_ms: None,
-        deleted: false,
+        ..Message::new(call.bot, chat_id, method)
     })
 }
 

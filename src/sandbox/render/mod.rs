@@ -4,7 +4,7 @@ mod media;
 
 pub(super) use media::extension;
 
-use super::chats;
+use super::chats::{self, Chats};
 use super::desk::Desk;
 use super::file_id::Secret;
 use super::message::Message;
@@ -20,9 +20,9 @@ struct Pen<'a> {
 /// A message in the Bot API's words, with the one that it answers if that is still kept.
 pub(super) fn message(message: &Message, desk: &Desk, secret: &Secret) -> Value {
     let pen = Pen { secret, epoch: desk.epoch(message.bot) };
-    let mut out = fields(message, pen);
+    let mut out = fields(message, &desk.chats, pen);
     let replied = message.reply_to_message_id.and_then(|id| match desk.log.find(message.bot, message.chat_id, id) {
-        Some(original) => Some(Value::Object(fields(original, pen))),
+        Some(original) => Some(Value::Object(fields(original, &desk.chats, pen))),
         None => desk.incoming.get(&(message.bot, message.chat_id, id)).cloned(),
     });
     if let Some(replied) = replied {
@@ -31,14 +31,14 @@ pub(super) fn message(message: &Message, desk: &Desk, secret: &Secret) -> Value 
     Value::Object(out)
 }
 
-fn fields(message: &Message, pen: Pen<'_>) -> Map<String, Value> {
+fn fields(message: &Message, known: &Chats, pen: Pen<'_>) -> Map<String, Value> {
     let mut out = Map::new();
     let mut put = |name: &str, value: Value| drop(out.insert(name.to_owned(), value));
     put("message_id", message.message_id.into());
     if !chats::is_channel(message.chat_id) {
         put("from", chats::bot_json(message.bot));
     }
-    put("chat", chats::json(message.chat_id));
+    put("chat", known.json(message.chat_id));
     put("date", (message.at_ms / 1000).into());
     if let Some(edited) = message.edited_at_ms {
         put("edit_date", (edited / 1000).into());
