@@ -217,6 +217,9 @@ async fn files_are_found_as_the_bot_api_finds_them(world: World) {
     assert_eq!(send("sendPhoto", &attached[..2]).await.0, 400);
     let twice = [(text, "7"), (r#"name="photo""#, "AgACx"), (r#"name="photo"; filename="x.gif""#, gif)];
     assert_eq!(send("sendPhoto", &twice).await.0, 400);
+    for chat in ["abc", ""] {
+        assert_eq!(send("sendPhoto", &[(text, chat), (r#"name="photo"; filename="x.gif""#, gif)]).await.0, 400);
+    }
     // Nothing at all, an empty file, and broken multipart.
     assert_eq!(send("sendDocument", &[(text, "7"), (r#"name="document"; filename="a.txt""#, "")]).await.0, 400);
     let broken = |r: RequestBuilder| r.header("content-type", "multipart/form-data; boundary=b").body("--b\r\nx");
