@@ -3,7 +3,7 @@
 use crate::support::{self, images};
 use pixcourier::app::{self, Role};
 use pixcourier::domain::BotName;
-use pixcourier::sandbox::{Fault, Filter, Message, Options, Rule, Sandbox};
+use pixcourier::sandbox::{Bots, Fault, Filter, Message, Options, Rule, Sandbox};
 use pixcourier::settings::{BlobLocation, Bot, Distributed, Engine, Limits, LogFormat, Registration, Settings};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response};
@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The token of the bot in every world.
 pub const TOKEN: &str = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
+/// The token of another bot, which only some worlds have.
+pub const OTHER_TOKEN: &str = "654321:ABC-DEF1234ghIkl-zyx57W2v1u123ew22";
 /// How long something that must happen may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -58,9 +60,18 @@ pub struct World {
 impl World {
     /// No limits at either side.
     pub async fn start(on: On) -> Self {
-        let none = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
-        let lenient = Options { limits: None, pace_uploads: false, ..Options::default() };
-        Self::with(on, none, lenient).await
+        Self::with(on, NO_LIMITS, lenient()).await
+    }
+
+    /// No limits, and a second bot, called `other`.
+    pub async fn with_two_bots(on: On) -> Self {
+        Self::tuned(on, Role::All, NO_LIMITS, lenient(), |settings| {
+            let name: BotName = "other".parse().unwrap();
+            let url = settings.bots[&BotName::default_bot()].api_url.clone();
+            let bot = Bot::new(name.clone(), OTHER_TOKEN.to_owned().into(), url, NO_LIMITS).unwrap();
+            settings.bots.insert(name, Arc::new(bot));
+        })
+        .await
     }
 
     /// Chosen limits at both sides.
@@ -253,6 +264,15 @@ impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// A service without limits.
+pub const NO_LIMITS: Limits = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
+
+/// A sandbox without limits that knows the two tokens.
+pub fn lenient() -> Options {
+    let tokens = [TOKEN, OTHER_TOKEN].map(|token| token.to_owned().into());
+    Options { limits: None, pace_uploads: false, bots: Bots::Only(tokens.into()), ..Options::default() }
 }
 
 /// Runs a process; returns its address, what stops it, and its end.
