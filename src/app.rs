@@ -4,7 +4,7 @@ mod engine;
 mod sweeper;
 mod watch;
 
-use crate::adapters::telegram::Telegram;
+use crate::adapters::telegram::{Telegram, TelegramPassage};
 use crate::delivery::{Courier, Desk};
 use crate::domain::BotName;
 use crate::intake::http::{self, Door, HttpState};
@@ -74,6 +74,8 @@ pub async fn serve(
         blobs: engine.blobs.clone(),
         recipients: engine.recipients.clone(),
         registrars: registrars.clone(),
+        media: engine.media.clone(),
+        passage: Arc::new(TelegramPassage::new(settings.bots.clone()).context("start the HTTP client")?),
         queue: engine.queue.clone(),
         metrics: metrics.clone(),
         settings: settings.clone(),

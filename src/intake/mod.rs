@@ -8,6 +8,7 @@
 
 mod album;
 mod base64;
+mod bot_api;
 mod change;
 mod content;
 mod draft;

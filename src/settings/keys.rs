@@ -54,6 +54,23 @@ pub static KEYS: &[Key] = &[
     key("data_dir", "pixcourier-data", "Folder of the embedded engine's database and of uploads on their way"),
     secret("bot_token", "Token of the bot named `default`, as BotFather gives it"),
     url("bot_api_url", "https://api.telegram.org", "Bot API server; may hold `{token}` and `{method}`"),
+    Key {
+        list: true,
+        ..secret(
+            "bot_client_tokens",
+            "Tokens of yours (`<digits>:<24+ characters>`) that stand for the bot `default` at the Bot API face",
+        )
+    },
+    key(
+        "bot_api_local",
+        "false",
+        "Whether that server is a local one on a shared disk: `file://`, files up to 2000 MB",
+    ),
+    key(
+        "bot_api_patience_seconds",
+        "50",
+        "How long the Bot API face keeps a caller waiting for its message to be sent",
+    ),
     key("bot_rate", "30", "Messages per second of one bot over all chats; 0 for no limit"),
     key("chat_rate", "1", "Messages per second to one chat; 0 for no limit"),
     key("group_rate_per_minute", "20", "Messages per minute to one group or channel; 0 for no limit"),
@@ -93,9 +110,21 @@ pub static KEYS: &[Key] = &[
     key("log_format", "text", "How log lines look: `text` or `json`"),
 ];
 
-/// The keys of a bot's own table `[bots.NAME]`; but for `token` they inherit what the top of the file says.
-pub static BOT_KEYS: &[&str] =
-    &["token", "api_url", "bot_rate", "chat_rate", "group_rate_per_minute", "registration", "registration_secret"];
+/// The keys of a bot's own table `[bots.NAME]`; but for the tokens they inherit what the top of the file says.
+pub static BOT_KEYS: &[&str] = &[
+    "token",
+    "api_url",
+    "client_tokens",
+    "api_local",
+    "bot_rate",
+    "chat_rate",
+    "group_rate_per_minute",
+    "registration",
+    "registration_secret",
+];
+
+/// The keys of a bot's own table that take several values.
+pub static BOT_LISTS: &[&str] = &["client_tokens"];
 
 impl Key {
     /// The key of a name.

@@ -1,7 +1,7 @@
 //! The layers laid over each other, still as text: defaults < file < environment < flags. Names are checked here,
 //! values are not.
 
-use super::keys::{BOT_KEYS, KEYS, Key, PREFIX};
+use super::keys::{BOT_KEYS, BOT_LISTS, KEYS, Key, PREFIX};
 use super::problem::Problem;
 use crate::domain::BotName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,7 +109,7 @@ impl Layers {
             for (key, value) in table {
                 let path = format!("{path}.{key}");
                 if BOT_KEYS.contains(&key.as_str()) {
-                    self.value(path, false, &value, source);
+                    self.value(path, BOT_LISTS.contains(&key.as_str()), &value, source);
                 } else {
                     self.problems.push(Problem::unknown(path, "key of a bot", BOT_KEYS.iter().copied()));
                 }
@@ -167,6 +167,7 @@ fn scalar(value: &toml::Value) -> Option<String> {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
         toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(flag) => Some(flag.to_string()),
         _ => None,
     }
 }

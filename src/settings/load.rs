@@ -4,7 +4,7 @@ use super::engine::engine;
 use super::layers::{Flags, Layers};
 use super::problem::Problem;
 use super::reader::Reader;
-use super::{Bot, Limits, LogFormat, Registration, Settings};
+use super::{Bot, Limits, LogFormat, Registration, Settings, token_id};
 use crate::domain::BotName;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
@@ -48,6 +48,7 @@ fn settings(reader: &mut Reader) -> Settings {
         bots: bots(reader),
         api_keys: api_keys(reader, listen),
         body_limit: reader.number("body_limit_mb", 1..=4096, 1u64) * MIB,
+        bot_api_patience: Duration::from_secs(reader.number("bot_api_patience_seconds", 1..=3600, 1)),
         window: reader.number("window", 1..=2000, 1),
         max_attempts: reader.number("max_attempts", 1..=1000, 1),
         grace_period: Duration::from_secs(reader.number("grace_period_seconds", 0..=3600, 0)),
@@ -89,14 +90,17 @@ fn api_keys(reader: &mut Reader, listen: SocketAddr) -> Vec<SecretString> {
 fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
     let limits = limits(reader, "", Limits::default());
     let api_url = api_url(reader, "bot_api_url", "");
+    let local = reader.parsed("bot_api_local", "true or false", false);
     if let Some(public_url) = reader.text("public_url").map(str::to_owned) {
         reader.plain_url("public_url", &public_url);
     }
     let mut bots = BTreeMap::new();
     if reader.text("bot_token").is_some() {
         let name = BotName::default_bot();
+        let client_tokens = client_tokens(reader, &bots, "bot_client_tokens");
         let registration = registration(reader, "", &name);
-        add(reader, &mut bots, name, "bot_token", &api_url, limits, registration);
+        let bot = |bot| Bot { client_tokens, local, registration, ..bot };
+        add(reader, &mut bots, name, "bot_token", &api_url, limits, bot);
     }
     for name in reader.layers.bots.clone() {
         let prefix = format!("bots.{name}.");
@@ -106,8 +110,11 @@ fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
         }
         let limits = self::limits(reader, &prefix, limits);
         let api_url = self::api_url(reader, &format!("{prefix}api_url"), &api_url);
+        let local = reader.parsed(&format!("{prefix}api_local"), "true or false", local);
+        let client_tokens = client_tokens(reader, &bots, &format!("{prefix}client_tokens"));
         let registration = registration(reader, &prefix, &name);
-        add(reader, &mut bots, name, &format!("{prefix}token"), &api_url, limits, registration);
+        let bot = |bot| Bot { client_tokens, local, registration, ..bot };
+        add(reader, &mut bots, name, &format!("{prefix}token"), &api_url, limits, bot);
     }
     if reader.text("bot_token").is_none() && reader.layers.bots.is_empty() {
         reader.complain(
@@ -126,16 +133,16 @@ fn add(
     path: &str,
     api_url: &str,
     limits: Limits,
-    registration: Registration,
+    complete: impl FnOnce(Bot) -> Bot,
 ) {
     let Some(token) = reader.text(path) else {
         return reader.complain(path, "missing: every bot has a token");
     };
     match Bot::new(name.clone(), SecretString::from(token.trim()), api_url.to_owned(), limits) {
         Err(message) => reader.complain(path, message),
-        Ok(bot) => match bots.values().find(|other| other.token.expose_secret() == bot.token.expose_secret()) {
+        Ok(bot) => match bots.values().find(|other| other.answers_to(bot.token.expose_secret())) {
             Some(other) => reader.complain(path, format!("the bot {} has the same token", other.name)),
-            None => _ = bots.insert(name, Arc::new(Bot { registration, ..bot })),
+            None => _ = bots.insert(name, Arc::new(complete(bot))),
         },
     }
 }
@@ -170,6 +177,22 @@ fn registration(reader: &mut Reader, prefix: &str, name: &BotName) -> Registrati
             Registration::Off
         }
     }
+}
+
+/// Tokens that stand for a bot. They look like Telegram's own, since client libraries check that, and each stands for one
+/// bot.
+fn client_tokens(reader: &mut Reader, bots: &BTreeMap<BotName, Arc<Bot>>, path: &str) -> Vec<SecretString> {
+    let tokens = reader.list(path);
+    for (number, token) in (1..).zip(&tokens) {
+        let taken = bots.values().any(|bot| bot.answers_to(token));
+        if token_id(token).is_none() {
+            let message = format!("token {number} is not <digits>:<at least 24 characters of A-Za-z0-9_->");
+            reader.complain(path, message);
+        } else if taken {
+            reader.complain(path, format!("token {number} stands for another bot already"));
+        }
+    }
+    tokens.into_iter().map(SecretString::from).collect()
 }
 
 fn limits(reader: &mut Reader, prefix: &str, inherited: Limits) -> Limits {

@@ -9,7 +9,7 @@ mod problem;
 mod reader;
 mod show;
 
-pub use bot::{Bot, Limits, Registration};
+pub use bot::{Bot, Limits, Registration, token_id};
 pub use keys::{BOT_KEYS, KEYS, Key, PREFIX, Secret};
 pub use layers::{DEFAULTS, Flags};
 pub use load::{environment, load};
@@ -39,6 +39,8 @@ pub struct Settings {
     pub api_keys: Vec<SecretString>,
     /// The largest request body in bytes.
     pub body_limit: u64,
+    /// How long the Bot API face keeps a caller waiting for Telegram's answer.
+    pub bot_api_patience: Duration,
     /// How many notifications a courier holds unacked per lane.
     pub window: u16,
     /// How many attempts that got an answer, or may have, before a passing fault becomes a failure.

@@ -1,6 +1,6 @@
 //! The effective configuration, as `check-config` prints it: a file again, with secrets masked.
 
-use super::keys::{KEYS, Key, Secret};
+use super::keys::{BOT_LISTS, KEYS, Key, Secret};
 use super::layers::{Flags, Layers, Raw, Source};
 use super::{BOT_KEYS, Problem, load};
 use reqwest::Url;
@@ -22,7 +22,7 @@ pub fn show(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -
         let _ = write!(page, "\n[bots.{bot}]\n");
         for name in BOT_KEYS {
             let secret = match *name {
-                "token" | "registration_secret" => Secret::Yes,
+                "token" | "client_tokens" | "registration_secret" => Secret::Yes,
                 "api_url" => Secret::InUrl,
                 _ => Secret::No,
             };
@@ -50,7 +50,9 @@ fn said_by(layers: &Layers, raw: &Raw, path: &str) -> String {
 fn value(raw: &Raw, name: &str, secret: Secret) -> String {
     let texts: Vec<String> = raw.values.iter().map(|text| quoted(&masked(text, secret))).collect();
     match texts.as_slice() {
-        texts if Key::named(name).is_some_and(|key| key.list) => format!("[{}]", texts.join(", ")),
+        texts if BOT_LISTS.contains(&name) || Key::named(name).is_some_and(|key| key.list) => {
+            format!("[{}]", texts.join(", "))
+        }
         texts => texts.concat(),
     }
 }

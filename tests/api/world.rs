@@ -3,7 +3,7 @@
 use crate::support::{self, images};
 use pixcourier::app::{self, Role};
 use pixcourier::domain::BotName;
-use pixcourier::sandbox::{Fault, Filter, Message, Options, Rule, Sandbox};
+use pixcourier::sandbox::{Bots, Fault, Filter, Message, Options, Rule, Sandbox};
 use pixcourier::settings::{BlobLocation, Bot, Distributed, Engine, Limits, LogFormat, Registration, Settings};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response};
@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The token of the bot in every world.
 pub const TOKEN: &str = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
+/// The token of another bot, which only some worlds have.
+pub const OTHER_TOKEN: &str = "654321:ABC-DEF1234ghIkl-zyx57W2v1u123ew22";
 /// How long something that must happen may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -49,7 +51,7 @@ pub struct World {
     pub sandbox: Sandbox,
     pub client: Client,
     pub api: String,
-    settings: Settings,
+    pub settings: Settings,
     stop: CancellationToken,
     serving: JoinHandle<anyhow::Result<()>>,
     _folder: TempDir,
@@ -58,31 +60,46 @@ pub struct World {
 impl World {
     /// No limits at either side.
     pub async fn start(on: On) -> Self {
-        let none = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
-        let lenient = Options { limits: None, pace_uploads: false, ..Options::default() };
-        Self::with(on, none, lenient).await
+        Self::with(on, NO_LIMITS, lenient()).await
+    }
+
+    /// No limits, and a second bot, called `other`.
+    pub async fn with_two_bots(on: On) -> Self {
+        Self::tuned(on, Role::All, NO_LIMITS, lenient(), |settings| {
+            let name: BotName = "other".parse().unwrap();
+            let url = settings.bots[&BotName::default_bot()].api_url.clone();
+            let bot = Bot::new(name.clone(), OTHER_TOKEN.to_owned().into(), url, NO_LIMITS).unwrap();
+            settings.bots.insert(name, Arc::new(bot));
+        })
+        .await
     }
 
     /// Chosen limits at both sides.
     pub async fn with(on: On, limits: Limits, options: Options) -> Self {
-        Self::open(on, limits, options, |_| Registration::Off).await
+        Self::tuned(on, Role::All, limits, options, |_| {}).await
     }
 
     /// No limits, and people register in a way that may depend on the service's address.
     pub async fn registering(on: On, registration: impl FnOnce(&str) -> Registration) -> Self {
         let none = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
         let lenient = Options { limits: None, pace_uploads: false, ..Options::default() };
-        Self::open(on, none, lenient, registration).await
+        Self::tuned(on, Role::All, none, lenient, |settings| {
+            let registration = registration(&format!("http://{}", settings.listen));
+            for bot in settings.bots.values_mut() {
+                *bot = Arc::new(Bot { registration: registration.clone(), ..(**bot).clone() });
+            }
+        })
+        .await
     }
 
-    async fn open(on: On, limits: Limits, options: Options, registration: impl FnOnce(&str) -> Registration) -> Self {
+    /// A process of any role with other settings; `listen` is where it will.
+    pub async fn tuned(on: On, role: Role, limits: Limits, options: Options, tune: impl FnOnce(&mut Settings)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).unwrap();
         let name = BotName::default_bot();
-        let mut bot = Bot::new(name.clone(), TOKEN.to_owned().into(), sandbox.url(), limits).unwrap();
+        let bot = Bot::new(name.clone(), TOKEN.to_owned().into(), sandbox.url(), limits).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        bot.registration = registration(&format!("http://{}", listener.local_addr().unwrap()));
         let engine = match on {
             On::Embedded => Engine::Embedded,
             On::Distributed => Engine::Distributed(Distributed {
@@ -92,13 +109,14 @@ impl World {
                 namespace: format!("t{}", uuid::Uuid::now_v7().simple()),
             }),
         };
-        let settings = Settings {
-            listen: "127.0.0.1:0".parse().unwrap(),
+        let mut settings = Settings {
+            listen: listener.local_addr().unwrap(),
             data_dir: folder.path().join("data"),
             engine,
             bots: [(name, Arc::new(bot))].into(),
             api_keys: Vec::new(),
             body_limit: 20 << 20,
+            bot_api_patience: Duration::from_secs(50),
             window: 1000,
             max_attempts: 4,
             grace_period: Duration::from_secs(10),
@@ -107,7 +125,8 @@ impl World {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         };
-        let (api, stop, serving) = launch(listener, &settings);
+        tune(&mut settings);
+        let (api, stop, serving) = launch_on(listener, &settings, role);
         let world = Self { sandbox, client: Client::new(), api, settings, stop, serving, _folder: folder };
         world.until("ready", async || world.get("/readyz").await.status() == 200).await;
         world
@@ -117,14 +136,14 @@ impl World {
     pub async fn restart(&mut self) {
         self.stop.cancel();
         (&mut self.serving).await.unwrap().unwrap();
-        (self.api, self.stop, self.serving) = launch(TcpListener::bind("127.0.0.1:0").unwrap(), &self.settings);
+        (self.api, self.stop, self.serving) = launch(&self.settings, Role::All);
         self.until("ready", async || self.get("/readyz").await.status() == 200).await;
     }
 
     /// A second process beside the first.
     pub fn join(&self) -> Second {
         let settings = Settings { data_dir: self.settings.data_dir.join("second"), ..self.settings.clone() };
-        let (api, stop, serving) = launch(TcpListener::bind("127.0.0.1:0").unwrap(), &settings);
+        let (api, stop, serving) = launch(&settings, Role::All);
         Second { api, stop, serving }
     }
 
@@ -247,10 +266,26 @@ impl Drop for World {
     }
 }
 
-fn launch(listener: TcpListener, settings: &Settings) -> (String, CancellationToken, JoinHandle<anyhow::Result<()>>) {
+/// A service without limits.
+pub const NO_LIMITS: Limits = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
+
+/// A sandbox without limits that knows the two tokens.
+pub fn lenient() -> Options {
+    let tokens = [TOKEN, OTHER_TOKEN].map(|token| token.to_owned().into());
+    Options { limits: None, pace_uploads: false, bots: Bots::Only(tokens.into()), ..Options::default() }
+}
+
+/// Runs a process; returns its address, what stops it, and its end.
+pub fn launch(settings: &Settings, role: Role) -> Process {
+    launch_on(TcpListener::bind("127.0.0.1:0").unwrap(), settings, role)
+}
+
+type Process = (String, CancellationToken, JoinHandle<anyhow::Result<()>>);
+
+fn launch_on(listener: TcpListener, settings: &Settings, role: Role) -> Process {
     let api = format!("http://{}", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(app::serve(settings.clone(), Role::All, listener, stop.clone().cancelled_owned()));
+    let serving = tokio::spawn(app::serve(settings.clone(), role, listener, stop.clone().cancelled_owned()));
     (api, stop, serving)
 }
 

@@ -3,11 +3,13 @@
 //! The work itself is done on the runtime that called [`serve`], not on the workers' own: a caller that hangs up does
 //! not leave an acceptance half done, and the engine's connections belong to one runtime.
 
-mod body;
+pub(super) mod body;
 mod caller;
 mod changes;
 mod docs;
 mod door;
+mod files;
+mod images;
 mod json;
 mod multipart;
 mod notifications;
@@ -25,9 +27,10 @@ mod yaml;
 pub use docs::openapi_yaml;
 pub use door::Door;
 
+use super::bot_api;
 use super::{Code, Intake, Refusal};
 use crate::domain::BotName;
-use crate::ports::{Acceptor, Blobs, Ledger, Queue, Recipients};
+use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Passage, Queue, Recipients};
 use crate::registration::Registrar;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
@@ -77,6 +80,10 @@ pub struct HttpState {
     pub recipients: Arc<dyn Recipients>,
     /// Take the updates of bots that have a webhook.
     pub registrars: Arc<BTreeMap<BotName, Arc<Registrar>>>,
+    /// Knows the file_ids of images.
+    pub media: Arc<dyn MediaIndex>,
+    /// The way to the Bot API for what is no delivery.
+    pub passage: Arc<dyn Passage>,
     /// Asked for its depth and its health.
     pub queue: Arc<dyn Queue>,
     /// The metrics of the process.
@@ -88,10 +95,10 @@ pub struct HttpState {
 }
 
 /// [`HttpState`] with what is made of it once.
-struct Shared {
+pub(super) struct Shared {
     state: HttpState,
     keys: Keys,
-    runtime: Handle,
+    pub(super) runtime: Handle,
 }
 
 impl std::ops::Deref for Shared {
@@ -104,7 +111,10 @@ impl std::ops::Deref for Shared {
 
 impl Shared {
     /// Does some work on the main runtime, to its end whatever becomes of the caller.
-    async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Refusal> {
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Refusal> {
         self.runtime.spawn(work).await.map_err(|error| {
             tracing::error!(%error, "work for a request ended abnormally");
             Refusal::new(Code::Internal, "Something went wrong on our side; whether it took effect is not known.")
@@ -118,10 +128,12 @@ impl Shared {
 pub fn serve(listener: TcpListener, state: HttpState, counter: bool) -> io::Result<Server> {
     let grace = state.settings.grace_period.as_secs();
     let keys = Keys::new(&state.settings.api_keys);
+    let face = Data::new(bot_api::Face::new(&state.settings.bots));
     let shared = Data::new(Shared { state, keys, runtime: Handle::current() });
     let server = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
+            .app_data(face.clone())
             .app_data(MultipartConfig::new().buffer_limit(FORM_BUFFER))
             .wrap(from_fn(observe::observe))
             .configure(|config| if counter { routes(config) } else { probes::routes(config) })
@@ -134,6 +146,8 @@ pub fn serve(listener: TcpListener, state: HttpState, counter: bool) -> io::Resu
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(LINGER)
         .keep_alive(KEEP_ALIVE)
+        // A caller that hangs up takes its long poll along.
+        .h1_allow_half_closed(false)
         .shutdown_timeout(grace)
         .disable_signals()
         .listen(listener)?;
@@ -170,6 +184,21 @@ fn routes(config: &mut web::ServiceConfig) {
                 .default_service(web::to(|| not_allowed("POST"))),
         )
         .service(
+            web::resource("/v1/images")
+                .route(web::put().to(images::put))
+                .default_service(web::to(|| not_allowed("PUT"))),
+        )
+        .service(
+            web::resource("/v1/images/{sha256}")
+                .route(read().to(images::get))
+                .default_service(web::to(|| not_allowed("GET, HEAD"))),
+        )
+        .service(
+            web::resource("/v1/files/{file_id}")
+                .route(read().to(files::get))
+                .default_service(web::to(|| not_allowed("GET, HEAD"))),
+        )
+        .service(
             web::resource("/v1/recipients")
                 .route(web::put().to(recipients::put))
                 .route(read().to(recipients::list))
@@ -182,7 +211,8 @@ fn routes(config: &mut web::ServiceConfig) {
                 .default_service(web::to(|| not_allowed("POST"))),
         )
         .configure(probes::routes)
-        .configure(docs::routes);
+        .configure(docs::routes)
+        .configure(bot_api::routes);
 }
 
 /// A route for `GET`, and for `HEAD`, which gets the same answer without its body.
