@@ -5,7 +5,7 @@ use crate::adapters::objects::ObjectBlobs;
 use crate::adapters::rabbitmq::RabbitQueue;
 use crate::adapters::redis::{BufferedLedger, DistributedAcceptor, RedisLedger};
 use crate::domain::{Failure, FailureClass, Settlement, Status, Timestamp};
-use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Queue, Switchboard};
+use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Queue, Recipients, Switchboard};
 use crate::settings::{self, Settings};
 use crate::telemetry::Metrics;
 use anyhow::Context;
@@ -22,6 +22,7 @@ pub struct Engine {
     pub media: Arc<dyn MediaIndex>,
     pub blobs: Arc<dyn Blobs>,
     pub switchboard: Arc<dyn Switchboard>,
+    pub recipients: Arc<dyn Recipients>,
     kind: Kind,
 }
 
@@ -43,8 +44,8 @@ impl Engine {
             settings::Engine::Distributed(parts) => {
                 let bots = settings.bots.keys().cloned().collect();
                 let queue = RabbitQueue::connect(parts.amqp_urls.clone(), parts.namespace.clone(), bots);
-                let redis = RedisLedger::new(&parts.redis_url, &parts.namespace).context("redis_url")?;
-                let ledger = BufferedLedger::new(Arc::new(redis));
+                let redis = Arc::new(RedisLedger::new(&parts.redis_url, &parts.namespace).context("redis_url")?);
+                let ledger = BufferedLedger::new(redis.clone());
                 let blobs = ObjectBlobs::new(&parts.blobs, settings.blob_retention).context("blob_url")?;
                 Ok(Self {
                     acceptor: Arc::new(DistributedAcceptor::new(queue.clone(), ledger.clone())),
@@ -53,6 +54,7 @@ impl Engine {
                     media: ledger.clone(),
                     blobs: Arc::new(blobs),
                     switchboard: queue.switchboard(),
+                    recipients: redis,
                     kind: Kind::Distributed { queue, ledger },
                 })
             }
@@ -67,6 +69,7 @@ impl Engine {
             media: embedded.media.clone(),
             blobs: embedded.blobs.clone(),
             switchboard: embedded.switchboard.clone(),
+            recipients: embedded.recipients.clone(),
             kind: Kind::Embedded(embedded),
         }
     }

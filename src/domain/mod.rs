@@ -4,6 +4,7 @@ mod call;
 mod ids;
 mod image;
 mod notification;
+mod recipient;
 mod record;
 mod time;
 
@@ -11,5 +12,6 @@ pub use call::{Call, Media, MediaKind, MediaSource};
 pub use ids::{BotName, ChatId, InvalidId, NotificationId, Sha256};
 pub use image::ImageFormat;
 pub use notification::{Delivery, FollowUp, Lane, Notification};
+pub use recipient::{Address, GroupName, PendingGroup, PhoneNumber, Recipient, RecipientSource, RecipientState};
 pub use record::{Attempt, AttemptOutcome, Failure, FailureClass, Record, Settlement, Status};
 pub use time::Timestamp;

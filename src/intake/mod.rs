@@ -14,6 +14,7 @@ mod image;
 mod json_stream;
 mod order;
 mod photo;
+pub mod recipient;
 mod refusal;
 mod spool;
 mod waiting;

@@ -117,6 +117,9 @@ codes! {
     InvalidField = "invalid_field", 400, "A field has a value that it cannot have";
     InvalidChatId = "invalid_chat_id", 400, "chat_id is not a chat id";
     InvalidPhoto = "invalid_photo", 400, "photo names no image";
+    InvalidRecipient = "invalid_recipient", 400, "The recipient is not named as one";
+    UnregisteredRecipient = "unregistered_recipient", 400, "The recipient has not registered with the bot";
+    RecipientBlocked = "recipient_blocked", 400, "The recipient has blocked the bot";
     UnknownBot = "unknown_bot", 400, "There is no such bot";
     UnknownImage = "unknown_image", 400, "No image with this digest is held";
     CaptionTooLong = "caption_too_long", 400, "The caption is too long";
@@ -129,6 +132,7 @@ codes! {
     CrossSite = "cross_site", 403, "Web pages of other sites may not call";
     NotFound = "not_found", 404, "There is nothing here";
     NotificationNotFound = "notification_not_found", 404, "There is no such notification";
+    RecipientNotFound = "recipient_not_found", 404, "There is no such recipient in the book";
     MethodNotAllowed = "method_not_allowed", 405, "The method does not fit this address";
     RequestTimeout = "request_timeout", 408, "The body came too slowly";
     TooLate = "too_late", 409, "It is too late to cancel";

@@ -10,6 +10,7 @@ mod ledger;
 mod media_index;
 mod messenger;
 mod queue;
+mod recipients;
 mod switchboard;
 
 pub use acceptor::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
@@ -18,4 +19,5 @@ pub use ledger::{Begin, Cancelled, Ledger, LedgerError, ListQuery, Page};
 pub use media_index::{FileIds, FileKey, MediaIndex};
 pub use messenger::{Answer, ApiReply, CallError, Messenger, OutgoingFile, Request};
 pub use queue::{Attendance, Delivered, Depth, Queue, QueueError, Receipt};
+pub use recipients::{RecipientPage, RecipientQuery, Recipients};
 pub use switchboard::{Listening, Outcome, Switchboard};

@@ -56,6 +56,12 @@ async fn its_media_index_keeps_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_recipient_book_keeps_the_contract() {
+    let (engine, _folder) = fresh();
+    contract::recipients::suite(engine.recipients.clone()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_blobs_keep_the_contract() {
     let (engine, _folder) = fresh();
     contract::blobs::suite(engine.blobs.clone(), engine.media.clone()).await;

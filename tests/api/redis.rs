@@ -69,6 +69,11 @@ async fn the_media_index_keeps_its_contract() {
     contract::media_index::suite(ledger()).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_recipient_book_keeps_its_contract() {
+    contract::recipients::suite(ledger()).await;
+}
+
 #[tokio::test]
 async fn the_buffered_ledger_keeps_the_contract_of_the_ledger() {
     contract::ledger::suite(BufferedLedger::new(ledger())).await;

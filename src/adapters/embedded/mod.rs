@@ -8,6 +8,7 @@ mod fault;
 mod ledger;
 mod media_index;
 mod queue;
+mod recipients;
 mod schema;
 mod store;
 mod switchboard;
@@ -15,7 +16,7 @@ mod writer;
 
 pub use switchboard::LocalSwitchboard;
 
-use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Queue, Switchboard};
+use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Queue, Recipients, Switchboard};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub struct Embedded {
     pub blobs: Arc<dyn Blobs>,
     /// The way back of outcomes.
     pub switchboard: Arc<dyn Switchboard>,
+    /// The recipient book.
+    pub recipients: Arc<dyn Recipients>,
     store: Arc<store::Store>,
 }
 
@@ -65,6 +68,7 @@ impl Embedded {
             media: Arc::new(media_index::EmbeddedMediaIndex::new(store.clone())),
             blobs: Arc::new(blobs::EmbeddedBlobs::new(store.clone())),
             switchboard: Arc::new(LocalSwitchboard::default()),
+            recipients: Arc::new(recipients::EmbeddedRecipients::new(store.clone())),
             store,
         })
     }

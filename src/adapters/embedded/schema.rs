@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The versions of the layout and what makes each of the one before; the file's `user_version` says which it has.
-const STEPS: [(u32, &str); 1] = [(1, include_str!("schema/001.sql"))];
+const STEPS: [(u32, &str); 2] = [(1, include_str!("schema/001.sql")), (2, include_str!("schema/002.sql"))];
 
 /// How long the writer may wait for a reader when it truncates the log, and a reader for a recovery.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);

@@ -61,6 +61,10 @@ impl RedisLedger {
         format!("{}:{kind}:{name}", self.namespace)
     }
 
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     pub(super) fn pins(&self) -> String {
         format!("{}:pins", self.namespace)
     }

@@ -15,6 +15,11 @@
 //! | `<ns>:k:<sha256 of the key>` | hash: an idempotency key, 24 hours |
 //! | `<ns>:f:<bot id>:<kind>:<sha256>` | a file_id, until unused for [`FILE_ID_KEPT`] |
 //! | `<ns>:probe` | written to see whether Redis takes changes again |
+//! | `<ns>:r:<bot>` | hash: the recipient book, an address's key to chat and entry |
+//! | `<ns>:ri:<bot>` | sorted set of those keys, for listing |
+//! | `<ns>:rc:<bot>:<chat>` | set of the keys that lead to a chat |
+//! | `<ns>:rg:<bot>` | hash: groups that wait for their creator's number, by chat |
+//! | `<ns>:ru` | hash: the bots' usernames |
 //! | `<ns>:pins` | digests by the moment until which their bytes are needed |
 
 mod acceptor;
@@ -24,6 +29,7 @@ mod ledger;
 mod link;
 mod media_index;
 mod pending;
+mod recipients;
 mod record;
 mod scripts;
 

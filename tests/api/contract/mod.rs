@@ -7,6 +7,7 @@ pub mod blobs;
 pub mod ledger;
 pub mod media_index;
 pub mod queue;
+pub mod recipients;
 pub mod switchboard;
 
 use pixcourier::domain::{
