@@ -142,6 +142,7 @@ fn settings(folder: &std::path::Path, bot_api: &str) -> Settings {
         engine: Engine::Embedded,
         bots: [(name, Arc::new(bot))].into(),
         api_keys: Vec::new(),
+        whatsmate_clients: Vec::new(),
         body_limit: 16 << 20,
         window: 1000,
         max_attempts: 10,

@@ -4,7 +4,7 @@ mod engine;
 mod sweeper;
 mod watch;
 
-use crate::adapters::telegram::Telegram;
+use crate::adapters::router::Router;
 use crate::delivery::{Courier, Desk};
 use crate::intake::http::{self, HttpState};
 use crate::intake::{Intake, Parts, Spool};
@@ -62,6 +62,7 @@ pub async fn serve(
         ledger: engine.ledger.clone(),
         acceptor: engine.acceptor.clone(),
         blobs: engine.blobs.clone(),
+        recipients: engine.recipients.clone(),
         queue: engine.queue.clone(),
         metrics: metrics.clone(),
         settings: settings.clone(),
@@ -74,7 +75,7 @@ pub async fn serve(
     let halt = CancellationToken::new();
     let mut couriers = JoinSet::new();
     if role != Role::Api {
-        let messenger = Arc::new(Telegram::new(settings.bots.clone()).context("start the HTTP client")?);
+        let messenger = Arc::new(Router::new(settings.bots.clone()).context("start the HTTP client")?);
         for bot in settings.bots.values() {
             let desk = Desk {
                 bot: bot.clone(),

@@ -18,6 +18,7 @@ const KEY_LIMIT: usize = 64;
 /// The scanner.
 #[derive(Default)]
 pub struct Splitter {
+    place: Place,
     document: Vec<u8>,
     decoder: Decoder,
     found: bool,
@@ -31,6 +32,34 @@ pub struct Splitter {
     /// The first key of `photo`, which can have one only.
     member: Option<String>,
     state: State,
+}
+
+/// Where the string is that is taken out.
+#[derive(Clone, Copy, Default)]
+enum Place {
+    /// In `photo.base64`.
+    #[default]
+    Photo,
+    /// In a field of this name, in a body that is not ours to define: what we do not know in it is left alone.
+    Field(&'static str),
+}
+
+impl Place {
+    /// Its name in a refusal.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Photo => "photo.base64",
+            Self::Field(name) => name,
+        }
+    }
+
+    /// How many objects it is in.
+    fn depth(self) -> usize {
+        match self {
+            Self::Photo => 2,
+            Self::Field(_) => 1,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -57,6 +86,11 @@ enum Escape {
 }
 
 impl Splitter {
+    /// One that takes strict base64 out of a field of this name.
+    pub fn of_field(name: &'static str) -> Self {
+        Self { place: Place::Field(name), decoder: Decoder::strict(), ..Self::default() }
+    }
+
     /// Takes a piece of the body and appends the bytes of the image that it completes.
     pub fn push(&mut self, mut piece: &[u8], image: &mut Vec<u8>) -> Result<(), Refusal> {
         while let Some((&byte, rest)) = piece.split_first() {
@@ -66,12 +100,13 @@ impl Splitter {
             }
             piece = rest;
             if self.document.len() >= DOCUMENT_LIMIT {
+                let advice = match self.place {
+                    Place::Photo => "send the image in photo.base64 or as multipart".to_owned(),
+                    Place::Field(name) => format!("the file belongs into {name}"),
+                };
                 return Err(Refusal::new(
                     Code::BodyTooLarge,
-                    format!(
-                        "Everything but the image together may have {DOCUMENT_LIMIT} bytes (128 KiB); send the image in \
-                         photo.base64 or as multipart."
-                    ),
+                    format!("Everything but the file together may have {DOCUMENT_LIMIT} bytes (128 KiB); {advice}."),
                 ));
             }
             self.document.push(byte);
@@ -103,7 +138,10 @@ impl Splitter {
     /// The document with the image taken out, and whether there was an image.
     pub fn finish(self) -> Result<(Vec<u8>, bool), Refusal> {
         match self.state {
-            State::Image(_) => Err(Refusal::new(Code::MalformedJson, "The body ends inside photo.base64.")),
+            State::Image(_) => {
+                let detail = format!("The body ends inside {}.", self.place.name());
+                Err(Refusal::new(Code::MalformedJson, detail))
+            }
             _ => Ok((self.document, self.found)),
         }
     }
@@ -133,13 +171,11 @@ impl Splitter {
             b':' => self.expects_key = false,
             b'"' => {
                 let in_object = self.depth > 0 && self.levels.get(self.depth - 1).is_some_and(|level| level.is_object);
-                if self.depth == 2 && in_object && !self.expects_key && self.at_image() {
+                if self.depth == self.place.depth() && in_object && !self.expects_key && self.at_image() {
                     if self.found {
-                        return Err(Refusal::field(
-                            Code::DuplicateField,
-                            "photo.base64",
-                            "photo.base64 is given twice; send one image per notification.",
-                        ));
+                        let name = self.place.name();
+                        let detail = format!("{name} is given twice; send one file at a time.");
+                        return Err(Refusal::field(Code::DuplicateField, name, detail));
                     }
                     self.found = true;
                     self.state = State::Image(Escape::No);
@@ -154,7 +190,8 @@ impl Splitter {
     }
 
     fn take_key(&mut self, key: String) -> Result<(), Refusal> {
-        if self.depth == 2 && self.levels[0].is_object && self.levels[0].key == "photo" {
+        let in_photo = self.depth == 2 && self.levels[0].is_object && self.levels[0].key == "photo";
+        if matches!(self.place, Place::Photo) && in_photo {
             if self.member.as_ref() == Some(&key) {
                 let field: String = format!("photo.{key}").chars().take(KEY_LIMIT).collect();
                 let detail = format!("{field} is given twice; send one image per notification.");
@@ -172,13 +209,18 @@ impl Splitter {
         if !outer.is_object {
             return Ok(());
         }
-        check_name(&outer.key)?;
+        if matches!(self.place, Place::Photo) {
+            check_name(&outer.key)?;
+        }
         Err(why(&outer.key))
     }
 
     fn at_image(&self) -> bool {
         let [outer, inner] = &self.levels;
-        outer.is_object && outer.key == "photo" && inner.key == "base64"
+        match self.place {
+            Place::Photo => outer.is_object && outer.key == "photo" && inner.key == "base64",
+            Place::Field(name) => outer.key == name,
+        }
     }
 
     /// Reads on in the image's string; gives back what is left of the piece.
@@ -189,12 +231,15 @@ impl Splitter {
             let Some((&byte, rest)) = piece[plain..].split_first() else { return Ok(&[]) };
             match byte {
                 b'"' => {
-                    self.decoder.finish(image).map_err(|_| not_base64())?;
+                    self.decoder.finish(image).map_err(|_| self.not_base64())?;
                     self.document.push(b'"');
                     self.state = State::Between;
                 }
                 b'\\' => self.state = State::Image(Escape::Started),
-                _ => return Err(malformed("a control character stands unescaped in photo.base64")),
+                _ => {
+                    let what = format!("a control character stands unescaped in {}", self.place.name());
+                    return Err(malformed(&what));
+                }
             }
             return Ok(rest);
         }
@@ -203,12 +248,12 @@ impl Splitter {
             (Escape::Started, b'u') => Escape::Unicode { digits: 0, value: 0 },
             (Escape::Started, b'/') => self.escaped(b'/', image)?,
             (Escape::Started, b'n' | b'r' | b't') => self.escaped(b'\n', image)?,
-            (Escape::Started, b'"' | b'\\' | b'b' | b'f') => return Err(not_base64()),
+            (Escape::Started, b'"' | b'\\' | b'b' | b'f') => return Err(self.not_base64()),
             (Escape::Unicode { digits, value }, _) => {
                 let digit = char::from(byte).to_digit(16).ok_or_else(|| malformed("a \\u escape is broken"))?;
                 let value = value * 16 + digit;
                 match digits {
-                    3 => self.escaped(u8::try_from(value).map_err(|_| not_base64())?, image)?,
+                    3 => self.escaped(u8::try_from(value).map_err(|_| self.not_base64())?, image)?,
                     _ => Escape::Unicode { digits: digits + 1, value },
                 }
             }
@@ -224,22 +269,23 @@ impl Splitter {
     }
 
     fn decode(&mut self, text: &[u8], image: &mut Vec<u8>) -> Result<(), Refusal> {
-        self.decoder.push(text, image).map_err(|_| not_base64())
+        self.decoder.push(text, image).map_err(|_| self.not_base64())
+    }
+
+    fn not_base64(&self) -> Refusal {
+        let name = self.place.name();
+        let padding = if matches!(self.place, Place::Photo) { "= at the end only" } else { "padded with =" };
+        let detail = format!(
+            "{name} is standard base64 (A-Z a-z 0-9 + /, {padding}) and nothing else: no data: prefix, not the URL-safe \
+             alphabet."
+        );
+        Refusal::field(Code::InvalidBase64, name, detail)
     }
 }
 
 fn unescaped(key: &[u8]) -> String {
     let quoted = [b"\"", key, b"\""].concat();
     serde_json::from_slice(&quoted).unwrap_or_default()
-}
-
-fn not_base64() -> Refusal {
-    Refusal::field(
-        Code::InvalidBase64,
-        "photo.base64",
-        "photo.base64 is standard base64 (A-Z a-z 0-9 + /, = at the end only) and nothing else: no data: prefix, not \
-         the URL-safe alphabet.",
-    )
 }
 
 fn malformed(what: &str) -> Refusal {
@@ -281,6 +327,27 @@ mod tests {
             assert_eq!(image.as_deref(), Some(b"hello".as_slice()), "{body}");
             let parsed: serde_json::Value = serde_json::from_str(&document).unwrap();
             assert_eq!(parsed["photo"]["base64"], "");
+        }
+    }
+
+    #[test]
+    fn a_field_of_another_contract_is_taken_out_where_it_stands_and_the_rest_left_alone() {
+        let of_field = |body: &str, step: usize| {
+            let (mut splitter, mut file) = (Splitter::of_field("image"), Vec::new());
+            for piece in body.as_bytes().chunks(step) {
+                splitter.push(piece, &mut file).map_err(|r| r.code)?;
+            }
+            let (document, found) = splitter.finish().map_err(|r| r.code)?;
+            Ok((String::from_utf8(document).unwrap(), found.then_some(file)))
+        };
+        for step in 1..20 {
+            let body =
+                r#"{"x":{"image":"a b","photo":{"base64":"?","base64":1}},"number":"1","image":"aGVsbG8=","y":[]}"#;
+            let rest = body.replace("aGVsbG8=", "");
+            assert_eq!(of_field(body, step), Ok((rest, Some(b"hello".to_vec()))));
+            assert_eq!(of_field(r#"{"image":"aGVsbG8"}"#, step), Err(Code::InvalidBase64));
+            assert_eq!(of_field(r#"{"image":"","image":""}"#, step), Err(Code::DuplicateField));
+            assert_eq!(of_field(r#"["image","aGVsbG8="]"#, step).unwrap().1, None);
         }
     }
 

@@ -18,6 +18,7 @@ pub mod recipient;
 mod refusal;
 mod spool;
 mod waiting;
+mod whatsmate;
 
 pub use draft::Draft;
 pub use fields::Fields;
@@ -132,6 +133,10 @@ impl Intake {
             _ => None,
         });
         let files = files.collect();
+        let call = Call { method: order.method, params: order.params, media };
+        if let Some(account) = self.settings.bots.get(&order.bot).and_then(|bot| bot.whatsmate()) {
+            whatsmate::check(account, &order.chat_id, &call)?;
+        }
         let notification = Notification {
             v: Notification::VERSION,
             id,
@@ -142,7 +147,7 @@ impl Intake {
             chat_id: order.chat_id,
             lane: order.lane,
             delivery: order.delivery,
-            call: Call { method: order.method, params: order.params, media },
+            call,
             tags: order.tags,
             attempts: 0,
             reply_to,

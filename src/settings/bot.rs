@@ -1,5 +1,6 @@
-//! One bot: its token, where its Bot API is, how fast it may send.
+//! One bot: how it delivers, and how fast it may.
 
+use super::WhatsMate;
 use crate::domain::BotName;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -8,18 +9,34 @@ use secrecy::{ExposeSecret, SecretString};
 pub struct Bot {
     /// Its name in requests, queues and metrics.
     pub name: BotName,
+    /// What it delivers through.
+    pub gateway: Gateway,
+    /// How fast it may send.
+    pub limits: Limits,
+}
+
+/// What a bot delivers through.
+#[derive(Clone, Debug)]
+pub enum Gateway {
+    /// The Bot API.
+    Telegram(Telegram),
+    /// WhatsMate's gateway.
+    WhatsMate(WhatsMate),
+}
+
+/// A bot at Telegram.
+#[derive(Clone, Debug)]
+pub struct Telegram {
     /// The number in front of the token: its user id at Telegram.
     pub id: u64,
     /// The token; never printed.
     pub token: SecretString,
     /// Where its Bot API is, `https://api.telegram.org` or a template that holds `{token}` and `{method}`.
     pub api_url: String,
-    /// How fast it may send.
-    pub limits: Limits,
 }
 
 impl Bot {
-    /// A bot from its token, or a message that says what is wrong with it and does not repeat it. The checks are those
+    /// A bot of Telegram from its token, or a message that says what is wrong with it and does not repeat it. The checks are those
     /// of the Bot API server (`bot-api.md` 5): at most 80 characters, a number, a colon, a secret of at least 24
     /// base64url characters.
     pub fn new(name: BotName, token: SecretString, api_url: String, limits: Limits) -> Result<Self, &'static str> {
@@ -32,9 +49,27 @@ impl Bot {
         if !digits || !whole || id > 1 << 54 {
             return Err(WRONG);
         }
-        Ok(Self { name, id, token, api_url, limits })
+        Ok(Self { name, gateway: Gateway::Telegram(Telegram { id, token, api_url }), limits })
     }
 
+    /// Its account at Telegram, unless it delivers through something else.
+    pub fn telegram(&self) -> Option<&Telegram> {
+        match &self.gateway {
+            Gateway::Telegram(telegram) => Some(telegram),
+            Gateway::WhatsMate(_) => None,
+        }
+    }
+
+    /// Its account at WhatsMate, if that is what it delivers through.
+    pub fn whatsmate(&self) -> Option<&WhatsMate> {
+        match &self.gateway {
+            Gateway::WhatsMate(whatsmate) => Some(whatsmate),
+            Gateway::Telegram(_) => None,
+        }
+    }
+}
+
+impl Telegram {
     /// The address of a method. Holds the token: never log it, never put it into an error.
     pub fn method_url(&self, method: &str) -> String {
         let token = self.token.expose_secret();
@@ -74,10 +109,13 @@ mod tests {
     fn addresses_follow_the_template() {
         let token = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
         let plain = bot(token, "http://localhost:8081/").unwrap();
-        assert_eq!(plain.method_url("sendPhoto"), format!("http://localhost:8081/bot{token}/sendPhoto"));
+        assert_eq!(
+            plain.telegram().unwrap().method_url("sendPhoto"),
+            format!("http://localhost:8081/bot{token}/sendPhoto")
+        );
         let template = bot(token, "http://proxy/{token}/{method}").unwrap();
-        assert_eq!(template.method_url("getMe"), format!("http://proxy/{token}/getMe"));
-        assert_eq!(plain.id, 123_456);
+        assert_eq!(template.telegram().unwrap().method_url("getMe"), format!("http://proxy/{token}/getMe"));
+        assert_eq!(plain.telegram().unwrap().id, 123_456);
     }
 
     #[test]

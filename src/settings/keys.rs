@@ -57,6 +57,13 @@ pub static KEYS: &[Key] = &[
     key("bot_rate", "30", "Messages per second of one bot over all chats; 0 for no limit"),
     key("chat_rate", "1", "Messages per second to one chat; 0 for no limit"),
     key("group_rate_per_minute", "20", "Messages per minute to one group or channel; 0 for no limit"),
+    key(
+        "whatsmate_client_id",
+        "",
+        "Who calls the WhatsMate face, as `X-WM-CLIENT-ID` says; more in `[whatsmate_clients.NAME]`",
+    ),
+    secret("whatsmate_client_secret", "What that client shows as `X-WM-CLIENT-SECRET`, 12+ characters"),
+    key("whatsmate_instance", "1", "The instance number by which that client means the bot `default`"),
     Key {
         list: true,
         ..url(
@@ -90,8 +97,23 @@ pub static KEYS: &[Key] = &[
     key("log_format", "text", "How log lines look: `text` or `json`"),
 ];
 
-/// The keys of a bot's own table `[bots.NAME]`; but for `token` they inherit what the top of the file says.
-pub static BOT_KEYS: &[&str] = &["token", "api_url", "bot_rate", "chat_rate", "group_rate_per_minute"];
+/// The keys of a bot's own table `[bots.NAME]`; `api_url` and the rates inherit what the top of the file says. Beside
+/// them there is the table `groups` of bots of kind `whatsmate`.
+pub static BOT_KEYS: &[&str] = &[
+    "kind",
+    "token",
+    "api_url",
+    "bot_rate",
+    "chat_rate",
+    "group_rate_per_minute",
+    "gateway_url",
+    "client_id",
+    "client_secret",
+    "instance",
+];
+
+/// The keys of a client's table `[whatsmate_clients.NAME]`, beside the table `instances`.
+pub static CLIENT_KEYS: &[&str] = &["client_id", "client_secret"];
 
 impl Key {
     /// The key of a name.

@@ -4,7 +4,8 @@ use super::engine::engine;
 use super::layers::{Flags, Layers};
 use super::problem::Problem;
 use super::reader::Reader;
-use super::{Bot, Limits, LogFormat, Settings};
+use super::whatsmate::{self, GATEWAY_KEYS};
+use super::{Bot, Gateway, Limits, LogFormat, Settings};
 use crate::domain::BotName;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
@@ -41,11 +42,13 @@ fn settings(reader: &mut Reader) -> Settings {
     const MIB: u64 = 1 << 20;
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let listen = reader.parsed("listen", "an IP address and a port such as 127.0.0.1:8080", loopback);
+    let bots = bots(reader);
     Settings {
         listen,
         data_dir: data_dir(reader),
         engine: engine(reader),
-        bots: bots(reader),
+        whatsmate_clients: whatsmate::clients(reader, &bots),
+        bots,
         api_keys: api_keys(reader, listen),
         body_limit: reader.number("body_limit_mb", 1..=4096, 1u64) * MIB,
         window: reader.number("window", 1..=2000, 1),
@@ -100,6 +103,17 @@ fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
             continue;
         }
         let limits = self::limits(reader, &prefix, limits);
+        match reader.text(&format!("{prefix}kind")) {
+            Some("whatsmate") => {
+                if let Some(gateway) = whatsmate::gateway(reader, &prefix) {
+                    let gateway = Gateway::WhatsMate(gateway);
+                    bots.insert(name.clone(), Arc::new(Bot { name, gateway, limits }));
+                }
+                continue;
+            }
+            None | Some("telegram") => foreign_keys(reader, &prefix),
+            Some(_) => reader.complain(&format!("{prefix}kind"), "expected telegram or whatsmate"),
+        }
         let api_url = self::api_url(reader, &format!("{prefix}api_url"), &api_url);
         add(reader, &mut bots, name, &format!("{prefix}token"), &api_url, limits);
     }
@@ -110,6 +124,17 @@ fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
         );
     }
     bots
+}
+
+/// Complains of what only bots of kind `whatsmate` have.
+fn foreign_keys(reader: &mut Reader, prefix: &str) {
+    let named = GATEWAY_KEYS.iter().map(|key| format!("{prefix}{key}"));
+    let groups = reader.below(&format!("{prefix}groups.")).into_iter().map(|(path, _)| path);
+    for path in named.chain(groups).collect::<Vec<_>>() {
+        if reader.text(&path).is_some() {
+            reader.complain(&path, "belongs to bots of kind whatsmate");
+        }
+    }
 }
 
 /// Telegram's limits are per bot, so a bot under two names would break them.
@@ -126,11 +151,15 @@ fn add(
     };
     match Bot::new(name.clone(), SecretString::from(token.trim()), api_url.to_owned(), limits) {
         Err(message) => reader.complain(path, message),
-        Ok(bot) => match bots.values().find(|other| other.token.expose_secret() == bot.token.expose_secret()) {
+        Ok(bot) => match bots.values().find(|other| token_of(other) == token_of(&bot)) {
             Some(other) => reader.complain(path, format!("the bot {} has the same token", other.name)),
             None => _ = bots.insert(name, Arc::new(bot)),
         },
     }
+}
+
+fn token_of(bot: &Bot) -> Option<&str> {
+    bot.telegram().map(|telegram| telegram.token.expose_secret())
 }
 
 fn limits(reader: &mut Reader, prefix: &str, inherited: Limits) -> Limits {

@@ -44,7 +44,8 @@ impl Counter {
         let intake = Arc::new(Intake::new(spool, blobs.clone(), acceptor.clone(), metrics.clone(), settings.clone()));
         let (ready, is_ready) = watch::channel(true);
         let (ledger, queue) = (engine.ledger.clone(), engine.queue.clone());
-        let state = HttpState { intake, ledger, acceptor, blobs, queue, metrics, settings, ready: is_ready };
+        let recipients = engine.recipients.clone();
+        let state = HttpState { intake, ledger, acceptor, blobs, recipients, queue, metrics, settings, ready: is_ready };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = serve(listener, state, true).unwrap();
@@ -139,6 +140,7 @@ fn settings(data_dir: PathBuf, keys: &[&str]) -> Settings {
         engine: Engine::Embedded,
         bots: bots.into(),
         api_keys: keys.iter().map(|key| (*key).to_owned().into()).collect(),
+        whatsmate_clients: Vec::new(),
         body_limit: BODY_LIMIT,
         window: 100,
         max_attempts: 10,

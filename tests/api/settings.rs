@@ -99,7 +99,7 @@ fn the_default_file_holds_every_key_with_its_default() {
 fn tokens_and_keys_are_secret() {
     let secret: BTreeSet<&str> = KEYS.iter().filter(|key| key.secret != Secret::No).map(|key| key.name).collect();
     for key in KEYS {
-        let sounds_secret = ["token", "key", "_url", "endpoint"].iter().any(|word| key.name.contains(word));
+        let sounds_secret = ["token", "key", "secret", "_url", "endpoint"].iter().any(|word| key.name.contains(word));
         assert_eq!(secret.contains(key.name), sounds_secret, "{}", key.name);
     }
 }

@@ -85,6 +85,7 @@ impl World {
             engine,
             bots: [(name, Arc::new(bot))].into(),
             api_keys: Vec::new(),
+            whatsmate_clients: Vec::new(),
             body_limit: 20 << 20,
             window: 1000,
             max_attempts: 4,

@@ -54,8 +54,9 @@ pub(super) async fn prepare(
                 media.place(&mut request.params, url);
             }
             MediaSource::Blob { sha256, size } => {
-                let key = FileKey { bot_id: desk.bot.id, kind: media.kind, sha256: *sha256 };
-                if media.kind.is_reusable() {
+                let telegram = desk.bot.telegram().filter(|_| media.kind.is_reusable());
+                if let Some(telegram) = telegram {
+                    let key = FileKey { bot_id: telegram.id, kind: media.kind, sha256: *sha256 };
                     if !used.remembered.contains_key(&key) {
                         // Without the index an upload is merely repeated.
                         let found = desk.media.file_id(&key).await.unwrap_or_default();

@@ -17,10 +17,12 @@ mod schema;
 mod view;
 mod yaml;
 
+pub(super) use body::Body;
+pub(super) use caller::Caller;
 pub use docs::openapi_yaml;
 
-use super::{Code, Intake, Refusal};
-use crate::ports::{Acceptor, Blobs, Ledger, Queue};
+use super::{Code, Intake, Refusal, whatsmate};
+use crate::ports::{Acceptor, Blobs, Ledger, Queue, Recipients};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use actix_multipart::MultipartConfig;
@@ -64,6 +66,8 @@ pub struct HttpState {
     pub acceptor: Arc<dyn Acceptor>,
     /// Image bytes.
     pub blobs: Arc<dyn Blobs>,
+    /// The recipient book.
+    pub recipients: Arc<dyn Recipients>,
     /// Asked for its depth and its health.
     pub queue: Arc<dyn Queue>,
     /// The metrics of the process.
@@ -75,9 +79,11 @@ pub struct HttpState {
 }
 
 /// [`HttpState`] with what is made of it once.
-struct Shared {
+pub(super) struct Shared {
     state: HttpState,
     keys: Keys,
+    /// Who may call the WhatsMate face.
+    pub(super) whatsmate: whatsmate::Clients,
     runtime: Handle,
 }
 
@@ -91,7 +97,10 @@ impl std::ops::Deref for Shared {
 
 impl Shared {
     /// Does some work on the main runtime, to its end whatever becomes of the caller.
-    async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Refusal> {
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Refusal> {
         self.runtime.spawn(work).await.map_err(|error| {
             tracing::error!(%error, "work for a request ended abnormally");
             Refusal::new(Code::Internal, "Something went wrong on our side; whether it took effect is not known.")
@@ -105,7 +114,8 @@ impl Shared {
 pub fn serve(listener: TcpListener, state: HttpState, counter: bool) -> io::Result<Server> {
     let grace = state.settings.grace_period.as_secs();
     let keys = Keys::new(&state.settings.api_keys);
-    let shared = Data::new(Shared { state, keys, runtime: Handle::current() });
+    let whatsmate = whatsmate::Clients::new(&state.settings.whatsmate_clients);
+    let shared = Data::new(Shared { state, keys, whatsmate, runtime: Handle::current() });
     let server = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
@@ -146,6 +156,7 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::post().to(notifications::retry))
                 .default_service(web::to(|| not_allowed("POST"))),
         )
+        .configure(whatsmate::routes)
         .configure(probes::routes)
         .configure(docs::routes);
 }
