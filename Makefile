@@ -23,7 +23,7 @@ help:
 test: lint
 	$(CARGO) test --locked --no-run
 	$(SERVERS) sh -ec '\
-	    $(CARGO) test --locked --lib --bins --test api -- --skip volume::; \
+	    $(CARGO) test --locked --lib --bins --test api -- --skip volume:: --test-threads=8; \
 	    $(VOLUME); $(FAULTS)'
 	@echo 'make test: everything passed'
 

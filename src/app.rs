@@ -6,12 +6,16 @@ mod watch;
 
 use crate::adapters::router::Router;
 use crate::delivery::{Courier, Desk};
-use crate::intake::http::{self, HttpState};
+use crate::domain::BotName;
+use crate::intake::http::{self, Door, HttpState};
 use crate::intake::{Intake, Parts, Spool};
-use crate::settings::Settings;
+use crate::ports::Messenger;
+use crate::registration::{self, Registrar};
+use crate::settings::{Bot, Registration, Settings};
 use crate::telemetry::Metrics;
 use anyhow::Context;
 use engine::Engine;
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +37,9 @@ pub enum Role {
 /// How long requests are still taken after `/readyz` has said no, so that whoever sends them can hear it.
 const DRAIN: Duration = Duration::from_secs(1);
 
+/// How long the HTTP server has to begin with what it has accepted before it is told to stop: it would forget that.
+const SETTLE: Duration = Duration::from_millis(100);
+
 /// The least time for writing what waits for the ledger.
 const FLUSH: Duration = Duration::from_secs(3);
 
@@ -49,6 +56,11 @@ pub async fn serve(
     let metrics = Arc::new(Metrics::new());
     let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
     let engine = Engine::open(&settings).await?;
+    let router = Router::new(settings.bots.clone()).context("start the HTTP client")?;
+    let messenger: Arc<dyn Messenger> = Arc::new(router);
+    let registrars = registrars(&settings, &engine, &messenger, &metrics);
+    let halt = CancellationToken::new();
+    tokio::spawn(sweeper::sweep_spool(spool.clone(), halt.clone()));
     let (ready, is_ready) = tokio::sync::watch::channel(false);
     let parts = Parts {
         blobs: engine.blobs.clone(),
@@ -63,19 +75,19 @@ pub async fn serve(
         acceptor: engine.acceptor.clone(),
         blobs: engine.blobs.clone(),
         recipients: engine.recipients.clone(),
+        registrars: registrars.clone(),
         queue: engine.queue.clone(),
         metrics: metrics.clone(),
         settings: settings.clone(),
         ready: is_ready,
     };
+    let door = Door::at(&listener).context("watch the port")?;
     let server = http::serve(listener, state, role != Role::Worker).context("start the HTTP server")?;
     let server_handle = server.handle();
     let mut serving = tokio::spawn(server);
 
-    let halt = CancellationToken::new();
     let mut couriers = JoinSet::new();
     if role != Role::Api {
-        let messenger = Arc::new(Router::new(settings.bots.clone()).context("start the HTTP client")?);
         for bot in settings.bots.values() {
             let desk = Desk {
                 bot: bot.clone(),
@@ -88,11 +100,20 @@ pub async fn serve(
                 metrics: metrics.clone(),
                 max_attempts: settings.max_attempts,
             };
-            couriers.spawn(Courier::new(desk, settings.window).run(halt.clone(), settings.grace_period));
+            let courier = Courier::new(desk, settings.window);
+            if let Some(registrar) = registrars.get(&bot.name) {
+                let reading = registration::run(registrar.clone(), courier.owned(), halt.clone());
+                couriers.spawn(async {
+                    reading.await;
+                    0
+                });
+            }
+            couriers.spawn(courier.run(halt.clone(), settings.grace_period));
         }
         tokio::spawn(sweeper::run(engine.clone(), settings.clone(), halt.clone()));
         engine.watch_buried(metrics.clone(), halt.clone());
     }
+    engine.take_over_journal(halt.clone());
     tokio::spawn(watch::run(engine.clone(), metrics.clone(), halt.clone()));
     ready.send_replace(true);
 
@@ -113,8 +134,14 @@ pub async fn serve(
     halt.cancel();
     let http = async {
         tokio::time::sleep(DRAIN).await;
+        server_handle.pause().await;
+        let gone = CancellationToken::new();
+        let turning_away = tokio::spawn(door.turn_away(gone.clone()));
+        tokio::time::sleep(SETTLE).await;
         // Idle connections are not waited for beyond the grace period.
         let _ = tokio::time::timeout_at(deadline, server_handle.stop(true)).await;
+        gone.cancel();
+        let _ = turning_away.await;
     };
     let ((), late) = tokio::join!(http, finish(couriers));
     if late > 0 {
@@ -124,6 +151,21 @@ pub async fn serve(
     engine.close(deadline.max(Instant::now() + FLUSH)).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A registrar for every bot that has registration switched on.
+fn registrars(
+    settings: &Settings,
+    engine: &Engine,
+    messenger: &Arc<dyn Messenger>,
+    metrics: &Arc<Metrics>,
+) -> Arc<BTreeMap<BotName, Arc<Registrar>>> {
+    let bots = settings.bots.values().filter(|bot| !matches!(bot.registration, Registration::Off));
+    let registrar = |bot: &Arc<Bot>| {
+        let (book, acceptor) = (engine.recipients.clone(), engine.acceptor.clone());
+        Registrar::new(bot.clone(), book, acceptor, messenger.clone(), metrics.clone())
+    };
+    Arc::new(bots.map(|bot| (bot.name.clone(), Arc::new(registrar(bot)))).collect())
 }
 
 /// Waits for the couriers; each keeps to the grace period itself. Returns how many attempts were cut off.

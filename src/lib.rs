@@ -10,6 +10,7 @@
 
 pub mod domain;
 pub mod ports;
+pub mod registration;
 pub mod settings;
 pub mod telemetry;
 

@@ -45,7 +45,7 @@ impl Engine {
                 let bots = settings.bots.keys().cloned().collect();
                 let queue = RabbitQueue::connect(parts.amqp_urls.clone(), parts.namespace.clone(), bots);
                 let redis = Arc::new(RedisLedger::new(&parts.redis_url, &parts.namespace).context("redis_url")?);
-                let ledger = BufferedLedger::new(redis.clone());
+                let ledger = BufferedLedger::with_journal(redis.clone(), queue.clone());
                 let blobs = ObjectBlobs::new(&parts.blobs, settings.blob_retention).context("blob_url")?;
                 Ok(Self {
                     acceptor: Arc::new(DistributedAcceptor::new(queue.clone(), ledger.clone())),
@@ -110,6 +110,26 @@ impl Engine {
         });
     }
 
+    /// Takes over into the ledger what was journaled while it was away, by this process or another. Every process helps.
+    pub fn take_over_journal(&self, halt: CancellationToken) {
+        let Kind::Distributed { queue, ledger } = &self.kind else { return };
+        let (queue, ledger) = (queue.clone(), ledger.clone());
+        tokio::spawn(halt.run_until_cancelled_owned(async move {
+            loop {
+                ledger.caught_up().await;
+                let mut journal = queue.attend_journal();
+                loop {
+                    let Some(noted) = journal.recv().await else { return };
+                    if let Err(error) = ledger.take_over(&noted.outcome).await {
+                        tracing::debug!(%error, "the journal waits for the ledger");
+                        break;
+                    }
+                    noted.done().await;
+                }
+            }
+        }));
+    }
+
     /// Writes and closes what is open.
     pub async fn close(&self, deadline: Instant) {
         match &self.kind {
@@ -117,7 +137,10 @@ impl Engine {
             Kind::Distributed { queue, ledger } => {
                 let left = ledger.flush(deadline).await;
                 if left > 0 {
-                    tracing::error!(left, "outcomes could not be written: the ledger is away");
+                    tracing::warn!(
+                        left,
+                        "changes were not written: the ledger is away; outcomes are safe in the journal"
+                    );
                 }
                 queue.close().await;
             }

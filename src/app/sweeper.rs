@@ -1,7 +1,8 @@
-//! Removes records and images after their retention.
+//! Removes records and images after their retention, and uploads that killed processes left behind.
 
 use super::engine::Engine;
 use crate::domain::Timestamp;
+use crate::intake::Spool;
 use crate::settings::Settings;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,23 @@ pub async fn run(engine: Engine, settings: Arc<Settings>, halt: CancellationToke
         match engine.blobs.sweep(now.minus(settings.blob_retention), &*engine.media).await {
             Ok(images) => tracing::debug!(images, "swept old images"),
             Err(error) => tracing::warn!(%error, "cannot sweep old images now"),
+        }
+    }
+}
+
+/// Sweeps the spool until told to stop: a process that shares it may have been killed since this one began.
+pub async fn sweep_spool(spool: Spool, halt: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = halt.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        let own = spool.clone();
+        match tokio::task::spawn_blocking(move || own.sweep()).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(folders)) => tracing::info!(folders, "removed uploads that killed processes left behind"),
+            Ok(Err(error)) => tracing::warn!(%error, "cannot sweep the folder for uploads now"),
+            Err(error) => tracing::error!(%error, "sweeping the folder for uploads crashed"),
         }
     }
 }

@@ -15,7 +15,19 @@ use std::time::{Duration, Instant};
 pub struct Client {
     http: reqwest::Client,
     notifications: String,
+    recipients: String,
     key: Option<SecretString>,
+}
+
+/// The service said no: a problem document (RFC 9457), in one line.
+#[derive(Debug, thiserror::Error)]
+#[error("the service answered {status}{}: {detail}", code.as_ref().map(|code| format!(" {code}")).unwrap_or_default())]
+pub struct Refused {
+    status: u16,
+    code: Option<String>,
+    /// What is to blame.
+    pub field: Option<String>,
+    detail: String,
 }
 
 /// What the service answers to a notification that it took.
@@ -83,8 +95,9 @@ impl Client {
         if is_loopback(&parsed) {
             builder = builder.no_proxy();
         }
-        let notifications = format!("{}/v1/notifications", url.trim_end_matches('/'));
-        Ok(Self { http: builder.build()?, notifications, key })
+        let url = url.trim_end_matches('/');
+        let (notifications, recipients) = (format!("{url}/v1/notifications"), format!("{url}/v1/recipients"));
+        Ok(Self { http: builder.build()?, notifications, recipients, key })
     }
 
     /// Posts a notification.
@@ -104,6 +117,11 @@ impl Client {
             }
         };
         self.answer(request).await
+    }
+
+    /// Writes entries into the recipient book, all or none.
+    pub async fn register(&self, entries: &[Value]) -> anyhow::Result<()> {
+        self.answer::<Value>(self.http.put(&self.recipients).json(entries)).await.map(drop)
     }
 
     /// Asks how a notification stands.
@@ -138,18 +156,16 @@ impl Client {
         if answer.status().is_success() {
             return answer.json().await.map_err(reqwest::Error::without_url).context("the service's answer is strange");
         }
-        Err(refusal(answer).await)
+        Err(refused(answer).await.into())
     }
 }
 
-/// A problem document (RFC 9457) as an error in one line.
-async fn refusal(answer: Response) -> anyhow::Error {
-    let status = answer.status();
+async fn refused(answer: Response) -> Refused {
+    let status = answer.status().as_u16();
     let problem: Value = answer.json().await.unwrap_or_default();
     let text = |name: &str| problem[name].as_str().map(str::to_owned);
     let detail = text("detail").or_else(|| text("title")).unwrap_or_else(|| "no explanation".to_owned());
-    let code = text("code").map(|code| format!(" {code}")).unwrap_or_default();
-    anyhow::anyhow!("the service answered {}{code}: {detail}", status.as_u16())
+    Refused { status, code: text("code"), field: text("field"), detail }
 }
 
 /// A file as a part of a form, streamed as it is sent.

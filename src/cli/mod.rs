@@ -4,6 +4,7 @@ mod check_config;
 mod client;
 mod config;
 mod demo;
+mod import_recipients;
 mod sandbox;
 mod say;
 mod send;
@@ -34,6 +35,8 @@ enum Command {
     Sandbox(sandbox::Arguments),
     /// Send an image through a running service.
     Send(send::Arguments),
+    /// Write a file of phone numbers and chats into the recipient book of a running service.
+    ImportRecipients(import_recipients::Arguments),
     /// Print the OpenAPI description as YAML.
     Openapi,
     /// Check the configuration and show what it comes to, secrets masked.
@@ -54,6 +57,7 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::Send(arguments) => send::run(arguments),
+        Command::ImportRecipients(arguments) => import_recipients::run(arguments),
         Command::Openapi => {
             say(intake::http::openapi_yaml().trim_end());
             Ok(ExitCode::SUCCESS)

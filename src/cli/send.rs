@@ -77,7 +77,8 @@ fn fields(arguments: &Arguments) -> Map<String, Value> {
     given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?.as_str())))).collect()
 }
 
-fn key(variable: &str) -> Option<SecretString> {
+/// The API key in an environment variable, the first if it holds several.
+pub fn key(variable: &str) -> Option<SecretString> {
     let keys = environment().remove(variable)?;
     keys.split(',').map(str::trim).find(|key| !key.is_empty()).map(SecretString::from)
 }

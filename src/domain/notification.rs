@@ -108,3 +108,45 @@ pub enum Delivery {
     /// Stop and say `unknown`; the recipient may not see it.
     AtMostOnce,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Map, Value};
+
+    #[test]
+    fn what_follows_answers_what_it_follows_and_is_the_same_every_time() {
+        let text = |text: &str| Call {
+            method: "sendMessage".into(),
+            params: Map::from_iter([("text".to_owned(), Value::from(text))]),
+            media: Vec::new(),
+        };
+        let (id, now) = (NotificationId::new(), Timestamp::now());
+        let follows = |id, rest: &str| FollowUp { id, call: text(rest) };
+        let first = Notification {
+            v: Notification::VERSION,
+            id,
+            bot: BotName::default_bot(),
+            chat_id: ChatId::Id(5),
+            lane: Lane::Urgent,
+            delivery: Delivery::AtMostOnce,
+            call: text("first"),
+            accepted_at: now,
+            send_at: Some(now),
+            expires_at: now,
+            tags: vec!["a".into()],
+            attempts: 3,
+            reply_to: Some("here".into()),
+            then: vec![follows(id.following(), "second"), follows(id.following().following(), "third")],
+        };
+        let second = first.successor(Some(70)).unwrap();
+        assert_eq!(Some(&second), first.successor(Some(70)).as_ref());
+        assert_eq!((second.id, second.attempts, &second.reply_to, second.send_at), (id.following(), 0, &None, None));
+        assert_eq!((second.lane, second.delivery, second.accepted_at), (Lane::Urgent, Delivery::AtMostOnce, now));
+        assert_eq!(second.call.params["reply_parameters"]["message_id"], 70);
+        let third = second.successor(Some(71)).unwrap();
+        assert_eq!((third.call.params["text"].as_str(), third.then.len()), (Some("third"), 0));
+        assert_eq!(third.successor(Some(72)), None);
+        assert!(id < second.id && second.id < third.id, "they keep their order in the chat");
+    }
+}

@@ -21,11 +21,11 @@ mod waiting;
 mod whatsmate;
 
 pub use draft::Draft;
-pub use fields::Fields;
+pub use fields::{Fields, Members};
 pub use json_stream::Splitter;
 pub use order::{InputFile, Order, Piece};
 pub use refusal::{Code, Refusal};
-pub use spool::{Spool, Upload, Writer};
+pub use spool::{FILE_LIMIT, PHOTO_LIMIT, Spool, Upload, Writer};
 
 use crate::domain::{
     BotName, Call, ImageFormat, Media, MediaKind, MediaSource, Notification, NotificationId, Record, Sha256,

@@ -2,9 +2,12 @@
 
 use super::fields::Members;
 use super::refusal::{Code, Refusal};
-use crate::domain::{Address, BotName, ChatId, InvalidId, PhoneNumber, RecipientState};
+use crate::domain::{
+    Address, BotName, ChatId, InvalidId, PhoneNumber, Recipient, RecipientSource, RecipientState, Timestamp,
+};
 use crate::ports::Recipients;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The chat of a recipient.
 ///
@@ -78,6 +81,62 @@ fn wrong(because: Option<InvalidId>) -> Refusal {
         "recipient is {\"number\": \"491701234567\"}, or {\"group_name\": \"Night shift\", \"group_admin\": \"491701234567\"}.".to_owned()
     });
     Refusal::field(Code::InvalidRecipient, FIELD, detail)
+}
+
+/// The most entries that one request writes into the book.
+pub const BULK_LIMIT: usize = 1000;
+/// The longest display name in characters.
+const NAME_LIMIT: usize = 256;
+
+/// Reads an entry of the book, as requests and files hold it.
+pub fn entry(Members(members): Members, is_bot: impl Fn(&BotName) -> bool) -> Result<Recipient, Refusal> {
+    const NAMES: [&str; 7] = ["bot", "number", "group_name", "group_admin", "chat_id", "name", "source"];
+    let field = |code, name: &str, detail: String| Refusal::field(code, name, detail);
+    let mut texts: BTreeMap<&str, String> = BTreeMap::new();
+    for (name, value) in members {
+        let Some(known) = NAMES.into_iter().find(|known| *known == name) else {
+            let shown: String = name.chars().take(64).collect();
+            return Err(field(Code::UnknownField, &shown, format!("An entry has {}.", NAMES.join(", "))));
+        };
+        let text = match value {
+            Value::Null => continue,
+            Value::String(text) => text,
+            Value::Number(number) if known == "chat_id" => number.to_string(),
+            _ => return Err(field(Code::InvalidField, known, format!("{known} is a string."))),
+        };
+        if texts.insert(known, text).is_some() {
+            return Err(field(Code::DuplicateField, known, format!("The field {known} is given twice.")));
+        }
+    }
+    let bot = texts.remove("bot").map_or(Some(BotName::default_bot()), |text| text.parse().ok());
+    let bot = bot.filter(is_bot).ok_or_else(unknown_bot)?;
+    let part = |name: &str| texts.get(name).map(String::as_str);
+    let address = address(part("number"), part("group_name"), part("group_admin")).map_err(|(part, error)| {
+        let missing = InvalidId("an entry has a number, or a group_name and a group_admin");
+        field(Code::InvalidRecipient, part, format!("{}.", error.unwrap_or(missing)))
+    })?;
+    let chat = part("chat_id").ok_or_else(|| {
+        field(Code::MissingField, "chat_id", "chat_id is missing: the chat that the address leads to.".to_owned())
+    })?;
+    let chat_id = chat.trim().parse();
+    let chat_id = chat_id.map_err(|error: InvalidId| field(Code::InvalidChatId, "chat_id", format!("{error}.")))?;
+    let source = match part("source") {
+        None | Some("api") => RecipientSource::Api,
+        Some("import") => RecipientSource::Import,
+        Some(_) => return Err(field(Code::InvalidField, "source", "source is one of api, import.".to_owned())),
+    };
+    let name = texts.remove("name").map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    if name.as_ref().is_some_and(|name| name.chars().count() > NAME_LIMIT) {
+        return Err(field(Code::InvalidField, "name", format!("name has at most {NAME_LIMIT} characters.")));
+    }
+    let (registered_at, state) = (Timestamp::now(), RecipientState::Active);
+    Ok(Recipient { bot, address, chat_id, name, registered_at, source, state })
+}
+
+/// The refusal of a bot that is not configured.
+pub fn unknown_bot() -> Refusal {
+    let detail = "No bot of this name is configured. Without bot, the one named default is meant.";
+    Refusal::field(Code::UnknownBot, "bot", detail)
 }
 
 /// An address from its parts, numbers as people write them. An error names the part to blame and what is wrong with it;

@@ -6,6 +6,7 @@
 
 mod acceptor;
 mod blobs;
+mod journal;
 mod ledger;
 mod media_index;
 mod messenger;
@@ -15,6 +16,7 @@ mod switchboard;
 
 pub use acceptor::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
 pub use blobs::{BlobError, BlobStream, Blobs, Spooled};
+pub use journal::{Entry, Journal};
 pub use ledger::{Begin, Cancelled, Ledger, LedgerError, ListQuery, Page};
 pub use media_index::{FileIds, FileKey, MediaIndex};
 pub use messenger::{Answer, ApiReply, CallError, Messenger, OutgoingFile, Request};

@@ -56,14 +56,26 @@ impl Arguments {
                 pairs.into_iter().try_for_each(|(name, value)| arguments.add(name.into(), value.into()))?;
             }
             "multipart/form-data" => form::read_multipart(state, request, payload, &mut arguments).await?,
-            _ => form::drain(payload).await?,
+            _ => form::drain(payload, state.options.max_body()).await?,
         }
         Ok(arguments)
+    }
+
+    /// The members of a JSON object.
+    pub fn of_json(text: &str) -> Option<Self> {
+        let mut arguments = Self { room: TEXT_LIMIT, ..Self::default() };
+        json_pairs(text).into_iter().try_for_each(|(name, value)| arguments.add(name.into(), value.into())).ok()?;
+        Some(arguments)
     }
 
     /// A text; empty counts as missing.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.texts.get(name).map(String::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// Whether it was given, if only empty.
+    pub fn has(&self, name: &str) -> bool {
+        self.texts.contains_key(name)
     }
 
     /// A number; one that cannot be read is 0.

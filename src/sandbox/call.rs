@@ -6,7 +6,6 @@ use super::chats;
 use super::cut;
 use super::error::ApiError;
 use super::faults::{Fault, Moment};
-use super::form::BODY_LIMIT;
 use super::methods;
 use super::options::Standing;
 use super::pacing::{REFUSAL_HELD, REFUSAL_RETRY_AFTER};
@@ -14,6 +13,7 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +22,33 @@ pub(super) struct Call {
     pub state: Arc<State>,
     pub bot: u64,
     pub arguments: Arguments,
+    /// What the envelope of a good answer says beside the result.
+    note: OnceCell<&'static str>,
 }
 
 impl Call {
+    pub fn new(state: Arc<State>, bot: u64, arguments: Arguments) -> Self {
+        Self { state, bot, arguments, note: OnceCell::new() }
+    }
+
+    /// Says something in the envelope of the answer.
+    pub fn note(&self, text: &'static str) {
+        // The first note counts.
+        let _ = self.note.set(text);
+    }
+
+    /// Carries the call out and writes the answer.
+    async fn run(&self, method: &'static str) -> HttpResponse {
+        let result = methods::run(self, method).await;
+        match (result, self.note.get()) {
+            (Ok(result), Some(note)) => {
+                let body = json!({"ok": true, "result": result, "description": note});
+                HttpResponse::Ok().content_type("application/json").body(body.to_string())
+            }
+            (result, _) => envelope(result),
+        }
+    }
+
     /// Slows down repeated uploads of the same size, as the Bot API server does.
     pub async fn pace(&self) -> Result<(), ApiError> {
         let bytes = self.arguments.file_bytes();
@@ -67,7 +91,7 @@ pub(super) async fn answer(
         return cut::without_answer();
     }
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: u64| length > BODY_LIMIT) {
+    if length.is_some_and(|length: u64| length > state.options.max_body()) {
         return unreadable(Unreadable::TooLarge);
     }
     let arguments = match Arguments::read(&state, &request, payload).await {
@@ -86,7 +110,7 @@ pub(super) async fn answer(
     }
     let chat_id = arguments.text("chat_id").and_then(chats::id);
     let fault = strike(&state, Moment::Body, bot, name, chat_id);
-    carry_out(Call { state, bot, arguments }, name, chat_id, fault).await
+    carry_out(Call::new(state, bot, arguments), name, chat_id, fault).await
 }
 
 /// Carries a call out, or not, as the fault will have it.
@@ -128,17 +152,17 @@ async fn carry_out(call: Call, method: &'static str, chat_id: Option<i64>, fault
             return cut::half(StatusCode::from_u16(status).unwrap_or_default(), text(&result));
         }
         Some(Fault::Slow { ms }) => {
-            let result = methods::run(&call, method).await;
+            let answer = call.run(method).await;
             pause(Duration::from_millis(ms)).await;
-            return envelope(result);
+            return answer;
         }
         Some(Fault::FileIdsForgotten) => {
             call.state.desk().forget_file_ids(call.bot);
-            return envelope(methods::run(&call, method).await);
+            return call.run(method).await;
         }
         // Only asked for before the body is read.
         Some(Fault::ResetBefore) => return cut::without_answer(),
-        None => return envelope(methods::run(&call, method).await),
+        None => return call.run(method).await,
     };
     envelope(Err(refusal))
 }

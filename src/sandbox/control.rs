@@ -3,9 +3,11 @@
 use super::State;
 use super::desk::Filter;
 use super::faults::Rule;
+use super::incoming::{self, Incoming};
 use actix_web::HttpResponse;
-use actix_web::web::{self, Bytes, Data, Query, ServiceConfig};
+use actix_web::web::{self, Bytes, Data, Path, Query, ServiceConfig};
 use futures_util::stream;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -23,6 +25,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         )
         .route("/sandbox/messages", web::get().to(messages))
         .route("/sandbox/stats", web::get().to(stats))
+        .route("/sandbox/incoming", web::post().to(incoming))
+        .route("/sandbox/inline/{inline_query_id}", web::get().to(inline_answer))
         .route("/sandbox/reset", web::post().to(post_reset));
 }
 
@@ -67,6 +71,29 @@ async fn clear_faults(state: Data<State>) -> HttpResponse {
 
 async fn stats(state: Data<State>) -> HttpResponse {
     HttpResponse::Ok().json(state.desk().stats.snapshot())
+}
+
+/// What a user does, and of which bot it hears of it.
+#[derive(Deserialize)]
+struct ToBot {
+    bot: u64,
+    #[serde(flatten)]
+    incoming: Incoming,
+}
+
+async fn incoming(state: Data<State>, body: Bytes) -> HttpResponse {
+    let incoming = serde_json::from_slice::<ToBot>(&body).map_err(|e| format!("not something that users do: {e}"));
+    match incoming.and_then(|ToBot { bot, incoming }| incoming::receive(&state, bot, incoming)) {
+        Ok(received) => HttpResponse::Ok().json(received),
+        Err(why) => HttpResponse::BadRequest().json(json!({"error": why})),
+    }
+}
+
+async fn inline_answer(state: Data<State>, id: Path<String>) -> HttpResponse {
+    match state.desk().inline_queries.get(&id).and_then(|query| query.answer.as_ref()) {
+        Some(answer) => HttpResponse::Ok().json(answer),
+        None => HttpResponse::NotFound().json(json!({"error": "no such inline query was answered"})),
+    }
 }
 
 async fn post_reset(state: Data<State>) -> HttpResponse {

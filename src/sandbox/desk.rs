@@ -1,14 +1,20 @@
 //! All state that changes, behind one lock.
 
 use super::Options;
+use super::bounded::Bounded;
+use super::chats::Chats;
 use super::error::ApiError;
 use super::faults::Faults;
+use super::inline::Query;
 use super::limits::{Limiter, Verdict};
 use super::log::Log;
-use super::message::Message;
+use super::message::{How, Kind, Media, Message};
 use super::pacing::Pacing;
 use super::stats::Counters;
+use super::updates::Updates;
+use crate::domain::Sha256;
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// Which messages are asked for; empty for all.
@@ -38,6 +44,19 @@ pub(super) struct Desk {
     pub faults: Faults,
     pub pacing: Pacing,
     pub limiter: Limiter,
+    /// What was said about files that are not photos when they were uploaded, which goes with them when they are sent
+    /// again; of what was forgotten a file_id still says the kind, the size and the content.
+    files: Bounded<(u64, Kind, Sha256), Media>,
+    /// What users wrote, by bot, chat and message number.
+    pub incoming: Bounded<(u64, i64, i64), Value>,
+    /// What was sent through inline answers, by bot and name.
+    pub inline: Bounded<(u64, String), Message>,
+    /// Who asked what, by the query's id.
+    pub inline_queries: Bounded<String, Query>,
+    pub chats: Chats,
+    pub updates: Updates,
+    /// What `setMyCommands` set, by bot.
+    pub commands: HashMap<u64, Value>,
     /// Groups that have another id now.
     pub migrations: HashMap<i64, i64>,
     /// How often a bot's file_ids were forgotten.
@@ -56,6 +75,13 @@ impl Desk {
             faults: Faults::new(options.seed),
             pacing: Pacing::default(),
             limiter: Limiter::new(options.limits),
+            files: Bounded::new(20_000),
+            incoming: Bounded::new(10_000),
+            inline: Bounded::new(10_000),
+            inline_queries: Bounded::new(10_000),
+            chats: Chats::default(),
+            updates: Updates::default(),
+            commands: HashMap::new(),
             migrations: HashMap::new(),
             epochs: HashMap::new(),
             message_ids: HashMap::new(),
@@ -76,11 +102,31 @@ impl Desk {
 
     /// Takes a message that was admitted, and gives it its numbers.
     pub fn post(&mut self, now: f64, mut message: Message) -> Message {
-        let last = self.message_ids.entry(message.bot).or_default();
-        *last += 1;
-        message.message_id = *last;
+        message.message_id = self.next_message_id(message.bot);
         self.stats.sent(now, &message);
+        if let Some(media) = &message.media {
+            self.remember(message.bot, media);
+        }
         self.log.push(message).clone()
+    }
+
+    /// A number for a message that a bot sends or gets.
+    pub fn next_message_id(&mut self, bot: u64) -> i64 {
+        let last = self.message_ids.entry(bot).or_default();
+        *last += 1;
+        *last
+    }
+
+    /// Takes note of what was said about a file that is new.
+    pub fn remember(&mut self, bot: u64, media: &Media) {
+        if media.how != How::FileId && media.kind != Kind::Photo {
+            self.files.put((bot, media.kind, media.sha256), media.clone());
+        }
+    }
+
+    /// What was said about a file.
+    pub fn recall(&self, bot: u64, kind: Kind, sha256: &Sha256) -> Option<&Media> {
+        self.files.get(&(bot, kind, *sha256))
     }
 
     /// A number for an album.
@@ -98,7 +144,7 @@ impl Desk {
         *self.epochs.entry(bot).or_default() += 1;
     }
 
-    /// Starts again; only file_ids and numbers go on.
+    /// Starts again; only files, file_ids, numbers and webhooks go on.
     pub fn reset(&mut self, options: &Options) {
         let fresh = Self::new(options);
         self.log.clear();
@@ -106,6 +152,11 @@ impl Desk {
         self.faults = fresh.faults;
         self.pacing = fresh.pacing;
         self.limiter = fresh.limiter;
+        self.incoming = fresh.incoming;
+        self.inline = fresh.inline;
+        self.inline_queries = fresh.inline_queries;
+        self.chats = fresh.chats;
+        self.updates.clear();
         self.migrations = fresh.migrations;
     }
 }

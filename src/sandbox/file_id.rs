@@ -57,13 +57,8 @@ impl FileId {
 
     /// Its text.
     pub fn encode(&self, secret: &Secret) -> String {
-        let kind = match self.kind {
-            Kind::Photo => 2,
-            Kind::Animation => 4,
-            Kind::Document => 5,
-        };
         let mut bytes = Vec::with_capacity(LENGTH);
-        bytes.extend([kind, 0, 2, 2]);
+        bytes.extend([self.kind.code(), 0, 2, 2]);
         bytes.extend(self.bot.to_be_bytes());
         bytes.extend(self.epoch.to_be_bytes());
         bytes.extend([self.size, u8::from(self.elsewhere), 0]);
@@ -89,12 +84,7 @@ impl FileId {
             return Err(Unusable::Unreadable("can't unserialize it. Wrong last symbol"));
         }
         let genuine = bytes.len() == LENGTH && bytes[SEALED..LENGTH - 1] == seal(&bytes[..SEALED], secret);
-        let kind = match bytes[0] {
-            2 => Kind::Photo,
-            4 => Kind::Animation,
-            5 => Kind::Document,
-            _ => return Err(Unusable::Unknown),
-        };
+        let kind = Kind::of_code(bytes[0]).ok_or(Unusable::Unknown)?;
         if !genuine {
             return Err(Unusable::Unknown);
         }
@@ -114,7 +104,7 @@ impl FileId {
 
 /// The name of a content for all bots: the same for the same bytes and size, good for nothing but comparing.
 pub(super) fn unique_id(kind: Kind, sha256: &Sha256, size: u8) -> String {
-    let class = if kind == Kind::Photo { 3 } else { 2 };
+    let class = if matches!(kind, Kind::Photo | Kind::Thumbnail) { 3 } else { 2 };
     let mut bytes = vec![1, 0, class];
     bytes.extend(&sha256.as_bytes()[..8]);
     bytes.push(size);
@@ -141,13 +131,15 @@ mod tests {
 
     #[test]
     fn what_is_put_in_comes_out_and_looks_like_telegrams() {
-        for kind in [Kind::Photo, Kind::Document, Kind::Animation] {
+        for kind in [Kind::Photo, Kind::Document, Kind::Animation, Kind::Voice, Kind::Thumbnail] {
             let text = id(1 << 54, kind).encode(&[1; 32]);
             assert_eq!(FileId::decode(&text, &[1; 32]).unwrap(), id(1 << 54, kind));
             assert!(!text.contains('.'));
         }
         assert!(id(1, Kind::Photo).encode(&[1; 32]).starts_with("AgACA"));
         assert!(id(1, Kind::Document).encode(&[1; 32]).starts_with("BQACA"));
+        assert!(id(1, Kind::Video).encode(&[1; 32]).starts_with("BAACA"));
+        assert!(id(1, Kind::Animation).encode(&[1; 32]).starts_with("CgACA"));
         assert_ne!(id(1, Kind::Photo).encode(&[1; 32]), id(2, Kind::Photo).encode(&[1; 32]));
     }
 

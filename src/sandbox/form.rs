@@ -11,8 +11,6 @@ use futures_util::StreamExt;
 use sha2::Digest;
 use tokio::io::{AsyncWriteExt, BufWriter};
 
-/// The largest request that the cloud's proxy takes, in bytes: a file of 50 MB and what comes with it.
-pub(super) const BODY_LIMIT: u64 = (50 << 20) + (1 << 16);
 /// The longest multipart boundary (Bot API server).
 const BOUNDARY_LIMIT: usize = 70;
 /// Chunks are gathered to this size before they go to the disk.
@@ -34,11 +32,11 @@ pub(super) async fn body(mut payload: Payload, limit: usize) -> Result<Vec<u8>, 
 }
 
 /// Reads a body that means nothing.
-pub(super) async fn drain(mut payload: Payload) -> Result<(), Unreadable> {
+pub(super) async fn drain(mut payload: Payload, limit: u64) -> Result<(), Unreadable> {
     let mut bytes = 0;
     while let Some(chunk) = payload.next().await {
         bytes += chunk.map_err(|_| BROKEN)?.len() as u64;
-        if bytes > BODY_LIMIT {
+        if bytes > limit {
             return Err(Unreadable::TooLarge);
         }
     }
@@ -58,7 +56,7 @@ pub(super) async fn read_multipart(
         return Err(BROKEN);
     }
     let mut parts = Multipart::new(request.headers(), payload);
-    let mut budget = BODY_LIMIT;
+    let mut budget = state.options.max_body();
     while let Some(part) = parts.next().await {
         let mut part = part.map_err(|_| BROKEN)?;
         let disposition = part.content_disposition().ok_or(BROKEN)?;

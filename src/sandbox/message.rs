@@ -1,8 +1,9 @@
 //! What was delivered.
 
+pub use super::kind::Kind;
 use crate::domain::Sha256;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A message that the sandbox accepted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +29,12 @@ pub struct Message {
     /// The picture or file.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub media: Option<Media>,
+    /// What else it shows, in the Bot API's words: `location`, `venue`, `contact` or `dice`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub content: Option<Box<Map<String, Value>>>,
+    /// Where it was forwarded from, as `forward_origin` says it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub forward_origin: Option<Box<Value>>,
     /// The inline keyboard.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reply_markup: Option<Box<Value>>,
@@ -53,14 +60,37 @@ pub struct Message {
 }
 
 impl Message {
+    /// A message without content.
+    pub(super) fn new(bot: u64, chat_id: i64, method: &str) -> Self {
+        Self {
+            seq: 0,
+            at_ms: 0,
+            bot,
+            chat_id,
+            message_id: 0,
+            method: method.to_owned(),
+            caption: None,
+            entities: Vec::new(),
+            media: None,
+            content: None,
+            forward_origin: None,
+            reply_markup: None,
+            reply_to_message_id: None,
+            message_thread_id: None,
+            media_group_id: None,
+            options: Vec::new(),
+            edited_at_ms: None,
+            deleted: false,
+        }
+    }
+
     /// Roughly how many bytes it keeps in memory.
     pub(super) fn weight(&self) -> usize {
         let markup = self.reply_markup.as_ref().map_or(0, |markup| markup.to_string().len() * 4);
-        let media = self.media.as_ref().map_or(0, |media| {
-            media.url.as_ref().map_or(0, |url| url.len()) + media.file_name.as_ref().map_or(0, |name| name.len())
-        });
+        let media = self.media.as_ref().map_or(0, Media::weight);
+        let extras = usize::from(self.content.is_some()) + usize::from(self.forward_origin.is_some());
         let caption = self.caption.as_ref().map_or(0, |caption| caption.len());
-        size_of::<Self>() + caption + media + markup + self.entities.len() * 300
+        size_of::<Self>() + caption + media + markup + (self.entities.len() + extras * 2) * 300
     }
 }
 
@@ -75,9 +105,9 @@ pub struct Media {
     pub sha256: Sha256,
     /// Its size; 0 if it came by URL.
     pub bytes: u64,
-    /// Its width in pixels; 0 for what is not a photo.
+    /// Its width in pixels; 0 if it has none or nobody said.
     pub width: u16,
-    /// Its height in pixels; 0 for what is not a photo.
+    /// Its height in pixels; 0 if it has none or nobody said.
     pub height: u16,
     /// Whether it stands for a picture at a URL, which the sandbox never had.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
@@ -88,34 +118,58 @@ pub struct Media {
     /// The name of the uploaded file.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub file_name: Option<Box<str>>,
+    /// How long it plays, in seconds, if its sender said.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub duration: Option<u32>,
+    /// The title of music.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub title: Option<Box<str>>,
+    /// The performer of music.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub performer: Option<Box<str>>,
+    /// The small picture that came with it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub thumbnail: Option<Box<Thumbnail>>,
 }
 
-/// As what media are sent, which a file_id is bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Shown, re-encoded.
-    Photo,
-    /// Kept byte for byte.
-    Document,
-    /// A GIF that was sent as a document.
-    Animation,
-}
-
-impl Kind {
-    /// Its name in Telegram's errors.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Photo => "Photo",
-            Self::Document => "Document",
-            Self::Animation => "Animation",
+impl Media {
+    /// Media of which nothing else is known.
+    pub(super) fn new(kind: Kind, how: How, sha256: Sha256, bytes: u64) -> Self {
+        Self {
+            kind,
+            how,
+            sha256,
+            bytes,
+            width: 0,
+            height: 0,
+            elsewhere: false,
+            url: None,
+            file_name: None,
+            duration: None,
+            title: None,
+            performer: None,
+            thumbnail: None,
         }
     }
 
-    /// Whether a file_id of the one may be sent as the other: photos only as photos, documents and animations as either.
-    pub(super) fn passes_as(self, other: Self) -> bool {
-        (self == Self::Photo) == (other == Self::Photo)
+    /// Roughly how many bytes it keeps in memory beside itself.
+    fn weight(&self) -> usize {
+        let texts = [&self.url, &self.file_name, &self.title, &self.performer];
+        texts.into_iter().flatten().map(|text| text.len()).sum::<usize>() + size_of::<Thumbnail>()
     }
+}
+
+/// The small picture of a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Thumbnail {
+    /// The digest of its bytes.
+    pub sha256: Sha256,
+    /// Its size.
+    pub bytes: u64,
+    /// Its width in pixels.
+    pub width: u16,
+    /// Its height in pixels.
+    pub height: u16,
 }
 
 /// How media came.

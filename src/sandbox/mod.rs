@@ -5,11 +5,26 @@
 //! supergroup) that the bot is in, every `@username` a channel. Some ids are special, so that failures can be seen
 //! without preparing a fault; `chats.rs` lists them. Faults are queued over HTTP or with [`Sandbox::add_fault`].
 //!
+//! Beside the Bot API it has these addresses, each also a method of [`Sandbox`]; bodies and answers are JSON:
+//!
+//! | address | method | |
+//! |---|---|---|
+//! | `GET /sandbox/messages?bot=&chat_id=&after=&limit=` | [`Sandbox::messages`] | what was delivered |
+//! | `GET /sandbox/stats` | [`Sandbox::stats`] | the counters |
+//! | `POST`, `GET`, `DELETE /sandbox/faults` | [`Sandbox::add_fault`], [`Sandbox::clear_faults`] | [`Rule`]s |
+//! | `POST /sandbox/incoming` | [`Sandbox::incoming`] | what users do: `{"bot": 1001, "text": {"user_id": 7, "text": "/start"}}`, see [`Incoming`] |
+//! | `GET /sandbox/inline/{inline_query_id}` | [`Sandbox::inline_answer`] | how an inline query was answered |
+//! | `POST /sandbox/reset` | [`Sandbox::reset`] | forgets all but files and numbers |
+//!
+//! What users do reaches the bot as updates: by `getUpdates`, or by a webhook, which here may be any `http` or `https` URL.
+//!
 //! One request goes this way: `server` finds the method and reads the `arguments` (uploads straight to disk), the
 //! `faults` may interfere, `methods` check them as Telegram does, `limits` and `pacing` let them through or not, the
 //! `log` takes the message and the page is told.
 
 mod arguments;
+mod bounded;
+mod by_url;
 mod call;
 mod chats;
 mod control;
@@ -20,6 +35,9 @@ mod error;
 mod faults;
 mod file_id;
 mod form;
+mod incoming;
+mod inline;
+mod kind;
 mod limits;
 mod log;
 mod markup;
@@ -31,13 +49,18 @@ mod pacing;
 mod page;
 mod render;
 mod server;
+mod sniff;
 mod stats;
 mod store;
+mod updates;
+mod webhook;
 
 pub use desk::Filter;
 pub use faults::{Fault, Match, Rule};
+pub use incoming::{Incoming, Received};
+pub use inline::InlineAnswer;
 pub use limits::Limits;
-pub use message::{How, Kind, Media, Message};
+pub use message::{How, Kind, Media, Message, Thumbnail};
 pub use options::{Bots, Options};
 pub use stats::{BotStats, Stats};
 
@@ -180,7 +203,17 @@ impl Sandbox {
         self.state.desk().faults.clear();
     }
 
-    /// Forgets messages, counters, faults, flood waits and migrations; file_ids and pictures stay.
+    /// Lets a user do something of which the bot with this id hears. Refuses what cannot be, saying why.
+    pub fn incoming(&self, bot: u64, incoming: Incoming) -> Result<Received, String> {
+        incoming::receive(&self.state, bot, incoming)
+    }
+
+    /// How an inline query was answered, if it was.
+    pub fn inline_answer(&self, inline_query_id: &str) -> Option<InlineAnswer> {
+        self.state.desk().inline_queries.get(&inline_query_id.to_owned())?.answer.clone()
+    }
+
+    /// Forgets messages, counters, faults, flood waits, migrations and what users did; file_ids, pictures and webhooks stay.
     pub fn reset(&self) {
         control::reset(&self.state);
     }

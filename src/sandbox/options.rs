@@ -14,6 +14,9 @@ pub struct Options {
     pub limits: Option<Limits>,
     /// Whether repeated uploads of the same size are slowed down, as the Bot API server does.
     pub pace_uploads: bool,
+    /// Whether it plays a local Bot API server: `file://` URIs are media, `getFile` gives paths on the disk, and files may
+    /// have 2000 MB.
+    pub local: bool,
     /// How long every call takes at least.
     pub latency: Duration,
     /// Where pictures are kept; by default in a temporary folder that goes with the sandbox.
@@ -36,6 +39,7 @@ impl Default for Options {
             bots: Bots::Any,
             limits: Some(Limits::default()),
             pace_uploads: true,
+            local: false,
             latency: Duration::ZERO,
             store_dir: None,
             store_files: 10_000,
@@ -44,6 +48,18 @@ impl Default for Options {
             seed: 0,
             workers: 1,
         }
+    }
+}
+
+impl Options {
+    /// The largest file that is not a photo, in bytes (Bot API).
+    pub(super) fn max_file(&self) -> u64 {
+        if self.local { 2000 << 20 } else { 50 << 20 }
+    }
+
+    /// The largest request, in bytes: a file of the largest size and what comes with it.
+    pub(super) fn max_body(&self) -> u64 {
+        self.max_file() + (1 << 16)
     }
 }
 

@@ -3,9 +3,10 @@
 
 use super::file_id::Secret;
 use crate::domain::Sha256;
+use sha2::Digest;
 use std::collections::{HashMap, VecDeque};
 use std::fs;
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tempfile::TempPath;
@@ -33,6 +34,29 @@ pub(super) struct Upload {
     pub sha256: Sha256,
     pub bytes: u64,
     pub file_name: String,
+}
+
+impl Upload {
+    /// A copy of a file of this machine.
+    pub fn copied(from: &Path, incoming: &Path) -> io::Result<Self> {
+        let mut source = fs::File::open(from)?;
+        if !source.metadata()?.is_file() {
+            return Err(io::Error::other("not a file"));
+        }
+        let (mut file, path) = tempfile::NamedTempFile::new_in(incoming)?.into_parts();
+        let (mut hash, mut bytes, mut buffer) = (sha2::Sha256::new(), 0, vec![0; 128 << 10]);
+        loop {
+            let read = source.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            hash.update(&buffer[..read]);
+            file.write_all(&buffer[..read])?;
+            bytes += read as u64;
+        }
+        let file_name = from.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Self { path, sha256: Sha256::from_bytes(hash.finalize().into()), bytes, file_name })
+    }
 }
 
 impl Store {
@@ -117,7 +141,6 @@ fn secret(path: &Path) -> io::Result<Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     fn upload(store: &Store, bytes: &[u8]) -> Upload {
         let mut file = tempfile::NamedTempFile::new_in(store.incoming()).unwrap();

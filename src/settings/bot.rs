@@ -13,6 +13,8 @@ pub struct Bot {
     pub gateway: Gateway,
     /// How fast it may send.
     pub limits: Limits,
+    /// How people register with it; [`Registration::Off`] unless set.
+    pub registration: Registration,
 }
 
 /// What a bot delivers through.
@@ -35,6 +37,23 @@ pub struct Telegram {
     pub api_url: String,
 }
 
+/// How people register their phone numbers, and groups themselves, with a bot.
+#[derive(Clone, Debug, Default)]
+pub enum Registration {
+    /// Not at all: the bot's updates are left to others.
+    #[default]
+    Off,
+    /// The owner of the bot asks Telegram for updates.
+    Polling,
+    /// Telegram brings them.
+    Webhook {
+        /// Where to.
+        url: String,
+        /// What Telegram shows as `X-Telegram-Bot-Api-Secret-Token`.
+        secret: SecretString,
+    },
+}
+
 impl Bot {
     /// A bot of Telegram from its token, or a message that says what is wrong with it and does not repeat it. The checks are those
     /// of the Bot API server (`bot-api.md` 5): at most 80 characters, a number, a colon, a secret of at least 24
@@ -49,7 +68,8 @@ impl Bot {
         if !digits || !whole || id > 1 << 54 {
             return Err(WRONG);
         }
-        Ok(Self { name, gateway: Gateway::Telegram(Telegram { id, token, api_url }), limits })
+        let gateway = Gateway::Telegram(Telegram { id, token, api_url });
+        Ok(Self { name, gateway, limits, registration: Registration::Off })
     }
 
     /// Its account at Telegram, unless it delivers through something else.

@@ -57,6 +57,9 @@ pub static KEYS: &[Key] = &[
     key("bot_rate", "30", "Messages per second of one bot over all chats; 0 for no limit"),
     key("chat_rate", "1", "Messages per second to one chat; 0 for no limit"),
     key("group_rate_per_minute", "20", "Messages per minute to one group or channel; 0 for no limit"),
+    key("registration", "off", "How people register their numbers with a bot: `off`, `polling` or `webhook`"),
+    secret("registration_secret", "What Telegram shows when it calls the webhook: 16 to 256 of `A-Za-z0-9_-`"),
+    url("public_url", "", "Where Telegram reaches this service for webhooks, `https://` on port 443, 80, 88 or 8443"),
     key(
         "whatsmate_client_id",
         "",
@@ -97,8 +100,8 @@ pub static KEYS: &[Key] = &[
     key("log_format", "text", "How log lines look: `text` or `json`"),
 ];
 
-/// The keys of a bot's own table `[bots.NAME]`; `api_url` and the rates inherit what the top of the file says. Beside
-/// them there is the table `groups` of bots of kind `whatsmate`.
+/// The keys of a bot's own table `[bots.NAME]`; `api_url`, the rates and those of registration inherit what the top of
+/// the file says. Beside them there is the table `groups` of bots of kind `whatsmate`.
 pub static BOT_KEYS: &[&str] = &[
     "kind",
     "token",
@@ -106,6 +109,8 @@ pub static BOT_KEYS: &[&str] = &[
     "bot_rate",
     "chat_rate",
     "group_rate_per_minute",
+    "registration",
+    "registration_secret",
     "gateway_url",
     "client_id",
     "client_secret",

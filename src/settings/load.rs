@@ -5,7 +5,7 @@ use super::layers::{Flags, Layers};
 use super::problem::Problem;
 use super::reader::Reader;
 use super::whatsmate::{self, GATEWAY_KEYS};
-use super::{Bot, Gateway, Limits, LogFormat, Settings};
+use super::{Bot, Gateway, Limits, LogFormat, Registration, Settings};
 use crate::domain::BotName;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
@@ -92,9 +92,14 @@ fn api_keys(reader: &mut Reader, listen: SocketAddr) -> Vec<SecretString> {
 fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
     let limits = limits(reader, "", Limits::default());
     let api_url = api_url(reader, "bot_api_url", "");
+    if let Some(public_url) = reader.text("public_url").map(str::to_owned) {
+        reader.plain_url("public_url", &public_url);
+    }
     let mut bots = BTreeMap::new();
     if reader.text("bot_token").is_some() {
-        add(reader, &mut bots, BotName::default_bot(), "bot_token", &api_url, limits);
+        let name = BotName::default_bot();
+        let registration = registration(reader, "", &name);
+        add(reader, &mut bots, name, "bot_token", &api_url, limits, registration);
     }
     for name in reader.layers.bots.clone() {
         let prefix = format!("bots.{name}.");
@@ -107,7 +112,8 @@ fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
             Some("whatsmate") => {
                 if let Some(gateway) = whatsmate::gateway(reader, &prefix) {
                     let gateway = Gateway::WhatsMate(gateway);
-                    bots.insert(name.clone(), Arc::new(Bot { name, gateway, limits }));
+                    let registration = Registration::Off;
+                    bots.insert(name.clone(), Arc::new(Bot { name, gateway, limits, registration }));
                 }
                 continue;
             }
@@ -115,7 +121,8 @@ fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
             Some(_) => reader.complain(&format!("{prefix}kind"), "expected telegram or whatsmate"),
         }
         let api_url = self::api_url(reader, &format!("{prefix}api_url"), &api_url);
-        add(reader, &mut bots, name, &format!("{prefix}token"), &api_url, limits);
+        let registration = registration(reader, &prefix, &name);
+        add(reader, &mut bots, name, &format!("{prefix}token"), &api_url, limits, registration);
     }
     if reader.text("bot_token").is_none() && reader.layers.bots.is_empty() {
         reader.complain(
@@ -145,6 +152,7 @@ fn add(
     path: &str,
     api_url: &str,
     limits: Limits,
+    registration: Registration,
 ) {
     let Some(token) = reader.text(path) else {
         return reader.complain(path, "missing: every bot has a token");
@@ -153,13 +161,45 @@ fn add(
         Err(message) => reader.complain(path, message),
         Ok(bot) => match bots.values().find(|other| token_of(other) == token_of(&bot)) {
             Some(other) => reader.complain(path, format!("the bot {} has the same token", other.name)),
-            None => _ = bots.insert(name, Arc::new(bot)),
+            None => _ = bots.insert(name, Arc::new(Bot { registration, ..bot })),
         },
     }
 }
 
 fn token_of(bot: &Bot) -> Option<&str> {
     bot.telegram().map(|telegram| telegram.token.expose_secret())
+}
+
+/// A webhook needs an address, and a secret of which the Bot API takes up to 256 of `A-Za-z0-9_-`.
+fn registration(reader: &mut Reader, prefix: &str, name: &BotName) -> Registration {
+    const SHORTEST: usize = 16;
+    let path = |reader: &Reader, key: &str| {
+        let own = format!("{prefix}{key}");
+        if reader.text(&own).is_some() { own } else { key.to_owned() }
+    };
+    let at = path(reader, "registration");
+    match reader.text(&at) {
+        Some("off") => Registration::Off,
+        Some("polling") => Registration::Polling,
+        Some("webhook") => {
+            let at_secret = path(reader, "registration_secret");
+            let secret = reader.text(&at_secret).unwrap_or_default().to_owned();
+            let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+            if !(SHORTEST..=256).contains(&secret.len()) || !secret.bytes().all(fits) {
+                reader.complain(&at_secret, format!("a webhook needs {SHORTEST} to 256 characters of A-Z a-z 0-9 _ -"));
+            }
+            let Some(base) = reader.text("public_url").map(|url| url.trim_end_matches('/').to_owned()) else {
+                reader.complain("public_url", "missing: a webhook needs to know where Telegram reaches this service");
+                return Registration::Off;
+            };
+            Registration::Webhook { url: format!("{base}/webhook/{name}"), secret: SecretString::from(secret) }
+        }
+        other => {
+            let message = format!("expected off, polling or webhook, found {:?}", other.unwrap_or_default());
+            reader.complain(&at, message);
+            Registration::Off
+        }
+    }
 }
 
 fn limits(reader: &mut Reader, prefix: &str, inherited: Limits) -> Limits {

@@ -10,7 +10,7 @@ mod reader;
 mod show;
 mod whatsmate;
 
-pub use bot::{Bot, Gateway, Limits, Telegram};
+pub use bot::{Bot, Gateway, Limits, Registration, Telegram};
 pub use keys::{BOT_KEYS, KEYS, Key, PREFIX, Secret};
 pub use layers::{DEFAULTS, Flags};
 pub use load::{environment, load};

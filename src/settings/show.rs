@@ -34,7 +34,7 @@ pub fn show(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -
 fn table(page: &mut String, layers: &Layers, path: &str, keys: &[&str], inner: &str) {
     for name in keys {
         let secret = match *name {
-            "token" | "client_secret" => Secret::Yes,
+            "token" | "client_secret" | "registration_secret" => Secret::Yes,
             "api_url" | "gateway_url" => Secret::InUrl,
             _ => Secret::No,
         };

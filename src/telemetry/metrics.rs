@@ -48,6 +48,8 @@ pub struct Metrics {
     pub part_up: IntGaugeVec,
     /// Changes that wait in memory for the ledger to come back; lost if the process dies before it does.
     pub ledger_buffered: IntGauge,
+    /// Registrations and what else changed the recipient book by way of a bot, by `bot` and `outcome`.
+    pub registrations: IntCounterVec,
     /// HTTP requests answered, by `route` (a template, or `none`), `method` and `status`.
     pub http_requests: IntCounterVec,
     /// Seconds to answer them, by `route`.
@@ -114,6 +116,11 @@ impl Metrics {
                 registry.register(Box::new(metric.clone())).expect("registered once");
                 metric
             },
+            registrations: counter(
+                "registrations_total",
+                "Registrations with a bot, and what else it changed in the recipient book",
+                &["bot", "outcome"],
+            ),
             http_requests: counter("http_requests_total", "HTTP requests answered", &["route", "method", "status"]),
             http_request_seconds: histogram(
                 "http_request_seconds",

@@ -3,14 +3,14 @@
 use actix_web::dev::ServerHandle;
 use pixcourier::adapters::embedded::Embedded;
 use pixcourier::intake::http::{HttpState, serve};
-use pixcourier::intake::{Intake, Spool};
+use pixcourier::intake::{Intake, Parts, Spool};
 use pixcourier::settings::{Bot, Engine, Limits, LogFormat, Settings};
 use pixcourier::telemetry::Metrics;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -41,11 +41,27 @@ impl Counter {
         let metrics = Arc::new(Metrics::new());
         let spool = Spool::open(folder.path().join("spool")).unwrap();
         let (blobs, acceptor) = (engine.blobs.clone(), engine.acceptor.clone());
-        let intake = Arc::new(Intake::new(spool, blobs.clone(), acceptor.clone(), metrics.clone(), settings.clone()));
-        let (ready, is_ready) = watch::channel(true);
         let (ledger, queue) = (engine.ledger.clone(), engine.queue.clone());
-        let recipients = engine.recipients.clone();
-        let state = HttpState { intake, ledger, acceptor, blobs, recipients, queue, metrics, settings, ready: is_ready };
+        let parts = Parts {
+            blobs: blobs.clone(),
+            acceptor: acceptor.clone(),
+            switchboard: engine.switchboard.clone(),
+            ledger: ledger.clone(),
+        };
+        let intake = Arc::new(Intake::new(spool, parts, metrics.clone(), settings.clone()));
+        let (ready, is_ready) = watch::channel(true);
+        let state = HttpState {
+            intake,
+            ledger,
+            acceptor,
+            blobs,
+            recipients: engine.recipients.clone(),
+            registrars: Arc::default(),
+            queue,
+            metrics,
+            settings,
+            ready: is_ready,
+        };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = serve(listener, state, true).unwrap();
@@ -118,7 +134,9 @@ impl Counter {
 
     /// Files in the spool; an upload that is over leaves none.
     pub fn spooled(&self) -> usize {
-        std::fs::read_dir(self.folder.path().join("spool")).unwrap().count()
+        let inside = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files = inside(&self.folder.path().join("spool")).flat_map(|process| inside(&process).collect::<Vec<_>>());
+        files.filter(|file| !file.ends_with("lock")).count()
     }
 
     pub async fn close(self) {

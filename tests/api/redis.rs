@@ -1,7 +1,8 @@
 //! The Redis ledger: its contracts, and what happens while Redis is away.
 
 use crate::contract::{self, bot, eventually, notification};
-use crate::support::{Redis, port_of, redis_url};
+use crate::rabbitmq::{connected, namespace};
+use crate::support::{Redis, amqp_url, port_of, redis_url};
 use pixcourier::adapters::redis::{BufferedLedger, RedisLedger};
 use pixcourier::domain::{
     Attempt, AttemptOutcome, Delivery, MediaKind, Notification, Settlement, Sha256, Status, Timestamp,
@@ -12,11 +13,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// A ledger in a namespace of its own on the shared server.
 pub fn ledger() -> Arc<RedisLedger> {
     at(&redis_url())
+}
+
+fn ledger_in(namespace: &str) -> Arc<RedisLedger> {
+    Arc::new(RedisLedger::new(&redis_url().into(), namespace).expect("a valid URL"))
 }
 
 fn at(url: &str) -> Arc<RedisLedger> {
@@ -102,6 +107,27 @@ async fn a_settlement_written_again_after_a_lost_answer_adds_no_attempt() {
         assert!(ledger.settle(&sent, &settlement).await.unwrap());
     }
     assert_eq!(ledger.get(sent.id).await.unwrap().unwrap().attempts.len(), 1);
+}
+
+/// Frozen with a request under way, it lost the bot, and wakes up while its successor sends.
+#[tokio::test]
+async fn a_former_owner_does_not_take_the_mark_of_its_successor_away() {
+    let former = ledger_in("test-marks");
+    let successor = ledger_in("test-marks");
+    for end in [Status::Sent, Status::Retrying] {
+        let sent = notification(&bot("r-marks"), 1);
+        assert_eq!(former.begin(&sent, Timestamp::now()).await.unwrap(), GO);
+        let cut_off = Begin::Go { interrupted: true, cut_offs: 1 };
+        assert_eq!(successor.begin(&sent, Timestamp::now()).await.unwrap(), cut_off);
+        assert!(!former.settle(&sent, &ended(Status::Retrying)).await.unwrap());
+        assert_eq!(status(&*former, &sent).await, Some(Status::Sending));
+        assert!(successor.settle(&sent, &ended(end)).await.unwrap());
+        assert_eq!(status(&*former, &sent).await, Some(end));
+    }
+    let sent = notification(&bot("r-marks"), 2);
+    former.begin(&sent, Timestamp::now()).await.unwrap();
+    successor.begin(&sent, Timestamp::now()).await.unwrap();
+    assert!(former.settle(&sent, &ended(Status::Sent)).await.unwrap(), "what was sent was sent, whoever did it");
 }
 
 /// The script runs and its answer is lost. Nothing was sent, so `at_most_once` must not end as `unknown`.
@@ -265,6 +291,69 @@ async fn a_hiccup_of_redis_does_not_override_a_cancel() {
     assert_eq!(begun, GO, "Redis is missed, and sending goes on");
     let waited = refused.expect("not at once").elapsed();
     assert!(waited >= HICCUP && waited < HICCUP + FAST, "{waited:?}");
+}
+
+/// The process dies with all that waits in its memory, after the queue has forgotten the notification.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outcome_outlives_its_process_while_redis_is_away() {
+    let mut redis = Redis::launch().await;
+    let (plain, namespace) = (at(&redis.url()), namespace());
+    let queue = connected(&amqp_url(), &namespace).await;
+    let ledger = BufferedLedger::with_journal(Arc::clone(&plain), queue.clone());
+    let name = bot("r-outlives");
+    let (begun, fresh, open) = (notification(&name, 1), notification(&name, 2), notification(&name, 3));
+    ledger.begin(&begun, Timestamp::now()).await.unwrap();
+    redis.kill9();
+    let attempt = Attempt { outcome: AttemptOutcome::Sent, ..Attempt::cut_off(Timestamp::now()) };
+    let sent = Settlement { attempt: Some(attempt), ..ended(Status::Sent) };
+    for one in [&begun, &fresh] {
+        assert!(ledger.settle(one, &sent).await.unwrap());
+        assert!(!ledger.settle(one, &ended(Status::Failed)).await.unwrap(), "final is final");
+        assert_eq!(ledger.begin(one, Timestamp::now()).await.unwrap(), Begin::Stop(Status::Sent));
+    }
+    assert!(ledger.settle(&open, &ended(Status::Retrying)).await.unwrap());
+    drop(ledger);
+    redis.start().await;
+    assert_eq!(status(&*plain, &begun).await, Some(Status::Sending), "nobody has written it");
+
+    let successor = BufferedLedger::with_journal(Arc::clone(&plain), queue.clone());
+    successor.caught_up().await;
+    let mut journal = queue.attend_journal();
+    for _ in 0..2 {
+        let noted = timeout(contract::PATIENCE, journal.recv()).await.expect("in time").expect("open");
+        for _ in 0..2 {
+            successor.take_over(&noted.outcome).await.expect("Redis is there");
+        }
+        noted.done().await;
+    }
+    for one in [&begun, &fresh] {
+        let record = plain.get(one.id).await.unwrap().expect("recorded");
+        assert_eq!((record.status, record.attempts.len()), (Status::Sent, 1), "taken over twice, written once");
+    }
+    assert_eq!(status(&*plain, &open).await, None, "what is not final comes back from the queue");
+    assert!(timeout(contract::QUIET, journal.recv()).await.is_err(), "the journal is empty");
+}
+
+/// Neither in Redis nor in the journal: then it is not settled, and the queue must keep the notification.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outcome_that_is_safe_nowhere_is_not_settled() {
+    let mut redis = Redis::launch().await;
+    let (plain, namespace) = (at(&redis.url()), namespace());
+    let queue = connected(&amqp_url(), &namespace).await;
+    let ledger = BufferedLedger::with_journal(Arc::clone(&plain), queue.clone());
+    let sent = notification(&bot("r-nowhere"), 1);
+    ledger.begin(&sent, Timestamp::now()).await.unwrap();
+    queue.close().await;
+    redis.kill9();
+    for _ in 0..2 {
+        assert!(matches!(ledger.settle(&sent, &ended(Status::Sent)).await, Err(LedgerError::Unavailable(_))));
+    }
+    let (begun, _) = begin_persistently(&ledger, &sent).await;
+    assert!(matches!(begun, Begin::Go { .. }), "{begun:?}");
+    redis.start().await;
+    assert_eq!(ledger.flush(Instant::now() + contract::PATIENCE).await, 0);
+    assert!(ledger.settle(&sent, &ended(Status::Sent)).await.unwrap());
+    assert_eq!(status(&*plain, &sent).await, Some(Status::Sent));
 }
 
 /// Its memory is full, say: it answers, and takes no change.

@@ -44,7 +44,9 @@ async fn a_bot_moves_on_when_its_owner_is_frozen_or_killed_and_nothing_is_lost()
     flows(&sandbox).await;
     load.enough();
     let book = load.finish(PATIENCE).await;
-    let figures = ledgers::compare(&second.client(), &sandbox, &book, PATIENCE).await;
+    let mut figures = ledgers::compare(&second.client(), &sandbox, &book, PATIENCE).await;
+    // A request that froze on its way out leaves when its process thaws, after what came later.
+    figures.out_of_order.retain(|caption| !in_flight[0].contains(caption));
     let at_faults: Vec<usize> = in_flight.iter().map(BTreeSet::len).collect();
     println!(
         "two owners: {figures}; in flight at the freeze and the kill {at_faults:?}; a new owner {:.1} s after the freeze, {:.2} s after the kill",
@@ -58,7 +60,8 @@ async fn a_bot_moves_on_when_its_owner_is_frozen_or_killed_and_nothing_is_lost()
         assert!(*times <= explained, "{caption} arrived {times} times too often, explained {explained} times");
         assert!(!book.at_most_once.contains(caption), "at most once, and arrived more often: {caption}");
     }
-    assert!(taken_over < Duration::from_secs(20), "the bot had no owner for {:.1} s", taken_over.as_secs_f64());
+    // Three heartbeats, and the second or so that a busy machine needs.
+    assert!(taken_over < Duration::from_secs(13), "the bot had no owner for {:.1} s", taken_over.as_secs_f64());
     assert!(
         killed_taken_over < Duration::from_secs(3),
         "the bot had no owner for {:.1} s",

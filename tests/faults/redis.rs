@@ -71,6 +71,40 @@ async fn redis_is_stopped_killed_and_frozen_under_load_and_sending_goes_on() {
     println!("SIGTERM while Redis is frozen: ended after {:.1} s", took.as_secs_f64());
 }
 
+/// What was sent and has left the queue meanwhile is in no process's memory any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_killed_while_redis_is_away_leave_no_record_behind() {
+    const LETTERS: u64 = 400;
+    const MEANWHILE: u64 = 60;
+    let sandbox = sandbox::slow(Duration::from_millis(30));
+    let mut redis = Redis::launch().await;
+    let engine = Engine::Distributed { amqp: support::amqp_url(), redis: redis.url() };
+    let mut service = Service::new("forgetful", engine, &sandbox.url());
+    // Slow enough that most are still to be sent when Redis goes.
+    service.set("BOT_RATE", "30");
+    service.start().await;
+    let plan = Plan { count: LETTERS, clients: 8, chats: 60, rest: Duration::ZERO, mixed: false };
+    let book = Load::start(&service.client(), plan).finish(PATIENCE).await;
+    redis.kill9();
+    let mut in_flight = Vec::new();
+    for _ in 0..2 {
+        let sent = sandbox.stats().sends;
+        let enough = async || (sandbox.stats().sends >= sent + MEANWHILE).then_some(());
+        wait::until("sends without Redis", PATIENCE, enough).await;
+        service.kill9();
+        in_flight.push(sandbox.stats().sends);
+        service.start_unready().await;
+    }
+    assert!(sandbox.stats().sends < LETTERS, "all was sent before Redis came back");
+    redis.start().await;
+    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    println!("Redis away, two workers killed meanwhile: {figures}; killed at {in_flight:?} sends");
+    figures.assert_kept();
+    assert_eq!(figures.confirmed as u64, LETTERS);
+    // At 30 a second, an answer and a journal entry later, no more can have been in flight at a kill.
+    assert!(figures.duplicates() <= 2 * 10, "{:?}", figures.extra);
+}
+
 async fn post_without_key(client: &Client, caption: &str) -> (Letter, crate::load::Answer) {
     let letter = Letter { key: None, ..Letter::new(caption.to_owned(), 7, Picture::small(1)) };
     let answer = client.post(&letter).await.unwrap();

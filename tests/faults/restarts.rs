@@ -67,6 +67,7 @@ async fn restart(engine: Engine) {
         stops.join(", "),
         cut.len() - refused,
     );
+    cut.iter().filter(|error| !error.contains("ConnectionRefused")).for_each(|error| println!("cut off: {error}"));
     book.assert_polite();
     figures.assert_kept();
     assert_eq!(figures.duplicates(), 0, "{:?}", figures.extra);

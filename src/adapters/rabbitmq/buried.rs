@@ -1,24 +1,13 @@
 //! What came back too often: somebody has to say so in the ledger.
 
-use super::link::Backoff;
-use super::office::{Office, PATIENCE};
 use super::parcel::{Parcel, returns};
-use super::session::Session;
-use super::stand::{consume, ended_by, step};
+use super::shelf::{self, Shelf};
+use super::topology::Topology;
 use crate::domain::Notification;
-use futures_util::StreamExt;
 use lapin::Acker;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicQosOptions};
-use lapin::types::{AMQPValue, FieldTable};
-use std::convert::Infallible;
-use std::sync::Arc;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
-use tracing::{debug, warn};
-
-/// How many buried ones are out at once.
-const WINDOW: u16 = 16;
+use lapin::types::AMQPValue;
+use tracing::warn;
 
 /// A notification that the broker has buried. Until [`Buried::done`] it lies in the queue of the buried, and comes
 /// again after a restart or a lost connection.
@@ -34,50 +23,20 @@ pub struct Buried {
 impl Buried {
     /// It is written down elsewhere; the queue may forget it. Should that not get through, it comes again.
     pub async fn done(self) {
-        let _ = timeout(PATIENCE, self.acker.ack(BasicAckOptions::default())).await;
+        shelf::done(self.acker).await;
     }
 }
 
-/// Hands over what is buried for as long as the receiver lives.
-pub(super) async fn attend(office: Arc<Office>, buried: mpsc::Sender<Buried>) {
-    let watch = async {
-        let mut backoff = Backoff::default();
-        while let Some(session) = office.consuming.up().await {
-            let Err(reason) = hand_over(&office, &session, &buried).await;
-            debug!(reason, "watching the buried again");
-            drop(session);
-            backoff.pause().await;
-        }
-    };
-    tokio::select! {
-        () = office.stop.cancelled() => {}
-        () = buried.closed() => {}
-        () = watch => {}
-    }
+/// Where they lie.
+pub(super) fn shelf(topology: &Topology) -> Shelf<Buried> {
+    Shelf { queue: topology.buried(), read }
 }
 
-async fn hand_over(office: &Office, session: &Session, buried: &mpsc::Sender<Buried>) -> Result<Infallible, String> {
-    let channel = step(session.channel()).await?;
-    step(channel.basic_qos(WINDOW, BasicQosOptions::default())).await?;
-    let mut consumer = consume(&channel, office.topology.buried(), FieldTable::default()).await?;
-    loop {
-        let mut delivery = match consumer.next().await {
-            Some(Ok(delivery)) => delivery,
-            ended => return Err(ended_by(ended)),
-        };
-        let (reason, acker) = (reason_of(&delivery), delivery.acker.clone());
-        match Parcel::read(&mut delivery) {
-            Ok(parcel) => {
-                warn!(notification = %parcel.notification.id, bot = %parcel.notification.bot, reason, "buried");
-                let found = Buried { notification: parcel.notification, reason, acker };
-                buried.send(found).await.map_err(|_| "nobody asks any more")?;
-            }
-            Err(reason) => {
-                office.put_aside(&delivery, &reason).await;
-                let _ = step(acker.ack(BasicAckOptions::default())).await?;
-            }
-        }
-    }
+fn read(delivery: &mut Delivery) -> Result<Buried, String> {
+    let (reason, acker) = (reason_of(delivery), delivery.acker.clone());
+    let notification = Parcel::read(delivery)?.notification;
+    warn!(notification = %notification.id, bot = %notification.bot, reason, "buried");
+    Ok(Buried { notification, reason, acker })
 }
 
 /// What the broker wrote down when it put the message here.

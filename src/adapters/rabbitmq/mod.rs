@@ -11,8 +11,10 @@ mod buried;
 mod holding;
 mod link;
 mod office;
+mod outcomes;
 mod parcel;
 mod session;
+mod shelf;
 mod stand;
 mod switchboard;
 mod tenure;
@@ -20,6 +22,7 @@ mod token;
 mod topology;
 
 pub use buried::Buried;
+pub use outcomes::Noted;
 
 use crate::domain::{BotName, Lane, Notification, Timestamp};
 use crate::ports::{Attendance, Depth, Queue, QueueError, Receipt, Switchboard};
@@ -30,6 +33,7 @@ use link::{Host, Link};
 use office::{Office, PATIENCE};
 use secrecy::SecretString;
 use session::{Session, explain};
+use shelf::Shelf;
 use stand::Stand;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -90,8 +94,17 @@ impl RabbitQueue {
     /// Hands over what the broker has buried, until the receiver is dropped or the queue shuts down. Each must be
     /// answered with [`Buried::done`] within minutes; hold on to it and try again where that takes longer.
     pub fn attend_buried(&self) -> mpsc::Receiver<Buried> {
+        self.attend_shelf(buried::shelf(&self.office.topology))
+    }
+
+    /// Hands over what the journal holds, on the same terms.
+    pub fn attend_journal(&self) -> mpsc::Receiver<Noted> {
+        self.attend_shelf(outcomes::shelf(&self.office.topology))
+    }
+
+    fn attend_shelf<T: Send + 'static>(&self, shelf: Shelf<T>) -> mpsc::Receiver<T> {
         let (sender, receiver) = mpsc::channel(1);
-        self.spawn(buried::attend(self.office.clone(), sender));
+        self.spawn(shelf.attend(self.office.clone(), sender));
         receiver
     }
 

@@ -7,7 +7,7 @@ use super::session::{Sent, Session, explain};
 use super::token::Token;
 use super::topology::{Topology, text};
 use crate::domain::{BotName, Notification, Timestamp};
-use crate::ports::QueueError;
+use crate::ports::{Entry, QueueError};
 use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{FieldTable, ShortString};
@@ -77,6 +77,14 @@ impl Office {
     /// Answers at an address of direct reply-to; nothing of it outlives the connection of who listens there.
     pub(super) async fn reply(&self, address: &str, body: &[u8]) -> Result<(), QueueError> {
         self.send(None, ShortString::default(), address.into(), body, BasicProperties::default()).await
+    }
+
+    /// Stores an outcome for whoever can write it into the ledger.
+    pub(super) async fn note(&self, outcome: &Entry) -> Result<(), QueueError> {
+        let body = serde_json::to_vec(outcome)
+            .map_err(|e| QueueError::Unavailable(format!("the outcome cannot be written: {e}")))?;
+        let (bot, queue) = (&outcome.notification.bot, self.topology.outcomes());
+        self.send(Some(bot), ShortString::default(), queue, &body, persistent()).await
     }
 
     /// Waits until a parcel is due, in memory if that is soon. `false` if it was sent on to a rung instead: then it

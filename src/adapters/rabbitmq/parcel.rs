@@ -34,9 +34,15 @@ impl Parcel {
 pub(super) fn read_body(body: &[u8]) -> Result<Notification, String> {
     let notification: Notification =
         serde_json::from_slice(body).map_err(|e| format!("not a notification: {:?} error", e.classify()))?;
+    supported(&notification)?;
+    Ok(notification)
+}
+
+/// Whether this program knows the layout.
+pub(super) fn supported(notification: &Notification) -> Result<(), String> {
     match notification.v {
         v if v > Notification::VERSION => Err(format!("layout version {v} is newer than this program")),
-        _ => Ok(notification),
+        _ => Ok(()),
     }
 }
 

@@ -8,9 +8,12 @@ use lapin::types::ShortString;
 use lapin::uri::AMQPUri;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Event};
 use std::collections::HashSet;
+use std::ops::Deref;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,10 +28,15 @@ const CHANNELS: usize = 64;
 const LOOK: Duration = Duration::from_millis(250);
 
 /// How often to ask the broker for a sign of life, and how long to wait for it. Heartbeats alone are too coarse: lapin
-/// notices between 7 and 13 s after a cut, the broker between 8 and 15 s (tried, heartbeat 5), so an owner could go on
-/// for seconds beside its successor. This way it has stopped after 6 s.
+/// notices after 1.4 to 2.6 heartbeats, the broker after 2 to 3 (tried), so an owner could go on for seconds beside its
+/// successor. This way it has stopped after 6 s, and the broker waits for 8 at least ([`super::link`]).
 const PULSE: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(5);
+
+/// How many closed channels may wait for the broker's word. A channel that waits for a queue without a leader answers
+/// nothing any more, not even that it is closed, and every try to consume that queue leaves one behind. With so many, the
+/// connection is built anew, which frees them; the broker's limit is 2,047 (RabbitMQ's `channel_max`).
+const UNANSWERED: usize = 200;
 
 pub(super) struct Session {
     connection: Connection,
@@ -36,7 +44,9 @@ pub(super) struct Session {
     ended: CancellationToken,
     topology: Arc<Topology>,
     permits: Semaphore,
-    idle: Mutex<Vec<Channel>>,
+    idle: Mutex<Vec<Open>>,
+    /// How many channels are closed and the broker has not said so.
+    closing: Arc<AtomicUsize>,
     /// The bots whose lanes are declared.
     prepared: tokio::sync::Mutex<HashSet<BotName>>,
 }
@@ -66,6 +76,7 @@ impl Session {
             topology,
             permits: Semaphore::new(CHANNELS),
             idle: Mutex::default(),
+            closing: Arc::default(),
             prepared: Default::default(),
         })
     }
@@ -91,6 +102,9 @@ impl Session {
     async fn silent(&self) -> String {
         loop {
             sleep(PULSE).await;
+            if self.closing.load(Ordering::Relaxed) >= UNANSWERED {
+                return "too many channels are not answered".to_owned();
+            }
             if self.blocked() {
                 // In an alarm lapin writes nothing, so nothing is answered.
                 continue;
@@ -135,8 +149,9 @@ impl Session {
     }
 
     /// A fresh channel, not one of the pool.
-    pub(super) async fn channel(&self) -> lapin::Result<Channel> {
-        self.connection.create_channel().await
+    pub(super) async fn channel(&self) -> lapin::Result<Open> {
+        let channel = self.connection.create_channel().await?;
+        Ok(Open { channel, closing: self.closing.clone(), ended: self.ended.clone() })
     }
 
     /// Makes sure that the bot has its lanes.
@@ -188,7 +203,7 @@ impl Session {
         let channel = match idle {
             Some(channel) => channel,
             None => {
-                let channel = self.connection.create_channel().await?;
+                let channel = self.channel().await?;
                 channel.confirm_select(ConfirmSelectOptions::default()).await?;
                 channel
             }
@@ -197,10 +212,38 @@ impl Session {
     }
 }
 
+/// A channel that is closed when dropped, and counted until the broker says that it is.
+pub(super) struct Open {
+    channel: Channel,
+    closing: Arc<AtomicUsize>,
+    ended: CancellationToken,
+}
+
+impl Deref for Open {
+    type Target = Channel;
+
+    fn deref(&self) -> &Channel {
+        &self.channel
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (channel, closing, ended) = (self.channel.clone(), self.closing.clone(), self.ended.clone());
+        closing.fetch_add(1, Ordering::Relaxed);
+        runtime.spawn(async move {
+            // No longer than the session: a channel keeps its connection.
+            ended.run_until_cancelled(channel.close(200, "OK".into())).await;
+            closing.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+}
+
 /// A channel of the pool, for one use.
 pub(super) struct Lease<'a> {
     session: &'a Session,
-    pub(super) channel: Channel,
+    pub(super) channel: Open,
     _permit: SemaphorePermit<'a>,
 }
 

@@ -34,6 +34,9 @@ const FRESH: Duration = Duration::from_secs(5);
 /// ([`tenure::GIVE_UP`]).
 const HANDOVER: Duration = Duration::from_secs(3);
 
+/// How often to ask whether the former owner's consumers are gone.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// One attendance, seen from inside.
 pub(super) struct Stand {
     pub(super) office: Arc<Office>,
@@ -96,7 +99,18 @@ impl Stand {
                 () = sleep(HANDOVER) => {}
             }
         }
+        self.await_vacant(&channel).await?;
         tenure::own(self, &channel, &mut tokens, held).await
+    }
+
+    /// Waits until nobody consumes the lanes. The token of an owner that died may be back before its lanes are: what
+    /// came from them meanwhile would overtake all that it held (tried, 3.10).
+    async fn await_vacant(&self, channel: &Channel) -> Result<(), String> {
+        let deadline = Instant::now() + HANDOVER;
+        while step(self.office.topology.lane_consumers(channel, &self.bot)).await? > 0 && Instant::now() < deadline {
+            sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// The next token. Issues one at once if told so, and whenever none has come for long and none lies ready.

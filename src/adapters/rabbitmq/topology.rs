@@ -56,6 +56,11 @@ impl Topology {
         format!("{}.buried", self.namespace).into()
     }
 
+    /// Where outcomes are kept that the ledger could not take.
+    pub(super) fn outcomes(&self) -> ShortString {
+        format!("{}.outcomes", self.namespace).into()
+    }
+
     /// Where we put what we cannot read, for a person to look at.
     pub(super) fn unreadable(&self) -> ShortString {
         format!("{}.unreadable", self.namespace).into()
@@ -74,7 +79,7 @@ impl Topology {
     pub(super) async fn declare_shared(&self, channel: &Channel) -> lapin::Result<()> {
         let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
         channel.exchange_declare(self.work(), ExchangeKind::Direct, durable, FieldTable::default()).await?;
-        for queue in [self.buried(), self.unreadable()] {
+        for queue in [self.buried(), self.unreadable(), self.outcomes()] {
             // Nobody rejects what lies here, and yet a limit must be named: RabbitMQ 4 would drop after 20 returns.
             quorum(channel, queue, vec![("x-delivery-limit", 1_000_000_i64.into())]).await?;
         }
@@ -100,6 +105,17 @@ impl Topology {
             bind(channel, self.lane(bot, lane), self.work(), Self::key(bot, lane)).await?;
         }
         Ok(())
+    }
+
+    /// How many consumers the declared lanes of a bot have.
+    pub(super) async fn lane_consumers(&self, channel: &Channel, bot: &BotName) -> lapin::Result<u32> {
+        let mut consumers = 0;
+        for lane in Lane::ALL {
+            let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+            let queue = channel.queue_declare(self.lane(bot, lane), passive, FieldTable::default()).await?;
+            consumers += queue.consumer_count();
+        }
+        Ok(consumers)
     }
 
     /// Declares the token queue of a bot; says how many tokens lie ready and how many consumers there are.

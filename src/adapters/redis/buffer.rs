@@ -1,16 +1,20 @@
-//! Going on while Redis is away: what couriers write waits in memory until it is back.
+//! Going on while Redis is away: what couriers write waits in memory until it is back, and outcomes, which nobody could
+//! learn again, in the journal too.
 //!
 //! A change goes to Redis at once while Redis answers and nothing older waits for the same subject; else it joins that
 //! subject's line. When a command fails, Redis counts as away: nobody waits for it any more, and a task tries every
 //! second or so to write something, writes what is waiting, and only then lets that subject's next change through.
-//! Attempts begin without Redis only after [`HICCUP`]: until then it may hold a cancel. What is in memory dies
-//! with the process: then a record may keep a status of before the outage, and a file_id is learnt again. Another
-//! process that asks in the moments between Redis being back and the lines being written sees the status of before.
+//! Attempts begin without Redis only after [`HICCUP`]: until then it may hold a cancel.
+//!
+//! What is in memory dies with the process: then a file_id is learnt again, and a record lacks attempts before the last.
+//! An outcome does not count as settled before it is in Redis or in the journal, from which any process takes it over
+//! ([`BufferedLedger::take_over`]) when Redis is back. Another process that asks in the moments between Redis being back
+//! and all being written sees the status of before.
 
 use super::RedisLedger;
 use super::pending::{Change, Full, Pending, Subject};
 use crate::domain::{Delivery, Notification, NotificationId, Record, Settlement, Sha256, Timestamp};
-use crate::ports::{Begin, Cancelled, FileKey, Ledger, LedgerError, ListQuery, MediaIndex, Page};
+use crate::ports::{Begin, Cancelled, Entry, FileKey, Journal, Ledger, LedgerError, ListQuery, MediaIndex, Page};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use std::collections::HashMap;
@@ -31,6 +35,8 @@ const WRITERS: usize = 8;
 const HICCUP: Duration = Duration::from_secs(5);
 /// Between two looks whether Redis is back: doubles from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Between two looks whether the journal can be taken over.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// [`Ledger`] and [`MediaIndex`] over [`RedisLedger`], for which Redis may be away.
 pub struct BufferedLedger {
@@ -40,6 +46,7 @@ pub struct BufferedLedger {
 
 struct Shared {
     redis: Arc<RedisLedger>,
+    journal: Option<Arc<dyn Journal>>,
     /// Since when Redis is away: the first command that failed since Redis last took a change.
     away_since: Mutex<Option<Instant>>,
     pending: Mutex<Pending>,
@@ -49,10 +56,21 @@ struct Shared {
 }
 
 impl BufferedLedger {
-    /// Starts the task that writes what waits, in the current runtime; it ends when this is dropped.
+    /// A ledger whose outcomes, too, wait in memory alone. Starts the task that writes what waits, in the current
+    /// runtime; it ends when this is dropped.
     pub fn new(redis: Arc<RedisLedger>) -> Arc<Self> {
+        Self::start(redis, None)
+    }
+
+    /// The same with a journal for outcomes. What is noted there must be given to [`BufferedLedger::take_over`].
+    pub fn with_journal(redis: Arc<RedisLedger>, journal: Arc<dyn Journal>) -> Arc<Self> {
+        Self::start(redis, Some(journal))
+    }
+
+    fn start(redis: Arc<RedisLedger>, journal: Option<Arc<dyn Journal>>) -> Arc<Self> {
         let shared = Arc::new(Shared {
             redis,
+            journal,
             away_since: Mutex::default(),
             pending: Mutex::new(Pending::new(ROOM)),
             known: Mutex::default(),
@@ -74,6 +92,19 @@ impl BufferedLedger {
         let empty = buffered.wait_for(|count| *count == 0);
         let _ = tokio::time::timeout_at(deadline, empty).await;
         self.buffered()
+    }
+
+    /// Waits until Redis is there and nothing waits in memory: then the journal can be taken over.
+    pub async fn caught_up(&self) {
+        while self.present().is_err() || self.buffered() > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Writes an outcome from the journal into Redis. Once written, again does nothing.
+    pub async fn take_over(&self, outcome: &Entry) -> Result<(), LedgerError> {
+        let shared = &self.shared;
+        shared.ask(shared.redis.settle(&outcome.notification, &outcome.settlement)).await.map(drop)
     }
 
     pub(super) fn redis(&self) -> &RedisLedger {
@@ -153,13 +184,31 @@ impl Shared {
 
     /// Writes a change, now or later; whether it changed anything.
     async fn write(&self, change: Change) -> Result<bool, LedgerError> {
-        if self.clear(&change.subject()).is_ok()
-            && let Ok(changed) = self.ask(self.apply(&change)).await
-        {
+        if let Some(changed) = self.write_now(&change).await {
             return Ok(changed);
         }
         self.push(change)?;
         Ok(true)
+    }
+
+    /// Writes an outcome, now, or to the journal and later: memory alone would not do.
+    async fn write_outcome(&self, journal: &dyn Journal, outcome: Entry) -> Result<bool, LedgerError> {
+        let change = Change::Settle(outcome.notification.clone(), outcome.settlement.clone());
+        if let Some(changed) = self.write_now(&change).await {
+            return Ok(changed);
+        }
+        journal.note(&outcome).await.map_err(|error| {
+            LedgerError::Unavailable(format!("Redis is away, and the journal takes no outcome: {error}"))
+        })?;
+        // In its line it stops another copy at once. Where there is no room, it is safe all the same.
+        let _ = self.push(change);
+        Ok(true)
+    }
+
+    /// Writes a change if that can be done now; whether it changed anything.
+    async fn write_now(&self, change: &Change) -> Option<bool> {
+        self.clear(&change.subject()).ok()?;
+        self.ask(self.apply(change)).await.ok()
     }
 
     fn push(&self, change: Change) -> Result<(), LedgerError> {
@@ -247,6 +296,7 @@ impl Ledger for BufferedLedger {
             return begun;
         }
         let (interrupted, cut_offs) = shared.add(|pending| pending.begin(notification, at))?;
+        shared.redis.unmark(notification.id);
         Ok(Begin::Go { interrupted, cut_offs })
     }
 
@@ -254,7 +304,13 @@ impl Ledger for BufferedLedger {
         if self.shared.pending().stop(notification).is_some() {
             return Ok(false);
         }
-        self.shared.write(Change::Settle(notification.clone(), settlement.clone())).await
+        let (notification, settlement) = (notification.clone(), settlement.clone());
+        match &self.shared.journal {
+            Some(journal) if settlement.status.is_final() => {
+                self.shared.write_outcome(&**journal, Entry { notification, settlement }).await
+            }
+            _ => self.shared.write(Change::Settle(notification, settlement)).await,
+        }
     }
 
     async fn cancel(&self, id: NotificationId, at: Timestamp) -> Result<Cancelled, LedgerError> {

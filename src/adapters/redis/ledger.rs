@@ -10,14 +10,14 @@ use deadpool_redis::redis::{self, Script, ScriptInvocation};
 use secrecy::SecretString;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Records deleted by one script call, and records fetched by one pipeline: Redis does nothing else meanwhile.
 const STEP: usize = 100;
 
-/// Begins of unknown end that are remembered; when more come, all are forgotten, which costs no more than a false
-/// `interrupted`.
-const UNSURE_KEPT: usize = 10_000;
+/// Begins of unknown end, and marks, that are remembered; when more come, all are forgotten, which costs no more than a
+/// false `interrupted`, or a mark that an older attempt takes away.
+const TOKENS_KEPT: usize = 10_000;
 
 /// [`Ledger`] and [`MediaIndex`](crate::ports::MediaIndex) on Redis. Fails within two seconds while Redis is away; see
 /// [`BufferedLedger`](super::BufferedLedger) for going on regardless.
@@ -29,8 +29,12 @@ pub struct RedisLedger {
     begins: AtomicU64,
     /// Tokens of begins whose answer was lost. When such a begin took effect after all, the next one, with the same
     /// token, gets the answer that was lost, and counts no interruption of its own: nothing was sent in between.
-    unsure: Mutex<HashMap<NotificationId, String>>,
+    unsure: Mutex<Tokens>,
+    /// Tokens of the attempts of this process that are under way.
+    begun: Mutex<Tokens>,
 }
+
+type Tokens = HashMap<NotificationId, String>;
 
 impl RedisLedger {
     /// A ledger at the URL (`redis://`), all its keys behind `namespace`. Connects when first used.
@@ -41,6 +45,7 @@ impl RedisLedger {
             instance: fastrand::u64(..),
             begins: AtomicU64::new(0),
             unsure: Mutex::default(),
+            begun: Mutex::default(),
         })
     }
 
@@ -86,11 +91,12 @@ impl RedisLedger {
 
     fn token(&self, id: NotificationId) -> String {
         let fresh = || format!("{:x}-{}", self.instance, self.begins.fetch_add(1, Ordering::Relaxed));
-        self.unsure().get(&id).cloned().unwrap_or_else(fresh)
+        locked(&self.unsure).get(&id).cloned().unwrap_or_else(fresh)
     }
 
-    fn unsure(&self) -> std::sync::MutexGuard<'_, HashMap<NotificationId, String>> {
-        self.unsure.lock().unwrap_or_else(PoisonError::into_inner)
+    /// An attempt begins whose mark is written later: what was marked earlier is not its.
+    pub(super) fn unmark(&self, id: NotificationId) {
+        locked(&self.begun).remove(&id);
     }
 
     /// The index that holds what the query asks for.
@@ -104,6 +110,18 @@ impl RedisLedger {
     }
 }
 
+fn locked(tokens: &Mutex<Tokens>) -> MutexGuard<'_, Tokens> {
+    tokens.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn remember(tokens: &Mutex<Tokens>, id: NotificationId, token: String) {
+    let mut tokens = locked(tokens);
+    if tokens.len() >= TOKENS_KEPT {
+        tokens.clear();
+    }
+    tokens.insert(id, token);
+}
+
 #[async_trait]
 impl Ledger for RedisLedger {
     async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError> {
@@ -112,15 +130,15 @@ impl Ledger for RedisLedger {
         call.arg(at.unix_millis()).arg(&token).arg(json(&Attempt::cut_off(at))).arg(Record::ATTEMPTS_KEPT);
         match self.link.script::<(String, bool, u32)>(&call).await {
             Ok((stop, interrupted, cut_offs)) => {
-                self.unsure().remove(&notification.id);
-                Ok(stop.parse().map_or(Begin::Go { interrupted, cut_offs }, Begin::Stop))
+                locked(&self.unsure).remove(&notification.id);
+                if let Ok(status) = stop.parse() {
+                    return Ok(Begin::Stop(status));
+                }
+                remember(&self.begun, notification.id, token);
+                Ok(Begin::Go { interrupted, cut_offs })
             }
             Err(error) => {
-                let mut unsure = self.unsure();
-                if unsure.len() >= UNSURE_KEPT {
-                    unsure.clear();
-                }
-                unsure.insert(notification.id, token);
+                remember(&self.unsure, notification.id, token);
                 Err(error)
             }
         }
@@ -135,7 +153,11 @@ impl Ledger for RedisLedger {
         call.arg(text(settlement.failure.as_ref(), json));
         call.arg(text(settlement.next_attempt_at.as_ref(), |at| at.unix_millis().to_string()));
         call.arg(text(settlement.result.as_ref(), json));
-        self.link.script(&call).await
+        let token = locked(&self.begun).get(&notification.id).cloned();
+        call.arg(token.unwrap_or_default());
+        let written = self.link.script(&call).await?;
+        self.unmark(notification.id);
+        Ok(written)
     }
 
     async fn cancel(&self, id: NotificationId, at: Timestamp) -> Result<Cancelled, LedgerError> {

@@ -110,14 +110,16 @@ return { '', tonumber(interrupted), tonumber(redis.call('HGET', record, 'cut_off
     )
 });
 
-/// A notification and `status, at, attempt, attempts kept, message_id, file_id, failure, next_attempt_at, result`, empty for
-/// none → 1, or 0 if it is final or was accepted again later. An attempt equal to the last is that attempt, written
-/// again after a lost answer.
+/// A notification and `status, at, attempt, attempts kept, message_id, file_id, failure, next_attempt_at, result,
+/// token`, empty for none → 1, or 0 if it is final or was accepted again later. An attempt equal to the last is that
+/// attempt, written again after a lost answer. Nor does what is not final take the mark of an attempt under way
+/// (`sending` by another token) away: a worker that lost the bot meanwhile would hide that attempt.
 pub(super) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
-local old, generation = unpack(redis.call('HMGET', record, 'status', 'accepted_at'))
+local old, generation, begun = unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun'))
 if old and (final[old] or is_older_than(generation)) then return 0 end
+if old == 'sending' and not final[ARGV[7]] and ARGV[16] ~= '' and ARGV[16] ~= begun then return 0 end
 create_or_set(old, ARGV[7], ARGV[8])
 if ARGV[9] ~= '' then append(ARGV[9], ARGV[10], true) end
 redis.call('HDEL', record, 'failure')

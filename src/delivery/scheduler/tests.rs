@@ -247,3 +247,42 @@ fn while_telegram_is_away_one_probe_goes_at_a_time() {
     assert!(matches!(s.next(probe), Next::Send(_)));
     assert_eq!(s.next(probe + secs(9)), Next::Wait(None));
 }
+
+#[test]
+fn the_turn_of_a_ticket_is_foretold_by_its_place_the_pace_and_the_freezes() {
+    let mut s = scheduler();
+    assert_eq!(s.turn(at(0), &ticket(1, -5, Lane::Normal)), at(0), "an idle group is written to at once");
+    for n in 1..=20 {
+        s.push(at(0), ticket(n, -5, Lane::Normal));
+    }
+    assert_eq!(number(&s.next(at(0))), Some(1));
+    let wait = s.turn(at(0), &ticket(21, -5, Lane::Normal)) - at(0);
+    assert!(wait >= secs(58) && wait <= secs(64), "20 before it at 20 a minute: {wait:?}");
+    assert!(s.turn(at(0), &ticket(11, -5, Lane::Normal)) < at(35_000), "one that is here has fewer before it");
+    assert!(s.turn(at(0), &ticket(22, -5, Lane::Urgent)) < at(5_000), "nor do those of a lower lane count");
+    assert!(s.turn(at(0), &ticket(23, 9, Lane::Normal)) < at(200), "another chat waits for the bot alone");
+    s.finish(at(100), NotificationId::from_number(1), Finish::Flood(secs(3600)), FileIds::new());
+    assert!(s.turn(at(200), &ticket(24, -5, Lane::Urgent)) >= at(3_600_000), "a freeze is waited for");
+}
+
+#[test]
+fn an_album_waits_for_the_upload_of_any_of_its_images_and_lands_all_of_its_own() {
+    let mut s = Scheduler::new(Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    let album = |number: u128, chat, contents: &[u8]| {
+        let images = contents.iter().flat_map(|content| with_image(1, 1, *content).images).collect();
+        Ticket { images, cost: 2, ..ticket(number, chat, Lane::Normal) }
+    };
+    s.push(at(0), album(1, 1, &[1, 2]));
+    s.push(at(0), album(2, 2, &[2, 3]));
+    s.push(at(0), album(3, 3, &[4, 5]));
+    assert_eq!([number(&s.next(at(0))), number(&s.next(at(0)))], [Some(1), Some(3)], "the second waits for an image");
+    assert_eq!(s.next(at(0)), Next::Wait(None));
+    let learnt: FileIds = album(1, 1, &[1, 2]).images.into_iter().map(|(key, _)| (key, "f".to_owned())).collect();
+    s.finish(at(10), NotificationId::from_number(1), Finish::Done, learnt);
+    let Next::Send(dispatch) = s.next(at(10)) else { panic!("it may go now") };
+    assert_eq!(
+        (dispatch.id, dispatch.file_ids.len()),
+        (NotificationId::from_number(2), 1),
+        "one is known, one uploads"
+    );
+}

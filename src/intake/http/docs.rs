@@ -1,7 +1,7 @@
 //! The API described: OpenAPI made from the code, and a page to try it on, its assets in the binary.
 
 use super::super::{Code, Refusal};
-use super::{Shared, not_allowed_to_write, not_found, notifications, probes, read, yaml};
+use super::{Shared, not_allowed_to_write, not_found, notifications, probes, read, recipients, yaml};
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{self, Data};
@@ -21,12 +21,16 @@ use utoipa_swagger_ui::Config;
         notifications::get,
         notifications::cancel,
         notifications::retry,
+        recipients::put,
+        recipients::list,
+        recipients::delete,
         probes::healthz,
         probes::readyz,
         probes::metrics,
     ),
     tags(
         (name = "Notifications", description = "Send images, ask what became of them, take them back, try them again."),
+        (name = "Recipients", description = "Who is meant by a phone number, or by a group's name and its admin's number."),
         (name = "Operations", description = "For probes and scrapers; open to everybody who can reach them."),
     ),
     modifiers(&Finish),
@@ -52,7 +56,7 @@ impl Modify for Finish {
         codes.push_str("\nA 405 names in `Allow` what the address takes; wherever `GET` is, so is `HEAD`.\n");
         api.info.description.get_or_insert_default().push_str(&codes);
         for path in api.paths.paths.values_mut() {
-            for operation in [&mut path.get, &mut path.post, &mut path.delete].into_iter().flatten() {
+            for operation in [&mut path.get, &mut path.put, &mut path.post, &mut path.delete].into_iter().flatten() {
                 finish(&mut operation.responses.responses);
             }
         }

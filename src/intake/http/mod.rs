@@ -6,6 +6,7 @@
 mod body;
 mod caller;
 mod docs;
+mod door;
 mod json;
 mod multipart;
 mod notifications;
@@ -13,16 +14,21 @@ mod observe;
 mod probes;
 mod problem;
 mod query;
+mod recipients;
 mod schema;
 mod view;
+mod webhook;
 mod yaml;
 
 pub(super) use body::Body;
 pub(super) use caller::Caller;
 pub use docs::openapi_yaml;
+pub use door::Door;
 
 use super::{Code, Intake, Refusal, whatsmate};
+use crate::domain::BotName;
 use crate::ports::{Acceptor, Blobs, Ledger, Queue, Recipients};
+use crate::registration::Registrar;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use actix_multipart::MultipartConfig;
@@ -32,6 +38,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer, Route};
 use caller::Keys;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::TcpListener;
@@ -68,6 +75,8 @@ pub struct HttpState {
     pub blobs: Arc<dyn Blobs>,
     /// The recipient book.
     pub recipients: Arc<dyn Recipients>,
+    /// Take the updates of bots that have a webhook.
+    pub registrars: Arc<BTreeMap<BotName, Arc<Registrar>>>,
     /// Asked for its depth and its health.
     pub queue: Arc<dyn Queue>,
     /// The metrics of the process.
@@ -154,6 +163,18 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(
             web::resource("/v1/notifications/{id}/retry")
                 .route(web::post().to(notifications::retry))
+                .default_service(web::to(|| not_allowed("POST"))),
+        )
+        .service(
+            web::resource("/v1/recipients")
+                .route(web::put().to(recipients::put))
+                .route(read().to(recipients::list))
+                .route(web::delete().to(recipients::delete))
+                .default_service(web::to(|| not_allowed("GET, HEAD, PUT, DELETE"))),
+        )
+        .service(
+            web::resource("/webhook/{bot}")
+                .route(web::post().to(webhook::update))
                 .default_service(web::to(|| not_allowed("POST"))),
         )
         .configure(whatsmate::routes)

@@ -37,14 +37,6 @@ pub struct Problem<'a> {
 pub fn response(refusal: &Refusal) -> HttpResponse {
     let code = refusal.code;
     let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let document = Problem {
-        kind: format!("urn:pixcourier:problem:{}", code.as_str()),
-        title: code.title(),
-        status: status.as_u16(),
-        code: code.as_str(),
-        detail: &refusal.detail,
-        field: refusal.field.as_deref(),
-    };
     let mut response = HttpResponse::build(status);
     if let Some(seconds) = code.retry_after() {
         response.insert_header((header::RETRY_AFTER, seconds.to_string()));
@@ -52,7 +44,21 @@ pub fn response(refusal: &Refusal) -> HttpResponse {
     if code == Code::Unauthorized {
         response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"pixcourier\""));
     }
-    response.content_type("application/problem+json").body(serde_json::to_vec(&document).unwrap_or_default())
+    response.content_type("application/problem+json").body(document(refusal))
+}
+
+/// The problem document.
+pub fn document(refusal: &Refusal) -> Vec<u8> {
+    let code = refusal.code;
+    let document = Problem {
+        kind: format!("urn:pixcourier:problem:{}", code.as_str()),
+        title: code.title(),
+        status: code.status(),
+        code: code.as_str(),
+        detail: &refusal.detail,
+        field: refusal.field.as_deref(),
+    };
+    serde_json::to_vec(&document).unwrap_or_default()
 }
 
 impl ResponseError for Refusal {

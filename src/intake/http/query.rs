@@ -4,6 +4,25 @@ use super::super::{Code, Refusal};
 use crate::domain::InvalidId;
 use crate::ports::ListQuery;
 use actix_web::web::Query;
+use std::collections::BTreeMap;
+
+/// Reads a query string of which only these parameters are known, each at most once.
+pub fn parameters(query: &str, names: &[&str]) -> Result<BTreeMap<String, String>, Refusal> {
+    let pairs = Query::<Vec<(String, String)>>::from_query(query)
+        .map_err(|_| Refusal::new(Code::InvalidQuery, "The query string is not name=value&… in percent-encoding."))?;
+    let mut given = BTreeMap::new();
+    for (name, value) in pairs.into_inner() {
+        if !names.contains(&name.as_str()) {
+            let shown: String = name.chars().take(64).collect();
+            let detail = format!("There is no such parameter; there are {}.", names.join(", "));
+            return Err(Refusal::field(Code::InvalidQuery, shown, detail));
+        }
+        if given.insert(name.clone(), value).is_some() {
+            return Err(Refusal::field(Code::InvalidQuery, &name, format!("{name} is given twice.")));
+        }
+    }
+    Ok(given)
+}
 
 const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 1000;

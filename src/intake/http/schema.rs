@@ -1,7 +1,7 @@
 //! The request and the small enums as OpenAPI shows them. Requests are read by hand (`intake::fields`), for the sake of
 //! precise refusals; a test keeps the two in step (`docs`).
 
-use crate::domain::{AttemptOutcome, ChatId, Delivery, FailureClass, Lane, Status};
+use crate::domain::{AttemptOutcome, ChatId, Delivery, FailureClass, Lane, RecipientSource, RecipientState, Status};
 use crate::intake::draft::TAG_LIMIT;
 use crate::intake::fields::TAGS_LIMIT;
 use serde::Serialize;
@@ -213,6 +213,10 @@ words! {
     "Priority" Lane: "A lane: `urgent` before everything else, `bulk` when there is room.", Lane::ALL.map(Lane::as_str);
     "Delivery" Delivery: "`at_least_once` tries again in doubt, `at_most_once` stops and says `unknown`.",
         ["at_least_once", "at_most_once"];
+    "RecipientSource" RecipientSource: "Who made an entry: a caller of the API, an import, or they themselves.",
+        RecipientSource::ALL.map(RecipientSource::as_str);
+    "RecipientState" RecipientState: "`blocked` when they have blocked the bot.",
+        RecipientState::ALL.map(RecipientState::as_str);
     "AttemptOutcome" AttemptOutcome: "How an attempt ended.", [
         AttemptOutcome::Sent,
         AttemptOutcome::FloodWait,

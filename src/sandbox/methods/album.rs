@@ -1,10 +1,9 @@
 //! `sendMediaGroup`, and the media items that it shares with `editMessageMedia`.
 
-use super::super::arguments::Arguments;
 use super::super::call::Call;
 use super::super::entities::{self, Formatted};
 use super::super::error::ApiError;
-use super::super::media::Source;
+use super::super::media::{Particulars, Source};
 use super::super::message::Kind;
 use super::send;
 use serde_json::{Map, Value};
@@ -16,6 +15,7 @@ const MAX_ITEMS: usize = 10;
 pub(super) struct Item {
     pub kind: Kind,
     pub source: Source,
+    pub said: Particulars,
     pub caption: Formatted,
     pub options: Vec<String>,
     pub detect: bool,
@@ -27,7 +27,7 @@ pub(super) async fn send(call: &Call) -> Result<Value, ApiError> {
     let text = arguments.text("media").ok_or_else(|| ApiError::bad("parameter \"media\" is required"))?;
     let value: Value = serde_json::from_str(text).map_err(|_| ApiError::bad("can't parse media JSON object"))?;
     let Value::Array(values) = value else { return Err(ApiError::bad("expected an Array of InputMedia")) };
-    let mut items = values.iter().map(|value| item(value, arguments)).collect::<Result<Vec<_>, _>>()?;
+    let items = values.iter().map(|value| item(call, value, true)).collect::<Result<Vec<_>, _>>()?;
     let envelope = send::envelope(call, "sendMediaGroup")?;
     if items.is_empty() {
         return Err(ApiError::bad("there are no messages to send"));
@@ -35,8 +35,10 @@ pub(super) async fn send(call: &Call) -> Result<Value, ApiError> {
     if items.len() > MAX_ITEMS {
         return Err(ApiError::bad("too many messages to send as an album"));
     }
-    if items.iter().any(|item| item.kind != items[0].kind) {
-        return Err(ApiError::bad("document can't be mixed with other media types"));
+    if let Some(loner) =
+        items.iter().find(|item| item.kind.is_unsociable() && !items.iter().all(|i| i.kind == item.kind))
+    {
+        return Err(ApiError::bad(format!("{} can't be mixed with other media types", loner.kind.field())));
     }
     let above = |item: &Item| item.options.iter().any(|option| option == "show_caption_above_media");
     if items.iter().any(|item| above(item) != above(&items[0])) {
@@ -44,8 +46,8 @@ pub(super) async fn send(call: &Call) -> Result<Value, ApiError> {
     }
     let mut messages = Vec::new();
     let album = (items.len() > 1).then(|| call.state.desk().next_album());
-    for (index, item) in items.drain(..).enumerate() {
-        let checked = item.source.check(&call.state, call.bot, item.kind, false).await;
+    for (index, item) in items.into_iter().enumerate() {
+        let checked = item.source.check(&call.state, call.bot, item.kind, false, item.said).await;
         let checked = checked.map_err(|error| error.of_item(index + 1))?;
         let mut message = send::with_caption(envelope.clone(), item.caption);
         message.options.extend(item.options);
@@ -56,28 +58,37 @@ pub(super) async fn send(call: &Call) -> Result<Value, ApiError> {
     send::post(call, messages).map(Value::Array)
 }
 
-/// Reads an `InputMedia` that is a photo or a document.
-pub(super) fn item(value: &Value, arguments: &Arguments) -> Result<Item, ApiError> {
+/// Reads an `InputMedia`; not all of them can be in an album.
+pub(super) fn item(call: &Call, value: &Value, in_album: bool) -> Result<Item, ApiError> {
+    let (arguments, state) = (&call.arguments, &call.state);
     let wrong = |why: &str| ApiError::bad(format!("can't parse InputMedia: {why}"));
     let Value::Object(fields) = value else { return Err(wrong("expected an Object")) };
-    let kind = match text(fields, "type") {
-        "photo" => Kind::Photo,
-        "document" => Kind::Document,
-        "" => return Err(wrong("Can't find field \"type\"")),
-        "animation" => return Err(wrong("type \"animation\" can't be used in sendMediaGroup")),
-        other => return Err(wrong(&format!("type \"{other}\" is not known to the sandbox"))),
-    };
-    let source = Some(text(fields, "media")).filter(|media| !media.is_empty());
-    let source = source.and_then(|media| Source::of_text(media, arguments)).ok_or_else(|| wrong("media not found"))?;
     let list = fields.get("caption_entities").map(Value::to_string);
     let caption = entities::parse(text(fields, "caption"), text(fields, "parse_mode"), list.as_deref())?;
+    let name = text(fields, "type");
+    if name.is_empty() {
+        return Err(wrong("Can't find field \"type\""));
+    }
+    let source = Some(text(fields, "media")).filter(|media| !media.is_empty());
+    let source = source.and_then(|media| Source::of_text(media, arguments, state));
+    let source = source.ok_or_else(|| wrong("media not found"))?;
+    let kind = Kind::of_input_media(name).ok_or_else(|| wrong(&format!("type \"{name}\" is unsupported")))?;
+    if in_album && kind == Kind::Animation {
+        return Err(wrong("type \"animation\" can't be used in sendMediaGroup"));
+    }
+    let get = |name: &str| match fields.get(name)? {
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
     let flags = ["has_spoiler", "show_caption_above_media"];
+    let flags = flags.iter().filter(|flag| kind.is_visual() && is_set(fields, flag));
     Ok(Item {
         kind,
         source,
+        said: Particulars::read(kind, &get, arguments, state),
         caption: entities::checked_caption(caption)?,
-        options: flags.iter().filter(|flag| is_set(fields, flag)).map(|flag| (*flag).to_owned()).collect(),
-        detect: !is_set(fields, "disable_content_type_detection"),
+        options: flags.map(|flag| (*flag).to_owned()).collect(),
+        detect: kind != Kind::Document || !is_set(fields, "disable_content_type_detection"),
     })
 }
 

@@ -4,9 +4,9 @@ use super::super::State;
 use super::super::call::{Call, envelope};
 use super::super::error::ApiError;
 use super::super::file_id::{FileId, Unusable, unique_id};
-use super::super::message::Kind;
 use super::super::options::Standing;
 use super::super::page;
+use super::super::render;
 use actix_web::HttpResponse;
 use serde_json::{Value, json};
 
@@ -28,13 +28,10 @@ pub(super) fn get(call: &Call) -> Result<Value, ApiError> {
     if bytes > MAX_DOWNLOAD {
         return Err(ApiError::bad("file is too big"));
     }
-    let folder = match id.kind {
-        Kind::Photo => "photos",
-        Kind::Animation => "animations",
-        Kind::Document => "documents",
-    };
     let unique = unique_id(id.kind, &id.sha256, id.size);
-    let path = format!("{folder}/{text}.{}", if id.kind == Kind::Photo { "jpg" } else { "bin" });
+    let known = call.state.desk().recall(call.bot, id.kind, &id.sha256).and_then(|media| media.file_name.clone());
+    let extension = known.and_then(|name| render::extension(&name)).unwrap_or_else(|| id.kind.extension().to_owned());
+    let path = format!("{}/{text}.{extension}", id.kind.folder());
     Ok(json!({"file_id": text, "file_unique_id": unique, "file_size": bytes, "file_path": path}))
 }
 

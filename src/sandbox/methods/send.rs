@@ -5,15 +5,15 @@ use super::super::call::Call;
 use super::super::entities::{self, Formatted, MAX_TEXT};
 use super::super::error::ApiError;
 use super::super::markup;
-use super::super::media::{Checked, Source};
+use super::super::media::{Checked, Particulars, Source};
 use super::super::message::{Kind, Message};
-use super::super::render::{self, Pen};
+use super::super::render;
 use super::super::{State, chats};
 use serde_json::Value;
 
-/// The largest thumbnail, in bytes (TDLib).
-const MAX_THUMBNAIL: u64 = 204_799;
-const OPTIONS: [&str; 4] = ["disable_notification", "protect_content", "has_spoiler", "show_caption_above_media"];
+const OPTIONS: [&str; 3] = ["disable_notification", "protect_content", "allow_paid_broadcast"];
+/// Those of pictures and films.
+pub(super) const VISUAL: [&str; 2] = ["has_spoiler", "show_caption_above_media"];
 
 /// `sendMessage`.
 pub(super) async fn text(call: &Call) -> Result<Value, ApiError> {
@@ -37,59 +37,42 @@ pub(super) fn checked_text(text: Formatted) -> Result<Formatted, ApiError> {
 }
 
 /// A method that sends one picture or file.
-pub(super) async fn media(
-    call: &Call,
-    method: &'static str,
-    name: &'static str,
-    kind: Kind,
-) -> Result<Value, ApiError> {
-    let arguments = &call.arguments;
-    let source = Source::of_argument(name, arguments)
-        .ok_or_else(|| ApiError::bad(format!("there is no {name} in the request")))?;
-    let caption = entities::caption(arguments)?;
-    let message = envelope(call, method)?;
-    thumbnail(arguments)?;
-    let detect = !arguments.flag("disable_content_type_detection");
-    let checked = source.check(&call.state, call.bot, kind, detect).await?;
+pub(super) async fn media(call: &Call, method: &'static str, kind: Kind) -> Result<Value, ApiError> {
+    let (arguments, state) = (&call.arguments, &call.state);
+    let name = kind.field();
+    let source = Source::of_argument(name, arguments, state)
+        .ok_or_else(|| ApiError::bad(format!("there is no {} in the request", name.replace('_', " "))))?;
+    let caption = if kind.takes_caption() { entities::caption(arguments)? } else { Formatted::default() };
+    let mut message = envelope(call, method)?;
+    message.options.extend(flags(if kind.is_visual() { &VISUAL } else { &[] }, arguments));
+    let get = |name: &str| {
+        let file = || arguments.file(name).map(|_| format!("attach://{name}"));
+        arguments.text(name).map(str::to_owned).or_else(file)
+    };
+    let said = Particulars::read(kind, &get, arguments, state);
+    let detect = kind != Kind::Document || !arguments.flag("disable_content_type_detection");
+    let checked = source.check(state, call.bot, kind, detect, said).await?;
     call.pace().await?;
     post(call, vec![(with_caption(message, caption), Some(checked))]).map(one)
 }
 
-fn thumbnail(arguments: &Arguments) -> Result<(), ApiError> {
-    let Some(Source::File(file)) = Source::of_argument("thumbnail", arguments) else { return Ok(()) };
-    if file.bytes > MAX_THUMBNAIL {
-        let n = file.bytes;
-        let text =
-            format!("file of size {n} bytes is too big for a thumbnail; the maximum size is {MAX_THUMBNAIL} bytes");
-        return Err(ApiError::bad(text));
-    }
-    Ok(())
+pub(super) fn flags(names: &[&str], arguments: &Arguments) -> Vec<String> {
+    names.iter().filter(|name| arguments.flag(name)).map(|name| (*name).to_owned()).collect()
 }
 
 /// A message with all but its content, checked in the order in which the Bot API server does.
 pub(super) fn envelope(call: &Call, method: &str) -> Result<Message, ApiError> {
     let arguments = &call.arguments;
-    // An album has no keyboard; the argument is unknown there, and ignored.
-    let album = method == "sendMediaGroup";
-    let reply_markup = if album { None } else { markup::check(arguments.text("reply_markup"))? };
+    // These have no keyboard; the argument is unknown there, and ignored.
+    let bare = ["sendMediaGroup", "copyMessages", "forwardMessage", "forwardMessages"].contains(&method);
+    let reply_markup = if bare { None } else { markup::check(arguments.text("reply_markup"))? };
     let chat_id = super::chat(call, true)?;
     Ok(Message {
-        seq: 0,
-        at_ms: 0,
-        bot: call.bot,
-        chat_id,
-        message_id: 0,
-        method: method.to_owned(),
-        caption: None,
-        entities: Vec::new(),
-        media: None,
         reply_markup,
         reply_to_message_id: reply_to(call, chat_id)?,
         message_thread_id: topic(arguments, chat_id)?,
-        media_group_id: None,
-        options: OPTIONS.iter().filter(|option| arguments.flag(option)).map(|option| (*option).to_owned()).collect(),
-        edited_at_ms: None,
-        deleted: false,
+        options: flags(&OPTIONS, arguments),
+        ..Message::new(call.bot, chat_id, method)
     })
 }
 
@@ -115,10 +98,12 @@ fn reply_to(call: &Call, chat_id: i64) -> Result<Option<i64>, ApiError> {
         None => (arguments.integer("reply_to_message_id"), arguments.flag("allow_sending_without_reply")),
     };
     let Some(message_id) = message_id.filter(|id| *id != 0) else { return Ok(None) };
-    match call.state.desk().log.find(call.bot, chat_id, message_id) {
-        Some(_) => Ok(Some(message_id)),
-        None if lenient => Ok(None),
-        None => Err(ApiError::bad("message to be replied not found")),
+    let desk = call.state.desk();
+    let sent = desk.log.find(call.bot, chat_id, message_id).is_some();
+    match sent || desk.incoming.get(&(call.bot, chat_id, message_id)).is_some() {
+        true => Ok(Some(message_id)),
+        false if lenient => Ok(None),
+        false => Err(ApiError::bad("message to be replied not found")),
     }
 }
 
@@ -146,22 +131,19 @@ pub(super) fn post(call: &Call, messages: Vec<(Message, Option<Checked>)>) -> Re
         }
         let message = desk.post(now, message);
         state.publish(&message);
-        let original = message.reply_to_message_id.and_then(|id| desk.log.find(call.bot, message.chat_id, id));
-        let pen = Pen { secret: &state.store.secret, epoch: desk.epoch(call.bot) };
-        posted.push(render::message(&message, original, pen));
+        posted.push(render::message(&message, &desk, &state.store.secret));
     }
     Ok(posted)
 }
 
 /// Puts uploaded bytes among the pictures.
 pub(super) fn keep(state: &State, checked: &Checked) -> Result<(), ApiError> {
-    let Some(upload) = &checked.upload else { return Ok(()) };
-    state.store.keep(upload).map_err(|e| {
+    checked.uploads.iter().try_for_each(|upload| state.store.keep(upload)).map_err(|e| {
         tracing::error!(error = %e, "the sandbox cannot keep a picture");
         ApiError::new(500, "Internal Server Error: the sandbox cannot write to its folder")
     })
 }
 
-fn one(mut messages: Vec<Value>) -> Value {
+pub(super) fn one(mut messages: Vec<Value>) -> Value {
     messages.pop().unwrap_or_default()
 }

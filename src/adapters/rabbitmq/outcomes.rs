@@ -1,0 +1,45 @@
+//! The journal of outcomes: what was sent, or ended otherwise, while the ledger was away.
+
+use super::RabbitQueue;
+use super::parcel::supported;
+use super::shelf::{self, Shelf};
+use super::topology::Topology;
+use crate::ports::{Entry, Journal, QueueError};
+use async_trait::async_trait;
+use lapin::Acker;
+use lapin::message::Delivery;
+
+/// An outcome from the journal. Until [`Noted::done`] it stays there, and comes again after a restart or a lost
+/// connection.
+#[derive(Debug)]
+pub struct Noted {
+    /// What was noted.
+    pub outcome: Entry,
+    acker: Acker,
+}
+
+impl Noted {
+    /// It is in the ledger; the journal may forget it. Should that not get through, it comes again.
+    pub async fn done(self) {
+        shelf::done(self.acker).await;
+    }
+}
+
+#[async_trait]
+impl Journal for RabbitQueue {
+    async fn note(&self, outcome: &Entry) -> Result<(), QueueError> {
+        self.office.note(outcome).await
+    }
+}
+
+/// Where they lie.
+pub(super) fn shelf(topology: &Topology) -> Shelf<Noted> {
+    Shelf { queue: topology.outcomes(), read }
+}
+
+fn read(delivery: &mut Delivery) -> Result<Noted, String> {
+    let outcome: Entry =
+        serde_json::from_slice(&delivery.data).map_err(|e| format!("not an outcome: {:?} error", e.classify()))?;
+    supported(&outcome.notification)?;
+    Ok(Noted { outcome, acker: delivery.acker.clone() })
+}

@@ -1,0 +1,150 @@
+//! Files: how they come, what is refused, and getting them back.
+
+use super::{ANNE, BERT, description, free, last_file_id, photo_form, picture, png};
+use pixcourier::sandbox::{Fault, Filter, How, Kind, Rule};
+use reqwest::multipart::{Form, Part};
+use serde_json::json;
+
+#[tokio::test]
+async fn photos_are_refused_in_telegrams_words() {
+    let world = free();
+    let limit = 10_485_760;
+    for (name, bytes, says) in [
+        ("a.png", Vec::new(), "file must be non-empty"),
+        ("a.webp", picture(1), "photo has unsupported extension. Use one of .jpg, .jpeg, .gif, .png, .tif or .bmp"),
+        (
+            "application.octet-stream",
+            picture(1),
+            "photo has unsupported extension. Use one of .jpg, .jpeg, .gif, .png, .tif or .bmp",
+        ),
+        ("a.jpg", b"<svg xmlns='x'/>".repeat(9), "IMAGE_PROCESS_FAILED"),
+        ("a.png", png(9000, 1001, 1, 2000), "PHOTO_INVALID_DIMENSIONS"),
+        ("a.png", png(2100, 100, 1, 2000), "PHOTO_INVALID_DIMENSIONS"),
+        (
+            "a.PNG",
+            png(9, 9, 1, limit + 1),
+            "file of size 10485761 bytes is too big for a photo; the maximum size is 10485760 bytes",
+        ),
+    ] {
+        let (status, error) = world.upload(ANNE, "sendPhoto", photo_form(5, name, bytes)).await;
+        assert_eq!((status.as_u16(), description(&error)), (400, format!("Bad Request: {says}").as_str()));
+    }
+    world.send_photo(ANNE, 5, png(5000, 5000, 1, limit)).await;
+    let huge = "POST /bot1001:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/sendPhoto HTTP/1.1\r\nhost: x\r\ncontent-length: 60000000\r\n\r\n";
+    let refused = world.raw(huge);
+    assert!(refused.starts_with("HTTP/1.1 413 ") && refused.contains("Request Entity Too Large"), "{refused}");
+    assert_eq!(world.sandbox.stats().uploads, 1);
+}
+
+#[tokio::test]
+async fn a_file_id_sends_again_without_an_upload_for_its_own_bot_and_kind_only() {
+    let world = free();
+    let first = world.send_photo(ANNE, 5, png(1600, 1200, 1, 50_000)).await;
+    let sizes = first["photo"].as_array().unwrap();
+    assert_eq!(sizes.iter().map(|size| size["width"].as_u64().unwrap()).collect::<Vec<_>>(), [90, 320, 800, 1280]);
+    let id = last_file_id(&first);
+    let (_, again) = world.call(ANNE, "sendPhoto", json!({"chat_id": 6, "photo": id, "caption": "again"})).await;
+    assert_eq!(again["result"]["caption"], "again");
+    assert_eq!(again["result"]["photo"].as_array().unwrap().len(), 4);
+    let small = sizes[0]["file_id"].as_str().unwrap();
+    let (_, whole) = world.call(ANNE, "sendPhoto", json!({"chat_id": 6, "photo": small})).await;
+    assert_eq!(whole["result"]["photo"].as_array().unwrap().len(), 4, "any size sends the whole photo");
+
+    let (_, foreign) = world.call(BERT, "sendPhoto", json!({"chat_id": 5, "photo": id})).await;
+    assert_eq!(description(&foreign), "Bad Request: wrong file identifier/HTTP URL specified");
+    let (_, as_document) = world.call(ANNE, "sendDocument", json!({"chat_id": 5, "document": id})).await;
+    assert_eq!(description(&as_document), "Bad Request: can't use file of type Photo as Document");
+    let (_, made_up) = world.call(ANNE, "sendPhoto", json!({"chat_id": 5, "photo": "AgACAgIAAxkBAAI"})).await;
+    assert!(description(&made_up).starts_with("Bad Request: wrong remote file identifier specified: "));
+
+    let same = world.send_photo(BERT, 5, png(1600, 1200, 1, 50_000)).await;
+    assert_ne!(last_file_id(&same), id);
+    assert_eq!(same["photo"][3]["file_unique_id"], first["photo"][3]["file_unique_id"]);
+    let stats = world.sandbox.stats();
+    assert_eq!((stats.sends, stats.uploads, stats.by_file_id, stats.distinct_contents), (4, 2, 2, 1));
+    let messages = world.sandbox.messages(&Filter { chat_id: Some(6), ..Filter::default() });
+    assert!(messages.iter().all(|message| message.media.as_ref().unwrap().how == How::FileId));
+
+    let (_, refused) = world.call(ANNE, "sendDocument", json!({"chat_id": 5, "document": "http://e.org/a.docx"})).await;
+    assert_eq!(description(&refused), "Bad Request: wrong type of the web page content");
+    let form = Form::new().text("chat_id", "5").part("document", Part::bytes(b"text".to_vec()).file_name("a.txt"));
+    let (_, document) = world.upload(ANNE, "sendDocument", form).await;
+    assert_eq!(document["result"]["document"]["file_name"], "a.txt");
+    let id = &document["result"]["document"]["file_id"];
+    let (_, as_photo) = world.call(ANNE, "sendPhoto", json!({"chat_id": 5, "photo": id})).await;
+    assert_eq!(description(&as_photo), "Bad Request: can't use file of type Document as Photo");
+}
+
+#[tokio::test]
+async fn a_url_is_recorded_and_not_fetched() {
+    let world = free();
+    let send = |photo: String| world.call(ANNE, "sendPhoto", json!({"chat_id": 5, "photo": photo}));
+    let (_, sent) = send("https://example.com/a.jpg".into()).await;
+    let (_, again) = send(last_file_id(&sent["result"]).to_owned()).await;
+    assert_eq!(again["ok"], true);
+    let messages = world.sandbox.messages(&Filter::default());
+    let media = messages[0].media.as_ref().unwrap();
+    assert_eq!(
+        (media.how, media.url.as_deref(), media.kind),
+        (How::Url, Some("https://example.com/a.jpg"), Kind::Photo)
+    );
+    for (url, says) in [
+        ("ftp://example.com/a.jpg", "invalid file HTTP URL specified: Unsupported URL protocol"),
+        ("http:///a.jpg", "invalid file HTTP URL specified: URL host is empty"),
+        ("a.jpg", "wrong HTTP URL specified"),
+        (&format!("{}/nothing.jpg", world.sandbox.url()), "failed to get HTTP URL content"),
+    ] {
+        let (_, error) = send(url.to_owned()).await;
+        assert_eq!(description(&error), format!("Bad Request: {says}"));
+    }
+    let (_, nodot) = send("http://localhost/pic".into()).await;
+    assert!(
+        description(&nodot).starts_with("Bad Request: wrong remote file identifier specified: "),
+        "read as a file_id"
+    );
+}
+
+#[tokio::test]
+async fn files_can_be_downloaded_again_by_their_bot() {
+    let world = free();
+    let sent = world.send_photo(ANNE, 5, picture(3)).await;
+    let id = last_file_id(&sent);
+    let (_, file) = world.call(ANNE, "getFile", json!({"file_id": id})).await;
+    let path = file["result"]["file_path"].as_str().unwrap();
+    assert_eq!(file["result"]["file_size"], 2000);
+    for path in [path.to_owned(), path.replace('/', "%2F")] {
+        let url = format!("{}/file/bot{ANNE}/{path}", world.sandbox.url());
+        let bytes = world.http.get(url).send().await.unwrap().bytes().await.unwrap();
+        assert_eq!(bytes, picture(3));
+    }
+    let foreign = world.http.get(format!("{}/file/bot{BERT}/{path}", world.sandbox.url())).send().await.unwrap();
+    assert_eq!(foreign.status(), 404);
+    let (_, refused) = world.call(BERT, "getFile", json!({"file_id": id})).await;
+    assert_eq!(description(&refused), "Bad Request: wrong file_id or the file is temporarily unavailable");
+    let (_, invalid) = world.call(ANNE, "getFile", json!({"file_id": "x"})).await;
+    assert_eq!(description(&invalid), "Bad Request: invalid file_id");
+    let (_, own) = world
+        .call(
+            ANNE,
+            "sendPhoto",
+            json!({"chat_id": 5,
+        "photo": format!("{}/file/bot{ANNE}/{path}", world.sandbox.url())}),
+        )
+        .await;
+    assert_eq!(own["ok"], true, "the sandbox knows its own pictures by URL");
+}
+
+#[tokio::test]
+async fn forgotten_file_ids_are_refused_until_the_picture_is_uploaded_again() {
+    let world = free();
+    let old = last_file_id(&world.send_photo(ANNE, 5, picture(1)).await).to_owned();
+    let others = last_file_id(&world.send_photo(BERT, 5, picture(1)).await).to_owned();
+    world.sandbox.add_fault(Rule::next("sendPhoto", Fault::FileIdsForgotten)).unwrap();
+    for _ in 0..2 {
+        let (_, refused) = world.call(ANNE, "sendPhoto", json!({"chat_id": 5, "photo": old})).await;
+        assert_eq!(description(&refused), "Bad Request: wrong file identifier/HTTP URL specified");
+    }
+    let new = last_file_id(&world.send_photo(ANNE, 5, picture(1)).await).to_owned();
+    assert_eq!(world.call(ANNE, "sendPhoto", json!({"chat_id": 5, "photo": new})).await.0, 200);
+    assert_eq!(world.call(BERT, "sendPhoto", json!({"chat_id": 5, "photo": others})).await.0, 200);
+}
