@@ -28,3 +28,5 @@ mod sandbox;
 mod servers;
 mod settings;
 mod volume;
+mod whatsmate;
+mod whatsmate_gateway;

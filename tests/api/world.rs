@@ -4,7 +4,7 @@ use crate::support;
 use pixcourier::app::{self, Role};
 use pixcourier::domain::BotName;
 use pixcourier::sandbox::{Fault, Filter, Message, Options, Rule, Sandbox};
-use pixcourier::settings::{BlobLocation, Bot, Distributed, Engine, Limits, LogFormat, Settings};
+use pixcourier::settings::{BlobLocation, Bot, Distributed, Engine, Limits, LogFormat, Settings, WhatsMateClient};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -58,13 +58,16 @@ pub struct World {
 impl World {
     /// No limits at either side.
     pub async fn start(on: On) -> Self {
-        let none = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
-        let lenient = Options { limits: None, pace_uploads: false, ..Options::default() };
-        Self::with(on, none, lenient).await
+        Self::with(on, NO_LIMITS, lenient()).await
     }
 
     /// Chosen limits at both sides.
     pub async fn with(on: On, limits: Limits, options: Options) -> Self {
+        Self::tuned(on, limits, options, |_| ()).await
+    }
+
+    /// The same with other settings.
+    pub async fn tuned(on: On, limits: Limits, options: Options, tune: impl FnOnce(&mut Settings)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).unwrap();
@@ -79,13 +82,17 @@ impl World {
                 namespace: format!("t{}", uuid::Uuid::now_v7().simple()),
             }),
         };
-        let settings = Settings {
+        let mut settings = Settings {
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: folder.path().join("data"),
             engine,
             bots: [(name, Arc::new(bot))].into(),
             api_keys: Vec::new(),
-            whatsmate_clients: Vec::new(),
+            whatsmate_clients: vec![WhatsMateClient {
+                id: whatsmate_client().0.into(),
+                secret: whatsmate_client().1.into(),
+                instances: [(1, BotName::default_bot())].into(),
+            }],
             body_limit: 20 << 20,
             window: 1000,
             max_attempts: 4,
@@ -95,10 +102,19 @@ impl World {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         };
+        tune(&mut settings);
         let (api, stop, serving) = launch(&settings);
         let world = Self { sandbox, client: Client::new(), api, settings, stop, serving, _folder: folder };
         world.until("ready", async || world.get("/readyz").await.status() == 200).await;
         world
+    }
+
+    /// The engine that it runs on.
+    pub fn on(&self) -> On {
+        match self.settings.engine {
+            Engine::Embedded => On::Embedded,
+            Engine::Distributed(_) => On::Distributed,
+        }
     }
 
     /// Stops the service gracefully and starts it again on the same data.
@@ -207,6 +223,19 @@ impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// A service without limits.
+pub const NO_LIMITS: Limits = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
+
+/// A sandbox without limits.
+pub fn lenient() -> Options {
+    Options { limits: None, pace_uploads: false, ..Options::default() }
+}
+
+/// The id and the secret of the WhatsMate client that every world knows, whose instance 1 is the default bot.
+pub fn whatsmate_client() -> (&'static str, &'static str) {
+    ("client@example.org", "the-secret-of-the-client")
 }
 
 fn launch(settings: &Settings) -> (String, CancellationToken, JoinHandle<anyhow::Result<()>>) {

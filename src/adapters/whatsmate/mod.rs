@@ -18,17 +18,22 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Files under way at a time. Couriers bound what they upload by its file_ids, and there are none here.
+const CONCURRENT: usize = 16;
 
 /// Calls the gateway.
 pub struct WhatsMate {
     client: reqwest::Client,
+    uploads: Semaphore,
     bots: BTreeMap<BotName, Arc<Bot>>,
 }
 
 impl WhatsMate {
     /// A client for these bots.
     pub fn new(bots: BTreeMap<BotName, Arc<Bot>>) -> Result<Self, reqwest::Error> {
-        Ok(Self { client: http::client()?, bots })
+        Ok(Self { client: http::client()?, uploads: Semaphore::new(CONCURRENT), bots })
     }
 }
 
@@ -59,6 +64,10 @@ impl Messenger for WhatsMate {
         if let Some(text) = request.params.remove(name) {
             fields.insert(if kind == Kind::Text { "message" } else { name }.to_owned(), text);
         }
+        let _permit = match request.files.is_empty() {
+            true => None,
+            false => self.uploads.acquire().await.ok(),
+        };
         let handover = Handover::new(&request.files);
         let call = match request.files.pop() {
             None => call.body(Value::Object(fields).to_string()),

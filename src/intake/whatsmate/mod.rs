@@ -121,7 +121,7 @@ async fn chat(book: &dyn Recipients, bot: &Bot, address: &Address) -> Result<Cha
     match bot.whatsmate() {
         None => recipient::resolve(book, &bot.name, address).await,
         Some(account) => account.chat_of(address).ok_or_else(|| {
-            let detail = "The settings of this instance name no group of this name with this admin.";
+            let detail = "No group of this name with this admin is registered: the settings of the bot behind this number name none.";
             Refusal::new(Code::UnregisteredRecipient, detail)
         }),
     }
