@@ -4,6 +4,9 @@
 //! ratio. Embedded engine and sandbox; nothing else needed.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot run should say so loudly")]
 
+#[path = "../tests/support/images.rs"]
+mod images;
+
 use futures_util::{StreamExt, stream};
 use pixcourier::adapters::embedded::Embedded;
 use pixcourier::app::{self, Role};
@@ -59,7 +62,7 @@ async fn group_commit() {
 async fn through_us() {
     let lenient = Options { limits: None, pace_uploads: false, ..Options::default() };
     let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), lenient).unwrap();
-    let image = [png(), vec![7; 300_000]].concat();
+    let image = images::png(64, 64, 300_000, 1);
     let client = reqwest::Client::new();
 
     let direct = |n: usize| {
@@ -152,11 +155,4 @@ fn settings(folder: &std::path::Path, bot_api: &str) -> Settings {
         log: "warn".to_owned(),
         log_format: LogFormat::Text,
     }
-}
-
-/// The head of a 64 x 64 PNG.
-fn png() -> Vec<u8> {
-    let mut image = Vec::from(*b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x40\0\0\0\x40\x08\x02\0\0\0");
-    image.extend_from_slice(&[0x25, 0x0b, 0xe6, 0x89]);
-    image
 }

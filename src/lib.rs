@@ -5,10 +5,11 @@
 //! is checked, its image stored by digest, and is accepted through the [`ports`]; the queue hands it to the courier of
 //! its bot ([`delivery`]), which keeps Telegram's limits, uploads each image once, retries what passes, and writes the
 //! outcome to the ledger. [`adapters`] hold the two engines (embedded: SQLite; distributed: RabbitMQ, Redis and an
-//! object store) and the Bot API client; [`app`] puts one of them together; [`sandbox`] is a Bot API to try things
+//! object store) and two messengers (the Bot API's and WhatsMate's); [`app`] puts one of them together; [`sandbox`] is a Bot API to try things
 //! against.
 
 pub mod domain;
+pub mod imaging;
 pub mod ports;
 pub mod registration;
 pub mod settings;

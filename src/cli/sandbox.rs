@@ -18,6 +18,12 @@ pub struct Arguments {
     /// Let any rate pass, instead of answering 429 where Telegram would.
     #[arg(long)]
     no_limits: bool,
+    /// Refuse calls while too many are under way, as the Bot API server does.
+    #[arg(long)]
+    in_flight_limits: bool,
+    /// Play a local Bot API server: take file:// URIs, give paths on the disk, and let files have 2000 MB.
+    #[arg(long)]
+    local: bool,
     /// How many milliseconds every call takes at least.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
     latency: u64,
@@ -32,6 +38,8 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     logs::start("info", LogFormat::Text);
     let mut options = Options {
+        in_flight_limits: arguments.in_flight_limits,
+        local: arguments.local,
         latency: Duration::from_millis(arguments.latency),
         store_dir: arguments.store,
         seed: arguments.seed,

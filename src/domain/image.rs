@@ -1,6 +1,6 @@
 //! Which images Telegram takes as a photo, told by their bytes and not by their names.
 
-/// An image format that `sendPhoto` takes (`bot-api.md` 2.2).
+/// An image format that `sendPhoto` takes (TDLib).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageFormat {
     /// JPEG.

@@ -1,6 +1,7 @@
 //! Why a request is not taken: one table of codes, one shape for every face to put into its own dialect.
 
 use crate::ports::{AcceptError, BlobError, LedgerError};
+use std::io;
 
 /// A refusal: the code for programs, the field to blame if there is one, and a sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +34,14 @@ impl Refusal {
             Code::Unavailable,
             format!("The {part} is not available, so nothing was done. Try again after the time given in Retry-After."),
         )
+    }
+
+    /// The file that an upload is written to cannot be written or read.
+    pub fn of_spool(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::no_room(error),
+            _ => Self::unavailable("spool", error),
+        }
     }
 
     /// The disk or the queue is full.
@@ -124,8 +133,10 @@ codes! {
     UnknownImage = "unknown_image", 400, "No image with this digest is held";
     CaptionTooLong = "caption_too_long", 400, "The caption is too long";
     NotAnImage = "not_an_image", 400, "The bytes are not an image that Telegram takes as a photo";
+    ImageDamaged = "image_damaged", 400, "The image does not decode to its end";
     ImageDimensions = "image_dimensions", 400, "The image is too large in pixels";
     ImageRatio = "image_ratio", 400, "The image is too long and narrow";
+    ImageTooLarge = "image_too_large", 400, "The image has too many pixels to be scaled down";
     InvalidIdempotencyKey = "invalid_idempotency_key", 400, "The idempotency key is malformed";
     InvalidQuery = "invalid_query", 400, "A query parameter has a value that it cannot have";
     Unauthorized = "unauthorized", 401, "An API key is needed";

@@ -8,7 +8,7 @@
 //! Every process spools into a folder of its own and holds a lock in it, which the system lets go when the process ends,
 //! however it ends. A folder whose lock is free is therefore left over.
 
-use super::image;
+use super::image::{self, Inspector};
 use super::refusal::{Code, Refusal};
 use crate::domain::{ImageFormat, Sha256};
 use crate::ports::Spooled;
@@ -37,6 +37,7 @@ const TRIES: usize = 10;
 pub struct Spool {
     root: PathBuf,
     own: Arc<Own>,
+    inspector: Inspector,
 }
 
 #[derive(Debug)]
@@ -56,7 +57,7 @@ impl Spool {
     pub fn open(root: PathBuf) -> io::Result<Self> {
         std::fs::create_dir_all(&root)?;
         let own = Arc::new(Own::make(&root)?);
-        let spool = Self { root, own };
+        let spool = Self { root, own, inspector: Inspector::new() };
         spool.sweep()?;
         Ok(spool)
     }
@@ -81,8 +82,27 @@ impl Spool {
     }
 
     fn writer(&self, wanted: Wanted, limit: u64, field: &str) -> Writer {
-        let (own, field) = (self.own.clone(), field.to_owned());
-        Writer { field, wanted, limit, head: Vec::new(), sink: None, size: 0, own }
+        let field = field.to_owned();
+        Writer { spool: self.clone(), field, wanted, limit, head: Vec::new(), sink: None, size: 0 }
+    }
+
+    /// Makes a photo of an image that Telegram would not take as one, as [`crate::imaging::fit`] does. `image` may be larger
+    /// than a photo, or WebP; it stays as it is.
+    pub async fn shrink(&self, image: &Path) -> Result<Upload, Refusal> {
+        let path = self.file()?.into_temp_path();
+        let shrunk = self.inspector.fit(image.to_owned(), path.to_path_buf()).await?;
+        blocking(move || {
+            let mut hasher = sha2::Sha256::new();
+            hasher.update(std::fs::read(&path).map_err(|e| Refusal::of_spool(&e))?);
+            let sha256 = Sha256::from_bytes(hasher.finalize().into());
+            Ok(Upload { path, sha256, size: shrunk.bytes, format: Some(shrunk.format) })
+        })
+        .await
+    }
+
+    fn file(&self) -> Result<NamedTempFile, Refusal> {
+        let file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(&self.own.folder);
+        file.map_err(|e| Refusal::of_spool(&e))
     }
 }
 
@@ -121,6 +141,7 @@ fn remove_leftover(folder: &Path) -> io::Result<bool> {
 
 /// An upload that is arriving. Dropping it removes the file.
 pub struct Writer {
+    spool: Spool,
     field: String,
     wanted: Wanted,
     limit: u64,
@@ -128,7 +149,6 @@ pub struct Writer {
     head: Vec<u8>,
     sink: Option<Sink>,
     size: u64,
-    own: Arc<Own>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -144,20 +164,19 @@ struct Sink {
 }
 
 impl Sink {
-    fn open(folder: &Path, head: &[u8], wanted: Wanted) -> Result<Self, Refusal> {
+    fn open(spool: &Spool, head: &[u8], wanted: Wanted) -> Result<Self, Refusal> {
         let format = match wanted {
             Wanted::Photo => Some(image::format(head)?),
             Wanted::Anything => ImageFormat::sniff(head),
         };
-        let file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder).map_err(|e| refuse_io(&e))?;
-        let mut sink = Self { file, hasher: sha2::Sha256::new(), format };
+        let mut sink = Self { file: spool.file()?, hasher: sha2::Sha256::new(), format };
         sink.write(head)?;
         Ok(sink)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         self.hasher.update(bytes);
-        self.file.write_all(bytes).map_err(|e| refuse_io(&e))
+        self.file.write_all(bytes).map_err(|e| Refusal::of_spool(&e))
     }
 }
 
@@ -173,7 +192,7 @@ impl Writer {
         }
         self.head.extend_from_slice(bytes);
         if self.head.len() >= ImageFormat::SNIFF_BYTES {
-            self.sink = Some(Sink::open(&self.own.folder, &std::mem::take(&mut self.head), self.wanted)?);
+            self.sink = Some(Sink::open(&self.spool, &std::mem::take(&mut self.head), self.wanted)?);
         }
         Ok(())
     }
@@ -182,18 +201,13 @@ impl Writer {
     pub async fn finish(self) -> Result<Upload, Refusal> {
         let sink = match self.sink {
             Some(sink) => sink,
-            None => Sink::open(&self.own.folder, &self.head, self.wanted)?,
+            None => Sink::open(&self.spool, &self.head, self.wanted)?,
         };
-        let (size, wanted) = (self.size, self.wanted);
-        blocking(move || {
-            if let (Wanted::Photo, Some(format)) = (wanted, sink.format) {
-                let file = sink.file.reopen().map_err(|e| refuse_io(&e))?;
-                image::check_geometry(file, format)?;
-            }
-            let sha256 = Sha256::from_bytes(sink.hasher.finalize().into());
-            Ok(Upload { path: sink.file.into_temp_path(), sha256, size, format: sink.format })
-        })
-        .await
+        if self.wanted == Wanted::Photo {
+            self.spool.inspector.verify(sink.file.path().to_owned()).await?;
+        }
+        let sha256 = Sha256::from_bytes(sink.hasher.finalize().into());
+        Ok(Upload { path: sink.file.into_temp_path(), sha256, size: self.size, format: sink.format })
     }
 
     fn too_large(&self) -> Refusal {
@@ -211,13 +225,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> +
     match spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => Err(Refusal::unavailable("spool", &error)),
-    }
-}
-
-fn refuse_io(error: &io::Error) -> Refusal {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Refusal::no_room(error),
-        _ => Refusal::unavailable("spool", error),
     }
 }
 
@@ -251,9 +258,10 @@ impl Upload {
 mod tests {
     use super::*;
 
+    /// One pixel, and as many bytes behind it as it takes.
     fn gif(size: usize) -> Vec<u8> {
-        let mut bytes = b"GIF89a\x05\0\x07\0\0\0\0".to_vec();
-        bytes.resize(size, 7);
+        let mut bytes = b"GIF89a\x01\0\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;".to_vec();
+        bytes.resize(size.max(bytes.len()), 7);
         bytes
     }
 
@@ -312,13 +320,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_at_all_and_a_cut_off_header_are_no_images() {
+    async fn nothing_at_all_and_a_cut_off_image_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path().to_owned()).unwrap();
-        for bytes in [&b""[..], b"\xff\xd8\xff", b"GIF89a"] {
+        let (whole, nothing) = (gif(0), Vec::new());
+        for (bytes, code) in [
+            (&nothing[..], Code::NotAnImage),
+            (b"\xff\xd8\xff", Code::ImageDamaged),
+            (b"GIF89a", Code::ImageDamaged),
+            (&whole[..whole.len() - 1], Code::ImageDamaged),
+        ] {
             let mut writer = spool.begin();
             writer.write(bytes).unwrap();
-            assert_eq!(writer.finish().await.unwrap_err().code, Code::NotAnImage);
+            assert_eq!(writer.finish().await.unwrap_err().code, code, "{bytes:?}");
         }
         assert_eq!(files(&spool), 0);
     }

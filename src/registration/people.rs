@@ -8,8 +8,11 @@ use crate::domain::{Address, ChatId, PhoneNumber, Recipient, RecipientSource, Re
 impl Registrar {
     /// Somebody wrote: whoever has not registered is told how, on other words than `/start` once a day.
     pub(super) async fn wrote(&self, update: i64, user: i64, started: bool) -> Result<(), Trouble> {
-        // They could not write if they still blocked the bot.
-        self.book.set_state(&self.bot.name, &ChatId::Id(user), RecipientState::Active).await?;
+        let (bot, chat) = (&self.bot.name, ChatId::Id(user));
+        if self.book.of_chat(bot, &chat).await?.iter().any(|entry| entry.state == RecipientState::Blocked) {
+            // They could not write if they still blocked the bot.
+            self.book.set_state(bot, &chat, RecipientState::Active).await?;
+        }
         match self.number_of(user).await? {
             Some(number) if started => self.say(user, Words::Known(&number), &update.to_string()).await,
             Some(_) => Ok(()),

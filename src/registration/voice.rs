@@ -129,3 +129,28 @@ impl Registrar {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_to_share_a_contact_gets_the_button_and_whoever_has_loses_it() {
+        let number: PhoneNumber = "491701234567".parse().unwrap();
+        for words in [Words::Welcome, Words::Known(&number), Words::NotOwn, Words::NoNumber] {
+            let keyboard = words.keyboard().unwrap();
+            assert_eq!(keyboard["keyboard"][0][0]["request_contact"], true, "{}", words.text());
+        }
+        assert_eq!(Words::Registered(&number).keyboard(), Some(json!({"remove_keyboard": true})));
+    }
+
+    #[test]
+    fn groups_get_no_button_that_works_in_private_chats_only() {
+        let name: GroupName = "Night shift".parse().unwrap();
+        for words in [Words::GroupRegistered(&name), Words::GroupWaits(&name, None), Words::GroupTaken(&name)] {
+            assert_eq!(words.keyboard(), None);
+            assert!(words.text().contains("\"Night shift\""), "{}", words.text());
+        }
+        assert!(Words::GroupWaits(&name, Some("plots_bot")).text().contains("https://t.me/plots_bot"));
+    }
+}

@@ -3,6 +3,7 @@
 use super::State;
 use super::arguments::{Arguments, Unreadable};
 use super::chats;
+use super::crowd::{Ticket, TooMany};
 use super::cut;
 use super::error::ApiError;
 use super::faults::{Fault, Moment};
@@ -61,13 +62,16 @@ impl Call {
                 pause(wait).await;
                 Ok(())
             }
-            None => {
-                self.state.desk().stats.refused(self.bot, false);
-                tokio::time::sleep(REFUSAL_HELD).await;
-                Err(ApiError::flood(REFUSAL_RETRY_AFTER))
-            }
+            None => Err(refused(&self.state, self.bot).await),
         }
     }
+}
+
+/// The refusal of the Bot API server itself, which it holds back.
+async fn refused(state: &State, bot: u64) -> ApiError {
+    state.desk().stats.refused(bot, false);
+    tokio::time::sleep(REFUSAL_HELD).await;
+    ApiError::flood(REFUSAL_RETRY_AFTER)
 }
 
 /// Answers `/bot<token>/<method>`.
@@ -104,11 +108,16 @@ pub(super) async fn answer(
         return envelope(Err(ApiError::new(404, "Not Found: method not found")));
     };
     state.desk().stats.request(name);
+    let chat_id = arguments.text("chat_id").and_then(chats::id);
+    // Held to the end of the call.
+    let _ticket = match Ticket::take(&state, bot, name, chat_id, &arguments) {
+        Ok(ticket) => ticket,
+        Err(TooMany) => return envelope(Err(refused(&state, bot).await)),
+    };
     pause(state.options.latency).await;
     if arguments.garbled {
         return envelope(Err(ApiError::bad("strings must be encoded in UTF-8")));
     }
-    let chat_id = arguments.text("chat_id").and_then(chats::id);
     let fault = strike(&state, Moment::Body, bot, name, chat_id);
     carry_out(Call::new(state, bot, arguments), name, chat_id, fault).await
 }

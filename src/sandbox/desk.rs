@@ -3,6 +3,7 @@
 use super::Options;
 use super::bounded::Bounded;
 use super::chats::Chats;
+use super::crowd::Crowd;
 use super::error::ApiError;
 use super::faults::Faults;
 use super::inline::Query;
@@ -44,6 +45,7 @@ pub(super) struct Desk {
     pub faults: Faults,
     pub pacing: Pacing,
     pub limiter: Limiter,
+    pub crowd: Crowd,
     /// What was said about files that are not photos when they were uploaded, which goes with them when they are sent
     /// again; of what was forgotten a file_id still says the kind, the size and the content.
     files: Bounded<(u64, Kind, Sha256), Media>,
@@ -75,6 +77,7 @@ impl Desk {
             faults: Faults::new(options.seed),
             pacing: Pacing::default(),
             limiter: Limiter::new(options.limits),
+            crowd: Crowd::default(),
             files: Bounded::new(20_000),
             incoming: Bounded::new(10_000),
             inline: Bounded::new(10_000),

@@ -10,6 +10,7 @@ use super::sniff::{self, Look};
 use super::store::Upload;
 use super::{State, by_url};
 use crate::domain::ImageFormat;
+use crate::imaging::{self, Unfit};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -23,10 +24,8 @@ const MAX_THUMBNAIL: u64 = 204_799;
 const THUMBNAIL_SIDE: u16 = 320;
 /// The longest that a file may say it plays, in seconds (Bot API server).
 const MAX_DURATION: i64 = 86_400;
-/// The most that width and height of a photo may be together, in pixels (Bot API).
-const MAX_SIDES: usize = 10_000;
-/// The most that one side of a photo may be of the other (Bot API).
-const MAX_RATIO: usize = 20;
+/// The longest side that a file may say it has, in pixels (Bot API server).
+const MAX_SIDE: i64 = 10_000;
 /// What the names of photos must end with (TDLib).
 const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "gif", "png", "tif", "bmp"];
 
@@ -67,7 +66,7 @@ impl Particulars {
     /// parameter's name is to be given as `attach://`.
     pub fn read(kind: Kind, get: &dyn Fn(&str) -> Option<String>, arguments: &Arguments, state: &State) -> Self {
         let number = |name, most| get(name).map(|text| text.trim().parse::<i64>().unwrap_or(0).clamp(0, most));
-        let side = |name| number(name, MAX_SIDES as i64).unwrap_or(0) as u16;
+        let side = |name| number(name, MAX_SIDE).unwrap_or(0) as u16;
         let text = |name| get(name).filter(|text| !text.is_empty()).map(Into::into);
         let sides = match kind {
             Kind::Video | Kind::Animation => (side("width"), side("height")),
@@ -214,11 +213,13 @@ async fn file(state: &State, upload: &Upload, kind: Kind, detect: bool) -> Resul
         let text = "photo has unsupported extension. Use one of .jpg, .jpeg, .gif, .png, .tif or .bmp";
         return Err(ApiError::bad(text));
     }
-    let (Look::Image(_), size) = inspect(&upload.path).await else {
-        return Err(ApiError::core("IMAGE_PROCESS_FAILED", "IMAGE_PROCESS_FAILED"));
+    (media.width, media.height) = match inspect(&upload.path).await.1 {
+        Ok(size) => size,
+        Err(Unfit::Dimensions { .. } | Unfit::Ratio { .. } | Unfit::NoPixels) => {
+            return Err(ApiError::core("PHOTO_INVALID_DIMENSIONS", "PHOTO_INVALID_DIMENSIONS"));
+        }
+        Err(_) => return Err(ApiError::core("IMAGE_PROCESS_FAILED", "IMAGE_PROCESS_FAILED")),
     };
-    (media.width, media.height) =
-        size.ok_or_else(|| ApiError::core("PHOTO_INVALID_DIMENSIONS", "PHOTO_INVALID_DIMENSIONS"))?;
     Ok(media)
 }
 
@@ -231,7 +232,7 @@ async fn thumbnail(upload: &Upload) -> Result<Option<Thumbnail>, ApiError> {
         return Err(too_big(upload.bytes, "thumbnail", MAX_THUMBNAIL));
     }
     Ok(match inspect(&upload.path).await {
-        (Look::Image(ImageFormat::Jpeg), Some((width, height))) if width.max(height) <= THUMBNAIL_SIDE => {
+        (Look::Image(ImageFormat::Jpeg), Ok((width, height))) if width.max(height) <= THUMBNAIL_SIDE => {
             Some(Thumbnail { sha256: upload.sha256, bytes: upload.bytes, width, height })
         }
         _ => None,
@@ -242,35 +243,14 @@ fn too_big(bytes: u64, what: &str, most: u64) -> ApiError {
     ApiError::bad(format!("file of size {bytes} bytes is too big for a {what}; the maximum size is {most} bytes"))
 }
 
-/// What a file looks like, and its size in pixels if that is one that Telegram takes.
-async fn inspect(path: &Path) -> (Look, Option<(u16, u16)>) {
+/// What a file looks like and, of an image that decodes to its end, its size in pixels.
+async fn inspect(path: &Path) -> (Look, Result<(u16, u16), Unfit>) {
     let path: PathBuf = path.to_owned();
     let looked = tokio::task::spawn_blocking(move || {
         let mut head = Vec::new();
+        let size = imaging::verify(&path).map(|image| (image.width as u16, image.height as u16));
         File::open(&path).ok()?.take(sniff::BYTES as u64).read_to_end(&mut head).ok()?;
-        let size = imagesize::size(&path).ok().and_then(|size| photo_size(size.width, size.height));
         Some((Look::at(&head), size))
     });
-    looked.await.ok().flatten().unwrap_or((Look::Unknown, None))
-}
-
-fn photo_size(width: usize, height: usize) -> Option<(u16, u16)> {
-    let (short, long) = (width.min(height), width.max(height));
-    let fits = short > 0 && width.checked_add(height)? <= MAX_SIDES && long <= short * MAX_RATIO;
-    if fits { Some((width as u16, height as u16)) } else { None }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn photos_keep_to_the_bounds_of_their_sides() {
-        assert_eq!(photo_size(5000, 5000), Some((5000, 5000)));
-        assert_eq!(photo_size(5001, 5000), None);
-        assert_eq!(photo_size(2000, 100), Some((2000, 100)));
-        assert_eq!(photo_size(2001, 100), None);
-        assert_eq!(photo_size(0, 100), None);
-        assert_eq!(photo_size(usize::MAX, usize::MAX), None);
-    }
+    looked.await.ok().flatten().unwrap_or((Look::Unknown, Err(Unfit::NoPixels)))
 }

@@ -14,6 +14,9 @@ pub struct Options {
     pub limits: Option<Limits>,
     /// Whether repeated uploads of the same size are slowed down, as the Bot API server does.
     pub pace_uploads: bool,
+    /// Whether calls are refused that come while too many are under way, as the Bot API server does: 1000 of a bot, 100 with
+    /// files, 310 messages to one chat. With a latency that is soon reached.
+    pub in_flight_limits: bool,
     /// Whether it plays a local Bot API server: `file://` URIs are media, `getFile` gives paths on the disk, and files may
     /// have 2000 MB.
     pub local: bool,
@@ -39,6 +42,7 @@ impl Default for Options {
             bots: Bots::Any,
             limits: Some(Limits::default()),
             pace_uploads: true,
+            in_flight_limits: false,
             local: false,
             latency: Duration::ZERO,
             store_dir: None,

@@ -1,15 +1,15 @@
 //! The page on which the delivered pictures are seen, its events, and the pictures themselves.
 
-use super::{Event, State};
+use super::{Event, State, download};
 use crate::domain::{ImageFormat, Sha256};
-use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::fs::File;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -17,7 +17,6 @@ use tokio::sync::broadcast::error::RecvError;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// A sign of life for proxies and browsers on a quiet stream of events.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
-const READ_AT_ONCE: usize = 64 << 10;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
@@ -67,20 +66,19 @@ async fn next_event(receiver: &mut Receiver<Event>) -> Option<Bytes> {
     Some(text.into())
 }
 
-async fn picture_by_digest(state: Data<State>, digest: Path<String>) -> HttpResponse {
+async fn picture_by_digest(state: Data<State>, request: HttpRequest, digest: Path<String>) -> HttpResponse {
     match digest.parse::<Sha256>() {
-        Ok(sha256) => picture(&state, &sha256).await,
+        Ok(sha256) => content(&state, &request, &sha256).await,
         Err(_) => HttpResponse::NotFound().finish(),
     }
 }
 
 /// A kept content. Only images are named as what they are; nothing that was uploaded can run in the page's place.
-pub(super) async fn picture(state: &State, sha256: &Sha256) -> HttpResponse {
+pub(super) async fn content(state: &State, request: &HttpRequest, sha256: &Sha256) -> HttpResponse {
     let Ok(mut file) = File::open(state.store.path(sha256)).await else { return HttpResponse::NotFound().finish() };
-    let mut first = vec![0; READ_AT_ONCE];
-    let Ok(read) = file.read(&mut first).await else { return HttpResponse::NotFound().finish() };
-    first.truncate(read);
-    let kind = match ImageFormat::sniff(&first) {
+    let mut head = [0; ImageFormat::SNIFF_BYTES];
+    let read = file.read(&mut head).await.unwrap_or(0);
+    let kind = match ImageFormat::sniff(&head[..read]) {
         Some(ImageFormat::Jpeg) => "image/jpeg",
         Some(ImageFormat::Png) => "image/png",
         Some(ImageFormat::Gif) => "image/gif",
@@ -88,25 +86,15 @@ pub(super) async fn picture(state: &State, sha256: &Sha256) -> HttpResponse {
         Some(ImageFormat::Tiff) => "image/tiff",
         None => "application/octet-stream",
     };
-    let body = stream::unfold((file, Some(first)), |(mut file, first)| async move {
-        let chunk = match first {
-            Some(first) => first,
-            None => {
-                let mut chunk = vec![0; READ_AT_ONCE];
-                match file.read(&mut chunk).await {
-                    Ok(0) => return None,
-                    Ok(read) => chunk.truncate(read),
-                    Err(e) => return Some((Err(e), (file, None))),
-                }
-                chunk
-            }
-        };
-        Some((Ok(Bytes::from(chunk)), (file, None)))
-    });
-    HttpResponse::Ok()
-        .content_type(kind)
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
-        .insert_header((header::CACHE_CONTROL, "max-age=31536000, immutable"))
-        .streaming(Box::pin(body))
+    let (Ok(about), Ok(_)) = (file.metadata().await, file.rewind().await) else {
+        return HttpResponse::NotFound().finish();
+    };
+    download::answer(file, about.len(), request.headers(), |response| {
+        response
+            .content_type(kind)
+            .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
+            .insert_header((header::CACHE_CONTROL, "max-age=31536000, immutable"));
+    })
+    .await
 }

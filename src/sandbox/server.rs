@@ -35,7 +35,7 @@ pub(super) fn bind(listener: TcpListener, state: Arc<State>) -> io::Result<Serve
 async fn bot_api(state: Data<State>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let path = String::from_utf8_lossy(&percent_decoded(request.uri().path().as_bytes(), false)).into_owned();
     if let Some((token, file)) = path.strip_prefix("/file/bot").and_then(|rest| rest.split_once('/')) {
-        return methods::download(&state, token, file).await;
+        return methods::download(&state, &request, token, file).await;
     }
     match path.strip_prefix("/bot").and_then(|rest| rest.split_once('/')) {
         Some((token, method)) => {

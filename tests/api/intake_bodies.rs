@@ -108,11 +108,15 @@ async fn the_largest_photo_is_taken_and_one_byte_more_is_not() {
 #[tokio::test]
 async fn every_way_to_name_an_image_reaches_the_queue_with_its_parameters() {
     let counter = Counter::open().await;
-    let gif = b"GIF89a\x05\0\x07\0\0\0\0".to_vec();
+    let image = png(5, 7, 100);
     let table: [(&str, Value, Value); 3] = [
         ("a URL", json!("https://example.com/a.png"), json!({"url": "https://example.com/a.png"})),
         ("a file_id", json!("AgACAgIAAxkBAAI"), json!({"file_id": "AgACAgIAAxkBAAI"})),
-        ("base64", json!({"base64": STANDARD.encode(&gif)}), json!({"sha256": Sha256::of(&gif), "size": gif.len()})),
+        (
+            "base64",
+            json!({"base64": STANDARD.encode(&image)}),
+            json!({"sha256": Sha256::of(&image), "size": image.len()}),
+        ),
     ];
     for (case, photo, shown) in table {
         let answer = counter
@@ -125,7 +129,7 @@ async fn every_way_to_name_an_image_reaches_the_queue_with_its_parameters() {
         let record = counter.engine.ledger.get(id.parse().unwrap()).await.unwrap().unwrap();
         let call = &record.notification.call;
         assert_eq!((call.method.as_str(), &call.params["caption"]), ("sendPhoto", &json!("hello")), "{case}");
-        assert_eq!(call.media[0].filename, if case == "base64" { "photo.gif" } else { "photo.jpg" });
+        assert_eq!(call.media[0].filename, if case == "base64" { "photo.png" } else { "photo.jpg" });
         let view = counter.get(&format!("/v1/notifications/{id}")).await.json();
         for (member, value) in [
             ("photo", shown),

@@ -1,5 +1,6 @@
 //! A counter to knock at: the HTTP API over the embedded engine in a folder of its own, with nobody delivering.
 
+use crate::support::images;
 use actix_web::dev::ServerHandle;
 use pixcourier::adapters::embedded::Embedded;
 use pixcourier::intake::http::{HttpState, serve};
@@ -217,15 +218,9 @@ impl Answer {
     }
 }
 
-/// A PNG as far as its header goes, of so many bytes, the same for the same numbers.
+/// A PNG of so many bytes, the same for the same numbers.
 pub fn png(width: u32, height: u32, size: usize) -> Vec<u8> {
-    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
-    bytes.extend(width.to_be_bytes());
-    bytes.extend(height.to_be_bytes());
-    bytes.extend([8, 6, 0, 0, 0]);
-    let mut random = fastrand::Rng::with_seed(u64::from(width) << 32 | u64::from(height));
-    bytes.extend(std::iter::repeat_with(|| random.u8(..)).take(size.saturating_sub(bytes.len())));
-    bytes
+    images::png(width, height, size, u64::from(width) << 32 | u64::from(height))
 }
 
 pub fn form(chat: &str, image: Vec<u8>) -> Form {

@@ -1,10 +1,12 @@
 //! A whole service with a sandbox behind it, on either engine, in the test's own process, over real sockets.
 
-use crate::support;
+use crate::support::{self, images};
 use pixcourier::app::{self, Role};
 use pixcourier::domain::BotName;
 use pixcourier::sandbox::{Fault, Filter, Message, Options, Rule, Sandbox};
-use pixcourier::settings::{BlobLocation, Bot, Distributed, Engine, Limits, LogFormat, Settings, WhatsMateClient};
+use pixcourier::settings::{
+    BlobLocation, Bot, Distributed, Engine, Limits, LogFormat, Registration, Settings, WhatsMateClient,
+};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -66,13 +68,23 @@ impl World {
         Self::tuned(on, limits, options, |_| ()).await
     }
 
-    /// The same with other settings.
+    /// No limits, and people register in a way that may depend on the service's address.
+    pub async fn registering(on: On, registration: impl FnOnce(&str) -> Registration) -> Self {
+        Self::tuned(on, NO_LIMITS, lenient(), |settings| {
+            let registration = registration(&format!("http://{}", settings.listen));
+            settings.bots.values_mut().for_each(|bot| Arc::make_mut(bot).registration = registration.clone());
+        })
+        .await
+    }
+
+    /// Chosen limits at both sides, and other settings.
     pub async fn tuned(on: On, limits: Limits, options: Options, tune: impl FnOnce(&mut Settings)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).unwrap();
         let name = BotName::default_bot();
         let bot = Bot::new(name.clone(), TOKEN.to_owned().into(), sandbox.url(), limits).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let engine = match on {
             On::Embedded => Engine::Embedded,
             On::Distributed => Engine::Distributed(Distributed {
@@ -83,7 +95,7 @@ impl World {
             }),
         };
         let mut settings = Settings {
-            listen: "127.0.0.1:0".parse().unwrap(),
+            listen: listener.local_addr().unwrap(),
             data_dir: folder.path().join("data"),
             engine,
             bots: [(name, Arc::new(bot))].into(),
@@ -103,7 +115,7 @@ impl World {
             log_format: LogFormat::Text,
         };
         tune(&mut settings);
-        let (api, stop, serving) = launch(&settings);
+        let (api, stop, serving) = launch(listener, &settings);
         let world = Self { sandbox, client: Client::new(), api, settings, stop, serving, _folder: folder };
         world.until("ready", async || world.get("/readyz").await.status() == 200).await;
         world
@@ -121,14 +133,33 @@ impl World {
     pub async fn restart(&mut self) {
         self.stop.cancel();
         (&mut self.serving).await.unwrap().unwrap();
-        (self.api, self.stop, self.serving) = launch(&self.settings);
+        (self.api, self.stop, self.serving) = launch(TcpListener::bind("127.0.0.1:0").unwrap(), &self.settings);
         self.until("ready", async || self.get("/readyz").await.status() == 200).await;
+    }
+
+    /// A second process beside the first.
+    pub fn join(&self) -> Second {
+        let settings = Settings { data_dir: self.settings.data_dir.join("second"), ..self.settings.clone() };
+        let (api, stop, serving) = launch(TcpListener::bind("127.0.0.1:0").unwrap(), &settings);
+        Second { api, stop, serving }
+    }
+
+    /// Stops the first process gracefully and lets a second take its place.
+    pub async fn leave_to(&mut self, second: Second) {
+        self.stop.cancel();
+        (&mut self.serving).await.unwrap().unwrap();
+        Second { api: self.api, stop: self.stop, serving: self.serving } = second;
     }
 
     /// Stops the service gracefully.
     pub async fn stop(mut self) {
         self.stop.cancel();
         (&mut self.serving).await.unwrap().unwrap();
+    }
+
+    /// An address of the service with a query.
+    pub fn url(&self, path: &str, query: &[(&str, &str)]) -> reqwest::Url {
+        reqwest::Url::parse_with_params(&format!("{}{path}", self.api), query).unwrap()
     }
 
     pub async fn get(&self, path: &str) -> Response {
@@ -219,6 +250,13 @@ impl World {
     }
 }
 
+/// See [`World::join`].
+pub struct Second {
+    api: String,
+    stop: CancellationToken,
+    serving: JoinHandle<anyhow::Result<()>>,
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
@@ -238,8 +276,7 @@ pub fn whatsmate_client() -> (&'static str, &'static str) {
     ("client@example.org", "the-secret-of-the-client")
 }
 
-fn launch(settings: &Settings) -> (String, CancellationToken, JoinHandle<anyhow::Result<()>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+fn launch(listener: TcpListener, settings: &Settings) -> (String, CancellationToken, JoinHandle<anyhow::Result<()>>) {
     let api = format!("http://{}", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
     let serving = tokio::spawn(app::serve(settings.clone(), Role::All, listener, stop.clone().cancelled_owned()));
@@ -258,10 +295,7 @@ async fn accepted(response: Response) -> String {
 
 /// A small PNG that no other number makes.
 pub fn png(number: u32) -> Vec<u8> {
-    let mut image = Vec::from(*b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x40\0\0\0\x40\x08\x02\0\0\0");
-    image.extend_from_slice(&[0x25, 0x0b, 0xe6, 0x89]);
-    image.extend_from_slice(&number.to_be_bytes());
-    image
+    images::png(64, 64, 0, number.into())
 }
 
 /// The same as the JSON form of `photo`.

@@ -4,6 +4,7 @@
 //! tests that break a server launch one for themselves ([`Rabbit`], [`Redis`]).
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
+pub mod images;
 mod proxy;
 mod rabbit;
 mod redis;

@@ -89,7 +89,7 @@ pub async fn list(request: HttpRequest, _: Caller, shared: Data<Shared>) -> Answ
     let limit = limit.map_or(Some(DEFAULT_PAGE), |text| text.parse().ok().filter(|l| (1..=LARGEST_PAGE).contains(l)));
     let limit = limit.ok_or_else(|| wrong("limit", "limit is a whole number from 1 to 1000"))?;
     let after = after.map(|text| cursor(&text)).transpose()?;
-    let group = given.contains_key("group_name") && !given.contains_key("group_admin");
+    let group = given.contains_key("group_name") && given.len() == 1;
     let group_name = if group { given.remove("group_name") } else { None };
     let group_name = group_name.map(|name| name.parse().map_err(|InvalidId(text)| wrong("group_name", text)));
     let group_name = group_name.transpose()?;

@@ -59,6 +59,46 @@ function picture(message) {
   return link;
 }
 
+// Whether the browser can show it as a picture.
+function pictured(message) {
+  const media = message.media;
+  if (!media) return false;
+  if (media.kind === "photo" || media.kind === "sticker") return true;
+  return media.kind === "animation" && /\.(gif|webp|png)$/i.test(media.file_name || "");
+}
+
+// A tile for what is no picture: what it is, its name, its length and size.
+function file(media) {
+  const node = element("div", "file");
+  node.dataset.kind = media.kind;
+  if (media.thumbnail) {
+    const image = element("img");
+    image.alt = "";
+    image.loading = still ? "eager" : "lazy";
+    image.src = "/sandbox/pictures/" + media.thumbnail.sha256;
+    node.append(image);
+  }
+  const words = element("div");
+  const song = [media.performer, media.title].filter(Boolean).join(" – ");
+  words.append(element("div", "", song || media.file_name || "unnamed"));
+  const facts = [media.kind.replace("_", " ")];
+  if (media.duration) facts.push(Math.floor(media.duration / 60) + ":" + String(media.duration % 60).padStart(2, "0"));
+  if (media.bytes) facts.push(bytes(media.bytes));
+  words.append(element("div", "facts", facts.join(", ")));
+  node.append(words);
+  return node;
+}
+
+// Places, contacts and dice, as plain words.
+function content(message) {
+  const { location, venue, contact, dice } = message.content;
+  const said = venue ? venue.title + ", " + venue.address
+    : contact ? contact.first_name + ", " + contact.phone_number
+    : dice ? dice.emoji + " " + dice.value
+    : location ? location.latitude + ", " + location.longitude : "";
+  return element("p", "caption", said);
+}
+
 // The caption with its entities: cut at every boundary, each piece styled by the entities that cover it.
 function caption(message) {
   const node = element("p", "caption");
@@ -103,6 +143,7 @@ function about(messages) {
     node.append(badge);
   }
   node.append(element("span", "", "bot " + first.bot));
+  if (first.forward_origin) node.append(element("span", "", "forwarded"));
   if (first.message_thread_id) node.append(element("span", "", "topic " + first.message_thread_id));
   if (first.reply_to_message_id) node.append(element("span", "", "reply to " + first.reply_to_message_id));
   if (messages.some((m) => m.deleted)) node.append(element("span", "", "deleted"));
@@ -117,17 +158,14 @@ function about(messages) {
 // A bubble: one message, or all of an album.
 function fill(bubble, messages) {
   bubble.replaceChildren();
-  const pictured = messages.filter((m) => m.media && m.media.kind !== "document");
-  if (pictured.length) {
-    const grid = element("div", pictured.length > 1 ? "pictures many" : "pictures");
-    pictured.forEach((m) => grid.append(picture(m)));
+  const pictures = messages.filter(pictured);
+  if (pictures.length) {
+    const grid = element("div", pictures.length > 1 ? "pictures many" : "pictures");
+    pictures.forEach((m) => grid.append(picture(m)));
     bubble.append(grid);
   }
-  for (const m of messages) {
-    if (m.media && m.media.kind === "document") {
-      bubble.append(element("div", "file", (m.media.file_name || "file") + (m.media.bytes ? ", " + bytes(m.media.bytes) : "")));
-    }
-  }
+  for (const m of messages) if (m.media && !pictured(m)) bubble.append(file(m.media));
+  for (const m of messages) if (m.content) bubble.append(content(m));
   for (const m of messages) if (m.caption) bubble.append(caption(m));
   const keys = messages.find((m) => m.reply_markup);
   if (keys) bubble.append(keyboard(keys.reply_markup));

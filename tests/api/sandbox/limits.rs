@@ -70,3 +70,20 @@ async fn it_takes_as_long_as_asked_and_its_port_is_free_after_the_stop() {
     world.sandbox.stop().await;
     assert!(TcpStream::connect(addr).is_err());
 }
+
+#[tokio::test]
+async fn too_many_calls_at_once_are_held_back_and_refused() {
+    let latency = Duration::from_secs(2);
+    let world = world(Options { limits: None, in_flight_limits: true, latency, ..Options::default() });
+    let send = |chat: i64| {
+        let request = world.post(ANNE, "sendMessage").json(&json!({"chat_id": chat, "text": "x"}));
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    let started = Instant::now();
+    let statuses = futures_util::future::join_all((0..320).map(|_| send(7))).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 310);
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 10);
+    assert!(started.elapsed() >= Duration::from_secs(3), "a refusal is held for three seconds");
+    assert_eq!(send(7).await, 200, "nothing is left behind");
+    assert_eq!(world.sandbox.stats().too_many_requests, 10);
+}

@@ -1,9 +1,9 @@
 //! Files: how they come, what is refused, and getting them back.
 
-use super::{ANNE, BERT, description, free, last_file_id, photo_form, picture, png};
-use pixcourier::sandbox::{Fault, Filter, How, Kind, Rule};
+use super::{ANNE, BERT, description, free, last_file_id, photo_form, picture, png, world};
+use pixcourier::sandbox::{Fault, Filter, How, Kind, Options, Rule};
 use reqwest::multipart::{Form, Part};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn photos_are_refused_in_telegrams_words() {
@@ -147,4 +147,59 @@ async fn forgotten_file_ids_are_refused_until_the_picture_is_uploaded_again() {
     let new = last_file_id(&world.send_photo(ANNE, 5, picture(1)).await).to_owned();
     assert_eq!(world.call(ANNE, "sendPhoto", json!({"chat_id": 5, "photo": new})).await.0, 200);
     assert_eq!(world.call(BERT, "sendPhoto", json!({"chat_id": 5, "photo": others})).await.0, 200);
+}
+
+#[tokio::test]
+async fn downloads_say_their_length_and_come_in_parts() {
+    let world = free();
+    let id = last_file_id(&world.send_photo(ANNE, 5, picture(3)).await).to_owned();
+    let (_, file) = world.call(ANNE, "getFile", json!({"file_id": id})).await;
+    let url = format!("{}/file/bot{ANNE}/{}", world.sandbox.url(), file["result"]["file_path"].as_str().unwrap());
+    let whole = world.http.get(&url).send().await.unwrap();
+    assert_eq!(whole.headers()["content-length"], "2000");
+    assert_eq!(whole.headers()["accept-ranges"], "bytes");
+    assert_eq!(whole.bytes().await.unwrap(), picture(3));
+    for (range, status, content_range, bytes) in [
+        ("bytes=0-7", 206, "bytes 0-7/2000", &picture(3)[..8]),
+        ("bytes=1990-", 206, "bytes 1990-1999/2000", &picture(3)[1990..]),
+        ("bytes=-10", 206, "bytes 1990-1999/2000", &picture(3)[1990..]),
+        ("bytes=2000-", 416, "bytes */2000", b""),
+    ] {
+        let part = world.http.get(&url).header("range", range).send().await.unwrap();
+        assert_eq!(part.status(), status);
+        assert_eq!(part.headers()["content-range"], content_range);
+        assert_eq!(part.bytes().await.unwrap(), bytes);
+    }
+}
+
+#[tokio::test]
+async fn the_cloud_gives_out_twenty_megabytes_and_a_local_server_names_the_path() {
+    let big = vec![7; (20 << 20) + 1];
+    let form = || Form::new().text("chat_id", "5").part("document", Part::bytes(big.clone()).file_name("big.bin"));
+    let cloud = free();
+    let file_id = |sent: &Value| json!({"file_id": sent["result"]["document"]["file_id"]});
+    let (_, sent) = cloud.upload(ANNE, "sendDocument", form()).await;
+    let (_, refused) = cloud.call(ANNE, "getFile", file_id(&sent)).await;
+    assert_eq!(description(&refused), "Bad Request: file is too big");
+
+    let local = world(Options { limits: None, pace_uploads: false, local: true, ..Options::default() });
+    let (_, sent) = local.upload(ANNE, "sendDocument", form()).await;
+    let (_, file) = local.call(ANNE, "getFile", file_id(&sent)).await;
+    assert_eq!(std::fs::read(file["result"]["file_path"].as_str().unwrap()).unwrap(), big);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a picture.png");
+    std::fs::write(&path, picture(4)).unwrap();
+    let uri = format!("file://{}", path.display()).replace(' ', "%20");
+    let by_path = json!({"chat_id": 5, "photo": uri});
+    let (_, sent) = local.call(ANNE, "sendPhoto", by_path.clone()).await;
+    assert_eq!(sent["result"]["photo"][1]["width"], 320);
+    assert!(path.exists(), "the file is left where it was");
+    let item = json!({"type": "document", "media": uri});
+    let (_, album) = local.call(ANNE, "sendMediaGroup", json!({"chat_id": 5, "media": [item, item]})).await;
+    assert_eq!(album["result"][1]["document"]["file_name"], "a picture.png");
+    let (_, missing) = local.call(ANNE, "sendPhoto", json!({"chat_id": 5, "photo": "file:///nowhere/a.png"})).await;
+    assert_eq!(description(&missing), "Bad Request: wrong file identifier/HTTP URL specified");
+    let (_, cloud_says) = cloud.call(ANNE, "sendPhoto", by_path).await;
+    assert_eq!(description(&cloud_says), "Bad Request: invalid file HTTP URL specified: Unsupported URL protocol");
 }

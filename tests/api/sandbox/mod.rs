@@ -11,6 +11,7 @@ mod messages;
 mod requests;
 mod users;
 
+use crate::support::images;
 use pixcourier::sandbox::{Options, Sandbox};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -103,13 +104,9 @@ fn photo_form(chat: i64, name: &str, bytes: Vec<u8>) -> Form {
     Form::new().text("chat_id", chat.to_string()).part("photo", Part::bytes(bytes).file_name(name.to_owned()))
 }
 
-/// A PNG of the given size, as far as its header goes; `salt` makes its content its own.
+/// A PNG of the given size; `salt` makes its content its own.
 fn png(width: u32, height: u32, salt: u8, length: usize) -> Vec<u8> {
-    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
-    bytes.extend(width.to_be_bytes());
-    bytes.extend(height.to_be_bytes());
-    bytes.resize(length.max(64), salt);
-    bytes
+    images::png(width, height, length, salt.into())
 }
 
 fn picture(salt: u8) -> Vec<u8> {
