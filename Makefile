@@ -4,8 +4,8 @@ SHELL := /bin/sh
 CARGO ?= cargo
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-# Real servers for the tests: started on free ports, ended and removed afterwards.
-SERVERS := tests/with-brokers tests/with-s3
+# Real client libraries, and real servers: started on free ports, ended and removed afterwards.
+SERVERS := tests/with-clients tests/with-brokers tests/with-s3
 
 # Rates, memory and deadlines are measured in these, so nothing runs beside them.
 VOLUME := $(CARGO) test --locked --test api volume:: -- --test-threads=1 --nocapture

@@ -147,6 +147,7 @@ fn settings(folder: &std::path::Path, bot_api: &str) -> Settings {
         api_keys: Vec::new(),
         whatsmate_clients: Vec::new(),
         body_limit: 16 << 20,
+        bot_api_patience: Duration::from_secs(50),
         window: 1000,
         max_attempts: 10,
         grace_period: Duration::from_secs(5),

@@ -5,6 +5,7 @@ mod sweeper;
 mod watch;
 
 use crate::adapters::router::Router;
+use crate::adapters::telegram::TelegramPassage;
 use crate::delivery::{Courier, Desk};
 use crate::domain::BotName;
 use crate::intake::http::{self, Door, HttpState};
@@ -76,6 +77,8 @@ pub async fn serve(
         blobs: engine.blobs.clone(),
         recipients: engine.recipients.clone(),
         registrars: registrars.clone(),
+        media: engine.media.clone(),
+        passage: Arc::new(TelegramPassage::new(settings.bots.clone()).context("start the HTTP client")?),
         queue: engine.queue.clone(),
         metrics: metrics.clone(),
         settings: settings.clone(),
@@ -160,7 +163,7 @@ fn registrars(
     messenger: &Arc<dyn Messenger>,
     metrics: &Arc<Metrics>,
 ) -> Arc<BTreeMap<BotName, Arc<Registrar>>> {
-    let bots = settings.bots.values().filter(|bot| !matches!(bot.registration, Registration::Off));
+    let bots = settings.bots.values().filter(|bot| !matches!(bot.registration(), Registration::Off));
     let registrar = |bot: &Arc<Bot>| {
         let (book, acceptor) = (engine.recipients.clone(), engine.acceptor.clone());
         Registrar::new(bot.clone(), book, acceptor, messenger.clone(), metrics.clone())

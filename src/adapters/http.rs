@@ -95,7 +95,7 @@ impl Handover {
 }
 
 /// An error's words with its causes, without the URL: that may hold a token.
-fn words(error: reqwest::Error) -> String {
+pub fn words(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);

@@ -91,10 +91,12 @@ pub enum Weather {
 /// The images of a notification whose bytes we hold and that need to be uploaded once only: each once, with its size.
 pub fn images_of(bot: &Bot, notification: &Notification) -> Vec<(FileKey, u64)> {
     let Some(telegram) = bot.telegram() else { return Vec::new() };
-    let reusable = notification.call.media.iter().filter(|media| media.kind.is_reusable());
+    let call = &notification.call;
+    let reusable = call.media.iter().filter(|media| media.kind.is_reusable());
     let mut images: Vec<_> = reusable
         .filter_map(|media| match media.source {
             MediaSource::Blob { sha256, size } => {
+                let sha256 = call.identity(media, &sha256);
                 Some((FileKey { bot_id: telegram.id, kind: media.kind, sha256 }, size))
             }
             _ => None,
@@ -318,6 +320,11 @@ impl Errand<'_> {
                 // Lost, it costs one more upload.
                 let _ = self.desk.media.keep(&key, &id).await;
                 known.insert(key, id);
+            }
+        }
+        for (key, message) in used.by_content {
+            if let Some(id) = file_ids.get(message).and_then(Option::as_ref) {
+                let _ = self.desk.media.keep(&key, id).await;
             }
         }
         if let Some(next) = self.notification.successor(settlement.message_id) {

@@ -39,6 +39,54 @@ impl Call {
     }
 }
 
+/// What a file keeps of the parameters that it was uploaded with (Bot API).
+const PARTICULARS: [&str; 8] = [
+    "duration",
+    "width",
+    "height",
+    "length",
+    "title",
+    "performer",
+    "supports_streaming",
+    "disable_content_type_detection",
+];
+
+impl Call {
+    /// What a medium's file_id stands for, given the digest of its bytes: of a photo just these, of any other file also
+    /// the name, the particulars and the thumbnail that it is uploaded with, since all who get the file_id see them. Equal
+    /// only for media that may share a file_id.
+    pub fn identity(&self, media: &Media, bytes: &Sha256) -> Sha256 {
+        if media.kind == MediaKind::Photo {
+            return *bytes;
+        }
+        let reference = media.reference();
+        let items = match self.params.get("media") {
+            Some(Value::Array(items)) => items.as_slice(),
+            Some(item) => std::slice::from_ref(item),
+            None => &[],
+        };
+        let item = items.iter().filter_map(Value::as_object).find(|item| {
+            let named = item.get("media").and_then(Value::as_str);
+            named == Some(&reference)
+        });
+        let told = item.unwrap_or(&self.params);
+        let mut identity = format!("{bytes}\n{}\n", media.filename);
+        for name in PARTICULARS {
+            let value = told.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            identity.push_str(&value.unwrap_or_default());
+            identity.push('\n');
+        }
+        for companion in self.media.iter().filter(|companion| companion.kind == MediaKind::Other) {
+            let name = companion.reference();
+            let named = item.is_none_or(|item| item.values().any(|value| value.as_str() == Some(&name)));
+            if let (true, MediaSource::Blob { sha256, .. }) = (named, &companion.source) {
+                identity.push_str(&format!("{}\n", sha256));
+            }
+        }
+        Sha256::of(identity.as_bytes())
+    }
+}
+
 /// One medium of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Media {
@@ -211,5 +259,36 @@ mod tests {
         let mut photo = call("sendPhoto", json!({"caption": "x"}));
         media("photo").place(&mut photo.params, "ID");
         assert_eq!(Value::Object(photo.params), json!({"caption": "x", "photo": "ID"}));
+    }
+
+    #[test]
+    fn a_file_is_the_same_only_with_the_same_name_and_particulars_and_a_photo_always() {
+        let bytes = Sha256::of(b"bytes");
+        let blob = |content: &[u8]| MediaSource::Blob { sha256: Sha256::of(content), size: 5 };
+        let identity = |kind, filename: &str, params: Value, thumbnail: Option<&[u8]>| {
+            let mut call = call("sendIt", params);
+            let file = Media { kind, filename: filename.into(), source: blob(b"bytes"), ..media("file") };
+            let thumbnail =
+                thumbnail.map(|content| Media { kind: MediaKind::Other, source: blob(content), ..media("thumbnail") });
+            call.media = [Some(file.clone()), thumbnail].into_iter().flatten().collect();
+            call.identity(&file, &bytes)
+        };
+        assert_eq!(identity(MediaKind::Photo, "a.jpg", json!({"caption": "x"}), None), bytes);
+        let plain = identity(MediaKind::Audio, "a.mp3", json!({"caption": "x"}), None);
+        assert_eq!(plain, identity(MediaKind::Audio, "a.mp3", json!({"caption": "y", "tomorrow": 1}), None));
+        let title = identity(MediaKind::Audio, "a.mp3", json!({"title": "x"}), None);
+        let in_an_album =
+            json!({"media": [{"type": "audio", "media": "attach://file", "title": "x"}, {"title": "another"}]});
+        assert_eq!(title, identity(MediaKind::Audio, "a.mp3", in_an_album, None));
+        let others = [
+            plain,
+            title,
+            identity(MediaKind::Audio, "b.mp3", json!({}), None),
+            identity(MediaKind::Audio, "a.mp3", json!({"performer": "x"}), None),
+            identity(MediaKind::Audio, "a.mp3", json!({}), Some(b"small")),
+            identity(MediaKind::Audio, "a.mp3", json!({}), Some(b"smaller")),
+        ];
+        let different: std::collections::BTreeSet<_> = others.iter().collect();
+        assert_eq!(different.len(), others.len());
     }
 }

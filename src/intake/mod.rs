@@ -7,6 +7,7 @@
 //! without a notification, which is swept after its retention, never the reverse.
 
 mod base64;
+mod bot_api;
 mod draft;
 mod fields;
 pub mod http;

@@ -35,7 +35,7 @@ pub struct FileKey {
     pub bot_id: u64,
     /// What it was sent as.
     pub kind: MediaKind,
-    /// The content.
+    /// The content: of a photo the digest of its bytes, else [`Call::identity`](crate::domain::Call::identity).
     pub sha256: Sha256,
 }
 

@@ -13,8 +13,6 @@ pub struct Bot {
     pub gateway: Gateway,
     /// How fast it may send.
     pub limits: Limits,
-    /// How people register with it; [`Registration::Off`] unless set.
-    pub registration: Registration,
 }
 
 /// What a bot delivers through.
@@ -35,6 +33,12 @@ pub struct Telegram {
     pub token: SecretString,
     /// Where its Bot API is, `https://api.telegram.org` or a template that holds `{token}` and `{method}`.
     pub api_url: String,
+    /// Tokens of ours that stand for it at the Bot API face, so that applications need not hold the real one.
+    pub client_tokens: Vec<SecretString>,
+    /// Whether its Bot API server is a local one that shares a disk with whoever calls us.
+    pub local: bool,
+    /// How people register with it; [`Registration::Off`] unless set.
+    pub registration: Registration,
 }
 
 /// How people register their phone numbers, and groups themselves, with a bot.
@@ -56,20 +60,21 @@ pub enum Registration {
 
 impl Bot {
     /// A bot of Telegram from its token, or a message that says what is wrong with it and does not repeat it. The checks are those
-    /// of the Bot API server (`bot-api.md` 5): at most 80 characters, a number, a colon, a secret of at least 24
-    /// base64url characters.
+    /// of the Bot API server (`bot-api.md` 5), see [`token_id`].
     pub fn new(name: BotName, token: SecretString, api_url: String, limits: Limits) -> Result<Self, &'static str> {
         const WRONG: &str = "is not a bot token: expected <bot user id>:<secret of at least 24 characters of A-Za-z0-9_->, as BotFather gives it";
-        let (number, secret) = token.expose_secret().split_once(':').ok_or(WRONG)?;
-        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-        let digits = !number.is_empty() && !number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
-        let id = number.parse::<u64>().map_err(|_| WRONG)?;
-        let whole = token.expose_secret().len() <= 80 && secret.len() >= 24 && secret.bytes().all(fits);
-        if !digits || !whole || id > 1 << 54 {
-            return Err(WRONG);
+        let id = token_id(token.expose_secret()).ok_or(WRONG)?;
+        let (client_tokens, local, registration) = (Vec::new(), false, Registration::Off);
+        let telegram = Telegram { id, token, api_url, client_tokens, local, registration };
+        Ok(Self { name, gateway: Gateway::Telegram(telegram), limits })
+    }
+
+    /// The bot with something about its account at Telegram changed, if it has one.
+    pub fn with(mut self, change: impl FnOnce(&mut Telegram)) -> Self {
+        if let Gateway::Telegram(telegram) = &mut self.gateway {
+            change(telegram);
         }
-        let gateway = Gateway::Telegram(Telegram { id, token, api_url });
-        Ok(Self { name, gateway, limits, registration: Registration::Off })
+        self
     }
 
     /// Its account at Telegram, unless it delivers through something else.
@@ -87,9 +92,24 @@ impl Bot {
             Gateway::Telegram(_) => None,
         }
     }
+
+    /// The largest file that it can send, in bytes: 50 MB, or 2000 MB through a local Bot API server (Bot API).
+    pub fn file_limit(&self) -> u64 {
+        if self.telegram().is_some_and(|telegram| telegram.local) { 2000 << 20 } else { 50 << 20 }
+    }
+
+    /// How people register with it.
+    pub fn registration(&self) -> &Registration {
+        self.telegram().map_or(&Registration::Off, |telegram| &telegram.registration)
+    }
 }
 
 impl Telegram {
+    /// Whether a token is the bot's own or stands for it. Not in constant time: for what the operator wrote.
+    pub(super) fn answers_to(&self, token: &str) -> bool {
+        [&self.token].into_iter().chain(&self.client_tokens).any(|known| known.expose_secret() == token)
+    }
+
     /// The address of a method. Holds the token: never log it, never put it into an error.
     pub fn method_url(&self, method: &str) -> String {
         let token = self.token.expose_secret();
@@ -98,6 +118,27 @@ impl Telegram {
         }
         format!("{}/bot{token}/{method}", self.api_url.trim_end_matches('/'))
     }
+
+    /// The address of a file to download, by the path that `getFile` gave. Holds the token, as above. A template says
+    /// nothing about files: they are asked for at its server, where Telegram has them.
+    pub fn file_url(&self, path: &str) -> String {
+        let token = self.token.expose_secret();
+        let base = match self.api_url.contains("{token}").then(|| self.api_url.match_indices('/').nth(2)).flatten() {
+            Some((end, _)) => &self.api_url[..end],
+            None => self.api_url.trim_end_matches('/'),
+        };
+        format!("{base}/file/bot{token}/{path}")
+    }
+}
+
+/// The bot's id in front of a token, or `None` of what is not a token (Bot API server): at most 80 characters, a number
+/// up to 2^54, a colon, a secret of at least 24 base64url characters.
+pub fn token_id(token: &str) -> Option<u64> {
+    let (number, secret) = token.split_once(':')?;
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    let digits = !number.is_empty() && !number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
+    let whole = token.len() <= 80 && secret.len() >= 24 && secret.bytes().all(fits);
+    number.parse().ok().filter(|id| digits && whole && *id <= 1 << 54)
 }
 
 /// How fast a bot may send; 0 means no limit. Defaults from the Bots FAQ (`bot-api.md` 3.1).
@@ -128,14 +169,13 @@ mod tests {
     #[test]
     fn addresses_follow_the_template() {
         let token = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
-        let plain = bot(token, "http://localhost:8081/").unwrap();
-        assert_eq!(
-            plain.telegram().unwrap().method_url("sendPhoto"),
-            format!("http://localhost:8081/bot{token}/sendPhoto")
-        );
-        let template = bot(token, "http://proxy/{token}/{method}").unwrap();
-        assert_eq!(template.telegram().unwrap().method_url("getMe"), format!("http://proxy/{token}/getMe"));
-        assert_eq!(plain.telegram().unwrap().id, 123_456);
+        let plain = bot(token, "http://localhost:8081/").unwrap().telegram().unwrap().clone();
+        assert_eq!(plain.method_url("sendPhoto"), format!("http://localhost:8081/bot{token}/sendPhoto"));
+        let template = bot(token, "http://proxy/{token}/{method}").unwrap().telegram().unwrap().clone();
+        assert_eq!(template.method_url("getMe"), format!("http://proxy/{token}/getMe"));
+        assert_eq!(plain.id, 123_456);
+        assert_eq!(plain.file_url("photos/1.jpg"), format!("http://localhost:8081/file/bot{token}/photos/1.jpg"));
+        assert_eq!(template.file_url("a.jpg"), format!("http://proxy/file/bot{token}/a.jpg"));
     }
 
     #[test]

@@ -54,6 +54,23 @@ pub static KEYS: &[Key] = &[
     key("data_dir", "pixcourier-data", "Folder of the embedded engine's database and of uploads on their way"),
     secret("bot_token", "Token of the bot named `default`, as BotFather gives it"),
     url("bot_api_url", "https://api.telegram.org", "Bot API server; may hold `{token}` and `{method}`"),
+    Key {
+        list: true,
+        ..secret(
+            "bot_client_tokens",
+            "Tokens of yours (`<digits>:<24+ characters>`) that stand for the bot `default` at the Bot API face",
+        )
+    },
+    key(
+        "bot_api_local",
+        "false",
+        "Whether that server is a local one on a shared disk: `file://`, files up to 2000 MB",
+    ),
+    key(
+        "bot_api_patience_seconds",
+        "50",
+        "How long the Bot API face keeps a caller waiting for its message to be sent",
+    ),
     key("bot_rate", "30", "Messages per second of one bot over all chats; 0 for no limit"),
     key("chat_rate", "1", "Messages per second to one chat; 0 for no limit"),
     key("group_rate_per_minute", "20", "Messages per minute to one group or channel; 0 for no limit"),
@@ -100,12 +117,14 @@ pub static KEYS: &[Key] = &[
     key("log_format", "text", "How log lines look: `text` or `json`"),
 ];
 
-/// The keys of a bot's own table `[bots.NAME]`; `api_url`, the rates and those of registration inherit what the top of
-/// the file says. Beside them there is the table `groups` of bots of kind `whatsmate`.
+/// The keys of a bot's own table `[bots.NAME]`; what is not its own alone it inherits from the top of the file. Beside
+/// them there is the table `groups` of bots of kind `whatsmate`.
 pub static BOT_KEYS: &[&str] = &[
     "kind",
     "token",
     "api_url",
+    "client_tokens",
+    "api_local",
     "bot_rate",
     "chat_rate",
     "group_rate_per_minute",
@@ -116,6 +135,9 @@ pub static BOT_KEYS: &[&str] = &[
     "client_secret",
     "instance",
 ];
+
+/// The keys of a bot's own table that take several values.
+pub static BOT_LISTS: &[&str] = &["client_tokens"];
 
 /// The keys of a client's table `[whatsmate_clients.NAME]`, beside the table `instances`.
 pub static CLIENT_KEYS: &[&str] = &["client_id", "client_secret"];

@@ -1,7 +1,7 @@
 //! The layers laid over each other, still as text: defaults < file < environment < flags. Names are checked here,
 //! values are not.
 
-use super::keys::{BOT_KEYS, CLIENT_KEYS, KEYS, Key, PREFIX};
+use super::keys::{BOT_KEYS, BOT_LISTS, CLIENT_KEYS, KEYS, Key, PREFIX};
 use super::problem::Problem;
 use crate::domain::BotName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,7 +129,9 @@ impl Layers {
                         }
                     }
                     _ if key == inner => self.problems.push(Problem::new(path, "expected a table")),
-                    value if keys.contains(&key.as_str()) => self.value(path, false, &value, source),
+                    value if keys.contains(&key.as_str()) => {
+                        self.value(path, BOT_LISTS.contains(&key.as_str()), &value, source);
+                    }
                     _ => {
                         let names = keys.iter().copied().chain([inner]);
                         self.problems.push(Problem::unknown(path, &format!("key of a {what}"), names));
@@ -189,6 +191,7 @@ fn scalar(value: &toml::Value) -> Option<String> {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
         toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(flag) => Some(flag.to_string()),
         _ => None,
     }
 }

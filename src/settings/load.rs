@@ -5,9 +5,9 @@ use super::layers::{Flags, Layers};
 use super::problem::Problem;
 use super::reader::Reader;
 use super::whatsmate::{self, GATEWAY_KEYS};
-use super::{Bot, Gateway, Limits, LogFormat, Registration, Settings};
+use super::{Bot, Gateway, Limits, LogFormat, Registration, Settings, Telegram, token_id};
 use crate::domain::BotName;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -51,6 +51,7 @@ fn settings(reader: &mut Reader) -> Settings {
         bots,
         api_keys: api_keys(reader, listen),
         body_limit: reader.number("body_limit_mb", 1..=4096, 1u64) * MIB,
+        bot_api_patience: Duration::from_secs(reader.number("bot_api_patience_seconds", 1..=3600, 1)),
         window: reader.number("window", 1..=2000, 1),
         max_attempts: reader.number("max_attempts", 1..=1000, 1),
         grace_period: Duration::from_secs(reader.number("grace_period_seconds", 0..=3600, 0)),
@@ -92,14 +93,19 @@ fn api_keys(reader: &mut Reader, listen: SocketAddr) -> Vec<SecretString> {
 fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
     let limits = limits(reader, "", Limits::default());
     let api_url = api_url(reader, "bot_api_url", "");
+    let local = reader.parsed("bot_api_local", "true or false", false);
     if let Some(public_url) = reader.text("public_url").map(str::to_owned) {
         reader.plain_url("public_url", &public_url);
     }
     let mut bots = BTreeMap::new();
     if reader.text("bot_token").is_some() {
         let name = BotName::default_bot();
+        let client_tokens = client_tokens(reader, &bots, "bot_client_tokens");
         let registration = registration(reader, "", &name);
-        add(reader, &mut bots, name, "bot_token", &api_url, limits, registration);
+        let complete = |telegram: &mut Telegram| {
+            (telegram.client_tokens, telegram.local, telegram.registration) = (client_tokens, local, registration);
+        };
+        add(reader, &mut bots, name, "bot_token", &api_url, limits, complete);
     }
     for name in reader.layers.bots.clone() {
         let prefix = format!("bots.{name}.");
@@ -112,8 +118,7 @@ fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
             Some("whatsmate") => {
                 if let Some(gateway) = whatsmate::gateway(reader, &prefix) {
                     let gateway = Gateway::WhatsMate(gateway);
-                    let registration = Registration::Off;
-                    bots.insert(name.clone(), Arc::new(Bot { name, gateway, limits, registration }));
+                    bots.insert(name.clone(), Arc::new(Bot { name, gateway, limits }));
                 }
                 continue;
             }
@@ -121,8 +126,13 @@ fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
             Some(_) => reader.complain(&format!("{prefix}kind"), "expected telegram or whatsmate"),
         }
         let api_url = self::api_url(reader, &format!("{prefix}api_url"), &api_url);
+        let local = reader.parsed(&format!("{prefix}api_local"), "true or false", local);
+        let client_tokens = client_tokens(reader, &bots, &format!("{prefix}client_tokens"));
         let registration = registration(reader, &prefix, &name);
-        add(reader, &mut bots, name, &format!("{prefix}token"), &api_url, limits, registration);
+        let complete = |telegram: &mut Telegram| {
+            (telegram.client_tokens, telegram.local, telegram.registration) = (client_tokens, local, registration);
+        };
+        add(reader, &mut bots, name, &format!("{prefix}token"), &api_url, limits, complete);
     }
     if reader.text("bot_token").is_none() && reader.layers.bots.is_empty() {
         reader.complain(
@@ -152,22 +162,22 @@ fn add(
     path: &str,
     api_url: &str,
     limits: Limits,
-    registration: Registration,
+    complete: impl FnOnce(&mut Telegram),
 ) {
-    let Some(token) = reader.text(path) else {
+    let Some(token) = reader.text(path).map(str::to_owned) else {
         return reader.complain(path, "missing: every bot has a token");
     };
     match Bot::new(name.clone(), SecretString::from(token.trim()), api_url.to_owned(), limits) {
         Err(message) => reader.complain(path, message),
-        Ok(bot) => match bots.values().find(|other| token_of(other) == token_of(&bot)) {
+        Ok(bot) => match bots.values().find(|other| answers_to(other, token.trim())) {
             Some(other) => reader.complain(path, format!("the bot {} has the same token", other.name)),
-            None => _ = bots.insert(name, Arc::new(Bot { registration, ..bot })),
+            None => _ = bots.insert(name, Arc::new(bot.with(complete))),
         },
     }
 }
 
-fn token_of(bot: &Bot) -> Option<&str> {
-    bot.telegram().map(|telegram| telegram.token.expose_secret())
+fn answers_to(bot: &Bot, token: &str) -> bool {
+    bot.telegram().is_some_and(|telegram| telegram.answers_to(token))
 }
 
 /// A webhook needs an address, and a secret of which the Bot API takes up to 256 of `A-Za-z0-9_-`.
@@ -200,6 +210,22 @@ fn registration(reader: &mut Reader, prefix: &str, name: &BotName) -> Registrati
             Registration::Off
         }
     }
+}
+
+/// Tokens that stand for a bot. They look like Telegram's own, since client libraries check that, and each stands for one
+/// bot.
+fn client_tokens(reader: &mut Reader, bots: &BTreeMap<BotName, Arc<Bot>>, path: &str) -> Vec<SecretString> {
+    let tokens = reader.list(path);
+    for (number, token) in (1..).zip(&tokens) {
+        let taken = bots.values().any(|bot| answers_to(bot, token));
+        if token_id(token).is_none() {
+            let message = format!("token {number} is not <digits>:<at least 24 characters of A-Za-z0-9_->");
+            reader.complain(path, message);
+        } else if taken {
+            reader.complain(path, format!("token {number} stands for another bot already"));
+        }
+    }
+    tokens.into_iter().map(SecretString::from).collect()
 }
 
 fn limits(reader: &mut Reader, prefix: &str, inherited: Limits) -> Limits {

@@ -10,7 +10,7 @@ mod reader;
 mod show;
 mod whatsmate;
 
-pub use bot::{Bot, Gateway, Limits, Registration, Telegram};
+pub use bot::{Bot, Gateway, Limits, Registration, Telegram, token_id};
 pub use keys::{BOT_KEYS, KEYS, Key, PREFIX, Secret};
 pub use layers::{DEFAULTS, Flags};
 pub use load::{environment, load};
@@ -43,6 +43,8 @@ pub struct Settings {
     pub whatsmate_clients: Vec<WhatsMateClient>,
     /// The largest request body in bytes.
     pub body_limit: u64,
+    /// How long the Bot API face keeps a caller waiting for Telegram's answer.
+    pub bot_api_patience: Duration,
     /// How many notifications a courier holds unacked per lane.
     pub window: u16,
     /// How many attempts that got an answer, or may have, before a passing fault becomes a failure.

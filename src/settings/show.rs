@@ -1,7 +1,6 @@
 //! The effective configuration, as `check-config` prints it: a file again, with secrets masked.
 
-use super::keys::CLIENT_KEYS;
-use super::keys::{KEYS, Key, Secret};
+use super::keys::{BOT_LISTS, CLIENT_KEYS, KEYS, Key, Secret};
 use super::layers::{Flags, Layers, Raw, Source};
 use super::{BOT_KEYS, Problem, load};
 use reqwest::Url;
@@ -34,7 +33,7 @@ pub fn show(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -
 fn table(page: &mut String, layers: &Layers, path: &str, keys: &[&str], inner: &str) {
     for name in keys {
         let secret = match *name {
-            "token" | "client_secret" | "registration_secret" => Secret::Yes,
+            "token" | "client_tokens" | "client_secret" | "registration_secret" => Secret::Yes,
             "api_url" | "gateway_url" => Secret::InUrl,
             _ => Secret::No,
         };
@@ -64,7 +63,9 @@ fn said_by(layers: &Layers, raw: &Raw, path: &str) -> String {
 fn value(raw: &Raw, name: &str, secret: Secret) -> String {
     let texts: Vec<String> = raw.values.iter().map(|text| quoted(&masked(text, secret))).collect();
     match texts.as_slice() {
-        texts if Key::named(name).is_some_and(|key| key.list) => format!("[{}]", texts.join(", ")),
+        texts if BOT_LISTS.contains(&name) || Key::named(name).is_some_and(|key| key.list) => {
+            format!("[{}]", texts.join(", "))
+        }
         texts => texts.concat(),
     }
 }

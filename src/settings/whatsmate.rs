@@ -57,7 +57,8 @@ pub struct WhatsMateClient {
 }
 
 /// The keys of a bot's table that belong to one kind of bot only.
-pub(super) const TELEGRAM_KEYS: &[&str] = &["token", "api_url", "registration", "registration_secret"];
+pub(super) const TELEGRAM_KEYS: &[&str] =
+    &["token", "api_url", "client_tokens", "api_local", "registration", "registration_secret"];
 pub(super) const GATEWAY_KEYS: &[&str] = &["gateway_url", "client_id", "client_secret", "instance"];
 
 /// The account of a bot of kind `whatsmate`; `None` after a complaint.

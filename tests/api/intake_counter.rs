@@ -3,6 +3,7 @@
 use crate::support::images;
 use actix_web::dev::ServerHandle;
 use pixcourier::adapters::embedded::Embedded;
+use pixcourier::adapters::telegram::TelegramPassage;
 use pixcourier::intake::http::{HttpState, serve};
 use pixcourier::intake::{Intake, Parts, Spool};
 use pixcourier::settings::{Bot, Engine, Limits, LogFormat, Settings};
@@ -51,11 +52,14 @@ impl Counter {
         };
         let intake = Arc::new(Intake::new(spool, parts, metrics.clone(), settings.clone()));
         let (ready, is_ready) = watch::channel(true);
+        let passage = Arc::new(TelegramPassage::new(settings.bots.clone()).unwrap());
         let state = HttpState {
             intake,
             ledger,
             acceptor,
             blobs,
+            media: engine.media.clone(),
+            passage,
             recipients: engine.recipients.clone(),
             registrars: Arc::default(),
             queue,
@@ -161,6 +165,7 @@ fn settings(data_dir: PathBuf, keys: &[&str]) -> Settings {
         api_keys: keys.iter().map(|key| (*key).to_owned().into()).collect(),
         whatsmate_clients: Vec::new(),
         body_limit: BODY_LIMIT,
+        bot_api_patience: Duration::from_secs(50),
         window: 100,
         max_attempts: 10,
         grace_period: Duration::from_secs(5),

@@ -8,8 +8,13 @@ mod support;
 mod world;
 
 mod acceptor;
+mod bot_api;
+mod bot_api_pass;
+mod bot_api_patience;
+mod clients;
 mod contract;
 mod delivery;
+mod differential;
 mod embedded;
 mod intake_bodies;
 mod intake_counter;

@@ -3,9 +3,10 @@
 
 use crate::whatsmate::register;
 use crate::world::{NO_LIMITS, World, base64_png, lenient, png, whatsmate_client};
+use pixcourier::app::Role;
 use pixcourier::domain::{Address, BotName, ChatId, Sha256};
 use pixcourier::sandbox::{How, Kind};
-use pixcourier::settings::{Bot, Gateway, Registration, WhatsMate};
+use pixcourier::settings::{Bot, Gateway, WhatsMate};
 use reqwest::Client;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -38,9 +39,9 @@ fn account(url: String, secret: &str) -> WhatsMate {
 /// A service on the same engine whose only bot delivers through a gateway.
 async fn through(world: &World, url: String, secret: &str) -> World {
     let gateway = Gateway::WhatsMate(account(url, secret));
-    World::tuned(world.on(), NO_LIMITS, lenient(), |settings| {
+    World::tuned(world.on(), Role::All, NO_LIMITS, lenient(), |settings| {
         let name = BotName::default_bot();
-        let bot = Bot { name: name.clone(), gateway, limits: NO_LIMITS, registration: Registration::Off };
+        let bot = Bot { name: name.clone(), gateway, limits: NO_LIMITS };
         settings.bots = [(name, Arc::new(bot))].into();
     })
     .await

@@ -3,7 +3,7 @@
 use crate::support::{self, images};
 use pixcourier::app::{self, Role};
 use pixcourier::domain::BotName;
-use pixcourier::sandbox::{Fault, Filter, Message, Options, Rule, Sandbox};
+use pixcourier::sandbox::{Bots, Fault, Filter, Message, Options, Rule, Sandbox};
 use pixcourier::settings::{
     BlobLocation, Bot, Distributed, Engine, Limits, LogFormat, Registration, Settings, WhatsMateClient,
 };
@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The token of the bot in every world.
 pub const TOKEN: &str = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
+/// The token of another bot, which only some worlds have.
+pub const OTHER_TOKEN: &str = "654321:ABC-DEF1234ghIkl-zyx57W2v1u123ew22";
 /// How long something that must happen may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -51,7 +53,7 @@ pub struct World {
     pub sandbox: Sandbox,
     pub client: Client,
     pub api: String,
-    settings: Settings,
+    pub settings: Settings,
     stop: CancellationToken,
     serving: JoinHandle<anyhow::Result<()>>,
     _folder: TempDir,
@@ -63,22 +65,35 @@ impl World {
         Self::with(on, NO_LIMITS, lenient()).await
     }
 
-    /// Chosen limits at both sides.
-    pub async fn with(on: On, limits: Limits, options: Options) -> Self {
-        Self::tuned(on, limits, options, |_| ()).await
-    }
-
-    /// No limits, and people register in a way that may depend on the service's address.
-    pub async fn registering(on: On, registration: impl FnOnce(&str) -> Registration) -> Self {
-        Self::tuned(on, NO_LIMITS, lenient(), |settings| {
-            let registration = registration(&format!("http://{}", settings.listen));
-            settings.bots.values_mut().for_each(|bot| Arc::make_mut(bot).registration = registration.clone());
+    /// No limits, and a second bot, called `other`.
+    pub async fn with_two_bots(on: On) -> Self {
+        Self::tuned(on, Role::All, NO_LIMITS, lenient(), |settings| {
+            let name: BotName = "other".parse().unwrap();
+            let url = settings.bots[&BotName::default_bot()].telegram().unwrap().api_url.clone();
+            let bot = Bot::new(name.clone(), OTHER_TOKEN.to_owned().into(), url, NO_LIMITS).unwrap();
+            settings.bots.insert(name, Arc::new(bot));
         })
         .await
     }
 
-    /// Chosen limits at both sides, and other settings.
-    pub async fn tuned(on: On, limits: Limits, options: Options, tune: impl FnOnce(&mut Settings)) -> Self {
+    /// Chosen limits at both sides.
+    pub async fn with(on: On, limits: Limits, options: Options) -> Self {
+        Self::tuned(on, Role::All, limits, options, |_| {}).await
+    }
+
+    /// No limits, and people register in a way that may depend on the service's address.
+    pub async fn registering(on: On, registration: impl FnOnce(&str) -> Registration) -> Self {
+        Self::tuned(on, Role::All, NO_LIMITS, lenient(), |settings| {
+            let registration = registration(&format!("http://{}", settings.listen));
+            for bot in settings.bots.values_mut() {
+                *bot = Arc::new(Bot::clone(bot).with(|telegram| telegram.registration = registration.clone()));
+            }
+        })
+        .await
+    }
+
+    /// A process of any role with other settings; `listen` is where it will.
+    pub async fn tuned(on: On, role: Role, limits: Limits, options: Options, tune: impl FnOnce(&mut Settings)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).unwrap();
@@ -106,6 +121,7 @@ impl World {
                 instances: [(1, BotName::default_bot())].into(),
             }],
             body_limit: 20 << 20,
+            bot_api_patience: Duration::from_secs(50),
             window: 1000,
             max_attempts: 4,
             grace_period: Duration::from_secs(10),
@@ -115,7 +131,7 @@ impl World {
             log_format: LogFormat::Text,
         };
         tune(&mut settings);
-        let (api, stop, serving) = launch(listener, &settings);
+        let (api, stop, serving) = launch_on(listener, &settings, role);
         let world = Self { sandbox, client: Client::new(), api, settings, stop, serving, _folder: folder };
         world.until("ready", async || world.get("/readyz").await.status() == 200).await;
         world
@@ -133,14 +149,14 @@ impl World {
     pub async fn restart(&mut self) {
         self.stop.cancel();
         (&mut self.serving).await.unwrap().unwrap();
-        (self.api, self.stop, self.serving) = launch(TcpListener::bind("127.0.0.1:0").unwrap(), &self.settings);
+        (self.api, self.stop, self.serving) = launch(&self.settings, Role::All);
         self.until("ready", async || self.get("/readyz").await.status() == 200).await;
     }
 
     /// A second process beside the first.
     pub fn join(&self) -> Second {
         let settings = Settings { data_dir: self.settings.data_dir.join("second"), ..self.settings.clone() };
-        let (api, stop, serving) = launch(TcpListener::bind("127.0.0.1:0").unwrap(), &settings);
+        let (api, stop, serving) = launch(&settings, Role::All);
         Second { api, stop, serving }
     }
 
@@ -266,9 +282,10 @@ impl Drop for World {
 /// A service without limits.
 pub const NO_LIMITS: Limits = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
 
-/// A sandbox without limits.
+/// A sandbox without limits that knows the two tokens.
 pub fn lenient() -> Options {
-    Options { limits: None, pace_uploads: false, ..Options::default() }
+    let tokens = [TOKEN, OTHER_TOKEN].map(|token| token.to_owned().into());
+    Options { limits: None, pace_uploads: false, bots: Bots::Only(tokens.into()), ..Options::default() }
 }
 
 /// The id and the secret of the WhatsMate client that every world knows, whose instance 1 is the default bot.
@@ -276,10 +293,17 @@ pub fn whatsmate_client() -> (&'static str, &'static str) {
     ("client@example.org", "the-secret-of-the-client")
 }
 
-fn launch(listener: TcpListener, settings: &Settings) -> (String, CancellationToken, JoinHandle<anyhow::Result<()>>) {
+/// Runs a process; returns its address, what stops it, and its end.
+pub fn launch(settings: &Settings, role: Role) -> Process {
+    launch_on(TcpListener::bind("127.0.0.1:0").unwrap(), settings, role)
+}
+
+type Process = (String, CancellationToken, JoinHandle<anyhow::Result<()>>);
+
+fn launch_on(listener: TcpListener, settings: &Settings, role: Role) -> Process {
     let api = format!("http://{}", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(app::serve(settings.clone(), Role::All, listener, stop.clone().cancelled_owned()));
+    let serving = tokio::spawn(app::serve(settings.clone(), role, listener, stop.clone().cancelled_owned()));
     (api, stop, serving)
 }
 

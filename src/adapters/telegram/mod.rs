@@ -1,5 +1,9 @@
 //! The Bot API client. The one boundary at which tokens become URLs: no error of this module holds one.
 
+mod passage;
+
+pub use passage::TelegramPassage;
+
 use super::http::{self, Handover};
 use crate::domain::BotName;
 use crate::ports::{Answer, ApiReply, CallError, Messenger, Request};

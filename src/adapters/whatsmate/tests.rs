@@ -20,12 +20,7 @@ fn whatsmate(url: String) -> WhatsMate {
         groups: [(ChatId::Username("@nights".to_owned()), group)].into(),
     };
     let name = BotName::default_bot();
-    let bot = Bot {
-        name: name.clone(),
-        gateway: Gateway::WhatsMate(account),
-        limits: Limits::default(),
-        registration: settings::Registration::Off,
-    };
+    let bot = Bot { name: name.clone(), gateway: Gateway::WhatsMate(account), limits: Limits::default() };
     WhatsMate::new([(name, Arc::new(bot))].into()).unwrap()
 }
 

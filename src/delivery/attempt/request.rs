@@ -14,6 +14,8 @@ pub(super) struct Used {
     pub remembered: FileIds,
     /// The images whose bytes travel and will have a file_id, each with the number of its message in the answer.
     pub uploaded: Vec<(FileKey, usize)>,
+    /// Those of them whose file_id is not that of their bytes alone, by their bytes: for who asks for any file_id of these.
+    pub by_content: Vec<(FileKey, usize)>,
     /// How many files travel.
     pub files: u64,
     /// Their bytes together, if any travel.
@@ -54,9 +56,9 @@ pub(super) async fn prepare(
                 media.place(&mut request.params, url);
             }
             MediaSource::Blob { sha256, size } => {
-                let telegram = desk.bot.telegram().filter(|_| media.kind.is_reusable());
-                if let Some(telegram) = telegram {
-                    let key = FileKey { bot_id: telegram.id, kind: media.kind, sha256: *sha256 };
+                let content = call.identity(media, sha256);
+                if let Some(telegram) = desk.bot.telegram().filter(|_| media.kind.is_reusable()) {
+                    let key = FileKey { bot_id: telegram.id, kind: media.kind, sha256: content };
                     if !used.remembered.contains_key(&key) {
                         // Without the index an upload is merely repeated.
                         let found = desk.media.file_id(&key).await.unwrap_or_default();
@@ -73,6 +75,9 @@ pub(super) async fn prepare(
                         continue;
                     }
                     used.uploaded.push((key, call.message_of(media)));
+                    if content != *sha256 {
+                        used.by_content.push((FileKey { sha256: *sha256, ..key }, call.message_of(media)));
+                    }
                 }
                 request.files.push(file(desk, media, sha256).await?);
                 used.files += 1;

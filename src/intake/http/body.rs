@@ -70,6 +70,11 @@ struct Reading {
 impl Body {
     /// Puts limits on the body of a request; refuses at once if it says itself that it is too large or compressed.
     pub fn new(request: &HttpRequest, payload: Payload, limit: u64) -> Result<Self, Refusal> {
+        Self::within(request, payload, limit, WHOLE_LIMIT)
+    }
+
+    /// The same for a body that may take other than 5 minutes.
+    pub fn within(request: &HttpRequest, payload: Payload, limit: u64, whole: Duration) -> Result<Self, Refusal> {
         let headers = request.headers();
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > limit) {
@@ -83,7 +88,7 @@ impl Body {
                 "Compressed bodies are not supported: images are compressed already. Send it as it is.",
             ));
         }
-        Ok(Self::limited(payload, limit, PAUSE_LIMIT, WHOLE_LIMIT))
+        Ok(Self::limited(payload, limit, PAUSE_LIMIT, whole))
     }
 
     fn limited(payload: Payload, limit: u64, pause: Duration, whole: Duration) -> Self {

@@ -3,7 +3,7 @@
 //! The work itself is done on the runtime that called [`serve`], not on the workers' own: a caller that hangs up does
 //! not leave an acceptance half done, and the engine's connections belong to one runtime.
 
-mod body;
+pub(super) mod body;
 mod caller;
 mod docs;
 mod door;
@@ -25,9 +25,9 @@ pub(super) use caller::Caller;
 pub use docs::openapi_yaml;
 pub use door::Door;
 
-use super::{Code, Intake, Refusal, whatsmate};
+use super::{Code, Intake, Refusal, bot_api, whatsmate};
 use crate::domain::BotName;
-use crate::ports::{Acceptor, Blobs, Ledger, Queue, Recipients};
+use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Passage, Queue, Recipients};
 use crate::registration::Registrar;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
@@ -77,6 +77,10 @@ pub struct HttpState {
     pub recipients: Arc<dyn Recipients>,
     /// Take the updates of bots that have a webhook.
     pub registrars: Arc<BTreeMap<BotName, Arc<Registrar>>>,
+    /// Knows the file_ids of images.
+    pub media: Arc<dyn MediaIndex>,
+    /// The way to the Bot API for what is no delivery.
+    pub passage: Arc<dyn Passage>,
     /// Asked for its depth and its health.
     pub queue: Arc<dyn Queue>,
     /// The metrics of the process.
@@ -93,7 +97,7 @@ pub(super) struct Shared {
     keys: Keys,
     /// Who may call the WhatsMate face.
     pub(super) whatsmate: whatsmate::Clients,
-    runtime: Handle,
+    pub(super) runtime: Handle,
 }
 
 impl std::ops::Deref for Shared {
@@ -124,10 +128,12 @@ pub fn serve(listener: TcpListener, state: HttpState, counter: bool) -> io::Resu
     let grace = state.settings.grace_period.as_secs();
     let keys = Keys::new(&state.settings.api_keys);
     let whatsmate = whatsmate::Clients::new(&state.settings.whatsmate_clients);
+    let face = Data::new(bot_api::Face::new(&state.settings.bots));
     let shared = Data::new(Shared { state, keys, whatsmate, runtime: Handle::current() });
     let server = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
+            .app_data(face.clone())
             .app_data(MultipartConfig::new().buffer_limit(FORM_BUFFER))
             .wrap(from_fn(observe::observe))
             .configure(|config| if counter { routes(config) } else { probes::routes(config) })
@@ -140,6 +146,8 @@ pub fn serve(listener: TcpListener, state: HttpState, counter: bool) -> io::Resu
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(LINGER)
         .keep_alive(KEEP_ALIVE)
+        // A caller that hangs up takes its long poll along.
+        .h1_allow_half_closed(false)
         .shutdown_timeout(grace)
         .disable_signals()
         .listen(listener)?;
@@ -179,7 +187,8 @@ fn routes(config: &mut web::ServiceConfig) {
         )
         .configure(whatsmate::routes)
         .configure(probes::routes)
-        .configure(docs::routes);
+        .configure(docs::routes)
+        .configure(bot_api::routes);
 }
 
 /// A route for `GET`, and for `HEAD`, which gets the same answer without its body.

@@ -1,0 +1,111 @@
+//! The methods that make, change or take away messages: they go through the queue. All others are passed through.
+
+use crate::domain::MediaKind;
+
+/// Those known today, spelled as Telegram does; their case does not matter in a request (Bot API).
+const QUEUED: [&str; 39] = [
+    "sendMessage",
+    "sendPhoto",
+    "sendLivePhoto",
+    "sendDocument",
+    "sendAnimation",
+    "sendVideo",
+    "sendAudio",
+    "sendVoice",
+    "sendVideoNote",
+    "sendSticker",
+    "sendPaidMedia",
+    "sendMediaGroup",
+    "sendLocation",
+    "sendVenue",
+    "sendContact",
+    "sendPoll",
+    "sendChecklist",
+    "sendDice",
+    "sendInvoice",
+    "sendGame",
+    "sendGift",
+    "sendChatAction",
+    "copyMessage",
+    "copyMessages",
+    "forwardMessage",
+    "forwardMessages",
+    "editMessageText",
+    "editMessageCaption",
+    "editMessageMedia",
+    "editMessageReplyMarkup",
+    "editMessageLiveLocation",
+    "editMessageChecklist",
+    "stopMessageLiveLocation",
+    "stopPoll",
+    "pinChatMessage",
+    "deleteMessage",
+    "deleteMessages",
+    "deleteMessageReaction",
+    "deleteMessageReactions",
+];
+
+/// What methods of tomorrow begin with that belong in the queue too, in lower case.
+const PREFIXES: [&str; 5] = ["send", "copymessage", "forwardmessage", "editmessage", "deletemessage"];
+
+/// Begins like a message and is none: a draft is shown while it is written, many times a second.
+const DRAFT: &str = "sendmessagedraft";
+
+/// Those whose results may name files of ours.
+const INLINE: [&str; 3] = ["answerInlineQuery", "answerWebAppQuery", "savePreparedInlineMessage"];
+
+/// A method's name as Telegram writes it, or as it was given if nobody knows it.
+pub fn canonical(name: &str) -> String {
+    let known = QUEUED.into_iter().chain(INLINE).find(|known| known.eq_ignore_ascii_case(name));
+    known.unwrap_or(name).to_owned()
+}
+
+/// Whether calls of this method go through the queue.
+pub fn is_queued(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    QUEUED.contains(&name) || lower != DRAFT && PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
+}
+
+/// Whether its results may name files of ours.
+pub fn is_inline(name: &str) -> bool {
+    INLINE.contains(&name)
+}
+
+/// Whether a name is one at all, and so may stand in an address.
+pub fn is_name(name: &str) -> bool {
+    name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// The parameter that carries the one medium of a call, and what it is sent as.
+pub fn medium(name: &str) -> Option<(&'static str, MediaKind)> {
+    let kind = match name {
+        "sendPhoto" => MediaKind::Photo,
+        "sendDocument" => MediaKind::Document,
+        "sendAnimation" => MediaKind::Animation,
+        "sendVideo" => MediaKind::Video,
+        "sendAudio" => MediaKind::Audio,
+        "sendVoice" => MediaKind::Voice,
+        "sendVideoNote" => MediaKind::VideoNote,
+        "sendSticker" => MediaKind::Sticker,
+        _ => return None,
+    };
+    Some((kind.as_str(), kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_queued_and_everything_else_is_passed() {
+        for name in ["SENDPHOTO", "sendmediagroup", "StopPoll", "sendHologram", "editMessageColour"] {
+            assert!(is_queued(&canonical(name)), "{name}");
+        }
+        let passed = ["getMe", "getUpdates", "setWebhook", "deleteWebhook", "answerInlineQuery", "deleteChatPhoto"];
+        for name in passed.into_iter().chain(["editForumTopic", "sendMessageDraft", "uploadStickerFile"]) {
+            assert!(!is_queued(&canonical(name)), "{name}");
+        }
+        assert_eq!(canonical("SENDPHOTO"), "sendPhoto");
+        assert_eq!(canonical("sendhologram"), "sendhologram");
+    }
+}

@@ -1,0 +1,220 @@
+//! The Bot API face: what is written for Telegram's Bot API works here when its base URL is changed.
+//!
+//! What makes, changes or takes away messages becomes an order like any other and waits for its turn; the answer is
+//! Telegram's. Everything else is passed through. The token in the address is the credential: API keys belong to the
+//! native API, and so does the rule that without any only this machine's own programs are served; a page in a browser
+//! cannot know a token.
+
+mod arguments;
+mod crowd;
+mod form;
+mod inline;
+mod json;
+mod methods;
+mod order;
+mod outcome;
+mod pass;
+mod reply;
+mod tokens;
+
+use super::http::Shared;
+use crate::domain::{BotName, ChatId};
+use crate::ports::To;
+use crate::settings::Bot;
+use actix_web::guard::{self, GuardContext};
+use actix_web::http::Method;
+use actix_web::web::{self, Data, Payload, ServiceConfig};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use arguments::Arguments;
+use crowd::Crowd;
+use form::percent_decoded;
+use reply::Fault;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokens::{BadToken, Tokens};
+
+/// What the face remembers from request to request.
+pub struct Face {
+    tokens: Tokens,
+    crowd: Crowd,
+}
+
+impl Face {
+    /// Over the configured bots.
+    pub fn new(bots: &BTreeMap<BotName, Arc<Bot>>) -> Self {
+        Self { tokens: Tokens::new(bots), crowd: Crowd::default() }
+    }
+
+    fn bot(&self, token: &[u8]) -> Result<Arc<Bot>, Fault> {
+        let token = std::str::from_utf8(token).map_err(|_| Fault::api(404, "Not Found"))?;
+        self.tokens.bot(token).map_err(|bad| match bad {
+            // As the cloud has it.
+            BadToken::Malformed => Fault::api(404, "Not Found"),
+            BadToken::Unknown => Fault::api(401, "Unauthorized"),
+        })
+    }
+}
+
+/// Adds the routes.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(web::resource("/file/bot{token}/{path}*").route(web::to(download)))
+        .service(web::resource("/bot{token}/{method}*").route(web::to(call)))
+        .service(web::resource("/{token}/{method}").guard(guard::fn_guard(is_source)).route(web::to(send_photo)));
+}
+
+/// What every request comes with.
+struct Desk<'a> {
+    face: &'a Face,
+    shared: &'a Shared,
+    request: &'a HttpRequest,
+}
+
+/// `/bot<token>/<method>`.
+async fn call(request: HttpRequest, payload: Payload, face: Data<Face>, shared: Data<Shared>) -> HttpResponse {
+    let desk = Desk { face: &face, shared: &shared, request: &request };
+    let answered = async {
+        only(&request, &[Method::GET, Method::POST])?;
+        let path = path(&request);
+        let (token, method) = split(path.strip_prefix(b"/bot").unwrap_or_default());
+        let bot = face.bot(token)?;
+        let method = String::from_utf8_lossy(method).trim_end_matches('/').to_owned();
+        if method.starts_with("test/") {
+            return Err(Fault::api(404, "Not Found: the test environment is not served here"));
+        }
+        desk.call(&bot, &method, payload).await
+    };
+    answered.await.unwrap_or_else(|fault| fault.response())
+}
+
+/// `/<token>/sendPhoto`, without `bot`: a shape of its own, which tells more faults apart by their status.
+async fn send_photo(request: HttpRequest, payload: Payload, face: Data<Face>, shared: Data<Shared>) -> HttpResponse {
+    let desk = Desk { face: &face, shared: &shared, request: &request };
+    let answered = async {
+        only(&request, &[Method::POST])?;
+        let path = path(&request);
+        let bot = face.bot(split(path.strip_prefix(b"/").unwrap_or_default()).0)?;
+        desk.call(&bot, "sendPhoto", payload).await
+    };
+    answered.await.unwrap_or_else(|fault| fault.told_apart().response())
+}
+
+/// `/file/bot<token>/<path>`.
+async fn download(request: HttpRequest, payload: Payload, face: Data<Face>, shared: Data<Shared>) -> HttpResponse {
+    let answered = async {
+        only(&request, &[Method::GET, Method::HEAD])?;
+        let whole = path(&request);
+        let (token, file) = split(whole.strip_prefix(b"/file/bot").unwrap_or_default());
+        let bot = face.bot(token)?;
+        let file = pass::file_path(file).ok_or_else(|| Fault::api(404, "Not Found"))?;
+        pass::stream(&shared, &request, payload.into_inner(), bot.name.clone(), To::File(file), 0).await
+    };
+    answered.await.unwrap_or_else(|fault| fault.response())
+}
+
+impl Desk<'_> {
+    /// Answers a call of a method; without a name it is in the arguments.
+    async fn call(&self, bot: &Arc<Bot>, method: &str, payload: Payload) -> Result<HttpResponse, Fault> {
+        let unknown = || Fault::api(404, "Not Found: method not found");
+        let payload = payload.into_inner();
+        let mut method = methods::canonical(method);
+        if !methods::is_name(&method) {
+            return Err(unknown());
+        }
+        if !method.is_empty() && !methods::is_queued(&method) && !methods::is_inline(&method) {
+            let (to, limit) = (To::Method(method), bot.file_limit() + (1 << 20));
+            return pass::stream(self.shared, self.request, payload, bot.name.clone(), to, limit).await;
+        }
+        let spool = self.shared.intake.spool();
+        let mut arguments = Arguments::read(self.request, payload, spool, bot.file_limit()).await?;
+        if method.is_empty() {
+            let named = arguments.texts.shift_remove("method");
+            method = methods::canonical(named.as_ref().and_then(Value::as_str).unwrap_or_default());
+        }
+        if method.is_empty() || !methods::is_name(&method) {
+            return Err(unknown());
+        }
+        if methods::is_queued(&method) {
+            match chat(&arguments) {
+                Ok(chat_id) => {
+                    let result = self.deliver(bot, method, chat_id, arguments).await?;
+                    return Ok(reply::ok(&result));
+                }
+                // Telegram refuses it in its own words and order, unless files would have to travel for that.
+                Err(refused) if !arguments.files.is_empty() && !is_addressed_otherwise(&arguments) => {
+                    return Err(refused);
+                }
+                Err(_) => {}
+            }
+        }
+        if let Some(telegram) = bot.telegram().filter(|_| methods::is_inline(&method)) {
+            let (media, id) = (self.shared.media.clone(), telegram.id);
+            let resolved = self.shared.run(async move {
+                inline::resolve(&*media, id, &mut arguments).await?;
+                Ok::<_, Fault>(arguments)
+            });
+            arguments = resolved.await??;
+        }
+        pass::arguments(self.shared, bot.name.clone(), method, &arguments).await
+    }
+
+    /// Puts a call into the queue, unless it would wait there for too long, and waits for Telegram's answer.
+    async fn deliver(
+        &self,
+        bot: &Arc<Bot>,
+        method: String,
+        chat_id: ChatId,
+        arguments: Arguments,
+    ) -> Result<Value, Fault> {
+        let patience = self.shared.settings.bot_api_patience;
+        let wait = self.face.crowd.wait(self.shared, bot).await;
+        if wait > patience {
+            return Err(Fault::too_many(wait.as_secs() + 1));
+        }
+        let order = order::order(arguments, bot, method, chat_id, patience);
+        let (intake, ledger) = (self.shared.intake.clone(), self.shared.ledger.clone());
+        // To its end, also if the caller hangs up.
+        let ended = self.shared.run(async move {
+            let (id, outcome) = intake.deliver(order).await?;
+            Ok::<_, Fault>((id, outcome::read(&*ledger, id, outcome).await))
+        });
+        let (id, answer) = ended.await??;
+        self.request.extensions_mut().insert(id);
+        answer
+    }
+}
+
+/// The chat that a call goes to.
+fn chat(arguments: &Arguments) -> Result<ChatId, Fault> {
+    let text = arguments.text("chat_id").ok_or_else(|| Fault::bad("chat_id is empty"))?;
+    text.trim().parse().map_err(|_| Fault::bad("chat not found"))
+}
+
+/// Whether a call needs no chat.
+fn is_addressed_otherwise(arguments: &Arguments) -> bool {
+    ["inline_message_id", "user_id"].iter().any(|name| arguments.text(name).is_some())
+}
+
+/// Other verbs get a 501 without a body (Bot API server).
+fn only(request: &HttpRequest, verbs: &[Method]) -> Result<(), Fault> {
+    if verbs.contains(request.method()) { Ok(()) } else { Err(Fault::Http(501)) }
+}
+
+/// The path, decoded: clients encode the colon of a token and the slashes of a file's path.
+fn path(request: &HttpRequest) -> Vec<u8> {
+    percent_decoded(request.uri().path().as_bytes(), false)
+}
+
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    let slash = path.iter().position(|b| *b == b'/').unwrap_or(path.len());
+    (&path[..slash], path.get(slash + 1..).unwrap_or_default())
+}
+
+/// Whether an address has the sources' own shape: digits and a colon begin a token, all else belongs to somebody else.
+fn is_source(context: &GuardContext<'_>) -> bool {
+    let path = percent_decoded(context.head().uri.path().as_bytes(), false);
+    let (token, method) = split(path.strip_prefix(b"/").unwrap_or_default());
+    let digits = token.iter().take_while(|b| b.is_ascii_digit()).count();
+    method.eq_ignore_ascii_case(b"sendPhoto") && digits > 0 && token.get(digits) == Some(&b':')
+}

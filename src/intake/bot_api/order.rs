@@ -1,0 +1,121 @@
+//! From the arguments of a call to an order.
+
+use super::super::{InputFile, Order, Piece};
+use super::arguments::{Arguments, FilePart};
+use super::methods;
+use crate::domain::{ChatId, Delivery, Lane, MediaKind, Timestamp};
+use crate::settings::Bot;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+const ATTACH: &str = "attach://";
+/// The parameters that the rest of the house reads: what an album costs, where its files are. As JSON, not as text.
+const STRUCTURED: [&str; 2] = ["media", "message_ids"];
+
+/// The order that a call comes to. What we do not know is left as it is, for Telegram to judge.
+pub fn order(arguments: Arguments, bot: &Bot, method: String, chat_id: ChatId, patience: Duration) -> Order {
+    let Arguments { texts: mut params, files, .. } = arguments;
+    params.remove("chat_id");
+    for name in STRUCTURED {
+        let text = params.get(name).and_then(Value::as_str);
+        let read = text.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        if let Some(value) = read.filter(|value| value.is_array() || value.is_object()) {
+            params.insert(name.to_owned(), value);
+        }
+    }
+    let media = pieces(&method, &mut params, files);
+    let now = Timestamp::now();
+    Order {
+        bot: bot.name.clone(),
+        chat_id,
+        method,
+        params,
+        media,
+        lane: Lane::Normal,
+        delivery: Delivery::AtLeastOnce,
+        tags: Vec::new(),
+        received_at: now,
+        send_at: None,
+        expires_at: now.plus(patience),
+        then: Vec::new(),
+    }
+}
+
+/// The files of a call, each once, by where it is named (`bot-api.md` 2.2).
+fn pieces(method: &str, params: &mut Map<String, Value>, files: Vec<FilePart>) -> Vec<Piece> {
+    let mut sorter = Sorter { files, pieces: Vec::new() };
+    if let Some((field, kind)) = methods::medium(method) {
+        match params.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()) {
+            None => {
+                params.remove(field);
+                sorter.take(field, kind);
+            }
+            Some(text) => match text.strip_prefix(ATTACH) {
+                Some(name) => sorter.take(name, kind),
+                None => {
+                    let input = reference(text);
+                    sorter.pieces.push(Piece { field: field.to_owned(), kind, input, filename: None });
+                    params.remove(field);
+                    sorter.files.retain(|file| file.name != field);
+                }
+            },
+        }
+    }
+    match params.get("media") {
+        Some(Value::Array(items)) => items.iter().for_each(|item| sorter.item(item)),
+        Some(item) => sorter.item(item),
+        None => {}
+    }
+    for (name, value) in params.iter() {
+        match value.as_str() {
+            Some(_) if name == "caption" || name == "text" => {}
+            Some(text) => {
+                text.strip_prefix(ATTACH).into_iter().for_each(|name| sorter.take(name, MediaKind::Other));
+                // The text wins over the file of its name.
+                if !text.is_empty() {
+                    sorter.files.retain(|file| file.name != *name);
+                }
+            }
+            None => {}
+        }
+    }
+    // What is left may belong to a parameter of tomorrow.
+    while let Some(name) = sorter.files.first().map(|file| file.name.clone()) {
+        sorter.take(&name, MediaKind::Other);
+    }
+    sorter.pieces
+}
+
+/// A text with a dot is a URL, one without is a file_id (Bot API server).
+fn reference(text: &str) -> InputFile {
+    match text.contains('.') || text.contains("://") {
+        true => InputFile::Url(text.to_owned()),
+        false => InputFile::FileId(text.to_owned()),
+    }
+}
+
+struct Sorter {
+    files: Vec<FilePart>,
+    pieces: Vec<Piece>,
+}
+
+impl Sorter {
+    /// Makes a piece of the file of a name, if it is (still) here.
+    fn take(&mut self, name: &str, kind: MediaKind) {
+        let Some(at) = self.files.iter().position(|file| file.name == name) else { return };
+        let FilePart { name, filename, upload } = self.files.remove(at);
+        let filename = Some(filename).filter(|filename| !filename.is_empty());
+        self.pieces.push(Piece { field: name, kind, input: InputFile::Upload(upload), filename });
+    }
+
+    /// Takes the files that an InputMedia names: its medium by its type, and what comes with it.
+    fn item(&mut self, item: &Value) {
+        let Some(members) = item.as_object() else { return };
+        let kind = members.get("type").and_then(Value::as_str).and_then(MediaKind::named).unwrap_or(MediaKind::Other);
+        for (key, value) in members.iter().filter(|(key, _)| *key != "caption") {
+            if let Some(name) = value.as_str().and_then(|text| text.strip_prefix(ATTACH)) {
+                self.take(name, if key == "media" { kind } else { MediaKind::Other });
+            }
+        }
+    }
+}

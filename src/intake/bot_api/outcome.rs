@@ -1,0 +1,55 @@
+//! How a delivery ended, in Telegram's words.
+
+use super::reply::Fault;
+use crate::domain::{AttemptOutcome, Failure, NotificationId, Record, Status, Timestamp};
+use crate::ports::{Ledger, Outcome};
+use serde_json::Value;
+
+/// When to come back if nobody can say when its turn would have come, in seconds.
+const SOON: u64 = 5;
+
+/// The result of a delivery, or what to answer instead.
+pub async fn read(ledger: &dyn Ledger, id: NotificationId, outcome: Option<Outcome>) -> Result<Value, Fault> {
+    let Some(Outcome { status, result, failure, turn }) = outcome else { return Err(unknown(id)) };
+    match (status, failure, result) {
+        (Status::Sent | Status::Failed, Some(failure), _) => Err(refused(id, failure)),
+        (Status::Sent, None, Some(result)) => Ok(result),
+        (Status::Expired, ..) => {
+            let record = ledger.get(id).await.ok().flatten();
+            Err(expired(id, turn, record))
+        }
+        (Status::Cancelled, ..) => Err(Fault::bad(&format!("notification {id} was cancelled"))),
+        _ => Err(unknown(id)),
+    }
+}
+
+/// Telegram's refusal as it came; one of our own as an internal error.
+fn refused(id: NotificationId, failure: Failure) -> Fault {
+    match failure.error_code.filter(|code| (400..600).contains(code)) {
+        Some(code) => Fault::api(code, failure.description),
+        None => Fault::api(500, format!("Internal Server Error: {} (notification {id})", failure.description)),
+    }
+}
+
+/// Not sent within the caller's patience: to be repeated by the caller, unless it may have been sent after all, or it was
+/// Telegram that kept the whole bot from sending.
+fn expired(id: NotificationId, turn: Option<Timestamp>, record: Option<Record>) -> Fault {
+    let attempts = record.map(|record| record.attempts).unwrap_or_default();
+    if attempts.iter().any(|attempt| attempt.outcome == AttemptOutcome::Ambiguous) {
+        return unknown(id);
+    }
+    if let Some(last) = attempts.last().filter(|last| last.outcome == AttemptOutcome::Configuration)
+        && let (Some(code @ 400..600), Some(words)) = (last.error_code, &last.reason)
+    {
+        return Fault::api(code, words.clone());
+    }
+    let wait = turn.map(|turn| turn.since(Timestamp::now()).as_millis().div_ceil(1000));
+    Fault::too_many(wait.and_then(|wait| u64::try_from(wait).ok()).filter(|wait| *wait > 0).unwrap_or(SOON))
+}
+
+fn unknown(id: NotificationId) -> Fault {
+    let words = format!(
+        "Internal Server Error: it is not known whether the message was sent; notification {id} may tell later"
+    );
+    Fault::api(500, words)
+}
