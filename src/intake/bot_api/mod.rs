@@ -32,7 +32,12 @@ use reply::Fault;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokens::{BadToken, Tokens};
+use tokio::sync::watch;
+
+/// How long before the end of the grace period those who still wait are told.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What the face remembers from request to request.
 pub struct Face {
@@ -60,7 +65,7 @@ impl Face {
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(web::resource("/file/bot{token}/{path}*").route(web::to(download)))
-        .service(web::resource("/bot{token}/{method}*").route(web::to(call)))
+        .service(web::resource(["/bot{token}/{method}*", "/bot/{method}*"]).route(web::to(call)))
         .service(web::resource("/{token}/{method}").guard(guard::fn_guard(is_source)).route(web::to(send_photo)));
 }
 
@@ -174,15 +179,27 @@ impl Desk<'_> {
         }
         let order = order::order(arguments, bot, method, chat_id, patience);
         let (intake, ledger) = (self.shared.intake.clone(), self.shared.ledger.clone());
+        let grace = self.shared.settings.grace_period;
+        let stopping = stopping(self.shared.ready.clone(), grace.saturating_sub(LAST_WORDS));
         // To its end, also if the caller hangs up.
         let ended = self.shared.run(async move {
-            let (id, outcome) = intake.deliver(order).await?;
-            Ok::<_, Fault>((id, outcome::read(&*ledger, id, outcome).await))
+            let (id, outcome) = tokio::select! {
+                ended = intake.deliver(order) => ended?,
+                // It goes on after the restart; like Telegram, we cannot say how it will end.
+                () = stopping => return Err(Fault::api(500, "Internal Server Error: restart")),
+            };
+            Ok((id, outcome::read(&*ledger, id, outcome).await))
         });
         let (id, answer) = ended.await??;
         self.request.extensions_mut().insert(id);
         answer
     }
+}
+
+/// Ends so long after the process has begun to stop.
+async fn stopping(mut ready: watch::Receiver<bool>, after: Duration) {
+    let _ = ready.wait_for(|ready| !ready).await;
+    tokio::time::sleep(after).await;
 }
 
 /// The chat that a call goes to.

@@ -12,12 +12,15 @@ const ATTACH: &str = "attach://";
 /// The parameters that the rest of the house reads: what an album costs, where its files are. As JSON, not as text.
 const STRUCTURED: [&str; 2] = ["media", "message_ids"];
 
+/// Longer ones are left as text: parsed, they could take twenty times as much memory. In bytes.
+const STRUCTURE_LIMIT: usize = 256 * 1024;
+
 /// The order that a call comes to. What we do not know is left as it is, for Telegram to judge.
 pub fn order(arguments: Arguments, bot: &Bot, method: String, chat_id: ChatId, patience: Duration) -> Order {
     let Arguments { texts: mut params, files, .. } = arguments;
     params.remove("chat_id");
     for name in STRUCTURED {
-        let text = params.get(name).and_then(Value::as_str);
+        let text = params.get(name).and_then(Value::as_str).filter(|text| text.len() <= STRUCTURE_LIMIT);
         let read = text.and_then(|text| serde_json::from_str::<Value>(text).ok());
         if let Some(value) = read.filter(|value| value.is_array() || value.is_object()) {
             params.insert(name.to_owned(), value);

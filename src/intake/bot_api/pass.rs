@@ -4,6 +4,7 @@ use super::super::http::Shared;
 use super::super::http::body::Body;
 use super::arguments::Arguments;
 use super::reply::Fault;
+use super::stopping;
 use crate::domain::BotName;
 use crate::ports::{ByteStream, Passed, Passenger, To};
 use actix_web::body::SizedStream;
@@ -31,6 +32,8 @@ const HEADERS: [&str; 8] = [
 const PIECES: usize = 4;
 /// How long a request's body may take.
 const BODY_PATIENCE: Duration = Duration::from_secs(1800);
+/// How long a request may still wait for its answer once the process has begun to stop.
+const STOP_AFTER: Duration = Duration::from_secs(3);
 
 /// Passes a request on as it comes.
 pub async fn stream(
@@ -75,7 +78,14 @@ pub async fn arguments(
 async fn send(shared: &Shared, passenger: Passenger) -> Result<HttpResponse, Fault> {
     let (passage, bot) = (shared.passage.clone(), passenger.bot.clone());
     let mut task = Tied(shared.runtime.spawn(async move { passage.pass(passenger).await }));
-    match (&mut task.0).await {
+    let answered = tokio::select! {
+        answered = &mut task.0 => answered,
+        // A long poll must not hold up the stop.
+        () = stopping(shared.ready.clone(), STOP_AFTER) => {
+            return Err(Fault::api(502, "Bad Gateway: restarting"));
+        }
+    };
+    match answered {
         Ok(Ok(passed)) => Ok(answer(passed)),
         Ok(Err(error)) => {
             tracing::warn!(%bot, %error, "a request could not be passed through");
