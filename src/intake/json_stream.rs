@@ -33,6 +33,8 @@ pub enum Event {
 /// The scanner.
 #[derive(Default)]
 pub struct Splitter {
+    /// The only field that is a file, if its value is the base64 itself: the contract of another face.
+    field: Option<&'static str>,
     document: Vec<u8>,
     decoder: Decoder,
     /// Where the files stand that were found; the string of the last may be being read.
@@ -76,6 +78,11 @@ enum Escape {
 }
 
 impl Splitter {
+    /// One that takes strict base64 out of a field of this name.
+    pub fn of_field(name: &'static str) -> Self {
+        Self { field: Some(name), decoder: Decoder::strict(), ..Self::default() }
+    }
+
     /// Takes a piece of the body and appends what it completes.
     pub fn push(&mut self, mut piece: &[u8], events: &mut Vec<Event>) -> Result<(), Refusal> {
         while let Some((&byte, rest)) = piece.split_first() {
@@ -154,7 +161,7 @@ impl Splitter {
                 let in_object = self.level().is_some_and(|level| level.is_object);
                 match self.file_place().filter(|_| in_object && !self.expects_key) {
                     Some(place) if self.places.contains(&place) => {
-                        let field = format!("{place}.base64");
+                        let field = self.field();
                         let detail = format!("{field} is given twice; send one file in one field.");
                         return Err(Refusal::field(Code::DuplicateField, field, detail));
                     }
@@ -203,7 +210,9 @@ impl Splitter {
         if !outer.is_object {
             return Ok(());
         }
-        check_name(&outer.key)?;
+        if self.field.is_none() {
+            check_name(&outer.key)?;
+        }
         Err(why(&outer.key))
     }
 
@@ -211,6 +220,7 @@ impl Splitter {
     fn holder(&self) -> Option<String> {
         let [outer, second, third, fourth] = &self.levels;
         match self.depth {
+            _ if self.field.is_some() => None,
             2 if outer.is_object && second.is_object && is_file_field(&outer.key) => Some(outer.key.clone()),
             4 if outer.is_object
                 && outer.key == "album"
@@ -225,8 +235,11 @@ impl Splitter {
         }
     }
 
-    /// The same, if its member `base64` is being read.
+    /// Where a file stands, if its string is what comes next.
     fn file_place(&self) -> Option<String> {
+        if let Some(name) = self.field {
+            return (self.depth == 1 && self.levels[0].key == name).then(|| name.to_owned());
+        }
         let level = self.levels.get(self.depth.checked_sub(1)?)?;
         if level.key == "base64" { self.holder() } else { None }
     }
@@ -281,14 +294,18 @@ impl Splitter {
 
     /// The member whose string is being read.
     fn field(&self) -> String {
-        format!("{}.base64", self.places.last().map_or("", String::as_str))
+        match self.field {
+            Some(name) => name.to_owned(),
+            None => format!("{}.base64", self.places.last().map_or("", String::as_str)),
+        }
     }
 
     fn not_base64(&self) -> Refusal {
         let field = self.field();
         let detail = format!(
-            "{field} is standard base64 (A-Z a-z 0-9 + /, = at the end only) and nothing else: no data: prefix, not the \
-             URL-safe alphabet."
+            "{field} is standard base64 (A-Z a-z 0-9 + /, {}) and nothing else: no data: prefix, not the URL-safe \
+             alphabet.",
+            if self.field.is_some() { "padded with =" } else { "= at the end only" }
         );
         Refusal::field(Code::InvalidBase64, field, detail)
     }
@@ -364,6 +381,30 @@ mod tests {
             assert_eq!(found, photo(b"hello"), "{body}");
             let parsed: serde_json::Value = serde_json::from_str(&document).unwrap();
             assert_eq!(parsed["photo"]["base64"], "");
+        }
+    }
+
+    #[test]
+    fn a_field_of_another_contract_is_taken_out_where_it_stands_and_the_rest_left_alone() {
+        let of_field = |body: &str, step: usize| {
+            let (mut splitter, mut events) = (Splitter::of_field("image"), Vec::new());
+            for piece in body.as_bytes().chunks(step) {
+                splitter.push(piece, &mut events).map_err(|r| r.code)?;
+            }
+            let document = splitter.finish().map_err(|r| r.code)?;
+            let bytes = |event| if let Event::Bytes(bytes) = event { bytes } else { Vec::new() };
+            let found = events.contains(&Event::End);
+            let file: Vec<u8> = events.into_iter().flat_map(bytes).collect();
+            Ok((String::from_utf8(document).unwrap(), found.then_some(file)))
+        };
+        for step in 1..20 {
+            let body =
+                r#"{"x":{"image":"a b","photo":{"base64":"?","base64":1}},"number":"1","image":"aGVsbG8=","y":[]}"#;
+            let rest = body.replace("aGVsbG8=", "");
+            assert_eq!(of_field(body, step), Ok((rest, Some(b"hello".to_vec()))));
+            assert_eq!(of_field(r#"{"image":"aGVsbG8"}"#, step), Err(Code::InvalidBase64));
+            assert_eq!(of_field(r#"{"image":"","image":""}"#, step), Err(Code::DuplicateField));
+            assert_eq!(of_field(r#"["image","aGVsbG8="]"#, step).unwrap().1, None);
         }
     }
 

@@ -128,7 +128,7 @@ impl Desk<'_> {
             return Err(unknown());
         }
         if !method.is_empty() && !methods::is_queued(&method) && !methods::is_inline(&method) {
-            if methods::takes_updates(&method) && !matches!(bot.registration, Registration::Off) {
+            if methods::takes_updates(&method) && !matches!(bot.registration(), Registration::Off) {
                 let words =
                     "Conflict: the updates of this bot are read by its registration here; switch that off first";
                 return Err(Fault::api(409, words));
@@ -158,8 +158,8 @@ impl Desk<'_> {
                 Err(_) => {}
             }
         }
-        if methods::is_inline(&method) {
-            let (media, id) = (self.shared.media.clone(), bot.id);
+        if let Some(telegram) = bot.telegram().filter(|_| methods::is_inline(&method)) {
+            let (media, id) = (self.shared.media.clone(), telegram.id);
             let resolved = self.shared.run(async move {
                 inline::resolve(&*media, id, &mut arguments).await?;
                 Ok::<_, Fault>(arguments)
