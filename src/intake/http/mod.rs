@@ -5,8 +5,11 @@
 
 pub(super) mod body;
 mod caller;
+mod changes;
 mod docs;
 mod door;
+mod files;
+mod images;
 mod json;
 mod multipart;
 mod notifications;
@@ -15,6 +18,7 @@ mod probes;
 mod problem;
 mod query;
 mod recipients;
+mod request;
 mod schema;
 mod view;
 mod webhook;
@@ -172,6 +176,31 @@ fn routes(config: &mut web::ServiceConfig) {
             web::resource("/v1/notifications/{id}/retry")
                 .route(web::post().to(notifications::retry))
                 .default_service(web::to(|| not_allowed("POST"))),
+        )
+        .service(
+            web::resource("/v1/notifications/{id}/edit")
+                .route(web::post().to(changes::edit))
+                .default_service(web::to(|| not_allowed("POST"))),
+        )
+        .service(
+            web::resource("/v1/notifications/{id}/delete")
+                .route(web::post().to(changes::delete))
+                .default_service(web::to(|| not_allowed("POST"))),
+        )
+        .service(
+            web::resource("/v1/images")
+                .route(web::put().to(images::put))
+                .default_service(web::to(|| not_allowed("PUT"))),
+        )
+        .service(
+            web::resource("/v1/images/{sha256}")
+                .route(read().to(images::get))
+                .default_service(web::to(|| not_allowed("GET, HEAD"))),
+        )
+        .service(
+            web::resource("/v1/files/{file_id}")
+                .route(read().to(files::get))
+                .default_service(web::to(|| not_allowed("GET, HEAD"))),
         )
         .service(
             web::resource("/v1/recipients")

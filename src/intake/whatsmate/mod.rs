@@ -10,7 +10,7 @@ mod message;
 
 pub(in crate::intake) use clients::Clients;
 
-use super::draft::DEFAULT_LIFE;
+use super::envelope::DEFAULT_LIFE;
 use super::http::{Body, Caller, Shared};
 use super::{Code, InputFile, Order, Piece, Refusal, fingerprint, recipient};
 use crate::domain::whatsmate::{self, Kind};
