@@ -88,7 +88,8 @@ impl Spool {
         self.writer(Wanted::Anything, limit, field)
     }
 
-    /// Refuses what Telegram would not take as a photo.
+    /// Reads an upload of [`Spool::begin_file`] to its end, and refuses what Telegram would not take as a photo. What it
+    /// refuses can go as a document, or be given to [`Spool::shrink`]. An upload of [`Spool::begin`] was read already.
     pub async fn verify(&self, upload: &Upload) -> Result<ImageInfo, Refusal> {
         if upload.size > PHOTO_LIMIT {
             return Err(photo_too_large());

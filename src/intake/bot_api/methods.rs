@@ -71,6 +71,11 @@ pub fn is_inline(name: &str) -> bool {
     INLINE.contains(&name)
 }
 
+/// Whether it takes a bot's updates away from whoever reads them now.
+pub fn takes_updates(name: &str) -> bool {
+    ["getUpdates", "setWebhook", "deleteWebhook"].iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// Whether a name is one at all, and so may stand in an address.
 pub fn is_name(name: &str) -> bool {
     name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')

@@ -20,7 +20,7 @@ mod tokens;
 use super::http::Shared;
 use crate::domain::{BotName, ChatId};
 use crate::ports::To;
-use crate::settings::Bot;
+use crate::settings::{Bot, Registration};
 use actix_web::guard::{self, GuardContext};
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
@@ -128,6 +128,11 @@ impl Desk<'_> {
             return Err(unknown());
         }
         if !method.is_empty() && !methods::is_queued(&method) && !methods::is_inline(&method) {
+            if methods::takes_updates(&method) && !matches!(bot.registration(), Registration::Off) {
+                let words =
+                    "Conflict: the updates of this bot are read by its registration here; switch that off first";
+                return Err(Fault::api(409, words));
+            }
             let (to, limit) = (To::Method(method), bot.file_limit() + (1 << 20));
             return pass::stream(self.shared, self.request, payload, bot.name.clone(), to, limit).await;
         }
