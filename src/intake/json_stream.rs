@@ -33,8 +33,8 @@ pub enum Event {
 /// The scanner.
 #[derive(Default)]
 pub struct Splitter {
-    /// The only field that is a file, if its value is the base64 itself: the contract of another face.
-    field: Option<&'static str>,
+    /// Of a body that is not ours to define: the field whose string is the file. What else is in it is left alone.
+    only: Option<&'static str>,
     document: Vec<u8>,
     decoder: Decoder,
     /// Where the files stand that were found; the string of the last may be being read.
@@ -80,7 +80,7 @@ enum Escape {
 impl Splitter {
     /// One that takes strict base64 out of a field of this name.
     pub fn of_field(name: &'static str) -> Self {
-        Self { field: Some(name), decoder: Decoder::strict(), ..Self::default() }
+        Self { only: Some(name), decoder: Decoder::strict(), ..Self::default() }
     }
 
     /// Takes a piece of the body and appends what it completes.
@@ -161,7 +161,7 @@ impl Splitter {
                 let in_object = self.level().is_some_and(|level| level.is_object);
                 match self.file_place().filter(|_| in_object && !self.expects_key) {
                     Some(place) if self.places.contains(&place) => {
-                        let field = self.field();
+                        let field = self.member(&place);
                         let detail = format!("{field} is given twice; send one file in one field.");
                         return Err(Refusal::field(Code::DuplicateField, field, detail));
                     }
@@ -210,7 +210,7 @@ impl Splitter {
         if !outer.is_object {
             return Ok(());
         }
-        if self.field.is_none() {
+        if self.only.is_none() {
             check_name(&outer.key)?;
         }
         Err(why(&outer.key))
@@ -218,9 +218,11 @@ impl Splitter {
 
     /// The name of the field that the innermost object is the value of, if it may hold a file.
     fn holder(&self) -> Option<String> {
+        if self.only.is_some() {
+            return None;
+        }
         let [outer, second, third, fourth] = &self.levels;
         match self.depth {
-            _ if self.field.is_some() => None,
             2 if outer.is_object && second.is_object && is_file_field(&outer.key) => Some(outer.key.clone()),
             4 if outer.is_object
                 && outer.key == "album"
@@ -235,12 +237,12 @@ impl Splitter {
         }
     }
 
-    /// Where a file stands, if its string is what comes next.
+    /// The same, if its member `base64` is being read.
     fn file_place(&self) -> Option<String> {
-        if let Some(name) = self.field {
-            return (self.depth == 1 && self.levels[0].key == name).then(|| name.to_owned());
-        }
         let level = self.levels.get(self.depth.checked_sub(1)?)?;
+        if let Some(name) = self.only {
+            return (self.depth == 1 && level.key == name).then(|| name.to_owned());
+        }
         if level.key == "base64" { self.holder() } else { None }
     }
 
@@ -294,18 +296,19 @@ impl Splitter {
 
     /// The member whose string is being read.
     fn field(&self) -> String {
-        match self.field {
-            Some(name) => name.to_owned(),
-            None => format!("{}.base64", self.places.last().map_or("", String::as_str)),
-        }
+        self.member(self.places.last().map_or("", String::as_str))
+    }
+
+    fn member(&self, place: &str) -> String {
+        if self.only.is_some() { place.to_owned() } else { format!("{place}.base64") }
     }
 
     fn not_base64(&self) -> Refusal {
         let field = self.field();
+        let padding = if self.only.is_some() { "padded with =" } else { "= at the end only" };
         let detail = format!(
-            "{field} is standard base64 (A-Z a-z 0-9 + /, {}) and nothing else: no data: prefix, not the URL-safe \
-             alphabet.",
-            if self.field.is_some() { "padded with =" } else { "= at the end only" }
+            "{field} is standard base64 (A-Z a-z 0-9 + /, {padding}) and nothing else: no data: prefix, not the \
+             URL-safe alphabet."
         );
         Refusal::field(Code::InvalidBase64, field, detail)
     }
@@ -391,20 +394,21 @@ mod tests {
             for piece in body.as_bytes().chunks(step) {
                 splitter.push(piece, &mut events).map_err(|r| r.code)?;
             }
-            let document = splitter.finish().map_err(|r| r.code)?;
-            let bytes = |event| if let Event::Bytes(bytes) = event { bytes } else { Vec::new() };
-            let found = events.contains(&Event::End);
-            let file: Vec<u8> = events.into_iter().flat_map(bytes).collect();
-            Ok((String::from_utf8(document).unwrap(), found.then_some(file)))
+            let document = String::from_utf8(splitter.finish().map_err(|r| r.code)?).unwrap();
+            let bytes = events.iter().filter_map(|event| match event {
+                Event::Bytes(bytes) => Some(bytes.as_slice()),
+                _ => None,
+            });
+            Ok((document, bytes.collect::<Vec<_>>().concat()))
         };
         for step in 1..20 {
             let body =
                 r#"{"x":{"image":"a b","photo":{"base64":"?","base64":1}},"number":"1","image":"aGVsbG8=","y":[]}"#;
             let rest = body.replace("aGVsbG8=", "");
-            assert_eq!(of_field(body, step), Ok((rest, Some(b"hello".to_vec()))));
+            assert_eq!(of_field(body, step), Ok((rest, b"hello".to_vec())));
             assert_eq!(of_field(r#"{"image":"aGVsbG8"}"#, step), Err(Code::InvalidBase64));
             assert_eq!(of_field(r#"{"image":"","image":""}"#, step), Err(Code::DuplicateField));
-            assert_eq!(of_field(r#"["image","aGVsbG8="]"#, step).unwrap().1, None);
+            assert_eq!(of_field(r#"["image","aGVsbG8="]"#, step).unwrap().1, b"");
         }
     }
 

@@ -1,8 +1,8 @@
 //! A body as a message: JSON whatever its header says, its file to disk as it arrives.
 
 use super::super::http::Body;
-use super::super::json_stream::DOCUMENT_LIMIT;
-use super::super::{Code, Event, Refusal, Splitter, Spool, Upload, recipient};
+use super::super::json_stream::{DOCUMENT_LIMIT, Event};
+use super::super::{Code, Refusal, Splitter, Spool, Upload, recipient};
 use crate::domain::Address;
 use crate::domain::whatsmate::{CAPTION_LIMIT, FILENAME_LIMIT, Kind, TEXT_LIMIT, encoded_size, filename};
 use futures_util::StreamExt;
@@ -93,14 +93,12 @@ async fn with_file(mut body: Body, kind: Kind, spool: &Spool) -> Result<(Vec<u8>
     // Which MB the contract leaves open: the larger ones.
     let limit = kind.megabytes() << 20;
     let mut writer = if kind == Kind::Image { spool.begin() } else { spool.begin_file(name, limit) };
-    let (mut splitter, mut events, mut size, mut found) = (Splitter::of_field(name), Vec::new(), 0, false);
+    let (mut splitter, mut events, mut found, mut size) = (Splitter::of_field(name), Vec::new(), false, 0);
     while let Some(piece) = body.pieces.next().await {
         splitter.push(&piece.map_err(|_| body.fault.refusal())?, &mut events)?;
         for event in events.drain(..) {
-            let Event::Bytes(bytes) = event else {
-                found = true;
-                continue;
-            };
+            found = true;
+            let Event::Bytes(bytes) = event else { continue };
             size += bytes.len() as u64;
             if encoded_size(size) > limit {
                 let detail = format!("{name} may have {} MB of base64.", kind.megabytes());
