@@ -41,7 +41,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Ok(entries) => entries,
         Err(faults) => {
             faults.iter().take(TOLD).for_each(|fault| eprintln!("{fault}"));
-            bail!("nothing was imported: {} faults in {}", faults.len(), arguments.file.display());
+            bail!("nothing was imported, faults in {}: {}", arguments.file.display(), faults.len());
         }
     };
     if arguments.check {

@@ -46,9 +46,9 @@ impl Pixels<'_> {
         let channels = self.channels;
         line.fill(0.0);
         for (pixel, share) in source.chunks_exact(channels).zip(columns) {
-            let opacity = if channels % 2 == 0 { f32::from(pixel[channels - 1]) / 255.0 } else { 1.0 };
+            let opacity = if channels.is_multiple_of(2) { f32::from(pixel[channels - 1]) / 255.0 } else { 1.0 };
             for (channel, value) in pixel.iter().enumerate() {
-                let is_alpha = channels % 2 == 0 && channel == channels - 1;
+                let is_alpha = channels.is_multiple_of(2) && channel == channels - 1;
                 let value = f32::from(*value) * if is_alpha { 1.0 } else { opacity };
                 let at = share.target * channels + channel;
                 line[at] += value * share.here;
@@ -62,9 +62,9 @@ impl Pixels<'_> {
     fn finished<'s>(&self, sums: &'s [f32]) -> impl Iterator<Item = u8> + use<'s> {
         let channels = self.channels;
         sums.chunks_exact(channels).flat_map(move |pixel| {
-            let opacity = if channels % 2 == 0 { pixel[channels - 1] / 255.0 } else { 1.0 };
+            let opacity = if channels.is_multiple_of(2) { pixel[channels - 1] / 255.0 } else { 1.0 };
             pixel.iter().enumerate().map(move |(channel, value)| {
-                let is_alpha = channels % 2 == 0 && channel == channels - 1;
+                let is_alpha = channels.is_multiple_of(2) && channel == channels - 1;
                 let value = if is_alpha || opacity == 0.0 { *value } else { value / opacity };
                 // Saturates, and is never negative.
                 (value + 0.5) as u8

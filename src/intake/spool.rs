@@ -78,7 +78,7 @@ impl Spool {
     }
 
     /// Begins the upload of an image that shall become a photo, or a document if Telegram does not take it as one: refused
-    /// unless it begins like an image. Whether it is a photo is for [`Spool::verify`] to say.
+    /// unless it begins like an image. Whether it is a photo is for [`Spool::verify_photo`] to say.
     pub fn begin_picture(&self, field: &str) -> Writer {
         self.writer(Wanted::Picture, FILE_LIMIT, field)
     }
@@ -88,17 +88,19 @@ impl Spool {
         self.writer(Wanted::Anything, limit, field)
     }
 
-    fn writer(&self, wanted: Wanted, limit: u64, field: &str) -> Writer {
-        let field = field.to_owned();
-        Writer { spool: self.clone(), field, wanted, limit, head: Vec::new(), sink: None, size: 0 }
+    /// Reads an upload of [`Spool::begin_file`] to its end, and refuses what Telegram would not take as a photo, but for its
+    /// size in bytes. What it refuses can go as a document, or be given to
+    /// [`Spool::shrink`]. An upload of [`Spool::begin`] was read already.
+    pub async fn verify(&self, upload: &Upload) -> Result<ImageInfo, Refusal> {
+        self.inspector.verify(upload.path.to_path_buf()).await
     }
 
-    /// Refuses what Telegram would not take as a photo.
-    pub async fn verify(&self, upload: &Upload) -> Result<ImageInfo, Refusal> {
+    /// The same, for its size in bytes too.
+    pub async fn verify_photo(&self, upload: &Upload) -> Result<ImageInfo, Refusal> {
         if upload.size > PHOTO_LIMIT {
             return Err(photo_too_large());
         }
-        self.inspector.verify(upload.path.to_path_buf()).await
+        self.verify(upload).await
     }
 
     /// Refuses an image that is damaged, whatever its size; what is none passes.
@@ -112,20 +114,18 @@ impl Spool {
     /// Makes a photo of an image that Telegram would not take as one, as [`crate::imaging::fit`] does. `image` may be larger
     /// than a photo, or WebP; it stays as it is.
     pub async fn shrink(&self, image: &Path) -> Result<Upload, Refusal> {
-        let path = self.file()?.into_temp_path();
+        let path = self.own.file()?.into_temp_path();
         let shrunk = self.inspector.fit(image.to_owned(), path.to_path_buf()).await?;
         blocking(move || {
-            let mut hasher = sha2::Sha256::new();
-            hasher.update(std::fs::read(&path).map_err(|e| Refusal::of_spool(&e))?);
-            let sha256 = Sha256::from_bytes(hasher.finalize().into());
+            let sha256 = Sha256::of(&std::fs::read(&path).map_err(|e| Refusal::of_spool(&e))?);
             Ok(Upload { path, sha256, size: shrunk.bytes, format: Some(shrunk.format) })
         })
         .await
     }
 
-    fn file(&self) -> Result<NamedTempFile, Refusal> {
-        let file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(&self.own.folder);
-        file.map_err(|e| Refusal::of_spool(&e))
+    fn writer(&self, wanted: Wanted, limit: u64, field: &str) -> Writer {
+        let (spool, field) = (self.clone(), field.to_owned());
+        Writer { field, wanted, limit, head: Vec::new(), sink: None, size: 0, spool }
     }
 }
 
@@ -146,6 +146,11 @@ impl Own {
         }
         Err(io::Error::other("the folder for uploads is removed again and again"))
     }
+
+    fn file(&self) -> Result<NamedTempFile, Refusal> {
+        let file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(&self.folder);
+        file.map_err(|e| Refusal::of_spool(&e))
+    }
 }
 
 /// Removes the folder of a process that is no more; whether it was one.
@@ -164,7 +169,6 @@ fn remove_leftover(folder: &Path) -> io::Result<bool> {
 
 /// An upload that is arriving. Dropping it removes the file.
 pub struct Writer {
-    spool: Spool,
     field: String,
     wanted: Wanted,
     limit: u64,
@@ -172,6 +176,7 @@ pub struct Writer {
     head: Vec<u8>,
     sink: Option<Sink>,
     size: u64,
+    spool: Spool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -195,7 +200,7 @@ impl Sink {
             Wanted::Picture => Some(image::format(head)?),
             Wanted::Anything => ImageFormat::sniff(head),
         };
-        let mut sink = Self { file: spool.file()?, hasher: sha2::Sha256::new(), format };
+        let mut sink = Self { file: spool.own.file()?, hasher: sha2::Sha256::new(), format };
         sink.write(head)?;
         Ok(sink)
     }
@@ -229,11 +234,12 @@ impl Writer {
             Some(sink) => sink,
             None => Sink::open(&self.spool, &self.head, self.wanted)?,
         };
-        if self.wanted == Wanted::Photo {
-            self.spool.inspector.verify(sink.file.path().to_owned()).await?;
-        }
         let sha256 = Sha256::from_bytes(sink.hasher.finalize().into());
-        Ok(Upload { path: sink.file.into_temp_path(), sha256, size: self.size, format: sink.format })
+        let upload = Upload { path: sink.file.into_temp_path(), sha256, size: self.size, format: sink.format };
+        if self.wanted == Wanted::Photo {
+            self.spool.verify(&upload).await?;
+        }
+        Ok(upload)
     }
 
     fn too_large(&self) -> Refusal {
@@ -364,6 +370,22 @@ mod tests {
             writer.write(bytes).unwrap();
             assert_eq!(writer.finish().await.unwrap_err().code, code, "{bytes:?}");
         }
+        assert_eq!(files(&spool), 0);
+    }
+
+    #[tokio::test]
+    async fn a_webp_is_no_photo_until_it_is_shrunk() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path().to_owned()).unwrap();
+        let mut writer = spool.begin_file("photo", FILE_LIMIT);
+        writer.write(include_bytes!("../../tests/fixtures/images/lossy.webp")).unwrap();
+        let webp = writer.finish().await.unwrap();
+        assert_eq!(spool.verify(&webp).await.unwrap_err().code, Code::NotAnImage);
+        let photo = spool.shrink(&webp.spooled().path).await.unwrap();
+        let bytes = std::fs::read(photo.spooled().path).unwrap();
+        assert_eq!((photo.sha256(), photo.spooled().size), (Sha256::of(&bytes), bytes.len() as u64));
+        assert_eq!(photo.format(), Some(spool.verify(&photo).await.unwrap().format));
+        drop((webp, photo));
         assert_eq!(files(&spool), 0);
     }
 

@@ -53,7 +53,8 @@ impl Call {
     /// Slows down repeated uploads of the same size, as the Bot API server does.
     pub async fn pace(&self) -> Result<(), ApiError> {
         let bytes = self.arguments.file_bytes();
-        if !self.state.options.pace_uploads || bytes == 0 {
+        let options = &self.state.options;
+        if !options.pace_uploads || options.local || bytes == 0 {
             return Ok(());
         }
         let wait = self.state.desk().pacing.wait(self.state.now(), self.bot, bytes);

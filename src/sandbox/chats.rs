@@ -190,6 +190,7 @@ pub(super) fn member_json(user: Value, membership: Membership) -> Value {
                 "can_edit_stories",
                 "can_delete_stories",
                 "can_pin_messages",
+                "can_send_welcome_messages",
             ] {
                 member[right] = true.into();
             }

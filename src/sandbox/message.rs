@@ -47,8 +47,8 @@ pub struct Message {
     /// The album that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub media_group_id: Option<Box<str>>,
-    /// Which of the options `disable_notification`, `protect_content`, `has_spoiler` and `show_caption_above_media` were
-    /// set.
+    /// Which of the options `disable_notification`, `protect_content`, `allow_paid_broadcast`, `has_spoiler` and
+    /// `show_caption_above_media` were set.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub options: Vec<String>,
     /// When it was last edited, Unix time in milliseconds.

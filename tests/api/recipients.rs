@@ -1,6 +1,9 @@
 //! The recipient book over HTTP, and filled from a file.
 
 use crate::world::World;
+use pixcourier::adapters::embedded::Embedded;
+use pixcourier::domain::{Address, BotName, ChatId, Recipient, RecipientSource, RecipientState, Timestamp};
+use pixcourier::intake::{Code, recipient};
 use reqwest::Response;
 use serde_json::{Value, json};
 use std::process::{Command, Output};
@@ -143,4 +146,32 @@ async fn a_file_is_imported_whole_or_told_line_by_line(world: World) {
     );
     assert_eq!(code, Some(1));
     assert!(error.contains("line 3, 0 recipients were imported before") && error.contains("unknown_bot"), "{error}");
+}
+
+#[tokio::test]
+async fn an_address_is_resolved_or_its_owner_told_how_to_register() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Embedded::open(folder.path()).unwrap();
+    let (book, bot) = (engine.recipients.clone(), BotName::default_bot());
+    let ada = Address::Number("491701234567".parse().unwrap());
+    let unknown = recipient::resolve(&*book, &bot, &ada).await.unwrap_err();
+    assert_eq!((unknown.code, unknown.field.as_deref()), (Code::UnregisteredRecipient, Some("recipient")));
+    book.introduce(&bot, "plots_bot").await.unwrap();
+    let unknown = recipient::resolve(&*book, &bot, &ada).await.unwrap_err();
+    assert!(unknown.detail.contains("https://t.me/plots_bot"), "{}", unknown.detail);
+    let entry = Recipient {
+        bot: bot.clone(),
+        address: ada.clone(),
+        chat_id: ChatId::Id(7),
+        name: None,
+        registered_at: Timestamp::now(),
+        source: RecipientSource::Bot,
+        state: RecipientState::Active,
+    };
+    book.put(&[entry]).await.unwrap();
+    assert_eq!(recipient::resolve(&*book, &bot, &ada).await, Ok(ChatId::Id(7)));
+    book.set_state(&bot, &ChatId::Id(7), RecipientState::Blocked).await.unwrap();
+    assert_eq!(recipient::resolve(&*book, &bot, &ada).await.unwrap_err().code, Code::RecipientBlocked);
+    engine.close().await;
+    assert_eq!(recipient::resolve(&*book, &bot, &ada).await.unwrap_err().code, Code::Unavailable);
 }

@@ -45,6 +45,7 @@ played_on_both_engines!(
     a_group_waits_for_its_creator_and_then_goes_by_their_number,
     a_group_moves_changes_its_title_and_is_left,
     two_groups_of_one_name_are_not_mixed_up,
+    a_name_whose_group_is_gone_is_free_again,
     a_webhook_brings_the_same,
     what_was_read_before_a_restart_is_not_done_twice,
 );
@@ -212,6 +213,21 @@ async fn two_groups_of_one_name_are_not_mixed_up(on: On) {
     group_leads(&world, "Night shift", -5).await;
     group_message(&world, -6, json!({"new_chat_title": "Night shift 2"}));
     group_leads(&world, "Night shift 2", -6).await;
+}
+
+/// The bot was out of these before it could hear of it: removed, and moved to a supergroup.
+async fn a_name_whose_group_is_gone_is_free_again(on: On) {
+    let world = polling(on).await;
+    shares(&world, ADA, ADAS);
+    leads(&world, ADAS, ADA, "active").await;
+    for (name, gone, new) in [("Night shift", -9_000_000_403_i64, -5), ("Day shift", -9_000_000_301, -6)] {
+        let entry = json!({"group_name": name, "group_admin": ADAS, "chat_id": gone});
+        let put = world.client.put(format!("{}/v1/recipients", world.api)).json(&entry).send().await.unwrap();
+        assert_eq!(put.status(), 200);
+        adds(&world, new, name);
+        group_leads(&world, name, new).await;
+        hears(&world, new, "is registered as").await;
+    }
 }
 
 async fn a_webhook_brings_the_same(on: On) {

@@ -193,7 +193,7 @@ impl Shared {
 
     /// Writes an outcome, now, or to the journal and later: memory alone would not do.
     async fn write_outcome(&self, journal: &dyn Journal, outcome: Entry) -> Result<bool, LedgerError> {
-        let change = Change::Settle(outcome.notification.clone(), outcome.settlement.clone());
+        let change = Change::Settle(outcome.notification.clone(), outcome.settlement.clone().into());
         if let Some(changed) = self.write_now(&change).await {
             return Ok(changed);
         }
@@ -309,7 +309,7 @@ impl Ledger for BufferedLedger {
             Some(journal) if settlement.status.is_final() => {
                 self.shared.write_outcome(&**journal, Entry { notification, settlement }).await
             }
-            _ => self.shared.write(Change::Settle(notification, settlement)).await,
+            _ => self.shared.write(Change::Settle(notification, settlement.into())).await,
         }
     }
 

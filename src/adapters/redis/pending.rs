@@ -13,7 +13,7 @@ pub(super) enum Change {
     /// ledger counts when it finds both.
     Begin { notification: Notification, at: Timestamp, interrupted: bool },
     /// What an attempt led to.
-    Settle(Notification, Settlement),
+    Settle(Notification, Box<Settlement>),
     /// A file_id, kept.
     Keep(FileKey, String),
     /// A file_id, refused.
@@ -212,7 +212,7 @@ mod tests {
     }
 
     fn settle(number: u128, status: Status) -> Change {
-        Change::Settle(notification(number), Settlement::of(status, Timestamp::from_unix_millis(2_000)))
+        Change::Settle(notification(number), Settlement::of(status, Timestamp::from_unix_millis(2_000)).into())
     }
 
     fn begin(number: u128, interrupted: bool) -> Change {
@@ -306,7 +306,7 @@ mod tests {
         assert_eq!(stops(&pending), (Some(Status::Failed), None));
         pending.begin(&newer, Timestamp::from_unix_millis(1_500)).unwrap();
         assert_eq!(stops(&pending), (Some(Status::Sending), None));
-        pending.push(Change::Settle(newer.clone(), Settlement::of(Status::Sent, newer.accepted_at))).unwrap();
+        pending.push(Change::Settle(newer.clone(), Settlement::of(Status::Sent, newer.accepted_at).into())).unwrap();
         assert_eq!(stops(&pending), (Some(Status::Sent), Some(Status::Sent)));
     }
 }

@@ -1,4 +1,4 @@
-//! The query of a listing.
+//! Query strings.
 
 use super::super::{Code, Refusal};
 use crate::domain::{BotName, InvalidId};
@@ -32,39 +32,31 @@ pub fn bot(given: &BTreeMap<String, String>, is_bot: impl Fn(&BotName) -> bool) 
         .ok_or_else(|| Refusal::field(Code::UnknownBot, "bot", "No bot of this name is configured."))
 }
 
-const DEFAULT_LIMIT: usize = 50;
+/// How many a page of a listing holds if nobody says.
+pub const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 1000;
+
+/// Reads how many a page may hold.
+pub fn limit(text: &str) -> Result<usize, Refusal> {
+    let limit = text.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
+    let detail = "limit is a whole number from 1 to 1000.";
+    limit.ok_or_else(|| Refusal::field(Code::InvalidQuery, "limit", detail))
+}
 
 /// Reads the query string of a listing.
 pub fn list(query: &str) -> Result<ListQuery, Refusal> {
-    let pairs = Query::<Vec<(String, String)>>::from_query(query)
-        .map_err(|_| Refusal::new(Code::InvalidQuery, "The query string is not name=value&… in percent-encoding."))?;
     let mut list = ListQuery { limit: DEFAULT_LIMIT, ..ListQuery::default() };
-    let mut seen: Vec<&str> = Vec::new();
-    for (name, value) in pairs.iter() {
-        let because = |error: InvalidId| Refusal::field(Code::InvalidQuery, name, format!("{error}."));
-        if seen.contains(&name.as_str()) {
-            return Err(Refusal::field(Code::InvalidQuery, name, format!("{name} is given twice.")));
-        }
+    for (name, value) in parameters(query, &["status", "bot", "limit", "cursor"])? {
+        let because = |error: InvalidId| Refusal::field(Code::InvalidQuery, &name, format!("{error}."));
         match name.as_str() {
             "status" => list.status = Some(value.parse().map_err(because)?),
             "bot" => list.bot = Some(value.parse().map_err(because)?),
-            "limit" => {
-                let limit = value.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
-                list.limit = limit.ok_or_else(|| because(InvalidId("limit is a whole number from 1 to 1000")))?;
-            }
-            "cursor" => {
-                let cursor = value.parse().ok();
-                let wrong = InvalidId("cursor is the next_cursor of the page before, taken as it is");
-                list.before = Some(cursor.ok_or_else(|| because(wrong))?);
-            }
+            "limit" => list.limit = limit(&value)?,
             _ => {
-                let shown: String = name.chars().take(64).collect();
-                let detail = "There is no such parameter; there are status, bot, limit and cursor.";
-                return Err(Refusal::field(Code::InvalidQuery, shown, detail));
+                let wrong = InvalidId("cursor is the next_cursor of the page before, taken as it is");
+                list.before = Some(value.parse().map_err(|_| because(wrong))?);
             }
         }
-        seen.push(name);
     }
     Ok(list)
 }

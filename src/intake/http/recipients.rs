@@ -21,8 +21,6 @@ use utoipa::{PartialSchema, ToSchema};
 
 /// The largest body in bytes: as many entries with the longest names.
 const BODY_LIMIT: u64 = 2 << 20;
-const DEFAULT_PAGE: usize = 50;
-const LARGEST_PAGE: usize = 1000;
 
 type Answer = Result<HttpResponse, Refusal>;
 
@@ -86,8 +84,7 @@ pub async fn list(request: HttpRequest, _: Caller, shared: Data<Shared>) -> Answ
     let mut given = query::parameters(request.query_string(), &NAMES)?;
     let bot = bot(&mut given, &shared)?;
     let (limit, after) = (given.remove("limit"), given.remove("cursor"));
-    let limit = limit.map_or(Some(DEFAULT_PAGE), |text| text.parse().ok().filter(|l| (1..=LARGEST_PAGE).contains(l)));
-    let limit = limit.ok_or_else(|| wrong("limit", "limit is a whole number from 1 to 1000"))?;
+    let limit = limit.map_or(Ok(query::DEFAULT_LIMIT), |text| query::limit(&text))?;
     let after = after.map(|text| cursor(&text)).transpose()?;
     let group = given.contains_key("group_name") && given.len() == 1;
     let group_name = if group { given.remove("group_name") } else { None };

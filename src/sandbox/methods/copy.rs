@@ -7,7 +7,7 @@ use super::super::error::ApiError;
 use super::super::media::Checked;
 use super::super::message::{How, Message};
 use super::{edit, send};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The most messages that one call copies, forwards or deletes (Bot API).
 const MAX_IDS: usize = 100;
@@ -102,8 +102,25 @@ fn from_chat(call: &Call) -> Result<i64, ApiError> {
     super::chat_named(call, text, false)
 }
 
+/// A message that the bot sent, or that a user wrote to it.
 fn original(call: &Call, chat_id: i64, message_id: i64) -> Option<Message> {
-    call.state.desk().log.find(call.bot, chat_id, message_id).cloned()
+    let desk = call.state.desk();
+    if let Some(sent) = desk.log.find(call.bot, chat_id, message_id) {
+        return Some(sent.clone());
+    }
+    let written = desk.incoming.get(&(call.bot, chat_id, message_id))?;
+    let mut message = Message::new(call.bot, chat_id, "");
+    message.caption = written["text"].as_str().map(Into::into);
+    message.entities = written["entities"].as_array().cloned().unwrap_or_default();
+    let contact = written.get("contact").map(|contact| ("contact".to_owned(), contact.clone()));
+    message.content = contact.map(|contact| Box::new(Map::from_iter([contact])));
+    if message.caption.is_none() && message.content.is_none() {
+        // A service message.
+        return None;
+    }
+    let by_its_writer = json!({"type": "user", "date": written["date"], "sender_user": written["from"]});
+    message.forward_origin = Some(Box::new(written.get("forward_origin").cloned().unwrap_or(by_its_writer)));
+    Some(message)
 }
 
 /// The content of a message in the envelope of another.

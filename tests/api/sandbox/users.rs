@@ -57,6 +57,15 @@ async fn a_user_starts_the_bot_and_shares_a_contact() {
     let (_, replied) = world.call(ANNE, "sendMessage", reply).await;
     assert_eq!(replied["result"]["reply_to_message"]["contact"], own["contact"]);
     assert!(replied["result"]["message_id"].as_i64() > others["message_id"].as_i64());
+    let on = |id: &Value| json!({"chat_id": 9, "from_chat_id": 7, "message_id": id});
+    let (_, copied) = world.call(ANNE, "copyMessage", on(&start["message_id"])).await;
+    assert_eq!(copied["ok"], true);
+    let (_, forwarded) = world.call(ANNE, "forwardMessage", on(&own["message_id"])).await;
+    let forwarded = &forwarded["result"];
+    assert_eq!(
+        (&forwarded["contact"], &forwarded["forward_origin"]["sender_user"]["id"]),
+        (&own["contact"], &json!(7))
+    );
     assert!(world.sandbox.incoming(BOT, text(-5, "x")).is_err());
 }
 
