@@ -99,7 +99,7 @@ pub async fn put(request: HttpRequest, _: Caller, payload: Payload, shared: Data
     let keep_message = keep_message
         .map_err(|_| Refusal::field(Code::InvalidQuery, "keep_message", "keep_message is true or false."))?;
     let upload = image(&request, payload, &shared).await?;
-    let info = shared.intake.spool().verify(&upload).await?;
+    let info = shared.intake.spool().verify_photo(&upload).await?;
     let (spooled, blobs) = (upload.spooled(), shared.blobs.clone());
     let sha256 = upload.sha256();
     let kept = spooled.clone();
