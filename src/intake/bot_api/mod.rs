@@ -5,6 +5,7 @@
 //! native API, and so does the rule that without any only this machine's own programs are served; a page in a browser
 //! cannot know a token.
 
+mod again;
 mod arguments;
 mod crowd;
 mod form;
@@ -65,8 +66,9 @@ impl Face {
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(web::resource("/file/bot{token}/{path}*").route(web::to(download)))
-        .service(web::resource(["/bot{token}/{method}*", "/bot/{method}*"]).route(web::to(call)))
-        .service(web::resource("/{token}/{method}").guard(guard::fn_guard(is_source)).route(web::to(send_photo)));
+        .service(web::resource("/bot{token}/{method}*").route(web::to(call)))
+        .service(web::resource("/{token}/{method}").guard(guard::fn_guard(is_source)).route(web::to(send_photo)))
+        .service(web::resource(["/{bot}", "/{bot}/{rest}*"]).guard(guard::fn_guard(is_near)).route(web::to(not_found)));
 }
 
 /// What every request comes with.
@@ -118,6 +120,11 @@ async fn download(request: HttpRequest, payload: Payload, face: Data<Face>, shar
     answered.await.unwrap_or_else(|fault| fault.response())
 }
 
+/// An address that has nearly the right shape is answered in this face's own.
+async fn not_found() -> HttpResponse {
+    Fault::api(404, "Not Found").response()
+}
+
 impl Desk<'_> {
     /// Answers a call of a method; without a name it is in the arguments.
     async fn call(&self, bot: &Arc<Bot>, method: &str, payload: Payload) -> Result<HttpResponse, Fault> {
@@ -151,8 +158,12 @@ impl Desk<'_> {
                     let result = self.deliver(bot, method, chat_id, arguments).await?;
                     return Ok(reply::ok(&result));
                 }
-                // Telegram refuses it in its own words and order, unless files would have to travel for that.
-                Err(refused) if !arguments.files.is_empty() && !is_addressed_otherwise(&arguments) => {
+                // Telegram refuses it in its own words and order, unless files would have to travel for nothing.
+                Err(refused)
+                    if !arguments.files.is_empty()
+                        && methods::is_known(&method)
+                        && !is_addressed_otherwise(&arguments) =>
+                {
                     return Err(refused);
                 }
                 Err(_) => {}
@@ -166,7 +177,7 @@ impl Desk<'_> {
             });
             arguments = resolved.await??;
         }
-        pass::arguments(self.shared, bot.name.clone(), method, &arguments).await
+        again::pass(self.shared, bot.name.clone(), method, arguments).await
     }
 
     /// Puts a call into the queue, unless it would wait there for too long, and waits for Telegram's answer.
@@ -239,4 +250,9 @@ fn is_source(context: &GuardContext<'_>) -> bool {
     let (token, method) = split(path.strip_prefix(b"/").unwrap_or_default());
     let digits = token.iter().take_while(|b| b.is_ascii_digit()).count();
     method.eq_ignore_ascii_case(b"sendPhoto") && digits > 0 && token.get(digits) == Some(&b':')
+}
+
+/// Whether an address begins like ours: without a token, without a method, in capitals.
+fn is_near(context: &GuardContext<'_>) -> bool {
+    context.head().uri.path().as_bytes().get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"/bot"))
 }
