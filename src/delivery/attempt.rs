@@ -17,6 +17,7 @@ use crate::settings::Bot;
 use crate::telemetry::Metrics;
 use books::{complete, count, hand_on, write_down};
 use request::{Unprepared, Used, prepare};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -244,11 +245,15 @@ impl Errand<'_> {
         let (status, step) = match judgement.verdict {
             Verdict::Sent { message_id, file_ids } => {
                 let done_already = judgement.reason.is_some().then(|| failure(FailureClass::Request));
+                let result = match self.notification.reply_to {
+                    Some(_) => judgement.result,
+                    None => judgement.result.as_ref().and_then(numbers),
+                };
                 let settlement = Settlement {
                     attempt: Some(record),
                     message_id,
                     failure: done_already.filter(|_| self.notification.reply_to.is_some()),
-                    result: judgement.result.filter(|_| self.notification.reply_to.is_some()),
+                    result,
                     ..Settlement::of(Status::Sent, Timestamp::now())
                 };
                 report.file_ids = self.sent(settlement, file_ids, used).await;
@@ -333,6 +338,12 @@ impl Errand<'_> {
         self.end(Settlement { file_id, ..settlement }).await;
         known
     }
+}
+
+/// Of the messages of an album, their numbers: they are needed to change them.
+fn numbers(result: &Value) -> Option<Value> {
+    let messages = result.as_array()?;
+    Some(messages.iter().map(|message| json!({"message_id": message.get("message_id")})).collect())
 }
 
 fn weather(judgement: &Judgement) -> Weather {

@@ -3,6 +3,7 @@
 mod call;
 mod ids;
 mod image;
+pub mod markup;
 mod notification;
 mod recipient;
 mod record;

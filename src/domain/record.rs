@@ -22,7 +22,8 @@ pub struct Record {
     /// When the next attempt is due, while `retrying`; of one that expired with its caller waiting, when its turn would
     /// have come.
     pub next_attempt_at: Option<Timestamp>,
-    /// Telegram's result as it came, kept only for a caller that waits ([`Notification::reply_to`]).
+    /// Telegram's result as it came, kept only for a caller that waits ([`Notification::reply_to`]); of an album always the
+    /// numbers of its messages.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub result: Option<Value>,
     /// The last change.

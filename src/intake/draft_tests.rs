@@ -1,4 +1,5 @@
 use super::*;
+use crate::intake::envelope::DEFAULT_LIFE;
 use crate::intake::fingerprint;
 
 fn now() -> Timestamp {
@@ -16,7 +17,7 @@ fn fields(mut fields: Fields, given: &Value) -> Result<Draft, Refusal> {
             value => fields.insert(name, value.clone())?,
         }
     }
-    Draft::read(fields, None, now(), |bot| ["default", "alerts"].contains(&bot.as_str()))
+    Draft::read(fields, Files::default(), now(), |bot| ["default", "alerts"].contains(&bot.as_str()))
 }
 
 /// A request that is fine, with some fields replaced or added.
@@ -35,7 +36,10 @@ fn inline(callback_data: Value) -> Value {
 
 #[test]
 fn every_refusal_names_its_field_and_its_code() {
-    use Code::{CaptionTooLong, InvalidChatId, InvalidField, InvalidPhoto, MissingField, UnknownBot, UnknownField};
+    use Code::{
+        CaptionTooLong, InvalidAlbum, InvalidChatId, InvalidField, InvalidFile, InvalidPhoto, InvalidThumbnail,
+        MisplacedField, MissingField, TextTooLong, UnknownBot, UnknownField,
+    };
     let table = [
         (json!({"chat_id": null}), MissingField, "chat_id"),
         (json!({"chat_id": 0}), InvalidChatId, "chat_id"),
@@ -43,6 +47,8 @@ fn every_refusal_names_its_field_and_its_code() {
         (json!({"chat_id": "bob"}), InvalidChatId, "chat_id"),
         (json!({"chat_id": true}), InvalidChatId, "chat_id"),
         (json!({"chat_id": 1_u64 << 60}), InvalidChatId, "chat_id"),
+        (json!({"recipient": {"number": "491701234567"}}), InvalidField, "recipient"),
+        (json!({"chat_id": null, "recipient": {}}), Code::InvalidRecipient, "recipient"),
         (json!({"photo": null}), MissingField, "photo"),
         (json!({"photo": "http://localhost/pic"}), InvalidPhoto, "photo"),
         (json!({"bot": "nobody"}), UnknownBot, "bot"),
@@ -79,6 +85,7 @@ fn every_refusal_names_its_field_and_its_code() {
         (json!({"reply_parameters": 5}), InvalidField, "reply_parameters"),
         (json!({"reply_to_message_id": 0}), InvalidField, "reply_to_message_id"),
         (json!({"message_thread_id": 1_u64 << 31}), InvalidField, "message_thread_id"),
+        (json!({"direct_messages_topic_id": 0}), InvalidField, "direct_messages_topic_id"),
         (json!({"has_spoiler": "yes"}), InvalidField, "has_spoiler"),
         (json!({"message_effect_id": ""}), InvalidField, "message_effect_id"),
         (json!({"priority": "high"}), InvalidField, "priority"),
@@ -94,6 +101,22 @@ fn every_refusal_names_its_field_and_its_code() {
         (json!({"send_at": "2026-12-21T12:00:00.001Z"}), InvalidField, "send_at"),
         (json!({"expires_at": "2026-12-22T12:00:00.001Z"}), InvalidField, "expires_at"),
         (json!({"send_at": "2026-11-22T12:00:00Z", "expires_at": "2026-11-22T12:00:00Z"}), InvalidField, "expires_at"),
+        (json!({"text": "x"}), MisplacedField, "text"),
+        (json!({"duration": 5}), MisplacedField, "duration"),
+        (json!({"entities": []}), MisplacedField, "entities"),
+        (json!({"thumbnail": "AgAC"}), MisplacedField, "thumbnail"),
+        (json!({"item": 1}), MisplacedField, "item"),
+        (json!({"oversize": "squeeze"}), InvalidField, "oversize"),
+        (json!({"long_caption": true}), InvalidField, "long_caption"),
+        (json!({"photo": null, "voice": "AgAC", "oversize": "shrink"}), MisplacedField, "oversize"),
+        (json!({"photo": null, "voice": "a.ogg"}), InvalidFile, "voice"),
+        (json!({"photo": null, "video": "AgAC", "duration": -1}), InvalidField, "duration"),
+        (json!({"photo": null, "video": "AgAC", "thumbnail": "AgAC"}), InvalidThumbnail, "thumbnail"),
+        (json!({"photo": null, "text": " \n"}), InvalidField, "text"),
+        (json!({"photo": null, "text": "x".repeat(4097)}), TextTooLong, "text"),
+        (json!({"photo": null, "text": "x", "caption": "y"}), MisplacedField, "caption"),
+        (json!({"photo": null, "album": []}), InvalidAlbum, "album"),
+        (json!({"photo": null, "album": [1, 2], "oversize": "document"}), InvalidField, "oversize"),
         (json!({"callback_url": "https://example.com"}), UnknownField, "callback_url"),
         (json!({"update_key": "a"}), UnknownField, "update_key"),
     ];
@@ -139,11 +162,18 @@ fn parameters_are_given_on_as_telegram_writes_them() {
 #[test]
 fn times_follow_from_each_other() {
     let plain = json_with(json!({})).unwrap();
-    assert_eq!((plain.due(), plain.expiry()), (None, now().plus(DAY)));
+    assert_eq!((plain.envelope.due(), plain.envelope.expiry()), (None, now().plus(DEFAULT_LIFE)));
     let past = json_with(json!({"send_at": "2026-11-21T11:00:00Z"})).unwrap();
-    assert_eq!((past.due(), past.expiry()), (None, now().plus(DAY)), "a past send_at means now");
+    assert_eq!(
+        (past.envelope.due(), past.envelope.expiry()),
+        (None, now().plus(DEFAULT_LIFE)),
+        "a past send_at means now"
+    );
     let later = json_with(json!({"send_at": "2026-11-22T12:00:00+00:00"})).unwrap();
-    assert_eq!((later.due(), later.expiry()), (Some(now().plus(DAY)), now().plus(2 * DAY)));
+    assert_eq!(
+        (later.envelope.due(), later.envelope.expiry()),
+        (Some(now().plus(DEFAULT_LIFE)), now().plus(2 * DEFAULT_LIFE))
+    );
 }
 
 #[test]
@@ -168,7 +198,63 @@ fn json_and_form_of_the_same_content_are_the_same_request() {
 #[test]
 fn tags_of_a_form_may_be_one_json_array() {
     let form = json!({"chat_id": "42", "photo": "AgACAgIAAxk", "tags": [r#"["a", "b"]"#]});
-    assert_eq!(fields(Fields::form(), &form).unwrap().tags, ["a", "b"]);
+    assert_eq!(fields(Fields::form(), &form).unwrap().envelope.tags, ["a", "b"]);
     let broken = json!({"chat_id": "42", "photo": "AgACAgIAAxk", "tags": ["[a"]});
     assert_eq!(fields(Fields::form(), &broken).unwrap_err().field.as_deref(), Some("tags"));
+}
+
+#[test]
+fn each_content_becomes_its_method_with_its_own_parameters() {
+    let send = |given: Value| {
+        let mut all = json!({"chat_id": 42});
+        given.as_object().unwrap().iter().for_each(|(name, value)| all[name] = value.clone());
+        let order = fields(Fields::json(), &all).unwrap().order(ChatId::Id(42)).unwrap();
+        let parts: Vec<String> = order.media.iter().map(|piece| piece.field.clone()).collect();
+        (order.method, Value::Object(order.params), parts.join(","))
+    };
+    let digest = crate::domain::Sha256::of(b"x");
+    let held = json!({"sha256": digest, "filename": "../a.pdf"});
+    for (given, method, params, parts) in [
+        (json!({"photo": "AgAC", "caption": "a"}), "sendPhoto", json!({"caption": "a"}), "photo"),
+        (
+            json!({"document": held, "disable_content_type_detection": true, "thumbnail": {"sha256": digest}}),
+            "sendDocument",
+            json!({"disable_content_type_detection": true}),
+            "document,thumbnail",
+        ),
+        (json!({"animation": "AgAC", "width": 5}), "sendAnimation", json!({"width": 5}), "animation"),
+        (
+            json!({"video": "AgAC", "cover": "AgAD", "supports_streaming": true}),
+            "sendVideo",
+            json!({"supports_streaming": true}),
+            "video,cover",
+        ),
+        (json!({"audio": "AgAC", "performer": "x"}), "sendAudio", json!({"performer": "x"}), "audio"),
+        (json!({"voice": "AgAC", "duration": 3}), "sendVoice", json!({"duration": 3}), "voice"),
+        (
+            json!({"text": "a", "link_preview_options": {"is_disabled": true}}),
+            "sendMessage",
+            json!({"text": "a", "link_preview_options": {"is_disabled": true}}),
+            "",
+        ),
+        (
+            json!({"album": [{"type": "photo", "media": "AgAC"}, {"type": "photo", "media": "AgAD"}], "protect_content": true}),
+            "sendMediaGroup",
+            json!({"media": [{"type": "photo", "media": "attach://file0"}, {"type": "photo", "media": "attach://file1"}],
+                   "protect_content": true}),
+            "file0,file1",
+        ),
+    ] {
+        assert_eq!(send(given), (method.to_owned(), params, parts.to_owned()));
+    }
+}
+
+#[test]
+fn a_long_caption_is_split_if_that_is_wanted() {
+    let draft = json_with(json!({"caption": "x".repeat(6000), "long_caption": "split"})).unwrap();
+    let order = draft.order(ChatId::Id(42)).unwrap();
+    assert_eq!(
+        order.then.iter().map(|next| next.call.params["text"].as_str().unwrap().len()).collect::<Vec<_>>(),
+        [4096, 880]
+    );
 }

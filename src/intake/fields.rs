@@ -1,46 +1,20 @@
 //! The fields of a request by name, as JSON or as form texts, and how one value is read out of them.
 
+use super::names::check_name;
 use super::refusal::{Code, Refusal};
 use crate::domain::Timestamp;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
-
-/// Every field that a request may have: sendPhoto's under their own names, then ours.
-pub const KNOWN: [&str; 22] = [
-    "chat_id",
-    "photo",
-    "caption",
-    "parse_mode",
-    "caption_entities",
-    "reply_markup",
-    "reply_parameters",
-    "reply_to_message_id",
-    "message_thread_id",
-    "disable_notification",
-    "protect_content",
-    "has_spoiler",
-    "show_caption_above_media",
-    "allow_paid_broadcast",
-    "message_effect_id",
-    "business_connection_id",
-    "bot",
-    "priority",
-    "send_at",
-    "expires_at",
-    "delivery",
-    "tags",
-];
 
 /// How deep the value of a field may be nested; Telegram's keyboards have five levels. A record wraps it in more, and
 /// what is nested deeper than 128 cannot be read back.
 pub const NESTING_LIMIT: usize = 32;
 /// How many bytes the JSON text of a field may have that is an object or an array.
 pub const STRUCTURE_LIMIT: usize = 32 * 1024;
+/// The same for an album, which has up to ten captions.
+pub const ALBUM_LIMIT: usize = 64 * 1024;
 /// How many tags a notification may have.
 pub const TAGS_LIMIT: usize = 10;
-/// How much of an unknown name is repeated to the caller.
-const ECHO: usize = 64;
-
 /// The fields of one request, none of them twice, none unknown.
 #[derive(Debug, Default)]
 pub struct Fields {
@@ -58,6 +32,11 @@ impl Fields {
     /// No fields yet, of a form.
     pub fn form() -> Self {
         Self { values: Map::new(), form: true }
+    }
+
+    /// The members of an object within a JSON body.
+    pub fn of(values: Map<String, Value>) -> Self {
+        Self { values, form: false }
     }
 
     /// Adds a field. A JSON `null` is as good as no field, and so is an empty text in a form, which is what an input left
@@ -83,6 +62,20 @@ impl Fields {
     /// Whether the values are form texts.
     pub fn is_form(&self) -> bool {
         self.form
+    }
+
+    /// Whether there is a field of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Refuses a field that nobody has taken: it is one, but not of what is asked for here. `whose` says what that is.
+    pub fn check_empty(&self, whose: &str) -> Result<(), Refusal> {
+        let Some(name) = self.values.iter().find(|(_, value)| !value.is_null()).map(|(name, _)| name) else {
+            return Ok(());
+        };
+        check_name(name)?;
+        Err(Refusal::field(Code::MisplacedField, name, format!("{name} is no field of {whose}. Leave it out.")))
     }
 
     /// Takes a field as it is.
@@ -135,8 +128,8 @@ impl Fields {
         Ok(Some(Value::Bool(flag)))
     }
 
-    /// Takes a message number: positive, within 31 bits (Bot API: Integer).
-    pub fn message_number(&mut self, name: &str) -> Result<Option<Value>, Refusal> {
+    /// Takes a whole number within bounds.
+    pub fn number(&mut self, name: &str, least: i64, most: i64) -> Result<Option<Value>, Refusal> {
         let number = match self.take(name) {
             None => return Ok(None),
             Some(Value::Number(number)) => number.as_i64(),
@@ -144,8 +137,8 @@ impl Fields {
             Some(_) => None,
         };
         match number {
-            Some(number) if is_message_number(number) => Ok(Some(number.into())),
-            _ => Err(invalid(name, "is a whole number from 1 to 2147483647")),
+            Some(number) if (least..=most).contains(&number) => Ok(Some(number.into())),
+            _ => Err(invalid(name, &format!("is a whole number from {least} to {most}"))),
         }
     }
 
@@ -191,24 +184,10 @@ impl Fields {
     }
 }
 
-/// Refuses names that no field has, so that a typo is not silently dropped.
-pub fn check_name(name: &str) -> Result<(), Refusal> {
-    if KNOWN.contains(&name) {
-        return Ok(());
-    }
-    let shown: String = name.chars().take(ECHO).collect();
-    let nearest = KNOWN.iter().map(|known| (distance(&shown, known), *known)).min();
-    let advice = match nearest {
-        Some((distance, known)) if distance <= 2 && distance * 2 < known.len() => format!(" Did you mean {known}?"),
-        _ => format!(" The fields are {}.", KNOWN.join(", ")),
-    };
-    Err(Refusal::field(Code::UnknownField, shown.clone(), format!("There is no field {shown:?}.{advice}")))
-}
-
 /// Reads the JSON text of a field that is an object or an array; refuses a text that is too long or nested too deep
 /// before anything is made of it.
 pub fn parsed<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Refusal> {
-    if text.len() > STRUCTURE_LIMIT {
+    if text.len() > structure_limit(name) {
         return Err(too_large(name));
     }
     if nesting(text) > NESTING_LIMIT {
@@ -243,7 +222,12 @@ pub fn too_deep(name: &str) -> Refusal {
 
 /// A refusal of a field whose JSON text is too long.
 pub fn too_large(name: &str) -> Refusal {
-    invalid(name, &format!("is longer than {STRUCTURE_LIMIT} bytes of JSON (32 KiB)"))
+    invalid(name, &format!("is longer than {} bytes of JSON", structure_limit(name)))
+}
+
+/// How many bytes the JSON text of a field may have, without the files in it.
+pub fn structure_limit(name: &str) -> usize {
+    if name == "album" { ALBUM_LIMIT } else { STRUCTURE_LIMIT }
 }
 
 /// A refusal of tags, for their number or for what they are.
@@ -284,52 +268,10 @@ pub fn invalid(name: &str, what: &str) -> Refusal {
     Refusal::field(Code::InvalidField, name, format!("{name} {what}."))
 }
 
-/// Whether a number can be that of a message or a topic.
-pub fn is_message_number(number: i64) -> bool {
-    (1..=i64::from(i32::MAX)).contains(&number)
-}
-
-/// How many letters to insert, remove, replace or swap with their neighbour to get from one word to the other.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = match (i, j) {
-                (0, n) | (n, 0) => n,
-                _ => {
-                    let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                    let best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-                    let swaps = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-                    if swaps { best.min(rows[i - 2][j - 2] + 1) } else { best }
-                }
-            };
-        }
-    }
-    rows[a.len()][b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn a_typo_is_told_what_was_meant() {
-        for (typo, meant) in [
-            ("captoin", "Did you mean caption?"),
-            ("chatid", "Did you mean chat_id?"),
-            ("Photo", "Did you mean photo?"),
-            ("parsemode", "Did you mean parse_mode?"),
-            ("callback_url", "The fields are"),
-            ("x", "The fields are"),
-        ] {
-            let refusal = check_name(typo).unwrap_err();
-            assert_eq!((refusal.code, refusal.field.as_deref()), (Code::UnknownField, Some(typo)));
-            assert!(refusal.detail.contains(meant), "{}", refusal.detail);
-        }
-        assert!(check_name(&"\u{1F408}".repeat(9000)).unwrap_err().detail.len() < 2000);
-    }
 
     #[test]
     fn no_field_is_taken_twice_but_tags_of_a_form() {
@@ -386,7 +328,7 @@ mod tests {
             fields
         };
         assert_eq!(form("has_spoiler", "True").flag("has_spoiler"), Ok(Some(json!(true))));
-        assert_eq!(form("message_thread_id", "7").message_number("message_thread_id"), Ok(Some(json!(7))));
+        assert_eq!(form("message_thread_id", "7").number("message_thread_id", 1, 9), Ok(Some(json!(7))));
         assert!(form("reply_markup", "{\"a\":1}").object("reply_markup").unwrap().is_some());
         assert_eq!(form("reply_markup", "null").object("reply_markup"), Ok(None));
         for bad in ["[1]", "\"{}\"", "{"] {
@@ -399,7 +341,7 @@ mod tests {
             json.insert(name, value).unwrap();
         }
         assert!(json.flag("has_spoiler").is_err());
-        assert!(json.message_number("message_thread_id").is_err());
+        assert!(json.number("message_thread_id", 1, 9).is_err());
         assert!(json.object("reply_markup").is_err());
     }
 }

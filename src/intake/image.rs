@@ -3,7 +3,7 @@
 
 use super::refusal::{Code, Refusal};
 use crate::domain::ImageFormat;
-use crate::imaging::{self, ImageInfo, Limits, Shrunk, Unfit};
+use crate::imaging::{self, Foreign, ImageInfo, Limits, Shrunk, Unfit};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -15,6 +15,11 @@ const CHECKS: usize = 2;
 /// The format, from the first bytes ([`ImageFormat::SNIFF_BYTES`] if there are as many).
 pub fn format(head: &[u8]) -> Result<ImageFormat, Refusal> {
     imaging::sniff(head).map_err(refuse)
+}
+
+/// Whether bytes begin like a picture of a kind that Telegram does not take as a photo.
+pub fn is_foreign_picture(head: &[u8]) -> bool {
+    ImageFormat::sniff(head).is_none() && matches!(Foreign::of(head), Foreign::WebP | Foreign::Boxes)
 }
 
 /// Whoever looks at images.

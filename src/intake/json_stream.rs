@@ -1,42 +1,61 @@
-//! Takes the image out of a JSON body while it arrives, so that 14 MB of base64 are never in memory at once.
+//! Takes the files out of a JSON body while it arrives, so that 66 MB of base64 are never in memory at once.
 //!
-//! The document passes through into a bounded buffer, except for the string at `photo.base64`: its characters go
-//! through the base64 decoder and an empty string stands in its place. The scanner only follows strings and nesting;
-//! whether the rest is JSON at all is for the real parser to say, which sees every other byte. What it follows is also
-//! enough to refuse a field that is too large or nested too deep before anything is made of it.
+//! The document passes through into a bounded buffer, except for the strings at `photo.base64`, `album[2].media.base64`
+//! and the like: their characters go through the base64 decoder and an empty string stands in their place. The scanner only
+//! follows strings and nesting; whether the rest is JSON at all is for the real parser to say, which sees every other
+//! byte. What it follows is also enough to refuse a field that is too large or nested too deep before anything is made of
+//! it.
 
 use super::base64::Decoder;
-use super::fields::{NESTING_LIMIT, STRUCTURE_LIMIT, check_name, too_deep, too_large};
+use super::fields::{NESTING_LIMIT, structure_limit, too_deep, too_large};
+use super::names::{check_name, is_file_field};
 use super::refusal::{Code, Refusal};
 
-/// Everything but the image together, in bytes; four times the longest caption. Parsed, it may take twenty times as much.
+/// Everything but the files together, in bytes; four times the longest caption. Parsed, it may take twenty times as much.
 pub const DOCUMENT_LIMIT: usize = 128 * 1024;
 
 /// Longer keys are none that we look for, even with every character escaped.
 const KEY_LIMIT: usize = 64;
+/// How deep a file can stand: in the document, in an album, in an item, in its object.
+const LEVELS: usize = 4;
+
+/// What the scanner finds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A file begins; where it stands.
+    Begin(String),
+    /// Some bytes of it.
+    Bytes(Vec<u8>),
+    /// It ends.
+    End,
+}
 
 /// The scanner.
 #[derive(Default)]
 pub struct Splitter {
     document: Vec<u8>,
     decoder: Decoder,
-    found: bool,
+    /// Where the file stands whose string is being read, or was last.
+    place: String,
     depth: usize,
-    /// Of the two outer levels: whether it is an object, and the key whose value is being read.
-    levels: [Level; 2],
-    /// Whether the next string is a key, as far as the two outer levels are concerned.
+    /// The outer levels.
+    levels: [Level; LEVELS],
+    /// Whether the next string is a key, as far as the outer levels are concerned.
     expects_key: bool,
     /// Where in the document the object or array began that is the value of a field.
     structure: usize,
-    /// The first key of `photo`, which can have one only.
-    member: Option<String>,
     state: State,
 }
 
 #[derive(Default)]
 struct Level {
     is_object: bool,
+    /// The key whose value is being read.
     key: String,
+    /// The number of the item that is being read.
+    item: usize,
+    /// The keys of an object that may hold a file.
+    seen: Vec<String>,
 }
 
 #[derive(Default)]
@@ -45,8 +64,8 @@ enum State {
     Between,
     /// In a string that passes through; `key` collects it if it is a key of an outer level.
     Text { escaped: bool, key: Option<Vec<u8>> },
-    /// In the image's string.
-    Image(Escape),
+    /// In a file's string.
+    File(Escape),
 }
 
 #[derive(Clone, Copy)]
@@ -57,11 +76,11 @@ enum Escape {
 }
 
 impl Splitter {
-    /// Takes a piece of the body and appends the bytes of the image that it completes.
-    pub fn push(&mut self, mut piece: &[u8], image: &mut Vec<u8>) -> Result<(), Refusal> {
+    /// Takes a piece of the body and appends what it completes.
+    pub fn push(&mut self, mut piece: &[u8], events: &mut Vec<Event>) -> Result<(), Refusal> {
         while let Some((&byte, rest)) = piece.split_first() {
-            if let State::Image(escape) = self.state {
-                piece = self.image(escape, piece, image)?;
+            if let State::File(escape) = self.state {
+                piece = self.file(escape, piece, events)?;
                 continue;
             }
             piece = rest;
@@ -69,17 +88,17 @@ impl Splitter {
                 return Err(Refusal::new(
                     Code::BodyTooLarge,
                     format!(
-                        "Everything but the image together may have {DOCUMENT_LIMIT} bytes (128 KiB); send the image in \
-                         photo.base64 or as multipart."
+                        "Everything but the files together may have {DOCUMENT_LIMIT} bytes (128 KiB); send files as \
+                         {{\"base64\": …}} or as multipart."
                     ),
                 ));
             }
             self.document.push(byte);
-            if self.depth > 1 && self.document.len() - self.structure > STRUCTURE_LIMIT {
+            if self.depth > 1 && self.document.len() - self.structure > structure_limit(&self.levels[0].key) {
                 self.refuse_field(too_large)?;
             }
             match &mut self.state {
-                State::Between => self.between(byte)?,
+                State::Between => self.between(byte, events)?,
                 State::Text { escaped, key } => {
                     if byte == b'"' && !*escaped {
                         let key = key.take();
@@ -94,58 +113,56 @@ impl Splitter {
                         key.push(byte);
                     }
                 }
-                State::Image(_) => {}
+                State::File(_) => {}
             }
         }
         Ok(())
     }
 
-    /// The document with the image taken out, and whether there was an image.
-    pub fn finish(self) -> Result<(Vec<u8>, bool), Refusal> {
+    /// The document with the files taken out.
+    pub fn finish(self) -> Result<Vec<u8>, Refusal> {
         match self.state {
-            State::Image(_) => Err(Refusal::new(Code::MalformedJson, "The body ends inside photo.base64.")),
-            _ => Ok((self.document, self.found)),
+            State::File(_) => {
+                Err(Refusal::new(Code::MalformedJson, format!("The body ends inside {}.base64.", self.place)))
+            }
+            _ => Ok(self.document),
         }
     }
 
-    /// Whether the image's string has begun.
-    pub fn found(&self) -> bool {
-        self.found
-    }
-
-    fn between(&mut self, byte: u8) -> Result<(), Refusal> {
+    fn between(&mut self, byte: u8, events: &mut Vec<Event>) -> Result<(), Refusal> {
         match byte {
             b'{' | b'[' => {
                 self.depth += 1;
                 if self.depth == 2 {
-                    (self.structure, self.member) = (self.document.len() - 1, None);
+                    self.structure = self.document.len() - 1;
                 }
                 if self.depth > NESTING_LIMIT + 1 {
                     self.refuse_field(too_deep)?;
                 }
                 if let Some(level) = self.levels.get_mut(self.depth - 1) {
-                    *level = Level { is_object: byte == b'{', key: String::new() };
+                    *level = Level { is_object: byte == b'{', ..Level::default() };
                     self.expects_key = byte == b'{';
                 }
             }
             b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-            b',' => self.expects_key = true,
+            b',' => {
+                self.expects_key = true;
+                if let Some(level) = self.level() {
+                    level.item += 1;
+                }
+            }
             b':' => self.expects_key = false,
             b'"' => {
-                let in_object = self.depth > 0 && self.levels.get(self.depth - 1).is_some_and(|level| level.is_object);
-                if self.depth == 2 && in_object && !self.expects_key && self.at_image() {
-                    if self.found {
-                        return Err(Refusal::field(
-                            Code::DuplicateField,
-                            "photo.base64",
-                            "photo.base64 is given twice; send one image per notification.",
-                        ));
+                let in_object = self.level().is_some_and(|level| level.is_object);
+                match self.file_place().filter(|_| in_object && !self.expects_key) {
+                    Some(place) => {
+                        events.push(Event::Begin(place.clone()));
+                        (self.place, self.state) = (place, State::File(Escape::No));
                     }
-                    self.found = true;
-                    self.state = State::Image(Escape::No);
-                } else {
-                    let key = (in_object && self.expects_key).then(Vec::new);
-                    self.state = State::Text { escaped: false, key };
+                    None => {
+                        let key = (in_object && self.expects_key).then(Vec::new);
+                        self.state = State::Text { escaped: false, key };
+                    }
                 }
             }
             _ => {}
@@ -153,22 +170,32 @@ impl Splitter {
         Ok(())
     }
 
+    /// The innermost level, if it is one of the outer ones.
+    fn level(&mut self) -> Option<&mut Level> {
+        self.levels.get_mut(self.depth.checked_sub(1)?)
+    }
+
     fn take_key(&mut self, key: String) -> Result<(), Refusal> {
-        if self.depth == 2 && self.levels[0].is_object && self.levels[0].key == "photo" {
-            if self.member.as_ref() == Some(&key) {
-                let field: String = format!("photo.{key}").chars().take(KEY_LIMIT).collect();
-                let detail = format!("{field} is given twice; send one image per notification.");
+        let holder = self.holder();
+        let level = &mut self.levels[self.depth - 1];
+        if let Some(holder) = holder {
+            // A parser would keep the last of them, and nobody would know.
+            if level.seen.contains(&key) {
+                let field: String = format!("{holder}.{key}").chars().take(KEY_LIMIT).collect();
+                let detail = format!("{field} is given twice; send one file in one field.");
                 return Err(Refusal::field(Code::DuplicateField, field, detail));
             }
-            self.member.get_or_insert_with(|| key.clone());
+            if level.seen.len() < LEVELS {
+                level.seen.push(key.clone());
+            }
         }
-        self.levels[self.depth - 1].key = key;
+        level.key = key;
         Ok(())
     }
 
     /// Refuses the field that is being read, if the document has fields; one that is none is refused as that.
     fn refuse_field(&self, why: impl Fn(&str) -> Refusal) -> Result<(), Refusal> {
-        let [outer, _] = &self.levels;
+        let [outer, ..] = &self.levels;
         if !outer.is_object {
             return Ok(());
         }
@@ -176,70 +203,102 @@ impl Splitter {
         Err(why(&outer.key))
     }
 
-    fn at_image(&self) -> bool {
-        let [outer, inner] = &self.levels;
-        outer.is_object && outer.key == "photo" && inner.key == "base64"
+    /// The name of the field that the innermost object is the value of, if it may hold a file.
+    fn holder(&self) -> Option<String> {
+        let [outer, second, third, fourth] = &self.levels;
+        match self.depth {
+            2 if outer.is_object && second.is_object && is_file_field(&outer.key) => Some(outer.key.clone()),
+            4 if outer.is_object
+                && outer.key == "album"
+                && !second.is_object
+                && third.is_object
+                && fourth.is_object =>
+            {
+                let holds = third.key == "media" || is_file_field(&third.key);
+                holds.then(|| format!("album[{}].{}", second.item, third.key))
+            }
+            _ => None,
+        }
     }
 
-    /// Reads on in the image's string; gives back what is left of the piece.
-    fn image<'a>(&mut self, escape: Escape, piece: &'a [u8], image: &mut Vec<u8>) -> Result<&'a [u8], Refusal> {
+    /// The same, if its member `base64` is being read.
+    fn file_place(&self) -> Option<String> {
+        let level = self.levels.get(self.depth.checked_sub(1)?)?;
+        if level.key == "base64" { self.holder() } else { None }
+    }
+
+    /// Reads on in a file's string; gives back what is left of the piece.
+    fn file<'a>(&mut self, escape: Escape, piece: &'a [u8], events: &mut Vec<Event>) -> Result<&'a [u8], Refusal> {
         if let Escape::No = escape {
             let plain = piece.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20).unwrap_or(piece.len());
-            self.decode(&piece[..plain], image)?;
+            self.decode(&piece[..plain], events)?;
             let Some((&byte, rest)) = piece[plain..].split_first() else { return Ok(&[]) };
             match byte {
                 b'"' => {
-                    self.decoder.finish(image).map_err(|_| not_base64())?;
+                    let mut decoder = std::mem::take(&mut self.decoder);
+                    decoder.finish(bytes(events)).map_err(|_| self.not_base64())?;
+                    events.push(Event::End);
                     self.document.push(b'"');
                     self.state = State::Between;
                 }
-                b'\\' => self.state = State::Image(Escape::Started),
-                _ => return Err(malformed("a control character stands unescaped in photo.base64")),
+                b'\\' => self.state = State::File(Escape::Started),
+                _ => return Err(malformed("a control character stands unescaped in base64")),
             }
             return Ok(rest);
         }
         let (byte, rest) = (piece[0], &piece[1..]);
         let next = match (escape, byte) {
             (Escape::Started, b'u') => Escape::Unicode { digits: 0, value: 0 },
-            (Escape::Started, b'/') => self.escaped(b'/', image)?,
-            (Escape::Started, b'n' | b'r' | b't') => self.escaped(b'\n', image)?,
-            (Escape::Started, b'"' | b'\\' | b'b' | b'f') => return Err(not_base64()),
+            (Escape::Started, b'/') => self.escaped(b'/', events)?,
+            (Escape::Started, b'n' | b'r' | b't') => self.escaped(b'\n', events)?,
+            (Escape::Started, b'"' | b'\\' | b'b' | b'f') => return Err(self.not_base64()),
             (Escape::Unicode { digits, value }, _) => {
                 let digit = char::from(byte).to_digit(16).ok_or_else(|| malformed("a \\u escape is broken"))?;
                 let value = value * 16 + digit;
                 match digits {
-                    3 => self.escaped(u8::try_from(value).map_err(|_| not_base64())?, image)?,
+                    3 => self.escaped(u8::try_from(value).map_err(|_| self.not_base64())?, events)?,
                     _ => Escape::Unicode { digits: digits + 1, value },
                 }
             }
             _ => return Err(malformed("an escape is broken")),
         };
-        self.state = State::Image(next);
+        self.state = State::File(next);
         Ok(rest)
     }
 
-    fn escaped(&mut self, byte: u8, image: &mut Vec<u8>) -> Result<Escape, Refusal> {
-        self.decode(&[byte], image)?;
+    fn escaped(&mut self, byte: u8, events: &mut Vec<Event>) -> Result<Escape, Refusal> {
+        self.decode(&[byte], events)?;
         Ok(Escape::No)
     }
 
-    fn decode(&mut self, text: &[u8], image: &mut Vec<u8>) -> Result<(), Refusal> {
-        self.decoder.push(text, image).map_err(|_| not_base64())
+    fn decode(&mut self, text: &[u8], events: &mut Vec<Event>) -> Result<(), Refusal> {
+        self.decoder.push(text, bytes(events)).map_err(|_| self.not_base64())
+    }
+
+    fn not_base64(&self) -> Refusal {
+        let field = format!("{}.base64", self.place);
+        let detail = format!(
+            "{field} is standard base64 (A-Z a-z 0-9 + /, = at the end only) and nothing else: no data: prefix, not the \
+             URL-safe alphabet."
+        );
+        Refusal::field(Code::InvalidBase64, field, detail)
+    }
+}
+
+/// Where to put the bytes that come next.
+fn bytes(events: &mut Vec<Event>) -> &mut Vec<u8> {
+    if !matches!(events.last(), Some(Event::Bytes(_))) {
+        events.push(Event::Bytes(Vec::new()));
+    }
+    match events.last_mut() {
+        Some(Event::Bytes(bytes)) => bytes,
+        _ => unreachable!("it was just put there"),
     }
 }
 
 fn unescaped(key: &[u8]) -> String {
     let quoted = [b"\"", key, b"\""].concat();
     serde_json::from_slice(&quoted).unwrap_or_default()
-}
-
-fn not_base64() -> Refusal {
-    Refusal::field(
-        Code::InvalidBase64,
-        "photo.base64",
-        "photo.base64 is standard base64 (A-Z a-z 0-9 + /, = at the end only) and nothing else: no data: prefix, not \
-         the URL-safe alphabet.",
-    )
 }
 
 fn malformed(what: &str) -> Refusal {
@@ -249,18 +308,33 @@ fn malformed(what: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::intake::fields::STRUCTURE_LIMIT;
 
-    fn split(body: &[u8], step: usize) -> Result<(String, Option<Vec<u8>>), Code> {
-        let (mut splitter, mut image) = (Splitter::default(), Vec::new());
+    type Found = Vec<(String, Vec<u8>)>;
+
+    fn split(body: &[u8], step: usize) -> Result<(String, Found), Code> {
+        let (mut splitter, mut events) = (Splitter::default(), Vec::new());
         for piece in body.chunks(step) {
-            splitter.push(piece, &mut image).map_err(|r| r.code)?;
+            splitter.push(piece, &mut events).map_err(|r| r.code)?;
         }
-        let (document, found) = splitter.finish().map_err(|r| r.code)?;
-        Ok((String::from_utf8(document).unwrap(), found.then_some(image)))
+        let document = splitter.finish().map_err(|r| r.code)?;
+        let mut found = Found::new();
+        for event in events {
+            match event {
+                Event::Begin(place) => found.push((place, Vec::new())),
+                Event::Bytes(bytes) => found.last_mut().unwrap().1.extend(bytes),
+                Event::End => {}
+            }
+        }
+        Ok((String::from_utf8(document).unwrap(), found))
+    }
+
+    fn photo(bytes: &[u8]) -> Found {
+        vec![("photo".to_owned(), bytes.to_vec())]
     }
 
     /// Splits the body at every place and byte by byte, and wants one and the same result.
-    fn everywhere(body: &str) -> Result<(String, Option<Vec<u8>>), Code> {
+    fn everywhere(body: &str) -> Result<(String, Found), Code> {
         let whole = split(body.as_bytes(), usize::MAX);
         for step in 1..=body.len() {
             assert_eq!(split(body.as_bytes(), step), whole, "in steps of {step}: {body}");
@@ -277,8 +351,8 @@ mod tests {
             r#"{"\u0070hoto":{"b\u0061se64":"\u0061GVsbG8="}}"#,
             r#"{"reply_markup":{"photo":{"base64":"x"}},"tags":["photo",{"base64":"y"}],"photo":{"base64":"aGVsbG8="}}"#,
         ] {
-            let (document, image) = everywhere(body).unwrap();
-            assert_eq!(image.as_deref(), Some(b"hello".as_slice()), "{body}");
+            let (document, found) = everywhere(body).unwrap();
+            assert_eq!(found, photo(b"hello"), "{body}");
             let parsed: serde_json::Value = serde_json::from_str(&document).unwrap();
             assert_eq!(parsed["photo"]["base64"], "");
         }
@@ -286,8 +360,26 @@ mod tests {
 
     #[test]
     fn escaped_slashes_and_pluses_are_base64_too() {
-        let (_, image) = everywhere(r#"{"photo":{"base64":"\/\/\u002b\u002F"}}"#).unwrap();
-        assert_eq!(image, Some(vec![0xff, 0xff, 0xbf]));
+        let (_, found) = everywhere(r#"{"photo":{"base64":"\/\/\u002b\u002F"}}"#).unwrap();
+        assert_eq!(found, photo(&[0xff, 0xff, 0xbf]));
+    }
+
+    #[test]
+    fn files_are_found_in_every_field_and_in_the_items_of_an_album() {
+        let body = r#"{"video":{"filename":"a.mp4","base64":"YQ=="},"thumbnail":{"base64":"Yg=="},"album":[
+            {"type":"photo","media":{"base64":"Yw=="}},
+            {"type":"video","media":"AgAC","thumbnail":{"base64":"ZA=="}},
+            {"media":{"base64":"ZQ==","filename":"e"}}]}"#;
+        let (document, found) = everywhere(body).unwrap();
+        let named = [
+            ("video", "a"),
+            ("thumbnail", "b"),
+            ("album[0].media", "c"),
+            ("album[1].thumbnail", "d"),
+            ("album[2].media", "e"),
+        ];
+        assert_eq!(found, named.map(|(place, bytes)| (place.to_owned(), bytes.as_bytes().to_vec())));
+        assert!(serde_json::from_str::<serde_json::Value>(&document).is_ok());
     }
 
     #[test]
@@ -304,7 +396,7 @@ mod tests {
             "",
             "no json at all \u{1F408}",
         ] {
-            assert_eq!(everywhere(body), Ok((body.to_owned(), None)), "{body}");
+            assert_eq!(everywhere(body), Ok((body.to_owned(), Found::new())), "{body}");
         }
     }
 
@@ -321,7 +413,7 @@ mod tests {
             ("{\"photo\":{\"base64\":\"aGVs\nbG8=\"}}", Code::MalformedJson),
             (r#"{"photo":{"base64":"aGVsbG8="#, Code::MalformedJson),
             (r#"{"photo":{"base64":"aGVs","base64":"bG8="}}"#, Code::DuplicateField),
-            (r#"{"photo":{"base64":"aGVs"},"photo":{"base64":"bG8="}}"#, Code::DuplicateField),
+            (r#"{"album":[1,{"media":{"base64":"aGVs","base64":"bG8="}}]}"#, Code::DuplicateField),
             (r#"{"photo":{"sha256":"aGVs","sha256":"bG8="}}"#, Code::DuplicateField),
         ] {
             assert_eq!(everywhere(body), Err(code), "{body}");
@@ -350,10 +442,7 @@ mod tests {
         let caption = format!(r#"{{"caption":"{}"}}"#, "x".repeat(DOCUMENT_LIMIT));
         assert_eq!(split(caption.as_bytes(), 4096), Err(Code::BodyTooLarge));
         let image = format!(r#"{{"photo":{{"base64":"{}"}}}}"#, "AAAA".repeat(DOCUMENT_LIMIT));
-        let (document, bytes) = split(image.as_bytes(), 4096).unwrap();
-        assert_eq!(
-            (document.as_str(), bytes.map(|b| b.len())),
-            (r#"{"photo":{"base64":""}}"#, Some(3 * DOCUMENT_LIMIT))
-        );
+        let (document, found) = split(image.as_bytes(), 4096).unwrap();
+        assert_eq!((document.as_str(), found[0].1.len()), (r#"{"photo":{"base64":""}}"#, 3 * DOCUMENT_LIMIT));
     }
 }

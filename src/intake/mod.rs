@@ -6,29 +6,41 @@
 //! Order of effects: the image is durable before the notification that names it; a crash in between leaves an image
 //! without a notification, which is swept after its retention, never the reverse.
 
+mod album;
 mod base64;
 mod bot_api;
+mod change;
+mod content;
 mod draft;
+mod envelope;
 mod fields;
+mod files;
+mod fit;
 pub mod http;
 mod image;
 mod json_stream;
+mod keyboard;
+mod medium;
+mod names;
 mod order;
-mod photo;
+mod parameters;
 pub mod recipient;
 mod refusal;
+mod source;
+mod split;
 mod spool;
 mod waiting;
 
 pub use draft::Draft;
 pub use fields::{Fields, Members};
-pub use json_stream::Splitter;
+pub use files::Files;
+pub use json_stream::{Event, Splitter};
 pub use order::{InputFile, Order, Piece};
 pub use refusal::{Code, Refusal};
 pub use spool::{FILE_LIMIT, PHOTO_LIMIT, Spool, Upload, Writer};
 
 use crate::domain::{
-    BotName, Call, ImageFormat, Media, MediaKind, MediaSource, Notification, NotificationId, Record, Sha256,
+    BotName, Call, FollowUp, ImageFormat, Media, MediaKind, MediaSource, Notification, NotificationId, Record, Sha256,
 };
 use crate::ports::{Accepted, Acceptor, Blobs, Idempotency, Ledger, Outcome, Submission, Switchboard};
 use crate::settings::Settings;
@@ -70,9 +82,31 @@ pub struct Receipt {
     pub accepted: Accepted,
     /// The bot.
     pub bot: BotName,
-    /// Digest and size of its files, as far as their bytes are with us; of a repetition only if they came along or are
-    /// still held.
-    pub files: Vec<(Sha256, u64)>,
+    /// Its files, as far as their bytes are with us; of a repetition only if they came along or are still held.
+    pub files: Vec<Kept>,
+    /// What follows it, in order.
+    pub then: Vec<NotificationId>,
+}
+
+/// A file that we hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What it is sent as.
+    pub kind: MediaKind,
+    /// The digest of its bytes.
+    pub sha256: Sha256,
+    /// Their number.
+    pub size: u64,
+}
+
+impl Kept {
+    /// A medium, if its bytes are with us.
+    pub fn of(media: &Media) -> Option<Self> {
+        match media.source {
+            MediaSource::Blob { sha256, size } => Some(Self { kind: media.kind, sha256, size }),
+            _ => None,
+        }
+    }
 }
 
 impl Intake {
@@ -128,11 +162,7 @@ impl Intake {
                 stored => media.push(stored?),
             }
         }
-        let files = media.iter().filter_map(|media| match media.source {
-            MediaSource::Blob { sha256, size } => Some((sha256, size)),
-            _ => None,
-        });
-        let files = files.collect();
+        let files = media.iter().filter_map(Kept::of).collect();
         let notification = Notification {
             v: Notification::VERSION,
             id,
@@ -147,16 +177,18 @@ impl Intake {
             tags: order.tags,
             attempts: 0,
             reply_to,
-            then: order.then,
+            then: numbered(id, order.then),
         };
         check_readable(&notification)?;
         let submission = Submission { notification, idempotency };
         let accepted = self.parts.acceptor.accept(&submission).await?;
-        let Notification { bot, lane, .. } = submission.notification;
+        let Notification { bot, lane, then, .. } = submission.notification;
         if !accepted.replayed {
             self.metrics.accepted.with_label_values(&[bot.as_str(), lane.as_str()]).inc();
         }
-        Ok(Receipt { accepted, bot, files })
+        // Of a repetition they are the same, behind the id of the first time.
+        let then = numbered(accepted.id, then).into_iter().map(|next| next.id).collect();
+        Ok(Receipt { accepted, bot, files, then })
     }
 
     /// Answers a repetition as the first time, though the request itself would be refused by now.
@@ -164,10 +196,13 @@ impl Intake {
         let Some(key) = key else { return Err(refusal) };
         let accepted = self.parts.acceptor.recall(&key).await?.ok_or(refusal)?;
         let files = order.media.iter().filter_map(|piece| match &piece.input {
-            InputFile::Upload(upload) => Some((upload.sha256(), upload.spooled().size)),
+            InputFile::Upload(upload) => {
+                Some(Kept { kind: piece.kind, sha256: upload.sha256(), size: upload.spooled().size })
+            }
             _ => None,
         });
-        Ok(Receipt { accepted, files: files.collect(), bot: order.bot })
+        let then = numbered(accepted.id, order.then).into_iter().map(|next| next.id).collect();
+        Ok(Receipt { accepted, files: files.collect(), bot: order.bot, then })
     }
 
     /// Makes sure that a file is where the notification will say it is.
@@ -198,10 +233,23 @@ impl Intake {
         if piece.kind != MediaKind::Photo {
             return Ok((source, None));
         }
+        if size > spool::PHOTO_LIMIT {
+            return Err(spool::photo_too_large().of(&piece.field));
+        }
         let (_, mut bytes) = self.parts.blobs.open(sha256).await?.ok_or_else(unknown)?;
         let head = bytes.next().await.ok_or_else(unknown)??;
         Ok((source, Some(image::format(&head)?)))
     }
+}
+
+/// Gives what follows a notification the ids behind its own.
+fn numbered(id: NotificationId, mut then: Vec<FollowUp>) -> Vec<FollowUp> {
+    let mut last = id;
+    for next in &mut then {
+        last = last.following();
+        next.id = last;
+    }
+    then
 }
 
 /// Refuses what could be written down but not read again: it would block its lane and every listing that it is on.

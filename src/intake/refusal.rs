@@ -26,6 +26,18 @@ impl Refusal {
         Self { code, field: Some(field.into()), detail: detail.into() }
     }
 
+    /// The same, if it blames a field, of one that stands within another: `album[2].` before its name.
+    pub fn within(mut self, place: &str) -> Self {
+        self.field = self.field.map(|name| if name.starts_with(place) { name } else { format!("{place}{name}") });
+        self
+    }
+
+    /// The same, if it blames a field, of another field.
+    pub fn of(mut self, field: &str) -> Self {
+        self.field = self.field.map(|_| field.to_owned());
+        self
+    }
+
     /// A part that is needed does not answer. The reason goes to the log, where it is handled; the caller learns which
     /// part it is and what to do.
     pub fn unavailable(part: &str, reason: &dyn std::fmt::Display) -> Self {
@@ -123,15 +135,21 @@ codes! {
     MissingField = "missing_field", 400, "A required field is missing";
     UnknownField = "unknown_field", 400, "There is no such field";
     DuplicateField = "duplicate_field", 400, "A field is given twice";
+    MisplacedField = "misplaced_field", 400, "The field does not belong to what is sent";
     InvalidField = "invalid_field", 400, "A field has a value that it cannot have";
     InvalidChatId = "invalid_chat_id", 400, "chat_id is not a chat id";
     InvalidPhoto = "invalid_photo", 400, "photo names no image";
+    InvalidFile = "invalid_file", 400, "The field names no file";
+    InvalidAlbum = "invalid_album", 400, "The items do not make an album";
+    InvalidMarkup = "invalid_markup", 400, "The markup cannot be read";
     InvalidRecipient = "invalid_recipient", 400, "The recipient is not named as one";
     UnregisteredRecipient = "unregistered_recipient", 400, "The recipient has not registered with the bot";
     RecipientBlocked = "recipient_blocked", 400, "The recipient has blocked the bot";
     UnknownBot = "unknown_bot", 400, "There is no such bot";
     UnknownImage = "unknown_image", 400, "No image with this digest is held";
     CaptionTooLong = "caption_too_long", 400, "The caption is too long";
+    TextTooLong = "text_too_long", 400, "The text is too long";
+    InvalidThumbnail = "invalid_thumbnail", 400, "Telegram does not take this thumbnail";
     NotAnImage = "not_an_image", 400, "The bytes are not an image that Telegram takes as a photo";
     ImageDamaged = "image_damaged", 400, "The image does not decode to its end";
     ImageDimensions = "image_dimensions", 400, "The image is too large in pixels";
@@ -141,6 +159,7 @@ codes! {
     InvalidQuery = "invalid_query", 400, "A query parameter has a value that it cannot have";
     Unauthorized = "unauthorized", 401, "An API key is needed";
     CrossSite = "cross_site", 403, "Web pages of other sites may not call";
+    ImageNotFound = "image_not_found", 404, "There is no such image";
     NotFound = "not_found", 404, "There is nothing here";
     NotificationNotFound = "notification_not_found", 404, "There is no such notification";
     RecipientNotFound = "recipient_not_found", 404, "There is no such recipient in the book";
@@ -148,6 +167,8 @@ codes! {
     RequestTimeout = "request_timeout", 408, "The body came too slowly";
     TooLate = "too_late", 409, "It is too late to cancel";
     NotRetryable = "not_retryable", 409, "The notification cannot be tried again";
+    NotSent = "not_sent", 409, "The notification has not been sent";
+    NoMessage = "no_message", 409, "The notification has no message to change";
     ImageGone = "image_gone", 410, "The image is no longer held";
     PhotoTooLarge = "photo_too_large", 413, "The image is over 10 MiB";
     FileTooLarge = "file_too_large", 413, "The file is over Telegram's limit";
@@ -155,6 +176,7 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", 415, "The body's type is not supported";
     IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key was used with another request";
     Internal = "internal", 500, "Something went wrong on our side";
+    StagingFailed = "staging_failed", 502, "The staging chat has not got the image";
     Unavailable = "unavailable", 503, "A needed part is away";
     NoRoom = "no_room", 507, "There is no room";
 }

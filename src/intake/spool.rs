@@ -77,15 +77,28 @@ impl Spool {
         self.writer(Wanted::Photo, PHOTO_LIMIT, "photo")
     }
 
+    /// Begins the upload of an image that shall become a photo, or a document if Telegram does not take it as one: refused
+    /// unless it begins like an image. Whether it is a photo is for [`Spool::verify`] to say.
+    pub fn begin_picture(&self, field: &str) -> Writer {
+        self.writer(Wanted::Picture, FILE_LIMIT, field)
+    }
+
     /// Begins the upload of any file of at most `limit` bytes; `field` is what it is called in a refusal.
     pub fn begin_file(&self, field: &str, limit: u64) -> Writer {
         self.writer(Wanted::Anything, limit, field)
     }
 
-    /// Reads an upload of [`Spool::begin_file`] to its end, and refuses what Telegram would not take as a photo, but for its
-    /// size in bytes. What it refuses can go as a document, or be given to
-    /// [`Spool::shrink`]. An upload of [`Spool::begin`] was read already.
+    /// Reads an upload of [`Spool::begin_file`] to its end, and refuses what Telegram would not take as a photo. What it
+    /// refuses can go as a document, or be given to [`Spool::shrink`]. An upload of [`Spool::begin`] was read already.
     pub async fn verify(&self, upload: &Upload) -> Result<ImageInfo, Refusal> {
+        if upload.size > PHOTO_LIMIT {
+            return Err(photo_too_large());
+        }
+        self.inspect(upload).await
+    }
+
+    /// The same for a photo of any size in bytes.
+    pub async fn inspect(&self, upload: &Upload) -> Result<ImageInfo, Refusal> {
         self.inspector.verify(upload.path.to_path_buf()).await
     }
 
@@ -160,6 +173,7 @@ pub struct Writer {
 #[derive(Clone, Copy, PartialEq)]
 enum Wanted {
     Photo,
+    Picture,
     Anything,
 }
 
@@ -173,6 +187,8 @@ impl Sink {
     fn open(spool: &Spool, head: &[u8], wanted: Wanted) -> Result<Self, Refusal> {
         let format = match wanted {
             Wanted::Photo => Some(image::format(head)?),
+            Wanted::Picture if image::is_foreign_picture(head) => None,
+            Wanted::Picture => Some(image::format(head)?),
             Wanted::Anything => ImageFormat::sniff(head),
         };
         let mut sink = Self { file: spool.own.file()?, hasher: sha2::Sha256::new(), format };
@@ -219,13 +235,17 @@ impl Writer {
 
     fn too_large(&self) -> Refusal {
         if self.wanted == Wanted::Photo {
-            let detail =
-                format!("A photo may have {PHOTO_LIMIT} bytes (10 MiB). Scale it down or compress it further.");
-            return Refusal::field(Code::PhotoTooLarge, "photo", detail);
+            return photo_too_large();
         }
         let detail = format!("{} may have {} bytes. Telegram takes no larger file.", self.field, self.limit);
         Refusal::field(Code::FileTooLarge, self.field.clone(), detail)
     }
+}
+
+/// The refusal of an image of too many bytes.
+pub fn photo_too_large() -> Refusal {
+    let detail = format!("A photo may have {PHOTO_LIMIT} bytes (10 MiB). Scale it down or compress it further.");
+    Refusal::field(Code::PhotoTooLarge, "photo", detail)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {

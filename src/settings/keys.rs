@@ -100,7 +100,7 @@ pub static KEYS: &[Key] = &[
         "pixcourier",
         "Put in front of every queue, exchange and key, so that installations can share servers",
     ),
-    key("body_limit_mb", "16", "Largest request body in MiB; a 10 MB image takes 14 as base64"),
+    key("body_limit_mb", "72", "Largest request body in MiB; a 50 MB file takes 67 as base64"),
     key("window", "256", "Notifications that a courier holds at a time, per lane"),
     key("max_attempts", "10", "Attempts that may have reached Telegram before a passing fault becomes a failure"),
     key("grace_period_seconds", "25", "How long a stop waits for requests in flight"),

@@ -34,4 +34,5 @@ mod registration;
 mod sandbox;
 mod servers;
 mod settings;
+mod sources;
 mod volume;

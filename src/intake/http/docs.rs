@@ -1,7 +1,7 @@
 //! The API described: OpenAPI made from the code, and a page to try it on, its assets in the binary.
 
 use super::super::{Code, Refusal};
-use super::{Shared, not_allowed_to_write, not_found, notifications, probes, read, recipients, yaml};
+use super::{Shared, changes, not_allowed_to_write, not_found, notifications, probes, read, recipients, yaml};
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{self, Data};
@@ -21,6 +21,8 @@ use utoipa_swagger_ui::Config;
         notifications::get,
         notifications::cancel,
         notifications::retry,
+        changes::edit,
+        changes::delete,
         recipients::put,
         recipients::list,
         recipients::delete,
@@ -134,7 +136,7 @@ async fn file(path: web::Path<String>, page: Data<Config<'static>>) -> Result<Ht
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intake::fields::KNOWN;
+    use crate::intake::names;
     use serde_json::Value;
 
     #[test]
@@ -144,13 +146,17 @@ mod tests {
             let schema = &api["components"]["schemas"][schema];
             let mut described: Vec<&str> =
                 schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
-            let mut known = KNOWN.to_vec();
+            let mut known: Vec<_> = names::known().filter(|name| *name != "item").collect();
             described.sort_unstable();
             known.sort_unstable();
             assert_eq!(described, known);
-            assert_eq!(schema["required"], serde_json::json!(["chat_id", "photo"]));
         }
-        assert_eq!(api["components"]["schemas"]["NotificationRequest"]["additionalProperties"], Value::Bool(false));
+        for schema in ["NotificationRequest", "EditRequest", "DeleteRequest"] {
+            let schema = &api["components"]["schemas"][schema];
+            assert_eq!(schema["additionalProperties"], Value::Bool(false));
+            let described = schema["properties"].as_object().unwrap().keys();
+            assert!(described.clone().all(|name| names::check_name(name).is_ok()), "{schema}");
+        }
     }
 
     #[test]

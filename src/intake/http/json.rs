@@ -1,26 +1,37 @@
-//! JSON bodies: the image goes to disk as it arrives, the rest is read when it is whole.
+//! JSON bodies: files go to disk as they arrive, the rest is read when it is whole.
 
-use super::super::{Code, Fields, Refusal, Splitter, Spool, Upload};
+use super::super::{Code, Event, Fields, Files, Refusal, Splitter, Spool};
 use super::body::Body;
 use crate::intake::fields::Members;
 use futures_util::StreamExt;
 use serde_json::error::Category;
 
-/// Reads a body into fields and the image that was at `photo.base64`.
-pub async fn read(mut body: Body, spool: &Spool) -> Result<(Fields, Option<Upload>), Refusal> {
-    let (mut splitter, mut writer, mut image) = (Splitter::default(), spool.begin(), Vec::new());
+/// Reads a body into fields and the files that it holds as base64.
+pub async fn read(mut body: Body, spool: &Spool) -> Result<(Fields, Files), Refusal> {
+    let (mut splitter, mut events, mut files) = (Splitter::default(), Vec::new(), Files::default());
+    let mut open = None;
     while let Some(piece) = body.pieces.next().await {
         let piece = piece.map_err(|_| body.fault.refusal())?;
-        splitter.push(&piece, &mut image)?;
-        writer.write(&image)?;
-        image.clear();
+        splitter.push(&piece, &mut events)?;
+        for event in events.drain(..) {
+            match (event, open.take()) {
+                (Event::Begin(place), _) => open = Some((files.begin(&place, spool)?, place)),
+                (Event::Bytes(bytes), Some((mut writer, place))) => {
+                    writer.write(&bytes).map_err(|refusal| refusal.of(&place))?;
+                    open = Some((writer, place));
+                }
+                (Event::End, Some((writer, place))) => {
+                    let upload = writer.finish().await.map_err(|refusal| refusal.of(&place))?;
+                    files.add(place, upload, None);
+                }
+                (_, None) => {}
+            }
+        }
     }
-    let (document, found) = splitter.finish()?;
-    let upload = if found { Some(writer.finish().await?) } else { None };
-    Ok((fields(&document, found)?, upload))
+    Ok((fields(&splitter.finish()?)?, files))
 }
 
-fn fields(document: &[u8], image_taken_out: bool) -> Result<Fields, Refusal> {
+fn fields(document: &[u8]) -> Result<Fields, Refusal> {
     let Members(members) = serde_json::from_slice(document).map_err(|error| match error.classify() {
         Category::Data => Refusal::new(Code::MalformedJson, "The body is JSON, but not an object."),
         _ => Refusal::new(Code::MalformedJson, format!("The body is not valid JSON: {error}.")),
@@ -28,13 +39,6 @@ fn fields(document: &[u8], image_taken_out: bool) -> Result<Fields, Refusal> {
     let mut fields = Fields::json();
     for (name, value) in members {
         fields.insert(&name, value)?;
-    }
-    if image_taken_out && fields.take("photo").is_none_or(|photo| photo.as_object().is_none_or(|p| p.len() != 1)) {
-        return Err(Refusal::field(
-            Code::InvalidField,
-            "photo",
-            "photo has members beside base64; send one image per notification.",
-        ));
     }
     Ok(fields)
 }
@@ -53,19 +57,17 @@ mod tests {
             ("{} x", "trailing"),
             ("{\"caption\": \"\\ud800\"}", "line 1"),
         ] {
-            let refusal = fields(document.as_bytes(), false).unwrap_err();
+            let refusal = fields(document.as_bytes()).unwrap_err();
             assert_eq!(refusal.code, Code::MalformedJson);
             assert!(refusal.detail.contains(word) && !refusal.detail.contains("secret"), "{}", refusal.detail);
         }
-        assert_eq!(fields(&[b'{', 0xff], false).unwrap_err().code, Code::MalformedJson);
-        assert_eq!(fields("[".repeat(100_000).as_bytes(), false).unwrap_err().code, Code::MalformedJson);
+        assert_eq!(fields(&[b'{', 0xff]).unwrap_err().code, Code::MalformedJson);
+        assert_eq!(fields("[".repeat(100_000).as_bytes()).unwrap_err().code, Code::MalformedJson);
     }
 
     #[test]
     fn members_are_not_dropped_because_they_are_there_twice() {
-        let refusal = fields(br#"{"caption":"a","caption":"b"}"#, false).unwrap_err();
+        let refusal = fields(br#"{"caption":"a","caption":"b"}"#).unwrap_err();
         assert_eq!((refusal.code, refusal.field.as_deref()), (Code::DuplicateField, Some("caption")));
-        let refusal = fields(br#"{"photo":{"base64":"","sha256":""}}"#, true).unwrap_err();
-        assert_eq!((refusal.code, refusal.field.as_deref()), (Code::InvalidField, Some("photo")));
     }
 }

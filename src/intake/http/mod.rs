@@ -5,6 +5,7 @@
 
 pub(super) mod body;
 mod caller;
+mod changes;
 mod docs;
 mod door;
 mod json;
@@ -15,6 +16,7 @@ mod probes;
 mod problem;
 mod query;
 mod recipients;
+mod request;
 mod schema;
 mod view;
 mod webhook;
@@ -167,6 +169,16 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(
             web::resource("/v1/notifications/{id}/retry")
                 .route(web::post().to(notifications::retry))
+                .default_service(web::to(|| not_allowed("POST"))),
+        )
+        .service(
+            web::resource("/v1/notifications/{id}/edit")
+                .route(web::post().to(changes::edit))
+                .default_service(web::to(|| not_allowed("POST"))),
+        )
+        .service(
+            web::resource("/v1/notifications/{id}/delete")
+                .route(web::post().to(changes::delete))
                 .default_service(web::to(|| not_allowed("POST"))),
         )
         .service(

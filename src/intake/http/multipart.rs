@@ -1,7 +1,8 @@
-//! Forms: the file goes to disk as it arrives, texts are kept.
+//! Forms: files go to disk as they arrive, texts are kept.
 
-use super::super::{Code, Fields, Refusal, Spool, Upload};
+use super::super::{Code, Fields, Files, Refusal, Spool};
 use super::body::{Body, Fault};
+use crate::intake::names::{check_name, is_file_field};
 use actix_multipart::{Field, Multipart};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -11,41 +12,38 @@ use serde_json::Value;
 /// All texts together in bytes; four times the longest caption.
 const TEXTS_LIMIT: usize = 128 * 1024;
 
-/// Reads a body into fields and the file that was in the part `photo`.
-pub async fn read(request: &HttpRequest, body: Body, spool: &Spool) -> Result<(Fields, Option<Upload>), Refusal> {
+/// Reads a body into fields and files, those for an album by whatever names they have.
+pub async fn read(request: &HttpRequest, body: Body, spool: &Spool) -> Result<(Fields, Files), Refusal> {
     let fault = body.fault;
     let mut payload = Payload::Stream { payload: body.pieces };
     let mut parts = Multipart::from_request(request, &mut payload).await.map_err(|_| malformed())?;
-    let (mut fields, mut upload, mut left) = (Fields::form(), None, TEXTS_LIMIT);
+    let (mut fields, mut files, mut left) = (Fields::form(), Files::default(), TEXTS_LIMIT);
     while let Some(part) = parts.next().await {
         let mut part = part.map_err(|_| refuse(&fault))?;
         let name = part.name().unwrap_or_default().to_owned();
-        super::super::fields::check_name(&name)?;
         check_encoding(&part, &name)?;
         if !is_file(&part) {
+            check_name(&name)?;
             let value = text(&mut part, &name, &mut left, &fault).await?;
             fields.insert(&name, Value::String(value))?;
-        } else if name != "photo" {
-            return Err(Refusal::field(
-                Code::InvalidField,
-                name.clone(),
-                format!("{name} is a text; only the part photo is a file. Send it without a filename."),
-            ));
-        } else if upload.is_some() {
-            return Err(Refusal::field(Code::DuplicateField, "photo", "The field photo is given twice."));
+        } else if check_name(&name).is_ok() && !is_file_field(&name) {
+            let detail = format!("{name} is a text, not a file. Send it without a filename.");
+            return Err(Refusal::field(Code::InvalidField, name, detail));
         } else {
-            upload = Some(file(&mut part, spool, &fault).await?);
+            file(&mut part, name, &mut files, spool, &fault).await?;
         }
     }
-    Ok((fields, upload))
+    Ok((fields, files))
 }
 
-/// A part is a file if it has a filename (Bot API server), and here also if its type says that it is an image.
+/// A part is a file if it has a filename (Bot API server), and here also if its type says that it is one.
 fn is_file(part: &Field) -> bool {
     let named =
         part.content_disposition().is_some_and(|d| d.get_filename().is_some() || d.get_filename_ext().is_some());
-    let typed =
-        part.content_type().is_some_and(|t| t.type_() == "image" || t.essence_str() == "application/octet-stream");
+    let typed = part.content_type().is_some_and(|t| {
+        ["image", "video", "audio"].iter().any(|kind| t.type_() == *kind)
+            || t.essence_str() == "application/octet-stream"
+    });
     named || typed
 }
 
@@ -61,12 +59,18 @@ fn check_encoding(part: &Field, name: &str) -> Result<(), Refusal> {
     Err(Refusal::field(Code::InvalidField, name, detail))
 }
 
-async fn file(part: &mut Field, spool: &Spool, fault: &Fault) -> Result<Upload, Refusal> {
-    let mut writer = spool.begin();
+async fn file(part: &mut Field, name: String, files: &mut Files, spool: &Spool, fault: &Fault) -> Result<(), Refusal> {
+    let filename = part.content_disposition().and_then(|disposition| {
+        let extended = disposition.get_filename_ext().and_then(|ext| String::from_utf8(ext.value.clone()).ok());
+        extended.or_else(|| disposition.get_filename().map(str::to_owned))
+    });
+    let mut writer = files.begin(&name, spool)?;
     while let Some(piece) = part.next().await {
         writer.write(&piece.map_err(|_| refuse(fault))?)?;
     }
-    writer.finish().await
+    let upload = writer.finish().await?;
+    files.add(name, upload, filename.as_deref());
+    Ok(())
 }
 
 async fn text(part: &mut Field, name: &str, left: &mut usize, fault: &Fault) -> Result<String, Refusal> {
@@ -74,14 +78,13 @@ async fn text(part: &mut Field, name: &str, left: &mut usize, fault: &Fault) -> 
     while let Some(piece) = part.next().await {
         let piece = piece.map_err(|_| refuse(fault))?;
         *left = left.checked_sub(piece.len()).ok_or_else(|| {
-            let detail =
-                "All texts together may have 128 KiB. If this is the image, send the part photo with a filename.";
+            let detail = "All texts together may have 128 KiB. If this is a file, send the part with a filename.";
             Refusal::field(Code::BodyTooLarge, name, detail)
         })?;
         bytes.extend_from_slice(&piece);
     }
     String::from_utf8(bytes).map_err(|_| {
-        let advice = if name == "photo" { " If this is the image, send the part with a filename." } else { "" };
+        let advice = if is_file_field(name) { " If this is the file, send the part with a filename." } else { "" };
         Refusal::field(Code::InvalidField, name, format!("{name} is not valid UTF-8.{advice}"))
     })
 }

@@ -1,22 +1,23 @@
 //! `/v1/notifications`.
 
-use super::super::{Code, Draft, Refusal, fingerprint};
-use super::body::Body;
+use super::super::{Code, Draft, Kept, Refusal, fingerprint};
 use super::caller::Caller;
 use super::problem::Problem;
 use super::schema::{NotificationForm, NotificationRequest};
 use super::view::{AcceptedNotification, Notification, NotificationPage};
-use super::{Shared, json, multipart, query};
-use crate::domain::{MediaSource, NotificationId, Record, Sha256, Status, Timestamp};
-use crate::intake::draft::DEFAULT_LIFE;
+use super::{Shared, query, request};
+use crate::domain::{MediaSource, NotificationId, Record, Status, Timestamp};
+use crate::intake::envelope::{DEFAULT_LIFE, Target};
+use crate::intake::fit::fit;
+use crate::intake::recipient;
 use crate::ports::{Cancelled, Idempotency, Resubmitted};
-use actix_web::http::header::{self, ContentType, Header};
+use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 
 type Answer = Result<HttpResponse, Refusal>;
 
-/// Send an image.
+/// Send an image, another file, a text or an album.
 ///
 /// Answered when the notification is on stable storage. With an `Idempotency-Key`, the same request may be sent again
 /// for 24 hours: it gets the same answer and is delivered once.
@@ -39,21 +40,31 @@ type Answer = Result<HttpResponse, Refusal>;
 )]
 pub async fn create(request: HttpRequest, caller: Caller, payload: Payload, shared: Data<Shared>) -> Answer {
     let key = caller.idempotency_key(request.headers())?;
-    let form = is_form(&request)?;
-    let body = Body::new(&request, payload.into_inner(), shared.settings.body_limit)?;
-    let spool = shared.intake.spool();
-    let (fields, upload) =
-        if form { multipart::read(&request, body, spool).await? } else { json::read(body, spool).await? };
-    let draft = Draft::read(fields, upload, Timestamp::now(), |bot| shared.intake.has_bot(bot))?;
-    let intake = shared.intake.clone();
+    let (fields, files) = request::read(&request, payload, &shared).await?;
+    let draft = Draft::read(fields, files, Timestamp::now(), |bot| shared.intake.has_bot(bot))?;
+    accept(&request, &shared, draft, key).await
+}
+
+/// Looks into the files of a draft and takes it in.
+pub(super) async fn accept(request: &HttpRequest, shared: &Shared, mut draft: Draft, key: Option<String>) -> Answer {
     let idempotency = key.map(|key| Idempotency { key, fingerprint: fingerprint(&draft.canonical()) });
-    let mut receipt = shared.run(async move { intake.accept(draft.order(), idempotency).await }).await??;
+    let chat_id = match draft.to.clone() {
+        Target::Chat(chat_id) => chat_id,
+        Target::Recipient(address) => {
+            let (book, bot) = (shared.recipients.clone(), draft.bot.clone());
+            shared.run(async move { recipient::resolve(&*book, &bot, &address).await }).await??
+        }
+    };
+    let oversize = fit(&mut draft, shared.intake.spool()).await?;
+    let order = draft.order(chat_id)?;
+    let intake = shared.intake.clone();
+    let mut receipt = shared.run(async move { intake.accept(order, idempotency).await }).await??;
     let id = receipt.accepted.id;
     if receipt.accepted.replayed && receipt.files.is_empty() {
-        receipt.files.extend(image(record(&shared, id).await.ok()));
+        receipt.files.extend(files(record(shared, id).await.ok()));
     }
     request.extensions_mut().insert(id);
-    Ok(HttpResponse::Accepted().insert_header(location(id)).json(AcceptedNotification::from(receipt)))
+    Ok(HttpResponse::Accepted().insert_header(location(id)).json(AcceptedNotification::new(receipt, oversize)))
 }
 
 /// What became of it.
@@ -177,37 +188,21 @@ pub async fn retry(request: HttpRequest, _: Caller, path: Path<String>, shared: 
     }
 }
 
-/// The image that a record names, as the first answer told it.
-fn image(record: Option<Record>) -> Option<(Sha256, u64)> {
-    record?.notification.call.media.first().and_then(|media| match media.source {
-        MediaSource::Blob { sha256, size } => Some((sha256, size)),
-        _ => None,
-    })
+/// The files that a record names, as the first answer told them.
+fn files(record: Option<Record>) -> Vec<Kept> {
+    record.map(|record| record.notification.call.media.iter().filter_map(Kept::of).collect()).unwrap_or_default()
 }
 
-async fn record(shared: &Shared, id: NotificationId) -> Result<Record, Refusal> {
+pub(super) async fn record(shared: &Shared, id: NotificationId) -> Result<Record, Refusal> {
     let ledger = shared.ledger.clone();
     shared.run(async move { ledger.get(id).await }).await??.ok_or_else(no_such_notification)
 }
 
 /// The id in the path, noted for the request's log line. What is no id names no notification.
-fn id(request: &HttpRequest, path: &str) -> Result<NotificationId, Refusal> {
+pub(super) fn id(request: &HttpRequest, path: &str) -> Result<NotificationId, Refusal> {
     let id: NotificationId = path.parse().map_err(|_| no_such_notification())?;
     request.extensions_mut().insert(id);
     Ok(id)
-}
-
-fn is_form(request: &HttpRequest) -> Result<bool, Refusal> {
-    let given = ContentType::parse(request).map(|ContentType(mime)| mime.essence_str().to_ascii_lowercase());
-    match given.as_deref() {
-        Ok("application/json") => Ok(false),
-        Ok("multipart/form-data") => Ok(true),
-        _ => Err(Refusal::field(
-            Code::UnsupportedMediaType,
-            "Content-Type",
-            "Send application/json, or multipart/form-data with the image as the part photo.",
-        )),
-    }
 }
 
 fn location(id: NotificationId) -> (header::HeaderName, String) {

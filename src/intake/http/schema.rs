@@ -1,136 +1,183 @@
-//! The request and the small enums as OpenAPI shows them. Requests are read by hand (`intake::fields`), for the sake of
-//! precise refusals; a test keeps the two in step (`docs`).
+//! Requests and the small enums as OpenAPI shows them. Requests are read by hand (`intake::fields`), for the sake of
+//! precise refusals; they are described from the same table, and a test keeps the two in step (`docs`).
 
 use crate::domain::{AttemptOutcome, ChatId, Delivery, FailureClass, Lane, RecipientSource, RecipientState, Status};
-use crate::intake::draft::TAG_LIMIT;
+use crate::intake::content::Content;
+use crate::intake::envelope::TAG_LIMIT;
 use crate::intake::fields::TAGS_LIMIT;
-use serde::Serialize;
-use serde_json::{Map, Value};
+use crate::intake::fit::Oversize;
+use crate::intake::parameters::{Holds, MARKUP_LIMIT, PARAMETERS, Parameter};
 use std::borrow::Cow;
 use utoipa::openapi::schema::{AdditionalProperties, Schema, SchemaType};
-use utoipa::openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, RefOr, Type};
+use utoipa::openapi::{ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Ref, RefOr, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// A notification to send. The first group are the parameters of Telegram's sendPhoto under their own names.
-#[derive(Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NotificationRequest {
-    /// Where it goes: the number of a chat, or the @username of a public group or channel.
-    chat_id: ChatId,
-    /// The image: an http(s) URL or a file_id as a string, `{"base64": …}` or `{"sha256": …}`. JPEG, PNG, GIF, BMP or
-    /// TIFF up to 10 MiB, width + height up to 10,000, one side up to 20 times the other.
-    photo: PhotoSource,
-    /// The caption, up to 1,024 UTF-16 units; with a `parse_mode` up to 32,768 bytes, and 1,024 units after parsing.
-    #[schema(max_length = 32_768)]
-    caption: Option<String>,
-    /// How markup in the caption is read: HTML, MarkdownV2 or Markdown.
-    #[schema(example = "HTML")]
-    parse_mode: Option<String>,
-    /// Formatting of the caption in place of markup.
-    #[schema(value_type = Option<Vec<Object>>)]
-    caption_entities: Option<Vec<Value>>,
-    /// Buttons: an object of Telegram's kinds of keyboards.
-    #[schema(value_type = Option<Object>)]
-    reply_markup: Option<Map<String, Value>>,
-    /// What it replies to.
-    #[schema(value_type = Option<Object>)]
-    reply_parameters: Option<Map<String, Value>>,
-    /// The message it replies to, in the short form.
-    #[schema(minimum = 1)]
-    reply_to_message_id: Option<i32>,
-    /// The topic of a forum.
-    #[schema(minimum = 1)]
-    message_thread_id: Option<i32>,
-    /// Without a sound.
-    disable_notification: Option<bool>,
-    /// Not to be forwarded or saved.
-    protect_content: Option<bool>,
-    /// Covered until it is tapped.
-    has_spoiler: Option<bool>,
-    /// With the caption on top.
-    show_caption_above_media: Option<bool>,
-    /// Faster than 30 a second for Telegram Stars.
-    allow_paid_broadcast: Option<bool>,
-    /// An effect, in private chats.
-    #[schema(min_length = 1, max_length = 256)]
-    message_effect_id: Option<String>,
-    /// On behalf of a business account.
-    #[schema(min_length = 1, max_length = 256)]
-    business_connection_id: Option<String>,
-    /// The configured bot that sends it.
-    #[schema(default = "default", pattern = "^[a-z0-9_-]{1,64}$")]
-    bot: Option<String>,
-    /// Which lane it waits in.
-    priority: Option<Lane>,
-    /// Not to be sent before this (RFC 3339), up to 30 days ahead. The past means now.
-    #[schema(format = DateTime)]
-    send_at: Option<String>,
-    /// Not to be sent after this (RFC 3339), up to 31 days ahead; 24 hours after `send_at` or now if not given.
-    #[schema(format = DateTime)]
-    expires_at: Option<String>,
-    /// What to do when nobody can know whether it arrived.
-    delivery: Option<Delivery>,
-    /// Labels of your own, given back with the status; up to 10 of 1 to 64 characters.
-    #[schema(schema_with = tags)]
-    tags: Option<Vec<String>>,
+/// How a request is written.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Json,
+    Form,
 }
 
-/// The same fields as a form: `photo` is a file part or a text, structures are JSON texts, `tags` may be repeated.
-#[derive(Serialize, ToSchema)]
-pub struct NotificationForm {
-    /// Where it goes.
-    #[schema(example = "42")]
-    chat_id: String,
-    /// The image.
-    #[schema(value_type = String, format = Binary)]
-    photo: Vec<u8>,
-    /// The caption.
-    #[schema(max_length = 32_768)]
-    caption: Option<String>,
-    /// HTML, MarkdownV2 or Markdown.
-    parse_mode: Option<String>,
-    /// The JSON text of an array.
-    caption_entities: Option<String>,
-    /// The JSON text of an object.
-    reply_markup: Option<String>,
-    /// The JSON text of an object.
-    reply_parameters: Option<String>,
-    /// The message it replies to.
-    #[schema(minimum = 1)]
-    reply_to_message_id: Option<i32>,
-    /// The topic of a forum.
-    #[schema(minimum = 1)]
-    message_thread_id: Option<i32>,
-    /// Without a sound.
-    disable_notification: Option<bool>,
-    /// Not to be forwarded or saved.
-    protect_content: Option<bool>,
-    /// Covered until it is tapped.
-    has_spoiler: Option<bool>,
-    /// With the caption on top.
-    show_caption_above_media: Option<bool>,
-    /// Faster than 30 a second for Telegram Stars.
-    allow_paid_broadcast: Option<bool>,
-    /// An effect, in private chats.
-    message_effect_id: Option<String>,
-    /// On behalf of a business account.
-    business_connection_id: Option<String>,
-    /// The configured bot that sends it.
-    #[schema(pattern = "^[a-z0-9_-]{1,64}$")]
-    bot: Option<String>,
-    /// Which lane it waits in.
-    priority: Option<Lane>,
-    /// Not to be sent before this.
-    #[schema(format = DateTime)]
-    send_at: Option<String>,
-    /// Not to be sent after this.
-    #[schema(format = DateTime)]
-    expires_at: Option<String>,
-    /// What to do in doubt.
-    delivery: Option<Delivery>,
-    /// Labels of your own.
-    #[schema(schema_with = tags)]
-    tags: Option<Vec<String>>,
+/// A request, or a part of one, that is only described, never made.
+macro_rules! described {
+    ($($name:ident = $schema:expr;)*) => {$(
+        #[doc = "Only described, never made."]
+        pub enum $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                $schema.into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+                schemas.extend([
+                    ("FileSource".to_owned(), file_source()),
+                    ("AlbumItem".to_owned(), album_item().into()),
+                    (ChatId::name().into_owned(), ChatId::schema()),
+                    (Lane::name().into_owned(), Lane::schema()),
+                    (Delivery::name().into_owned(), Delivery::schema()),
+                ]);
+            }
+        }
+    )*};
+}
+
+described! {
+    NotificationRequest = notification(Way::Json).additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    NotificationForm = notification(Way::Form);
+    EditRequest = edit(Way::Json).additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    EditForm = edit(Way::Form);
+    DeleteRequest = envelope(ObjectBuilder::new().description(Some("How a message is deleted.")), Way::Json)
+        .property("item", item())
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+}
+
+fn notification(way: Way) -> ObjectBuilder {
+    let about = "A notification to send: exactly one of photo, document, animation, video, audio, voice, text and album, \
+                 with the parameters that Telegram's method for it has, under their own names. In a form, files are parts, \
+                 structures are JSON texts, and an album names its files by `attach://PART`.";
+    let recipient = "In place of chat_id: a registered phone number, or a group by its name and its admin's number.";
+    let mut object = ObjectBuilder::new()
+        .description(Some(about))
+        .property("chat_id", Ref::from_schema_name(ChatId::name()))
+        .property("recipient", free(recipient, way));
+    for content in Content::ALL {
+        object = object.property(content.field(), thing(content, way));
+    }
+    for parameter in PARAMETERS {
+        object = object.property(parameter.name, property(parameter, way));
+    }
+    let bot = text("The configured bot that sends it.").pattern(Some("^[a-z0-9_-]{1,64}$"));
+    let oversize = "What to do with an image that Telegram would not take as a photo (dimensions, ratio, size up to 50 MB, \
+                    WebP; HEIC as document only).";
+    let long = "What to do with a caption or text that is too long: `split` sends the rest in replies, in order.";
+    let object = object
+        .property("bot", bot.default(Some("default".into())))
+        .property("oversize", words(oversize, &Oversize::ALL.map(Oversize::as_str)))
+        .property("long_caption", words(long, &["reject", "split"]));
+    envelope(object, way)
+}
+
+fn edit(way: Way) -> ObjectBuilder {
+    let about = "What to change: a new photo, document, animation, video or audio with its caption, or the caption alone (an \
+                 empty one takes it away), or the text of a text, or the buttons alone.";
+    let mut object = ObjectBuilder::new().description(Some(about));
+    for content in Content::ALL.into_iter().filter(|content| !matches!(content, Content::Voice | Content::Album)) {
+        object = object.property(content.field(), thing(content, way));
+    }
+    for parameter in PARAMETERS.iter().filter(|p| p.of_medium || p.name == "reply_markup") {
+        object = object.property(parameter.name, property(parameter, way));
+    }
+    let oversize = "What to do with a photo that is none.";
+    let object =
+        object.property("oversize", words(oversize, &Oversize::ALL.map(Oversize::as_str))).property("item", item());
+    envelope(object, way)
+}
+
+/// What every request says about its way.
+fn envelope(object: ObjectBuilder, _: Way) -> ObjectBuilder {
+    let moment = |about| text(about).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    object
+        .property("priority", Ref::from_schema_name(Lane::name()))
+        .property("send_at", moment("Not to be sent before this (RFC 3339), up to 30 days ahead. The past means now."))
+        .property(
+            "expires_at",
+            moment("Not to be sent after this (RFC 3339), up to 31 days ahead; 24 hours after `send_at` or now if not given."),
+        )
+        .property("delivery", Ref::from_schema_name(Delivery::name()))
+        .property("tags", tags())
+}
+
+fn item() -> ObjectBuilder {
+    let about = "Which item of an album, counted from 1. Without it: the first, or all of them to delete.";
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(10)).description(Some(about))
+}
+
+fn text(about: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(about))
+}
+
+/// An object of any members, or its JSON text.
+fn free(about: &str, way: Way) -> ObjectBuilder {
+    match way {
+        Way::Json => ObjectBuilder::new().schema_type(Type::Object).description(Some(about)),
+        Way::Form => text(&format!("{about} The JSON text of an object.")),
+    }
+}
+
+fn thing(content: Content, way: Way) -> RefOr<Schema> {
+    let method = content.method();
+    match (content, way) {
+        (Content::Text, _) => text(
+            "Up to 4,096 UTF-16 units; with a `parse_mode` up to 32,768 bytes, and 4,096 units after \
+                                    parsing (sendMessage).",
+        )
+        .max_length(Some(MARKUP_LIMIT))
+        .into(),
+        (Content::Album, Way::Json) => ArrayBuilder::new()
+            .items(Ref::from_schema_name("AlbumItem"))
+            .min_items(Some(2))
+            .max_items(Some(10))
+            .description(Some("Photos and videos, or documents only, or audio only (sendMediaGroup)."))
+            .into(),
+        (Content::Album, Way::Form) => text("The JSON text of an array of items (sendMediaGroup).").into(),
+        (Content::Photo, Way::Form) => binary(
+            "JPEG, PNG, GIF, BMP or TIFF up to 10 MiB, width + height up to 10,000, one side \
+                                               up to 20 times the other (sendPhoto).",
+        ),
+        (_, Way::Form) => binary(&format!("Up to 50 MB ({method}).")),
+        (_, Way::Json) => Ref::from_schema_name("FileSource").into(),
+    }
+}
+
+fn binary(about: &str) -> RefOr<Schema> {
+    text(about).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).into()
+}
+
+fn property(parameter: &Parameter, way: Way) -> RefOr<Schema> {
+    let of: Vec<_> = Content::ALL.into_iter().filter(|c| parameter.is_of(*c)).map(Content::method).collect();
+    let about = match of.len() {
+        7.. => parameter.about.to_owned(),
+        _ => format!("{} ({})", parameter.about, of.join(", ")),
+    };
+    let of_type = |kind| ObjectBuilder::new().schema_type(kind).description(Some(about.clone()));
+    match parameter.holds {
+        Holds::Flag => of_type(Type::Boolean).into(),
+        Holds::Number(least, most) => of_type(Type::Integer).minimum(Some(least)).maximum(Some(most)).into(),
+        Holds::Word => of_type(Type::String).min_length(Some(1)).max_length(Some(256)).into(),
+        Holds::ParseMode => of_type(Type::String).examples(["HTML"]).into(),
+        Holds::Caption => of_type(Type::String).max_length(Some(MARKUP_LIMIT)).into(),
+        Holds::Object | Holds::Keyboard | Holds::Reply => free(&about, way).into(),
+        Holds::Entities if way == Way::Json => {
+            ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::Object)).description(Some(about)).into()
+        }
+        Holds::Entities => text(&format!("{about} The JSON text of an array.")).into(),
+        Holds::File if way == Way::Json => Ref::from_schema_name("FileSource").into(),
+        Holds::File => binary(&about),
+    }
 }
 
 fn tags() -> RefOr<Schema> {
@@ -143,32 +190,34 @@ fn tags() -> RefOr<Schema> {
         .into()
 }
 
-/// An image in a JSON request; only described, never made.
-pub enum PhotoSource {}
-
-impl PartialSchema for PhotoSource {
-    fn schema() -> RefOr<Schema> {
-        let object = |name: &str, about: &str| {
-            ObjectBuilder::new()
-                .property(name, ObjectBuilder::new().schema_type(Type::String).description(Some(about)))
-                .required(name)
-                .additional_properties(Some(AdditionalProperties::FreeForm(false)))
-        };
-        let reference = "An http(s) URL that Telegram fetches, or a file_id of this bot.";
-        OneOfBuilder::new()
-            .item(ObjectBuilder::new().schema_type(Type::String).description(Some(reference)))
-            .item(object("base64", "The bytes in standard base64."))
-            .item(object("sha256", "The SHA-256 of an image that was sent before, in hexadecimal."))
-            .into()
-    }
+/// A file in a JSON request.
+fn file_source() -> RefOr<Schema> {
+    let object = |name: &str, about: &str| {
+        ObjectBuilder::new()
+            .property(name, text(about))
+            .property("filename", text("The name that a document is sent under."))
+            .required(name)
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+    };
+    OneOfBuilder::new()
+        .item(text("An http(s) URL that Telegram fetches, or a file_id of this bot."))
+        .item(object("base64", "The bytes in standard base64."))
+        .item(object("sha256", "The SHA-256 of a file that was sent before, in hexadecimal."))
+        .into()
 }
 
-impl ToSchema for PhotoSource {}
-
-impl Serialize for PhotoSource {
-    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        match *self {}
+fn album_item() -> ObjectBuilder {
+    let mut object = ObjectBuilder::new()
+        .description(Some("One of Telegram's InputMedia. In a form, `media` may be `attach://PART`."))
+        .property("type", words("What it is.", &["photo", "video", "document", "audio"]))
+        .property("media", Ref::from_schema_name("FileSource"))
+        .required("type")
+        .required("media");
+    let kinds = [Content::Photo, Content::Video, Content::Document, Content::Audio];
+    for parameter in PARAMETERS.iter().filter(|p| p.of_medium && kinds.iter().any(|kind| p.is_of(*kind))) {
+        object = object.property(parameter.name, property(parameter, Way::Json));
     }
+    object.additional_properties(Some(AdditionalProperties::FreeForm(false)))
 }
 
 impl PartialSchema for ChatId {

@@ -1,11 +1,14 @@
 //! What callers see of a notification.
 
-use super::super::Receipt;
+use super::super::{Kept, Receipt};
 use crate::domain::{
-    Attempt, AttemptOutcome, ChatId, Delivery, Failure, FailureClass, Lane, MediaSource, Record, Status, Timestamp,
+    Attempt, AttemptOutcome, ChatId, Delivery, Failure, FailureClass, Lane, Media, MediaKind, MediaSource, Record,
+    Status, Timestamp,
 };
+use crate::intake::fit::Oversize;
 use crate::ports::Page;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// The answer to an accepted request.
@@ -26,6 +29,14 @@ pub struct AcceptedNotification {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     photo: Option<StoredImage>,
+    /// All files whose bytes are with us, in order; each digest can be sent in place of the bytes next time.
+    files: Vec<StoredFile>,
+    /// What `oversize` has done with the image: `document` or `shrink`; `null` if nothing had to be done.
+    oversize: Option<&'static str>,
+    /// The ids of the replies that follow, by `long_caption: split`, in order. Each has a record once the one before it is
+    /// sent.
+    #[schema(value_type = Vec<String>)]
+    then: Vec<String>,
 }
 
 /// An image that we hold.
@@ -37,15 +48,37 @@ pub struct StoredImage {
     size: u64,
 }
 
-impl From<Receipt> for AcceptedNotification {
-    fn from(receipt: Receipt) -> Self {
+/// A file that we hold.
+#[derive(Serialize, ToSchema)]
+pub struct StoredFile {
+    /// What it is sent as: `photo`, `document`, ...; `other` for what goes with another file, such as a thumbnail.
+    kind: &'static str,
+    /// The SHA-256 of its bytes in hexadecimal.
+    sha256: String,
+    /// Their number.
+    size: u64,
+}
+
+impl AcceptedNotification {
+    /// From what the engine answered, and what was done with an image that is no photo.
+    pub fn new(receipt: Receipt, oversize: Option<Oversize>) -> Self {
+        let photo = receipt.files.iter().find(|file| file.kind == MediaKind::Photo);
         Self {
             id: receipt.accepted.id.to_string(),
             status: receipt.accepted.status,
             bot: receipt.bot.into(),
             created_at: receipt.accepted.accepted_at,
-            photo: receipt.files.first().map(|&(sha256, size)| StoredImage { sha256: sha256.into(), size }),
+            photo: photo.map(|file| StoredImage { sha256: file.sha256.into(), size: file.size }),
+            files: receipt.files.iter().map(StoredFile::from).collect(),
+            oversize: oversize.map(Oversize::as_str),
+            then: receipt.then.iter().map(ToString::to_string).collect(),
         }
+    }
+}
+
+impl From<&Kept> for StoredFile {
+    fn from(file: &Kept) -> Self {
+        Self { kind: file.kind.as_str(), sha256: file.sha256.into(), size: file.size }
     }
 }
 
@@ -78,12 +111,21 @@ pub struct Notification {
     expires_at: Timestamp,
     /// The last 50 attempts, oldest first.
     attempts: Vec<AttemptView>,
-    /// Telegram's number of the message, once sent.
+    /// The Bot API method that it is sent by.
+    #[schema(example = "sendPhoto")]
+    method: String,
+    /// Telegram's number of the message, once sent; of an album, that of the first.
     message_id: Option<i64>,
+    /// The numbers of an album's messages, once sent.
+    message_ids: Vec<i64>,
     /// The file_id under which this bot may send the same image again.
     file_id: Option<String>,
     /// The image.
     photo: Option<PhotoView>,
+    /// All its files, in order.
+    files: Vec<FileView>,
+    /// The ids of the replies that follow it, in order.
+    then: Vec<String>,
     /// Why it failed, or is not known to have arrived.
     failure: Option<FailureView>,
     /// When the next attempt is due.
@@ -134,6 +176,19 @@ pub enum PhotoView {
     },
 }
 
+/// One of its files.
+#[derive(Serialize, ToSchema)]
+#[schema(as = File)]
+pub struct FileView {
+    /// What it is sent as: `photo`, `document`, ...; `other` for what goes with another file, such as a thumbnail.
+    kind: &'static str,
+    /// The name that it is uploaded under.
+    filename: String,
+    /// Where it comes from.
+    #[schema(value_type = PhotoView)]
+    source: PhotoView,
+}
+
 /// Why a notification did not arrive.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Failure)]
@@ -168,6 +223,11 @@ impl From<Page> for NotificationPage {
 impl From<Record> for Notification {
     fn from(record: Record) -> Self {
         let notification = record.notification;
+        let media = notification.call.media;
+        let photo = media.iter().find(|media| media.kind == MediaKind::Photo);
+        let photo = photo.map(|media| PhotoView::from(media.source.clone()));
+        let messages = record.result.as_ref().and_then(Value::as_array);
+        let numbers = messages.into_iter().flatten().filter_map(|message| message.get("message_id")?.as_i64());
         Self {
             id: notification.id.to_string(),
             status: record.status,
@@ -180,9 +240,13 @@ impl From<Record> for Notification {
             send_at: notification.send_at,
             expires_at: notification.expires_at,
             attempts: record.attempts.into_iter().map(AttemptView::from).collect(),
+            method: notification.call.method,
             message_id: record.message_id,
+            message_ids: numbers.collect(),
             file_id: record.file_id,
-            photo: notification.call.media.into_iter().next().map(|media| PhotoView::from(media.source)),
+            photo,
+            files: media.into_iter().map(FileView::from).collect(),
+            then: notification.then.iter().map(|next| next.id.to_string()).collect(),
             failure: record.failure.map(FailureView::from),
             next_attempt_at: record.next_attempt_at,
             updated_at: record.updated_at,
@@ -201,6 +265,12 @@ impl From<Attempt> for AttemptView {
             reason: attempt.reason,
             retry_after: attempt.retry_after,
         }
+    }
+}
+
+impl From<Media> for FileView {
+    fn from(media: Media) -> Self {
+        Self { kind: media.kind.as_str(), filename: media.filename, source: PhotoView::from(media.source) }
     }
 }
 

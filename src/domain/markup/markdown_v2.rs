@@ -64,10 +64,11 @@ const STARTS: [(&str, Mark); 9] = [
 const RESERVED: &str = "_*[]()~`>#+-=|{}.!";
 
 /// Takes the marks out, or says what is wrong with them.
-pub(super) fn parse(source: &str) -> Result<Formatted, String> {
+pub fn parse(source: &str) -> Result<Formatted, String> {
     let mut text = String::new();
     let mut entities = Vec::new();
     let mut open: Vec<(Mark, usize, usize)> = Vec::new();
+    let mut language = None;
     let mut rest = source;
     while let Some(character) = rest.chars().next() {
         let position = source.len() - rest.len();
@@ -99,13 +100,17 @@ pub(super) fn parse(source: &str) -> Result<Formatted, String> {
                     }
                     text.push('\n');
                 }
+                Mark::Pre => {
+                    let language = language.take().map(|language| ("language", language));
+                    entities.push(entity(mark.names().1, offset, &text, language.as_slice()));
+                }
                 _ => entities.push(entity(mark.names().1, offset, &text, &[])),
             }
         } else if let Some((start, mark)) = STARTS.into_iter().find(|(start, _)| !verbatim && rest.starts_with(start)) {
             open.push((mark, utf16(&text), position));
             rest = &rest[start.len()..];
             if mark == Mark::Pre {
-                rest = without_language(rest);
+                (language, rest) = block_language(rest);
             }
         } else if !verbatim && character == '>' && (position == 0 || source[..position].ends_with('\n')) {
             open.push((Mark::BlockQuote, utf16(&text), position));
@@ -138,7 +143,10 @@ fn target(rest: &str) -> (Option<&str>, &str) {
 }
 
 /// The first word of a block, if a line end follows it, is the name of its language.
-fn without_language(rest: &str) -> &str {
+fn block_language(rest: &str) -> (Option<&str>, &str) {
     let end = rest.find(|c: char| c.is_whitespace() || c == '`').unwrap_or(rest.len());
-    rest[end..].strip_prefix('\n').unwrap_or(rest)
+    match rest[end..].strip_prefix('\n') {
+        Some(code) => (Some(&rest[..end]).filter(|language| !language.is_empty()), code),
+        None => (None, rest),
+    }
 }

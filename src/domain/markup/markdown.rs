@@ -3,7 +3,7 @@
 use super::{Formatted, entity, sorted, utf16};
 
 /// Takes the marks out, or says what is wrong with them.
-pub(super) fn parse(source: &str) -> Result<Formatted, String> {
+pub fn parse(source: &str) -> Result<Formatted, String> {
     let mut text = String::new();
     let mut entities = Vec::new();
     let mut rest = source;

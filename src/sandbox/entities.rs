@@ -1,12 +1,10 @@
 //! Captions and texts: their markup taken out, their length checked.
 
-mod html;
-mod markdown;
-mod markdown_v2;
-
 use super::arguments::Arguments;
 use super::error::ApiError;
-use serde_json::{Map, Value, json};
+pub(super) use crate::domain::markup::Formatted;
+use crate::domain::markup::utf16;
+use serde_json::Value;
 
 /// The longest caption, in characters after its markup was parsed (Bot API).
 pub(super) const MAX_CAPTION: usize = 1024;
@@ -15,25 +13,15 @@ pub(super) const MAX_TEXT: usize = 4096;
 /// The longest argument, in bytes (Bot API server).
 const MAX_ARGUMENT: usize = 32_768;
 
-/// A text without markup, and what the markup said.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Formatted {
-    pub text: String,
-    pub entities: Vec<Value>,
-}
-
 /// Parses a text by the `parse_mode` or the entities that go with it; `names` are those of the entities' argument.
 pub(super) fn parse(text: &str, mode: &str, entities: Option<&str>) -> Result<Formatted, ApiError> {
     if text.len() > MAX_ARGUMENT {
         return Err(ApiError::bad("text is too long"));
     }
-    let parsed = match mode.to_ascii_lowercase().as_str() {
-        "" => return Ok(trimmed(Formatted { text: text.to_owned(), entities: given(entities)? })),
-        "html" => html::parse(text),
-        "markdownv2" => markdown_v2::parse(text),
-        "markdown" => markdown::parse(text),
-        _ => return Err(ApiError::bad("unsupported parse_mode")),
-    };
+    if mode.is_empty() {
+        return Ok(trimmed(Formatted { text: text.to_owned(), entities: given(entities)? }));
+    }
+    let parsed = Formatted::parse(text, mode).ok_or_else(|| ApiError::bad("unsupported parse_mode"))?;
     parsed.map(trimmed).map_err(|why| ApiError::bad(format!("can't parse entities: {why}")))
 }
 
@@ -78,29 +66,6 @@ fn trimmed(mut formatted: Formatted) -> Formatted {
         length > 0
     });
     formatted
-}
-
-/// The length by which entities are measured.
-fn utf16(text: &str) -> usize {
-    text.encode_utf16().count()
-}
-
-/// An entity from an offset to the end of the text so far.
-fn entity(kind: &str, offset: usize, text: &str, more: &[(&str, &str)]) -> Value {
-    let mut entity = Map::new();
-    entity.insert("offset".into(), json!(offset));
-    entity.insert("length".into(), json!(utf16(text) - offset));
-    entity.insert("type".into(), kind.into());
-    entity.extend(more.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
-    Value::Object(entity)
-}
-
-/// Puts entities in the order in which Telegram lists them.
-fn sorted(mut entities: Vec<Value>) -> Vec<Value> {
-    let number = |entity: &Value, name: &str| entity[name].as_u64().unwrap_or(0);
-    entities.retain(|entity| number(entity, "length") > 0);
-    entities.sort_by_key(|entity| (number(entity, "offset"), std::cmp::Reverse(number(entity, "length"))));
-    entities
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ struct Open<'a> {
 }
 
 /// Takes the tags out, or says what is wrong with them.
-pub(super) fn parse(source: &str) -> Result<Formatted, String> {
+pub fn parse(source: &str) -> Result<Formatted, String> {
     let mut text = String::new();
     let mut entities = Vec::new();
     let mut open: Vec<Open<'_>> = Vec::new();
@@ -50,7 +50,11 @@ pub(super) fn parse(source: &str) -> Result<Formatted, String> {
     text.push_str(rest);
     match open.last() {
         Some(tag) => Err(format!("Can't find end tag corresponding to start tag \"{}\"", tag.tag)),
-        None => Ok(Formatted { text, entities: sorted(entities) }),
+        None => {
+            let inline = entities.iter_mut().filter(|entity| entity["type"] == "code").filter_map(Value::as_object_mut);
+            inline.for_each(|code| _ = code.remove("language"));
+            Ok(Formatted { text, entities: sorted(entities) })
+        }
     }
 }
 
@@ -87,9 +91,31 @@ fn close(tag: &Open<'_>, text: &str, entities: &mut Vec<Value>) {
                 entities.push(entity("custom_emoji", tag.offset, text, &[("custom_emoji_id", &id)]));
             }
         }
+        ("blockquote", _) if tag.attributes.contains("expandable") => {
+            entities.push(entity("expandable_blockquote", tag.offset, text, &[]));
+        }
+        ("code", _) => {
+            let class = attribute(tag.attributes, "class").unwrap_or_default();
+            let language = class.strip_prefix("language-").map(|language| ("language", language));
+            entities.push(entity("code", tag.offset, text, language.as_slice()));
+        }
+        ("pre", _) => {
+            let mut block = entity("pre", tag.offset, text, &[]);
+            // A block that is code as a whole has the code's language.
+            if let Some(code) = entities.pop_if(|e| e["type"] == "code" && same_range(e, &block))
+                && let Some(language) = code.get("language")
+            {
+                block["language"] = language.clone();
+            }
+            entities.push(block);
+        }
         (_, Some(kind)) => entities.push(entity(kind, tag.offset, text, &[])),
         _ => {}
     }
+}
+
+fn same_range(one: &Value, other: &Value) -> bool {
+    one["offset"] == other["offset"] && one["length"] == other["length"]
 }
 
 fn attribute(attributes: &str, name: &str) -> Option<String> {
