@@ -79,8 +79,8 @@ impl Fate {
 pub struct Parcel {
     /// The request's fields.
     pub fields: Map<String, Value>,
-    /// The image as a file, which makes it `multipart/form-data`; without it, the fields go as JSON and hold the image.
-    pub photo: Option<multipart::Part>,
+    /// A file and its field, which make it `multipart/form-data`; without it, the fields go as JSON and hold the image.
+    pub file: Option<(String, multipart::Part)>,
 }
 
 impl Client {
@@ -106,14 +106,14 @@ impl Client {
         if let Some(key) = idempotency_key {
             request = request.header("Idempotency-Key", key);
         }
-        let request = match parcel.photo {
+        let request = match parcel.file {
             None => request.json(&parcel.fields),
-            Some(photo) => {
+            Some((field, part)) => {
                 let mut form = multipart::Form::new();
                 for (name, value) in parcel.fields {
                     form = form.text(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
                 }
-                request.multipart(form.part("photo", photo))
+                request.multipart(form.part(field, part))
             }
         };
         self.answer(request).await

@@ -13,12 +13,15 @@ use std::time::Duration;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The image file.
-    image: PathBuf,
+    /// The image, or another file.
+    file: PathBuf,
+    /// What it is sent as: photo, document, animation, video, audio or voice.
+    #[arg(long = "as", value_name = "KIND", default_value = "photo")]
+    kind: String,
     /// The chat: its number, or @name of a public group or channel.
     #[arg(long, value_name = "CHAT", allow_hyphen_values = true)]
     to: String,
-    /// The text below the picture.
+    /// The text below it.
     #[arg(long, allow_hyphen_values = true)]
     caption: Option<String>,
     /// The bot that sends it, if not `default`.
@@ -50,9 +53,9 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let client = Client::new(&arguments.url, key(&arguments.api_key_env))?;
     block_on(async {
-        let photo = file_part(&arguments.image).await?;
+        let file = (arguments.kind.clone(), file_part(&arguments.file).await?);
         let accepted = client
-            .post(Parcel { fields: fields(&arguments), photo: Some(photo) }, arguments.idempotency_key.as_deref())
+            .post(Parcel { fields: fields(&arguments), file: Some(file) }, arguments.idempotency_key.as_deref())
             .await?;
         say(accepted.id);
         if !arguments.wait {

@@ -59,6 +59,20 @@ pub fn verify(path: &Path) -> Result<ImageInfo, Unfit> {
     inspect(path, &check_geometry)
 }
 
+/// Reads an image of any dimensions to its end, as far as that has an end: one of more pixels than [`DECODE_LIMIT`] is
+/// taken at its header's word.
+pub fn verify_whole(path: &Path) -> Result<(), Unfit> {
+    let admit = |width: u32, height: u32| match u64::from(width) * u64::from(height) {
+        0 => Err(Unfit::NoPixels),
+        pixels if pixels > DECODE_LIMIT => Err(Unfit::TooLarge { width, height }),
+        _ => Ok(()),
+    };
+    match inspect(path, &admit) {
+        Ok(_) | Err(Unfit::TooLarge { .. }) => Ok(()),
+        Err(unfit) => Err(unfit),
+    }
+}
+
 /// The format, from the first bytes ([`ImageFormat::SNIFF_BYTES`] if there are as many).
 pub fn sniff(head: &[u8]) -> Result<ImageFormat, Unfit> {
     ImageFormat::sniff(head).ok_or_else(|| Unfit::Format(Foreign::of(head)))

@@ -94,12 +94,7 @@ async fn look(piece: &mut Piece, way: Oversize, spool: &Spool) -> Result<Option<
         Oversize::Reject => Err(refusal),
         Oversize::Document => {
             check_oversize(&refusal, upload)?;
-            // Too many bytes were seen before anything else.
-            if refusal.code == Code::PhotoTooLarge
-                && let Err(refusal) = spool.inspect(upload).await
-            {
-                check_oversize(&refusal, upload)?;
-            }
+            spool.verify_whole(upload).await?;
             Ok(Some(way))
         }
         Oversize::Shrink => {

@@ -38,6 +38,11 @@ impl Inspector {
         self.run(move || imaging::verify(&path)).await
     }
 
+    /// Reads an image of any dimensions to its end, and refuses one that is damaged.
+    pub async fn verify_whole(&self, path: PathBuf) -> Result<(), Refusal> {
+        self.run(move || imaging::verify_whole(&path)).await
+    }
+
     /// Writes to `out` a photo of what Telegram would not take as one: see [`imaging::fit`].
     pub async fn fit(&self, path: PathBuf, out: PathBuf) -> Result<Shrunk, Refusal> {
         self.run(move || imaging::fit(&path, &out, Limits::default())).await

@@ -35,8 +35,8 @@ pub enum Event {
 pub struct Splitter {
     document: Vec<u8>,
     decoder: Decoder,
-    /// Where the file stands whose string is being read, or was last.
-    place: String,
+    /// Where the files stand that were found; the string of the last may be being read.
+    places: Vec<String>,
     depth: usize,
     /// The outer levels.
     levels: [Level; LEVELS],
@@ -122,9 +122,7 @@ impl Splitter {
     /// The document with the files taken out.
     pub fn finish(self) -> Result<Vec<u8>, Refusal> {
         match self.state {
-            State::File(_) => {
-                Err(Refusal::new(Code::MalformedJson, format!("The body ends inside {}.base64.", self.place)))
-            }
+            State::File(_) => Err(Refusal::new(Code::MalformedJson, format!("The body ends inside {}.", self.field()))),
             _ => Ok(self.document),
         }
     }
@@ -155,9 +153,15 @@ impl Splitter {
             b'"' => {
                 let in_object = self.level().is_some_and(|level| level.is_object);
                 match self.file_place().filter(|_| in_object && !self.expects_key) {
+                    Some(place) if self.places.contains(&place) => {
+                        let field = format!("{place}.base64");
+                        let detail = format!("{field} is given twice; send one file in one field.");
+                        return Err(Refusal::field(Code::DuplicateField, field, detail));
+                    }
                     Some(place) => {
                         events.push(Event::Begin(place.clone()));
-                        (self.place, self.state) = (place, State::File(Escape::No));
+                        self.places.push(place);
+                        self.state = State::File(Escape::No);
                     }
                     None => {
                         let key = (in_object && self.expects_key).then(Vec::new);
@@ -275,8 +279,13 @@ impl Splitter {
         self.decoder.push(text, bytes(events)).map_err(|_| self.not_base64())
     }
 
+    /// The member whose string is being read.
+    fn field(&self) -> String {
+        format!("{}.base64", self.places.last().map_or("", String::as_str))
+    }
+
     fn not_base64(&self) -> Refusal {
-        let field = format!("{}.base64", self.place);
+        let field = self.field();
         let detail = format!(
             "{field} is standard base64 (A-Z a-z 0-9 + /, = at the end only) and nothing else: no data: prefix, not the \
              URL-safe alphabet."
@@ -413,6 +422,7 @@ mod tests {
             ("{\"photo\":{\"base64\":\"aGVs\nbG8=\"}}", Code::MalformedJson),
             (r#"{"photo":{"base64":"aGVsbG8="#, Code::MalformedJson),
             (r#"{"photo":{"base64":"aGVs","base64":"bG8="}}"#, Code::DuplicateField),
+            (r#"{"photo":{"base64":"aGVs"},"photo":{"base64":"bG8="}}"#, Code::DuplicateField),
             (r#"{"album":[1,{"media":{"base64":"aGVs","base64":"bG8="}}]}"#, Code::DuplicateField),
             (r#"{"photo":{"sha256":"aGVs","sha256":"bG8="}}"#, Code::DuplicateField),
         ] {

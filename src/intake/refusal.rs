@@ -177,6 +177,7 @@ codes! {
     IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key was used with another request";
     Internal = "internal", 500, "Something went wrong on our side";
     StagingFailed = "staging_failed", 502, "The staging chat has not got the image";
+    FileUnavailable = "file_unavailable", 502, "Telegram does not give the file out";
     Unavailable = "unavailable", 503, "A needed part is away";
     NoRoom = "no_room", 507, "There is no room";
 }

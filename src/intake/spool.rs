@@ -94,12 +94,15 @@ impl Spool {
         if upload.size > PHOTO_LIMIT {
             return Err(photo_too_large());
         }
-        self.inspect(upload).await
+        self.inspector.verify(upload.path.to_path_buf()).await
     }
 
-    /// The same for a photo of any size in bytes.
-    pub async fn inspect(&self, upload: &Upload) -> Result<ImageInfo, Refusal> {
-        self.inspector.verify(upload.path.to_path_buf()).await
+    /// Refuses an image that is damaged, whatever its size; what is none passes.
+    pub async fn verify_whole(&self, upload: &Upload) -> Result<(), Refusal> {
+        match upload.format {
+            Some(_) => self.inspector.verify_whole(upload.path.to_path_buf()).await,
+            None => Ok(()),
+        }
     }
 
     /// Makes a photo of an image that Telegram would not take as one, as [`crate::imaging::fit`] does. `image` may be larger

@@ -65,10 +65,15 @@ impl World {
 
     /// No limits, and a second bot, called `other`.
     pub async fn with_two_bots(on: On) -> Self {
-        Self::tuned(on, Role::All, NO_LIMITS, lenient(), |settings| {
+        Self::of_two_bots(on, NO_LIMITS, lenient()).await
+    }
+
+    /// The same with limits.
+    pub async fn of_two_bots(on: On, limits: Limits, options: Options) -> Self {
+        Self::tuned(on, Role::All, limits, options, |settings| {
             let name: BotName = "other".parse().unwrap();
             let url = settings.bots[&BotName::default_bot()].api_url.clone();
-            let bot = Bot::new(name.clone(), OTHER_TOKEN.to_owned().into(), url, NO_LIMITS).unwrap();
+            let bot = Bot::new(name.clone(), OTHER_TOKEN.to_owned().into(), url, limits).unwrap();
             settings.bots.insert(name, Arc::new(bot));
         })
         .await

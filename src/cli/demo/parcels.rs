@@ -99,8 +99,8 @@ impl Parcel {
         }
         if self.json {
             fields.insert("photo".to_owned(), json!({ "base64": BASE64_STANDARD.encode(self.bytes) }));
-            return Packed { fields, photo: None };
+            return Packed { fields, file: None };
         }
-        Packed { fields, photo: Some(Part::bytes(self.bytes).file_name(self.name)) }
+        Packed { fields, file: Some(("photo".to_owned(), Part::bytes(self.bytes).file_name(self.name))) }
     }
 }

@@ -1,7 +1,9 @@
 //! The API described: OpenAPI made from the code, and a page to try it on, its assets in the binary.
 
 use super::super::{Code, Refusal};
-use super::{Shared, changes, not_allowed_to_write, not_found, notifications, probes, read, recipients, yaml};
+use super::{
+    Shared, changes, files, images, not_allowed_to_write, not_found, notifications, probes, read, recipients, yaml,
+};
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{self, Data};
@@ -23,6 +25,9 @@ use utoipa_swagger_ui::Config;
         notifications::retry,
         changes::edit,
         changes::delete,
+        images::put,
+        images::get,
+        files::get,
         recipients::put,
         recipients::list,
         recipients::delete,
@@ -33,6 +38,7 @@ use utoipa_swagger_ui::Config;
     tags(
         (name = "Notifications", description = "Send images, ask what became of them, take them back, try them again."),
         (name = "Recipients", description = "Who is meant by a phone number, or by a group's name and its admin's number."),
+        (name = "Images", description = "Keep images ahead of use, ask which bots know them, download files."),
         (name = "Operations", description = "For probes and scrapers; open to everybody who can reach them."),
     ),
     modifiers(&Finish),

@@ -8,6 +8,8 @@ mod caller;
 mod changes;
 mod docs;
 mod door;
+mod files;
+mod images;
 mod json;
 mod multipart;
 mod notifications;
@@ -180,6 +182,21 @@ fn routes(config: &mut web::ServiceConfig) {
             web::resource("/v1/notifications/{id}/delete")
                 .route(web::post().to(changes::delete))
                 .default_service(web::to(|| not_allowed("POST"))),
+        )
+        .service(
+            web::resource("/v1/images")
+                .route(web::put().to(images::put))
+                .default_service(web::to(|| not_allowed("PUT"))),
+        )
+        .service(
+            web::resource("/v1/images/{sha256}")
+                .route(read().to(images::get))
+                .default_service(web::to(|| not_allowed("GET, HEAD"))),
+        )
+        .service(
+            web::resource("/v1/files/{file_id}")
+                .route(read().to(files::get))
+                .default_service(web::to(|| not_allowed("GET, HEAD"))),
         )
         .service(
             web::resource("/v1/recipients")

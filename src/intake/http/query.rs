@@ -1,7 +1,7 @@
 //! Query strings.
 
 use super::super::{Code, Refusal};
-use crate::domain::InvalidId;
+use crate::domain::{BotName, InvalidId};
 use crate::ports::ListQuery;
 use actix_web::web::Query;
 use std::collections::BTreeMap;
@@ -22,6 +22,14 @@ pub fn parameters(query: &str, names: &[&str]) -> Result<BTreeMap<String, String
         }
     }
     Ok(given)
+}
+
+/// The configured bot that a query names, `default` if it names none.
+pub fn bot(given: &BTreeMap<String, String>, is_bot: impl Fn(&BotName) -> bool) -> Result<BotName, Refusal> {
+    let name = given.get("bot").map_or(Ok(BotName::default_bot()), |name| name.parse());
+    name.ok()
+        .filter(is_bot)
+        .ok_or_else(|| Refusal::field(Code::UnknownBot, "bot", "No bot of this name is configured."))
 }
 
 /// How many a page of a listing holds if nobody says.

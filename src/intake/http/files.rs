@@ -1,0 +1,111 @@
+//! `/v1/files`: files that Telegram has, downloaded.
+
+use super::super::{Code, Refusal};
+use super::caller::Caller;
+use super::problem::Problem;
+use super::{Shared, query};
+use crate::domain::BotName;
+use crate::ports::{Passed, Passenger, To};
+use actix_web::body::SizedStream;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::{StreamExt, stream};
+use serde_json::{Value, json};
+
+/// The largest answer of getFile that is read, in bytes.
+const ANSWER_LIMIT: usize = 64 * 1024;
+
+type Answer = Result<HttpResponse, Refusal>;
+
+/// Download a file by its file_id.
+///
+/// Streamed from Telegram, which gives out files of up to 20 MB. `Range` is passed on.
+#[utoipa::path(
+    get, path = "/v1/files/{file_id}", tag = "Images", security(("api_key" = [])),
+    params(
+        ("file_id" = String, Path, description = "A file_id of the bot's"),
+        ("bot" = Option<String>, Query, pattern = "^[a-z0-9_-]{1,64}$", description = "The bot whose file_id it is; `default` if not given"),
+        ("Range" = Option<String>, Header, description = "Which bytes, as HTTP has it"),
+    ),
+    responses(
+        (status = 200, content_type = "application/octet-stream", description = "Its bytes"),
+        (status = 206, content_type = "application/octet-stream", description = "Some of its bytes"),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The query is wrong, or Telegram refuses the file_id"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
+        (status = 416, content_type = "application/octet-stream", description = "There are no such bytes"),
+        (status = 502, body = Problem, content_type = "application/problem+json", description = "Telegram does not give it out now"),
+    )
+)]
+pub async fn get(request: HttpRequest, _: Caller, path: Path<String>, shared: Data<Shared>) -> Answer {
+    let given = query::parameters(request.query_string(), &["bot"])?;
+    let bot = query::bot(&given, |bot| shared.intake.has_bot(bot))?;
+    let file_path = file_path(&shared, &bot, &path).await?;
+    let range = request.headers().get(header::RANGE).map(|range| ("range", range.as_bytes().to_vec()));
+    let passed = pass(&shared, bot, To::File(file_path), "GET", range.into_iter().collect(), None).await?;
+    match passed.status {
+        200 | 206 | 416 => Ok(answer(passed)),
+        status => Err(unavailable(&format!("it answered {status}."))),
+    }
+}
+
+/// Where a file lies, as getFile says.
+async fn file_path(shared: &Shared, bot: &BotName, file_id: &str) -> Result<String, Refusal> {
+    let body = json!({"file_id": file_id}).to_string();
+    let headers =
+        vec![("content-type", b"application/json".to_vec()), ("content-length", body.len().to_string().into_bytes())];
+    let mut passed = pass(shared, bot.clone(), To::Method("getFile".to_owned()), "POST", headers, Some(body)).await?;
+    let mut text = Vec::new();
+    while let Some(Ok(piece)) = passed.body.next().await {
+        text.extend_from_slice(&piece);
+        if text.len() > ANSWER_LIMIT {
+            return Err(unavailable("its answer is too long."));
+        }
+    }
+    let reply: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let path = reply.get("result").and_then(|file| file.get("file_path")).and_then(Value::as_str);
+    match (path, reply.get("description").and_then(Value::as_str)) {
+        (Some(path), _) => Ok(path.to_owned()),
+        (None, Some(words)) if passed.status == 400 => {
+            Err(Refusal::field(Code::InvalidFile, "file_id", format!("Telegram says: {words}")))
+        }
+        _ => Err(unavailable(&format!("it answered {}.", passed.status))),
+    }
+}
+
+/// Asks Telegram from the runtime that the connections belong to.
+async fn pass(
+    shared: &Shared,
+    bot: BotName,
+    to: To,
+    verb: &'static str,
+    headers: Vec<(&'static str, Vec<u8>)>,
+    body: Option<String>,
+) -> Result<Passed, Refusal> {
+    let body = body.map(|body| stream::once(async move { Ok(body.into()) }).boxed());
+    let passenger = Passenger { bot, to, verb, query: String::new(), headers, body: body.map(|body| body as _) };
+    let passage = shared.passage.clone();
+    let passed = shared.run(async move { passage.pass(passenger).await }).await?;
+    passed.map_err(|error| unavailable(&format!("{error}.")))
+}
+
+fn unavailable(why: &str) -> Refusal {
+    Refusal::field(Code::FileUnavailable, "file_id", format!("Telegram does not give the file out: {why}"))
+}
+
+fn answer(passed: Passed) -> HttpResponse {
+    let Passed { status, headers, body } = passed;
+    let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY));
+    let mut length = None;
+    for (name, value) in headers {
+        match name {
+            "content-length" => length = std::str::from_utf8(&value).ok().and_then(|text| text.parse().ok()),
+            "retry-after" => {}
+            name => _ = response.append_header((name, value)),
+        }
+    }
+    match length {
+        Some(length) => response.body(SizedStream::new(length, body)),
+        None => response.streaming(body),
+    }
+}
