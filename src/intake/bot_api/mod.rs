@@ -22,7 +22,6 @@ use super::http::Shared;
 use crate::domain::{BotName, ChatId};
 use crate::ports::To;
 use crate::settings::{Bot, Registration};
-use actix_web::guard::{self, GuardContext};
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
@@ -62,13 +61,18 @@ impl Face {
     }
 }
 
+/// The sources' own shape: digits and a colon begin a token, all else belongs to somebody else.
+const SOURCE: &str = "/{token:[0-9]+:[^/]*}/{method:(?i)sendPhoto}";
+/// What begins like ours: without a method, without a token, in capitals.
+const NEAR: [&str; 3] = ["/bot{token}", "/bot/{method}*", "/BOT{rest}*"];
+
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(web::resource("/file/bot{token}/{path}*").route(web::to(download)))
         .service(web::resource("/bot{token}/{method}*").route(web::to(call)))
-        .service(web::resource("/{token}/{method}").guard(guard::fn_guard(is_source)).route(web::to(send_photo)))
-        .service(web::resource(["/{bot}", "/{bot}/{rest}*"]).guard(guard::fn_guard(is_near)).route(web::to(not_found)));
+        .service(web::resource(SOURCE).route(web::to(send_photo)))
+        .service(web::resource(NEAR).route(web::to(not_found)));
 }
 
 /// What every request comes with.
@@ -242,17 +246,4 @@ fn path(request: &HttpRequest) -> Vec<u8> {
 fn split(path: &[u8]) -> (&[u8], &[u8]) {
     let slash = path.iter().position(|b| *b == b'/').unwrap_or(path.len());
     (&path[..slash], path.get(slash + 1..).unwrap_or_default())
-}
-
-/// Whether an address has the sources' own shape: digits and a colon begin a token, all else belongs to somebody else.
-fn is_source(context: &GuardContext<'_>) -> bool {
-    let path = percent_decoded(context.head().uri.path().as_bytes(), false);
-    let (token, method) = split(path.strip_prefix(b"/").unwrap_or_default());
-    let digits = token.iter().take_while(|b| b.is_ascii_digit()).count();
-    method.eq_ignore_ascii_case(b"sendPhoto") && digits > 0 && token.get(digits) == Some(&b':')
-}
-
-/// Whether an address begins like ours: without a token, without a method, in capitals.
-fn is_near(context: &GuardContext<'_>) -> bool {
-    context.head().uri.path().as_bytes().get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"/bot"))
 }
