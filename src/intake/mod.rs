@@ -138,8 +138,8 @@ impl Intake {
         let id = NotificationId::new();
         let deadline = order.expires_at;
         let listening = self.parts.switchboard.listen(id);
-        self.take(id, order, None, Some(listening.address)).await?;
-        let outcome = waiting::outcome(&*self.parts.ledger, id, listening.outcome, deadline).await;
+        self.take(id, order, None, Some(listening.address.clone())).await?;
+        let outcome = waiting::outcome(&*self.parts.ledger, id, listening, deadline).await;
         Ok((id, outcome))
     }
 
