@@ -32,10 +32,6 @@ const DELIBERATE: &[(&str, &str)] = &[
     ("a picture called \"photo.webp\"", NAMED),
     ("a picture called \"photo.txt\"", NAMED),
     ("a picture called \".jpg\"", NAMED),
-    (
-        "a document called \"\"",
-        "a file without a name is sent under that of its kind: not every server takes an empty one",
-    ),
     ("a token in capitals", OUTSIDE),
     ("no method and no slash", OUTSIDE),
     ("an upload to an unknown method", CHATLESS),

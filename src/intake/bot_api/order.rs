@@ -107,7 +107,8 @@ impl Sorter {
     fn take(&mut self, name: &str, kind: MediaKind) {
         let Some(at) = self.files.iter().position(|file| file.name == name) else { return };
         let FilePart { name, filename, upload } = self.files.remove(at);
-        let filename = Some(filename).filter(|filename| !filename.is_empty());
+        // An empty name too is one that the caller gave; photos get a fitting one in any case.
+        let filename = Some(filename);
         self.pieces.push(Piece { field: name, kind, input: InputFile::Upload(upload), filename });
     }
 
