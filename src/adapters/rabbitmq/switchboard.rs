@@ -87,8 +87,9 @@ async fn address(channel: &Channel) -> Result<String, String> {
     let mirror = step(channel.queue_declare(ShortString::default(), exclusive, FieldTable::default())).await?;
     let properties = BasicProperties::default().with_reply_to(REPLY_TO.into());
     let publish = BasicPublishOptions::default();
-    let _ =
-        step(channel.basic_publish(ShortString::default(), mirror.name().clone(), publish, b"", properties)).await?;
+    let publish = channel.basic_publish(ShortString::default(), mirror.name().clone(), publish, b"", properties);
+    // The channel confirms nothing: there is nothing more to wait for.
+    drop(step(publish).await?);
     // A channel's own publishes and gets are carried out in order.
     let get = channel.basic_get(mirror.name().clone(), BasicGetOptions { no_ack: true });
     let message = step(get).await?.ok_or("the broker keeps its messages to itself")?;
