@@ -6,6 +6,7 @@ use super::chats::Chats;
 use super::crowd::Crowd;
 use super::error::ApiError;
 use super::faults::Faults;
+use super::file_id::FileId;
 use super::inline::Query;
 use super::limits::{Limiter, Verdict};
 use super::log::Log;
@@ -48,7 +49,7 @@ pub(super) struct Desk {
     pub crowd: Crowd,
     /// What was said about files that are not photos when they were uploaded, which goes with them when they are sent
     /// again; of what was forgotten a file_id still says the kind, the size and the content.
-    files: Bounded<(u64, Kind, Sha256), Media>,
+    files: Bounded<(u64, Kind, Sha256, u32), Media>,
     /// What users wrote, by bot, chat and message number.
     pub incoming: Bounded<(u64, i64, i64), Value>,
     /// What was sent through inline answers, by bot and name.
@@ -123,13 +124,13 @@ impl Desk {
     /// Takes note of what was said about a file that is new.
     pub fn remember(&mut self, bot: u64, media: &Media) {
         if media.how != How::FileId && media.kind != Kind::Photo {
-            self.files.put((bot, media.kind, media.sha256), media.clone());
+            self.files.put((bot, media.kind, media.sha256, media.particulars()), media.clone());
         }
     }
 
     /// What was said about a file.
-    pub fn recall(&self, bot: u64, kind: Kind, sha256: &Sha256) -> Option<&Media> {
-        self.files.get(&(bot, kind, *sha256))
+    pub fn recall(&self, id: &FileId) -> Option<&Media> {
+        self.files.get(&(id.bot, id.kind, id.sha256, id.particulars))
     }
 
     /// A number for an album.

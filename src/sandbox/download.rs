@@ -68,7 +68,7 @@ fn part(asked: &str, length: u64) -> Option<Range<u64>> {
             let first: u64 = first.parse().ok()?;
             let last = if last.is_empty() { u64::MAX } else { last.parse().ok()? };
             let end = last.saturating_add(1).min(length);
-            (first <= last).then(|| if first < end { first..end } else { 0..0 })
+            (first <= last).then_some(if first < end { first..end } else { 0..0 })
         }
     }
 }

@@ -11,7 +11,7 @@ pub(super) type Secret = [u8; 32];
 
 /// Real file_ids end with the version of their layout.
 const VERSION: u8 = 4;
-const LENGTH: usize = 72;
+const LENGTH: usize = 76;
 const SEALED: usize = LENGTH - 9;
 
 /// What a file_id says.
@@ -28,6 +28,8 @@ pub(super) struct FileId {
     pub bytes: u64,
     pub width: u16,
     pub height: u16,
+    /// What tells it from other uploads of the same bytes, see [`Media::particulars`].
+    pub particulars: u32,
 }
 
 /// Why a file_id is not one.
@@ -52,6 +54,7 @@ impl FileId {
             bytes: media.bytes,
             width: media.width,
             height: media.height,
+            particulars: media.particulars(),
         }
     }
 
@@ -66,6 +69,7 @@ impl FileId {
         bytes.extend(self.height.to_be_bytes());
         bytes.extend(self.bytes.to_be_bytes());
         bytes.extend(self.sha256.as_bytes());
+        bytes.extend(self.particulars.to_be_bytes());
         bytes.extend(seal(&bytes, secret));
         bytes.push(VERSION);
         URL_SAFE_NO_PAD.encode(bytes)
@@ -98,6 +102,7 @@ impl FileId {
             height: u16::from_be_bytes(array(&bytes[21..])),
             bytes: u64::from_be_bytes(array(&bytes[23..])),
             sha256: Sha256::from_bytes(array(&bytes[31..])),
+            particulars: u32::from_be_bytes(array(&bytes[63..])),
         })
     }
 }
@@ -126,7 +131,18 @@ mod tests {
 
     fn id(bot: u64, kind: Kind) -> FileId {
         let sha256 = Sha256::of(b"picture");
-        FileId { bot, epoch: 3, size: 2, kind, elsewhere: true, sha256, bytes: 77, width: 640, height: 480 }
+        FileId {
+            bot,
+            epoch: 3,
+            size: 2,
+            kind,
+            elsewhere: true,
+            sha256,
+            bytes: 77,
+            width: 640,
+            height: 480,
+            particulars: 9,
+        }
     }
 
     #[test]

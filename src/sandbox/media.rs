@@ -179,7 +179,7 @@ fn known(state: &State, bot: u64, text: &str) -> Result<FileId, ApiError> {
 
 /// The file of a file_id, with what is still known about it.
 pub(super) fn of_file_id(desk: &Desk, id: &FileId, how: How) -> Media {
-    let media = match desk.recall(id.bot, id.kind, &id.sha256) {
+    let media = match desk.recall(id) {
         Some(known) => known.clone(),
         None => Media::new(id.kind, how, id.sha256, id.bytes),
     };

@@ -133,6 +133,17 @@ pub struct Media {
 }
 
 impl Media {
+    /// A number for what its sender said of it, which its file_id keeps: the same bytes under another name are another file.
+    pub(super) fn particulars(&self) -> u32 {
+        if self.kind == Kind::Photo {
+            return 0;
+        }
+        let thumbnail = self.thumbnail.as_ref().map(|thumbnail| thumbnail.sha256.to_string());
+        let said = format!("{:?}", (&self.file_name, self.duration, &self.title, &self.performer, thumbnail));
+        let digest = Sha256::of(said.as_bytes());
+        u32::from_be_bytes(*digest.as_bytes().first_chunk().expect("a digest has 32 bytes"))
+    }
+
     /// Media of which nothing else is known.
     pub(super) fn new(kind: Kind, how: How, sha256: Sha256, bytes: u64) -> Self {
         Self {

@@ -212,11 +212,14 @@ async fn files_are_found_as_the_bot_api_finds_them(world: World) {
         send("sendDocument", &[(text, "7"), (r#"name="docume%6Et"; filename="a%20b.txt""#, "decoded")]).await;
     assert_eq!(sent["result"]["document"]["file_name"], "a b.txt");
     // attach:// names a part, a missing one is an error, and a text wins over the file of its name.
-    let attached = [(text, "7"), (r#"name="photo""#, "attach://x"), (r#"name="x"; filename="x.gif""#, gif)];
-    assert_eq!(send("sendPhoto", &attached).await.0, 200);
-    assert_eq!(send("sendPhoto", &attached[..2]).await.0, 400);
+    let attached = || Form::new().text("chat_id", "7").text("photo", "attach://x").part("x", file(png(4), "x.png"));
+    assert_eq!(world.same(Method::POST, "sendPhoto", |r| r.multipart(attached())).await.0, 200);
+    assert_eq!(send("sendPhoto", &[(text, "7"), (r#"name="photo""#, "attach://x")]).await.0, 400);
     let twice = [(text, "7"), (r#"name="photo""#, "AgACx"), (r#"name="photo"; filename="x.gif""#, gif)];
     assert_eq!(send("sendPhoto", &twice).await.0, 400);
+    for chat in ["abc", ""] {
+        assert_eq!(send("sendPhoto", &[(text, chat), (r#"name="photo"; filename="x.gif""#, gif)]).await.0, 400);
+    }
     // Nothing at all, an empty file, and broken multipart.
     assert_eq!(send("sendDocument", &[(text, "7"), (r#"name="document"; filename="a.txt""#, "")]).await.0, 400);
     let broken = |r: RequestBuilder| r.header("content-type", "multipart/form-data; boundary=b").body("--b\r\nx");

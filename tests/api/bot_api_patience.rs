@@ -5,7 +5,7 @@ use crate::world::{On, PATIENCE, TOKEN, World, launch};
 use futures_util::future::join_all;
 use pixcourier::app::Role;
 use pixcourier::sandbox::Options;
-use pixcourier::settings::Limits;
+use pixcourier::settings::{Limits, Registration};
 use reqwest::Method;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -123,8 +123,8 @@ async fn tokens_of_ours_stand_for_the_bots_own() {
     const OURS: &str = "77:ours-ours-ours-ours-ours-ours-ours";
     let world = World::tuned(On::Embedded, Role::All, NO_LIMITS, lenient(), |settings| {
         let bot = settings.bots.values().next().unwrap();
-        let mut bot = pixcourier::settings::Bot::clone(bot);
-        bot.client_tokens = vec![OURS.to_owned().into()];
+        let tokens = vec![OURS.to_owned().into()];
+        let bot = pixcourier::settings::Bot::clone(bot).with(|telegram| telegram.client_tokens = tokens);
         settings.bots.insert(bot.name.clone(), bot.into());
     })
     .await;
@@ -135,6 +135,39 @@ async fn tokens_of_ours_stand_for_the_bots_own() {
         assert_eq!(read(sent).await.1["result"]["from"]["id"], 123_456);
     }
     assert_eq!(read(world.get(&format!("/bot{OURS}x/getMe")).await).await.0, 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_still_waits_when_the_process_stops_is_told_so_in_time() {
+    let options = Options { latency: Duration::from_secs(30), ..lenient() };
+    let world = World::tuned(On::Embedded, Role::All, NO_LIMITS, options, |settings| {
+        settings.grace_period = Duration::from_secs(5);
+    })
+    .await;
+    let send = world.bot(Method::POST, "sendMessage").json(&json!({"chat_id": 7, "text": "x"}));
+    let poll = world.bot(Method::GET, "getUpdates?timeout=50");
+    let (send, poll) = (tokio::spawn(send.send()), tokio::spawn(poll.send()));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let began = Instant::now();
+    world.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    let (status, body) = read(send.await.unwrap().unwrap()).await;
+    assert_eq!((status, &body["description"]), (500, &json!("Internal Server Error: restart")));
+    assert_eq!(read(poll.await.unwrap().unwrap()).await.0, 502);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn updates_that_the_registration_reads_are_not_taken_from_it() {
+    let world = World::tuned(On::Embedded, Role::Api, NO_LIMITS, lenient(), |settings| {
+        let bot = pixcourier::settings::Bot::clone(settings.bots.values().next().unwrap());
+        let bot = bot.with(|telegram| telegram.registration = Registration::Polling);
+        settings.bots.insert(bot.name.clone(), bot.into());
+    })
+    .await;
+    for method in ["getUpdates", "SETWEBHOOK", "deleteWebhook"] {
+        assert_eq!(read(world.get(&format!("/bot{TOKEN}/{method}")).await).await.0, 409);
+    }
+    assert_eq!(read(world.get(&format!("/bot{TOKEN}/getMe")).await).await.0, 200);
 }
 
 macro_rules! on_either {

@@ -2,8 +2,14 @@
 //! `tests/clients`, one program for each; `tests/with-clients` installs them.
 
 use crate::world::{OTHER_TOKEN, On, TOKEN, World};
+use pixcourier::sandbox::Options;
+use pixcourier::settings::Limits;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
+
+/// About what Telegram takes.
+const ROUND_TRIP: Duration = Duration::from_millis(50);
 
 /// What every library must be able to do.
 const EVERYWHERE: [&str; 10] = [
@@ -65,6 +71,19 @@ async fn python_telegram_bot_works_on_the_distributed_engine() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_that_send_at_once_are_kept_within_telegrams_limits_and_upload_once() {
+    let world =
+        World::of_two_bots(On::Embedded, Limits::default(), Options { latency: ROUND_TRIP, ..Options::default() })
+            .await;
+    let check = "a_hundred_send_at_once";
+    let mut command = python("ptb.py");
+    command.env("ONLY", check);
+    run(&world, command, &[check]).await;
+    let stats = world.sandbox.stats();
+    assert_eq!([stats.sends, stats.uploads, stats.too_many_requests, stats.violations], [100, 1, 0, 0], "{stats:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn aiogram_works() {
     drive(On::Embedded, || python("aiogram_bot.py"), everywhere()).await;
 }
@@ -84,10 +103,14 @@ async fn teloxide_works() {
     drive(On::Embedded, || Command::new(installed("TELOXIDE")), everywhere()).await;
 }
 
-/// Runs a client to its end. Every check must have been made, and none must have failed.
 async fn drive(on: On, client: impl FnOnce() -> Command, expected: Vec<String>) {
     let world = World::with_two_bots(on).await;
-    let mut command = client();
+    let expected: Vec<_> = expected.iter().map(String::as_str).collect();
+    run(&world, client(), &expected).await;
+}
+
+/// Runs a client to its end. Every check must have been made, and none must have failed.
+pub async fn run(world: &World, mut command: Command, expected: &[&str]) {
     command.envs([
         ("BASE_URL", world.api.as_str()),
         ("SANDBOX", &world.sandbox.url()),
@@ -100,11 +123,12 @@ async fn drive(on: On, client: impl FnOnce() -> Command, expected: Vec<String>) 
     let (said, complaints) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{}:\n{said}\n{complaints}", output.status);
     let done: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("ok ")).collect();
-    let missed: Vec<_> = expected.iter().filter(|name| !done.contains(&name.as_str())).collect();
+    let missed: Vec<_> = expected.iter().filter(|name| !done.contains(name)).collect();
     assert!(missed.is_empty(), "never checked: {missed:?}");
 }
 
-fn python(script: &str) -> Command {
+/// One of the Python clients.
+pub fn python(script: &str) -> Command {
     let mut command = Command::new(installed("PYTHON"));
     command.arg(format!("{}/python/{script}", clients())).env("PYTHONDONTWRITEBYTECODE", "1");
     command

@@ -37,4 +37,7 @@ mod registration;
 mod sandbox;
 mod servers;
 mod settings;
+mod sources;
 mod volume;
+mod whatsmate;
+mod whatsmate_gateway;

@@ -39,6 +39,7 @@ macro_rules! played_on_both_engines {
 
 played_on_both_engines!(
     who_shares_their_contact_is_reached_by_number,
+    a_notification_names_its_recipient_by_number,
     another_users_contact_is_refused,
     a_block_is_noticed_and_so_is_its_end,
     a_new_number_takes_the_place_of_the_old_one,
@@ -136,6 +137,34 @@ async fn who_shares_their_contact_is_reached_by_number(on: On) {
     let photo = world.messages().into_iter().find(|message| message.media.is_some()).unwrap();
     assert_eq!((photo.chat_id, photo.media.unwrap().kind), (ADA, Kind::Photo));
     assert_eq!(world.metric("registrations_total", ",outcome=\"registered\"").await, 1.0);
+}
+
+async fn a_notification_names_its_recipient_by_number(on: On) {
+    let world = polling(on).await;
+    says(&world, ADA, "/start");
+    hears(&world, ADA, "share your phone number").await;
+    let to_ada = |recipient: Value| json!({"recipient": recipient, "photo": base64_png(1)});
+    let refused = async |recipient: Value| {
+        let answer = world.post(to_ada(recipient)).await;
+        assert_eq!(answer.status(), 400);
+        answer.json::<Value>().await.unwrap()
+    };
+    let problem = refused(json!({"number": ADAS})).await;
+    assert_eq!((&problem["code"], &problem["field"]), (&json!("unregistered_recipient"), &json!("recipient")));
+    assert!(problem["detail"].as_str().unwrap().contains("https://t.me/sandbox_123456_bot"), "{problem:#}");
+    shares(&world, ADA, ADAS);
+    leads(&world, ADAS, ADA, "active").await;
+    for recipient in [json!(ADAS), json!({"number": "+49 170 1234567"})] {
+        world.sent(&world.accept(to_ada(recipient)).await).await;
+    }
+    adds(&world, -5, "Night shift");
+    group_leads(&world, "Night shift", -5).await;
+    world.sent(&world.accept(to_ada(json!({"group_name": "Night shift", "group_admin": ADAS}))).await).await;
+    let photos = world.messages().into_iter().filter(|message| message.media.is_some());
+    assert_eq!(photos.map(|message| message.chat_id).collect::<Vec<_>>(), [ADA, ADA, -5]);
+    happens(&world, Incoming::Block { user_id: ADA });
+    leads(&world, ADAS, ADA, "blocked").await;
+    assert_eq!(refused(json!({"number": ADAS})).await["code"], "recipient_blocked");
 }
 
 async fn another_users_contact_is_refused(on: On) {
@@ -298,7 +327,7 @@ async fn while_the_book_is_away_no_update_is_confirmed() {
     let engine = Embedded::open(folder.path()).unwrap();
     let name = BotName::default_bot();
     let bot = Bot::new(name.clone(), TOKEN.to_owned().into(), world.sandbox.url(), Limits::default()).unwrap();
-    let bot = Arc::new(Bot { registration: Registration::Polling, ..bot });
+    let bot = Arc::new(bot.with(|telegram| telegram.registration = Registration::Polling));
     let messenger = Arc::new(Telegram::new([(name.clone(), bot.clone())].into()).unwrap());
     let acceptor = engine.acceptor.clone();
     let registrar = Registrar::new(bot, book.clone(), acceptor, messenger, Arc::new(Metrics::new()));

@@ -107,8 +107,8 @@ impl Sorter {
     fn take(&mut self, name: &str, kind: MediaKind) {
         let Some(at) = self.files.iter().position(|file| file.name == name) else { return };
         let FilePart { name, filename, upload } = self.files.remove(at);
-        let filename = Some(filename).filter(|filename| !filename.is_empty());
-        self.pieces.push(Piece { field: name, kind, input: InputFile::Upload(upload), filename });
+        // An empty name is one too: Telegram then shows none.
+        self.pieces.push(Piece { field: name, kind, input: InputFile::Upload(upload), filename: Some(filename) });
     }
 
     /// Takes the files that an InputMedia names: its medium by its type, and what comes with it.
@@ -120,5 +120,61 @@ impl Sorter {
                 self.take(name, if key == "media" { kind } else { MediaKind::Other });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Spool;
+    use super::*;
+    use serde_json::json;
+
+    /// The pieces of a call, as `field:kind:source`, and its parameters afterwards.
+    async fn sorted(method: &str, params: Value, names: &[&str]) -> (Vec<String>, Value) {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path().to_owned()).unwrap();
+        let mut files = Vec::new();
+        for name in names {
+            let upload = spool.begin_file(name, 10).finish().await.unwrap();
+            files.push(FilePart { name: (*name).to_owned(), filename: String::new(), upload });
+        }
+        let Value::Object(mut params) = params else { panic!("an object") };
+        let pieces = pieces(method, &mut params, files).into_iter().map(|piece| {
+            let source = match piece.input {
+                InputFile::Upload(_) => "upload".to_owned(),
+                InputFile::Url(text) | InputFile::FileId(text) => text,
+                InputFile::Held(digest) => digest.to_string(),
+            };
+            format!("{}:{}:{source}", piece.field, piece.kind.as_str())
+        });
+        (pieces.collect(), Value::Object(params))
+    }
+
+    #[tokio::test]
+    async fn the_medium_is_the_text_or_else_the_file_of_its_name() {
+        let (pieces, params) = sorted("sendPhoto", json!({"photo": ""}), &["photo"]).await;
+        assert_eq!((pieces, params), (vec!["photo:photo:upload".to_owned()], json!({})));
+        let (pieces, params) = sorted("sendVideo", json!({"video": "BAACid"}), &["video"]).await;
+        assert_eq!((pieces, params), (vec!["video:video:BAACid".to_owned()], json!({})));
+        let attached = json!({"document": "attach://a", "thumbnail": "attach://b", "caption": "attach://c"});
+        let (pieces, params) = sorted("sendDocument", attached.clone(), &["b", "a", "c"]).await;
+        assert_eq!(pieces, ["a:document:upload", "b:other:upload", "c:other:upload"]);
+        assert_eq!(params, attached, "named where they are");
+        let (pieces, _) = sorted("sendHologram", json!({"colour": "x"}), &["hologram", "colour"]).await;
+        assert_eq!(pieces, ["hologram:other:upload"], "the text wins, and tomorrow's files go along");
+    }
+
+    #[tokio::test]
+    async fn an_album_names_its_files_by_their_type() {
+        let album = json!({"media": [
+            {"type": "photo", "media": "attach://a", "caption": "attach://c"},
+            {"type": "video", "media": "attach://b", "thumbnail": "attach://t"},
+            {"type": "photo", "media": "attach://a"},
+            {"type": "photo", "media": "attach://missing"},
+            "no item",
+        ]});
+        let (pieces, params) = sorted("sendMediaGroup", album.clone(), &["t", "b", "a"]).await;
+        assert_eq!(pieces, ["a:photo:upload", "b:video:upload", "t:other:upload"]);
+        assert_eq!(params, album);
     }
 }

@@ -182,8 +182,8 @@ fn kept_image(sha256: Sha256, size: u64, info: ImageInfo) -> KeptImage {
 }
 
 async fn file_id(shared: &Shared, bot: &BotName, kind: MediaKind, sha256: Sha256) -> Result<Option<String>, Refusal> {
-    let Some(bot) = shared.settings.bots.get(bot) else { return Ok(None) };
-    let (key, media) = (FileKey { bot_id: bot.id, kind, sha256 }, shared.media.clone());
+    let Some(telegram) = shared.settings.bots.get(bot).and_then(|bot| bot.telegram()) else { return Ok(None) };
+    let (key, media) = (FileKey { bot_id: telegram.id, kind, sha256 }, shared.media.clone());
     Ok(shared.run(async move { media.file_id(&key).await }).await??)
 }
 

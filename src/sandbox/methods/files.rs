@@ -30,7 +30,7 @@ pub(super) fn get(call: &Call) -> Result<Value, ApiError> {
         return Err(ApiError::bad("file is too big"));
     }
     let unique = unique_id(id.kind, &id.sha256, id.size);
-    let known = call.state.desk().recall(call.bot, id.kind, &id.sha256).and_then(|media| media.file_name.clone());
+    let known = call.state.desk().recall(&id).and_then(|media| media.file_name.clone());
     let extension = known.and_then(|name| render::extension(&name)).unwrap_or_else(|| id.kind.extension().to_owned());
     let path = if local { local_path(call, &id)? } else { format!("{}/{text}.{extension}", id.kind.folder()) };
     Ok(json!({"file_id": text, "file_unique_id": unique, "file_size": bytes, "file_path": path}))

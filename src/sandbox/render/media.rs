@@ -81,6 +81,7 @@ fn thumbnail_size(thumbnail: &Thumbnail, bot: u64, pen: Pen<'_>) -> Value {
         bytes: thumbnail.bytes,
         width: thumbnail.width,
         height: thumbnail.height,
+        particulars: 0,
     };
     json!({
         "file_id": id.encode(pen.secret),

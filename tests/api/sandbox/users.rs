@@ -24,6 +24,15 @@ impl World {
         body["result"].as_array().unwrap().clone()
     }
 
+    /// Waits until the bot has asked for updates so often.
+    async fn until_polled(&self, times: u64) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.sandbox.stats().requests.get("getUpdates").is_none_or(|polls| *polls < times) {
+            assert!(Instant::now() < deadline);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     async fn says_to(&self, chat: i64) -> (u16, String) {
         let (status, body) = self.call(ANNE, "sendMessage", json!({"chat_id": chat, "text": "x"})).await;
         (status.as_u16(), body["description"].as_str().unwrap_or("").to_owned())
@@ -143,7 +152,7 @@ async fn a_long_poll_hears_at_once_and_an_older_one_is_ended() {
         |offset: i64, timeout: u64| world.call(ANNE, "getUpdates", json!({"offset": offset, "timeout": timeout}));
     let started = Instant::now();
     let says = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.until_polled(1).await;
         world.does(text(7, "hello"));
     };
     let ((_, heard), ()) = tokio::join!(poll(0, 20), says);
@@ -151,10 +160,10 @@ async fn a_long_poll_hears_at_once_and_an_older_one_is_ended() {
     assert!(started.elapsed() < Duration::from_secs(5));
 
     let second = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.until_polled(2).await;
         let second = poll(3, 20);
         let says = async {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            world.until_polled(3).await;
             world.does(text(7, "two"));
             world.does(text(7, "three"));
         };
@@ -177,17 +186,17 @@ async fn a_webhook_gets_each_update_until_it_says_yes_and_ends_polling() {
     world.does(text(7, "before"));
     let polling = world.call(ANNE, "getUpdates", json!({"offset": 2, "timeout": 20}));
     let set = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.until_polled(1).await;
         let arguments = json!({"url": hook.url(), "secret_token": "shibboleth", "allowed_updates": ["message"]});
         world.call(ANNE, "setWebhook", arguments).await
     };
     let ((status, ended), (_, set)) = tokio::join!(polling, set);
     assert_eq!((status.as_u16(), description(&ended)), (409, "Conflict: terminated by setWebhook request"));
     assert_eq!(set["description"], "Webhook was set");
+    hook.answers(&[500, 200, 200]);
     world.does(text(7, "first"));
     world.does(Incoming::Block { user_id: 9 });
     world.does(text(7, "second"));
-    hook.answers(&[500, 200, 200]);
     let got: Vec<_> = (0..3).map(|_| hook.next()).collect();
     let texts: Vec<_> = got.iter().map(|(_, update)| update["message"]["text"].as_str().unwrap()).collect();
     assert_eq!(texts, ["first", "first", "second"], "the first was refused once");

@@ -261,7 +261,7 @@ async def inline_queries_are_answered_from_cached_files_and_by_url():
     answer = str(checks.ask_sandbox(f"inline/{query.id}"))
     for result in results:
         assert result.id in answer, f"{result.id} is not in {answer}"
-    await raises(telegram.error.BadRequest, "query is too old", bot.answer_inline_query("1", results))
+    await raises(telegram.error.BadRequest, "query is too old", bot.answer_inline_query("424242", results))
 
 
 @check
