@@ -68,6 +68,23 @@ pub async fn fit(draft: &mut Draft, spool: &Spool) -> Result<Option<Oversize>, R
     Ok(done)
 }
 
+/// The same refusal, which blames a file by the name that it has in the call, of the field that it stood in.
+pub fn in_request(refusal: Refusal, places: &[(String, String)]) -> Refusal {
+    let field = refusal.field.clone().unwrap_or_default();
+    let found = places.iter().find_map(|(name, place)| Some((place, field.strip_prefix(name.as_str())?)));
+    match found {
+        Some((place, member)) if member.is_empty() || member.starts_with('.') => {
+            refusal.of(&format!("{place}{member}"))
+        }
+        _ => refusal,
+    }
+}
+
+/// The files of a draft: what each is called in the call, and where it stood in the request.
+pub fn places(draft: &Draft) -> Vec<(String, String)> {
+    (0..draft.media.len()).map(|at| (draft.media[at].field.clone(), place(draft, at))).collect()
+}
+
 /// Where a file stood in the request.
 fn place(draft: &Draft, at: usize) -> String {
     let field = &draft.media[at].field;

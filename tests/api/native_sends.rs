@@ -124,6 +124,10 @@ async fn an_album_arrives_in_order_and_its_files_are_uploaded_once(world: World)
     assert_eq!(group(world.messages()), wanted);
     let (_, single) = world.delivered(json!({"photo": base64_png(2)})).await;
     assert_eq!(single.media.unwrap().how, How::FileId);
+    let unknown = json!({"type": "photo", "media": {"sha256": Sha256::of(b"never seen")}});
+    let response = world.post(json!({"chat_id": 42, "album": [photo(1), unknown]})).await;
+    let problem: Value = response.json().await.unwrap();
+    assert_eq!(problem["field"], "album[1].media.sha256", "{problem:#}");
     world.delivered(json!({"album": [photo(2), photo(3)]})).await;
     assert_eq!(world.sandbox.stats().uploads, 4, "two photos, a film, and one photo more");
 }

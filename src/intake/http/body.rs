@@ -74,7 +74,7 @@ impl Body {
         Self::within(request, payload, limit, WHOLE_LIMIT)
     }
 
-    /// The same for a body that may take other than 5 minutes.
+    /// The same for a body that may take other than 15 minutes.
     pub fn within(request: &HttpRequest, payload: Payload, limit: u64, whole: Duration) -> Result<Self, Refusal> {
         let headers = request.headers();
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());

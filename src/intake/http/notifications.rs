@@ -8,7 +8,7 @@ use super::view::{AcceptedNotification, Notification, NotificationPage};
 use super::{Shared, query, request};
 use crate::domain::{MediaSource, NotificationId, Record, Status, Timestamp};
 use crate::intake::envelope::{DEFAULT_LIFE, Target};
-use crate::intake::fit::fit;
+use crate::intake::fit::{fit, in_request, places};
 use crate::intake::recipient;
 use crate::ports::{Cancelled, Idempotency, Resubmitted};
 use actix_web::http::header;
@@ -56,9 +56,11 @@ pub(super) async fn accept(request: &HttpRequest, shared: &Shared, mut draft: Dr
         }
     };
     let oversize = fit(&mut draft, shared.intake.spool()).await?;
+    let places = places(&draft);
     let order = draft.order(chat_id)?;
     let intake = shared.intake.clone();
-    let mut receipt = shared.run(async move { intake.accept(order, idempotency).await }).await??;
+    let accepted = shared.run(async move { intake.accept(order, idempotency).await }).await?;
+    let mut receipt = accepted.map_err(|refusal| in_request(refusal, &places))?;
     let id = receipt.accepted.id;
     if receipt.accepted.replayed && receipt.files.is_empty() {
         receipt.files.extend(files(record(shared, id).await.ok()));
