@@ -145,6 +145,7 @@ fn settings(folder: &std::path::Path, bot_api: &str) -> Settings {
         engine: Engine::Embedded,
         bots: [(name, Arc::new(bot))].into(),
         api_keys: Vec::new(),
+        whatsmate_clients: Vec::new(),
         body_limit: 16 << 20,
         bot_api_patience: Duration::from_secs(50),
         window: 1000,

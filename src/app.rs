@@ -4,11 +4,13 @@ mod engine;
 mod sweeper;
 mod watch;
 
-use crate::adapters::telegram::{Telegram, TelegramPassage};
+use crate::adapters::router::Router;
+use crate::adapters::telegram::TelegramPassage;
 use crate::delivery::{Courier, Desk};
 use crate::domain::BotName;
 use crate::intake::http::{self, Door, HttpState};
 use crate::intake::{Intake, Parts, Spool};
+use crate::ports::Messenger;
 use crate::registration::{self, Registrar};
 use crate::settings::{Bot, Registration, Settings};
 use crate::telemetry::Metrics;
@@ -55,7 +57,8 @@ pub async fn serve(
     let metrics = Arc::new(Metrics::new());
     let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
     let engine = Engine::open(&settings).await?;
-    let messenger = Arc::new(Telegram::new(settings.bots.clone()).context("start the HTTP client")?);
+    let router = Router::new(settings.bots.clone()).context("start the HTTP client")?;
+    let messenger: Arc<dyn Messenger> = Arc::new(router);
     let registrars = registrars(&settings, &engine, &messenger, &metrics);
     let halt = CancellationToken::new();
     tokio::spawn(sweeper::sweep_spool(spool.clone(), halt.clone()));
@@ -157,10 +160,10 @@ pub async fn serve(
 fn registrars(
     settings: &Settings,
     engine: &Engine,
-    messenger: &Arc<Telegram>,
+    messenger: &Arc<dyn Messenger>,
     metrics: &Arc<Metrics>,
 ) -> Arc<BTreeMap<BotName, Arc<Registrar>>> {
-    let bots = settings.bots.values().filter(|bot| !matches!(bot.registration, Registration::Off));
+    let bots = settings.bots.values().filter(|bot| !matches!(bot.registration(), Registration::Off));
     let registrar = |bot: &Arc<Bot>| {
         let (book, acceptor) = (engine.recipients.clone(), engine.acceptor.clone());
         Registrar::new(bot.clone(), book, acceptor, messenger.clone(), metrics.clone())

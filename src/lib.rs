@@ -6,8 +6,8 @@
 //! its bot ([`delivery`]), which keeps Telegram's limits, uploads each image once, retries what passes, and writes the
 //! outcome to the ledger. Beside it, [`registration`] lets people and groups into the recipient book by which the
 //! counter finds their chats. [`adapters`] hold the two engines (embedded: SQLite; distributed: RabbitMQ, Redis and an
-//! object store) and the Bot API client; [`app`] puts one of them together; [`sandbox`] is a Bot API to try things
-//! against.
+//! object store), the Bot API client and that of WhatsMate's gateway; [`app`] puts them together; [`sandbox`] is a Bot
+//! API to try things against.
 
 pub mod domain;
 pub mod imaging;

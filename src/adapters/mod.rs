@@ -1,7 +1,10 @@
-//! The outside world behind the ports: two engines and the Bot API client.
+//! The outside world behind the ports: two engines, the Bot API client, and WhatsMate's gateway.
 
 pub mod embedded;
+mod http;
 pub mod objects;
 pub mod rabbitmq;
 pub mod redis;
+pub mod router;
 pub mod telegram;
+pub mod whatsmate;

@@ -91,13 +91,14 @@ pub enum Weather {
 
 /// The images of a notification whose bytes we hold and that need to be uploaded once only: each once, with its size.
 pub fn images_of(bot: &Bot, notification: &Notification) -> Vec<(FileKey, u64)> {
+    let Some(telegram) = bot.telegram() else { return Vec::new() };
     let call = &notification.call;
     let reusable = call.media.iter().filter(|media| media.kind.is_reusable());
     let mut images: Vec<_> = reusable
         .filter_map(|media| match media.source {
             MediaSource::Blob { sha256, size } => {
                 let sha256 = call.identity(media, &sha256);
-                Some((FileKey { bot_id: bot.id, kind: media.kind, sha256 }, size))
+                Some((FileKey { bot_id: telegram.id, kind: media.kind, sha256 }, size))
             }
             _ => None,
         })

@@ -8,6 +8,7 @@ mod notification;
 mod recipient;
 mod record;
 mod time;
+pub mod whatsmate;
 
 pub use call::{Call, Media, MediaKind, MediaSource};
 pub use ids::{BotName, ChatId, InvalidId, NotificationId, Sha256};

@@ -1,17 +1,18 @@
 //! Base64 that arrives in pieces.
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, STANDARD_PAD_INDIFFERENT};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, STANDARD_PAD_INDIFFERENT};
 
 /// Characters that are decoded at once; a multiple of four.
 const BLOCK: usize = 4096;
 
 /// Decodes the standard alphabet with or without padding; white space between the characters is skipped, as MIME
-/// writes it. Holds at most [`BLOCK`] characters.
+/// writes it; unless it is strict. Holds at most [`BLOCK`] characters.
 #[derive(Default)]
 pub struct Decoder {
     block: Vec<u8>,
     padding: usize,
+    strict: bool,
 }
 
 /// The characters are not base64. Says nothing about which: they are somebody's picture.
@@ -19,11 +20,16 @@ pub struct Decoder {
 pub struct NotBase64;
 
 impl Decoder {
+    /// One that wants padding and no white space.
+    pub fn strict() -> Self {
+        Self { strict: true, ..Self::default() }
+    }
+
     /// Takes some characters and appends the bytes they complete.
     pub fn push(&mut self, text: &[u8], bytes: &mut Vec<u8>) -> Result<(), NotBase64> {
         for &b in text {
             match b {
-                b' ' | b'\t' | b'\r' | b'\n' => continue,
+                b' ' | b'\t' | b'\r' | b'\n' if !self.strict => continue,
                 b'=' => self.padding += 1,
                 _ if self.padding > 0 => return Err(NotBase64),
                 _ => {}
@@ -42,7 +48,11 @@ impl Decoder {
 
     /// Appends the last bytes.
     pub fn finish(&mut self, bytes: &mut Vec<u8>) -> Result<(), NotBase64> {
-        STANDARD_PAD_INDIFFERENT.decode_vec(&self.block, bytes).map_err(|_| NotBase64)?;
+        let decoded = match self.strict {
+            true => STANDARD.decode_vec(&self.block, bytes),
+            false => STANDARD_PAD_INDIFFERENT.decode_vec(&self.block, bytes),
+        };
+        decoded.map_err(|_| NotBase64)?;
         self.block.clear();
         Ok(())
     }
@@ -71,6 +81,18 @@ mod tests {
                 assert_eq!(decode(text.as_bytes(), step), Ok(bytes.clone()), "{length} bytes in steps of {step}");
             }
             assert_eq!(decode(text.trim_end_matches('=').as_bytes(), 5), Ok(bytes), "{length} bytes without padding");
+        }
+    }
+
+    #[test]
+    fn strictly_there_is_padding_and_no_white_space() {
+        let strictly = |text: &[u8]| {
+            let (mut decoder, mut bytes) = (Decoder::strict(), Vec::new());
+            decoder.push(text, &mut bytes).and_then(|()| decoder.finish(&mut bytes)).map(|()| bytes)
+        };
+        assert_eq!(strictly(b"aGVsbG8="), Ok(b"hello".to_vec()));
+        for bad in ["aGVsbG8", "aGVs bG8=", "aGVsbG8=\n", "aGVs\r\nbG8="] {
+            assert_eq!(strictly(bad.as_bytes()), Err(NotBase64), "{bad:?}");
         }
     }
 

@@ -89,7 +89,7 @@ async fn look(piece: &mut Piece, way: Oversize, spool: &Spool) -> Result<Option<
     if piece.kind != MediaKind::Photo {
         return Ok(None);
     }
-    let Err(refusal) = spool.verify(upload).await else { return Ok(None) };
+    let Err(refusal) = spool.verify_photo(upload).await else { return Ok(None) };
     match way {
         Oversize::Reject => Err(refusal),
         Oversize::Document => {

@@ -33,6 +33,8 @@ pub enum Event {
 /// The scanner.
 #[derive(Default)]
 pub struct Splitter {
+    /// Of a body that is not ours to define: the field whose string is the file. What else is in it is left alone.
+    only: Option<&'static str>,
     document: Vec<u8>,
     decoder: Decoder,
     /// Where the files stand that were found; the string of the last may be being read.
@@ -76,6 +78,11 @@ enum Escape {
 }
 
 impl Splitter {
+    /// One that takes strict base64 out of a field of this name.
+    pub fn of_field(name: &'static str) -> Self {
+        Self { only: Some(name), decoder: Decoder::strict(), ..Self::default() }
+    }
+
     /// Takes a piece of the body and appends what it completes.
     pub fn push(&mut self, mut piece: &[u8], events: &mut Vec<Event>) -> Result<(), Refusal> {
         while let Some((&byte, rest)) = piece.split_first() {
@@ -154,7 +161,7 @@ impl Splitter {
                 let in_object = self.level().is_some_and(|level| level.is_object);
                 match self.file_place().filter(|_| in_object && !self.expects_key) {
                     Some(place) if self.places.contains(&place) => {
-                        let field = format!("{place}.base64");
+                        let field = self.member(&place);
                         let detail = format!("{field} is given twice; send one file in one field.");
                         return Err(Refusal::field(Code::DuplicateField, field, detail));
                     }
@@ -203,12 +210,17 @@ impl Splitter {
         if !outer.is_object {
             return Ok(());
         }
-        check_name(&outer.key)?;
+        if self.only.is_none() {
+            check_name(&outer.key)?;
+        }
         Err(why(&outer.key))
     }
 
     /// The name of the field that the innermost object is the value of, if it may hold a file.
     fn holder(&self) -> Option<String> {
+        if self.only.is_some() {
+            return None;
+        }
         let [outer, second, third, fourth] = &self.levels;
         match self.depth {
             2 if outer.is_object && second.is_object && is_file_field(&outer.key) => Some(outer.key.clone()),
@@ -228,6 +240,9 @@ impl Splitter {
     /// The same, if its member `base64` is being read.
     fn file_place(&self) -> Option<String> {
         let level = self.levels.get(self.depth.checked_sub(1)?)?;
+        if let Some(name) = self.only {
+            return (self.depth == 1 && level.key == name).then(|| name.to_owned());
+        }
         if level.key == "base64" { self.holder() } else { None }
     }
 
@@ -281,13 +296,18 @@ impl Splitter {
 
     /// The member whose string is being read.
     fn field(&self) -> String {
-        format!("{}.base64", self.places.last().map_or("", String::as_str))
+        self.member(self.places.last().map_or("", String::as_str))
+    }
+
+    fn member(&self, place: &str) -> String {
+        if self.only.is_some() { place.to_owned() } else { format!("{place}.base64") }
     }
 
     fn not_base64(&self) -> Refusal {
         let field = self.field();
+        let padding = if self.only.is_some() { "padded with =" } else { "= at the end only" };
         let detail = format!(
-            "{field} is standard base64 (A-Z a-z 0-9 + /, = at the end only) and nothing else: no data: prefix, not the \
+            "{field} is standard base64 (A-Z a-z 0-9 + /, {padding}) and nothing else: no data: prefix, not the \
              URL-safe alphabet."
         );
         Refusal::field(Code::InvalidBase64, field, detail)
@@ -364,6 +384,31 @@ mod tests {
             assert_eq!(found, photo(b"hello"), "{body}");
             let parsed: serde_json::Value = serde_json::from_str(&document).unwrap();
             assert_eq!(parsed["photo"]["base64"], "");
+        }
+    }
+
+    #[test]
+    fn a_field_of_another_contract_is_taken_out_where_it_stands_and_the_rest_left_alone() {
+        let of_field = |body: &str, step: usize| {
+            let (mut splitter, mut events) = (Splitter::of_field("image"), Vec::new());
+            for piece in body.as_bytes().chunks(step) {
+                splitter.push(piece, &mut events).map_err(|r| r.code)?;
+            }
+            let document = String::from_utf8(splitter.finish().map_err(|r| r.code)?).unwrap();
+            let bytes = events.iter().filter_map(|event| match event {
+                Event::Bytes(bytes) => Some(bytes.as_slice()),
+                _ => None,
+            });
+            Ok((document, bytes.collect::<Vec<_>>().concat()))
+        };
+        for step in 1..20 {
+            let body =
+                r#"{"x":{"image":"a b","photo":{"base64":"?","base64":1}},"number":"1","image":"aGVsbG8=","y":[]}"#;
+            let rest = body.replace("aGVsbG8=", "");
+            assert_eq!(of_field(body, step), Ok((rest, b"hello".to_vec())));
+            assert_eq!(of_field(r#"{"image":"aGVsbG8"}"#, step), Err(Code::InvalidBase64));
+            assert_eq!(of_field(r#"{"image":"","image":""}"#, step), Err(Code::DuplicateField));
+            assert_eq!(of_field(r#"["image","aGVsbG8="]"#, step).unwrap().1, b"");
         }
     }
 

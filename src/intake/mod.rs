@@ -30,6 +30,7 @@ mod source;
 mod split;
 mod spool;
 mod waiting;
+mod whatsmate;
 
 pub use draft::Draft;
 pub use fields::{Fields, Members};
@@ -137,8 +138,8 @@ impl Intake {
         let id = NotificationId::new();
         let deadline = order.expires_at;
         let listening = self.parts.switchboard.listen(id);
-        self.take(id, order, None, Some(listening.address)).await?;
-        let outcome = waiting::outcome(&*self.parts.ledger, id, listening.outcome, deadline).await;
+        self.take(id, order, None, Some(listening.address.clone())).await?;
+        let outcome = waiting::outcome(&*self.parts.ledger, id, listening, deadline).await;
         Ok((id, outcome))
     }
 
@@ -163,6 +164,10 @@ impl Intake {
             }
         }
         let files = media.iter().filter_map(Kept::of).collect();
+        let call = Call { method: order.method, params: order.params, media };
+        if let Some(account) = self.settings.bots.get(&order.bot).and_then(|bot| bot.whatsmate()) {
+            whatsmate::check(account, &order.chat_id, &call)?;
+        }
         let notification = Notification {
             v: Notification::VERSION,
             id,
@@ -173,7 +178,7 @@ impl Intake {
             chat_id: order.chat_id,
             lane: order.lane,
             delivery: order.delivery,
-            call: Call { method: order.method, params: order.params, media },
+            call,
             tags: order.tags,
             attempts: 0,
             reply_to,

@@ -78,7 +78,7 @@ impl Spool {
     }
 
     /// Begins the upload of an image that shall become a photo, or a document if Telegram does not take it as one: refused
-    /// unless it begins like an image. Whether it is a photo is for [`Spool::verify`] to say.
+    /// unless it begins like an image. Whether it is a photo is for [`Spool::verify_photo`] to say.
     pub fn begin_picture(&self, field: &str) -> Writer {
         self.writer(Wanted::Picture, FILE_LIMIT, field)
     }
@@ -88,13 +88,19 @@ impl Spool {
         self.writer(Wanted::Anything, limit, field)
     }
 
-    /// Reads an upload of [`Spool::begin_file`] to its end, and refuses what Telegram would not take as a photo. What it
-    /// refuses can go as a document, or be given to [`Spool::shrink`]. An upload of [`Spool::begin`] was read already.
+    /// Reads an upload of [`Spool::begin_file`] to its end, and refuses what Telegram would not take as a photo, but for its
+    /// size in bytes. What it refuses can go as a document, or be given to
+    /// [`Spool::shrink`]. An upload of [`Spool::begin`] was read already.
     pub async fn verify(&self, upload: &Upload) -> Result<ImageInfo, Refusal> {
+        self.inspector.verify(upload.path.to_path_buf()).await
+    }
+
+    /// The same, for its size in bytes too.
+    pub async fn verify_photo(&self, upload: &Upload) -> Result<ImageInfo, Refusal> {
         if upload.size > PHOTO_LIMIT {
             return Err(photo_too_large());
         }
-        self.inspector.verify(upload.path.to_path_buf()).await
+        self.verify(upload).await
     }
 
     /// Refuses an image that is damaged, whatever its size; what is none passes.

@@ -1,9 +1,8 @@
 //! Waiting for the end of a notification, with the ledger as the second way to hear of it.
 
 use crate::domain::{NotificationId, Timestamp};
-use crate::ports::{Ledger, Outcome};
+use crate::ports::{Ledger, Listening, Outcome};
 use std::time::Duration;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 /// How often the ledger is asked beside the switchboard, in case an outcome is lost on its way.
@@ -17,11 +16,13 @@ const LAST_ATTEMPT: Duration = Duration::from_secs(120);
 pub async fn outcome(
     ledger: &dyn Ledger,
     id: NotificationId,
-    mut told: oneshot::Receiver<Outcome>,
+    listening: Listening,
     deadline: Timestamp,
 ) -> Option<Outcome> {
     let end = Instant::now() + deadline.since(Timestamp::now()) + LAST_ATTEMPT;
-    let mut look = LOOK;
+    let Listening { address, outcome: mut told } = listening;
+    // Without an address (the broker is away, or has not given one yet) nobody can be told.
+    let mut look = if address.is_empty() { LOOK_ALONE } else { LOOK };
     while Instant::now() < end {
         tokio::select! {
             outcome = &mut told, if look == LOOK => match outcome {

@@ -36,7 +36,7 @@ impl Registrar {
     /// Never ends; what is cut off comes again.
     async fn read(&self) {
         self.insist("introduce itself", || self.introduce()).await;
-        match &self.bot.registration {
+        match self.bot.registration() {
             Registration::Off => std::future::pending().await,
             Registration::Polling => {
                 self.insist("remove the webhook", || self.remove_webhook()).await;

@@ -1,5 +1,6 @@
-//! One bot: its token, where its Bot API is, how fast it may send.
+//! One bot: how it delivers, and how fast it may.
 
+use super::WhatsMate;
 use crate::domain::BotName;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -8,14 +9,30 @@ use secrecy::{ExposeSecret, SecretString};
 pub struct Bot {
     /// Its name in requests, queues and metrics.
     pub name: BotName,
+    /// What it delivers through.
+    pub gateway: Gateway,
+    /// How fast it may send.
+    pub limits: Limits,
+}
+
+/// What a bot delivers through.
+#[derive(Clone, Debug)]
+pub enum Gateway {
+    /// The Bot API.
+    Telegram(Telegram),
+    /// WhatsMate's gateway.
+    WhatsMate(WhatsMate),
+}
+
+/// A bot at Telegram.
+#[derive(Clone, Debug)]
+pub struct Telegram {
     /// The number in front of the token: its user id at Telegram.
     pub id: u64,
     /// The token; never printed.
     pub token: SecretString,
     /// Where its Bot API is, `https://api.telegram.org` or a template that holds `{token}` and `{method}`.
     pub api_url: String,
-    /// How fast it may send.
-    pub limits: Limits,
     /// Tokens of ours that stand for it at the Bot API face, so that applications need not hold the real one.
     pub client_tokens: Vec<SecretString>,
     /// Whether its Bot API server is a local one that shares a disk with whoever calls us.
@@ -42,15 +59,52 @@ pub enum Registration {
 }
 
 impl Bot {
-    /// A bot from its token, or a message that says what is wrong with it and does not repeat it. The checks are those
+    /// A bot of Telegram from its token, or a message that says what is wrong with it and does not repeat it. The checks are those
     /// of the Bot API server (`bot-api.md` 5), see [`token_id`].
     pub fn new(name: BotName, token: SecretString, api_url: String, limits: Limits) -> Result<Self, &'static str> {
         const WRONG: &str = "is not a bot token: expected <bot user id>:<secret of at least 24 characters of A-Za-z0-9_->, as BotFather gives it";
         let id = token_id(token.expose_secret()).ok_or(WRONG)?;
         let (client_tokens, local, registration) = (Vec::new(), false, Registration::Off);
-        Ok(Self { name, id, token, api_url, limits, client_tokens, local, registration })
+        let telegram = Telegram { id, token, api_url, client_tokens, local, registration };
+        Ok(Self { name, gateway: Gateway::Telegram(telegram), limits })
     }
 
+    /// The bot with something about its account at Telegram changed, if it has one.
+    pub fn with(mut self, change: impl FnOnce(&mut Telegram)) -> Self {
+        if let Gateway::Telegram(telegram) = &mut self.gateway {
+            change(telegram);
+        }
+        self
+    }
+
+    /// Its account at Telegram, unless it delivers through something else.
+    pub fn telegram(&self) -> Option<&Telegram> {
+        match &self.gateway {
+            Gateway::Telegram(telegram) => Some(telegram),
+            Gateway::WhatsMate(_) => None,
+        }
+    }
+
+    /// Its account at WhatsMate, if that is what it delivers through.
+    pub fn whatsmate(&self) -> Option<&WhatsMate> {
+        match &self.gateway {
+            Gateway::WhatsMate(whatsmate) => Some(whatsmate),
+            Gateway::Telegram(_) => None,
+        }
+    }
+
+    /// The largest file that it can send, in bytes: 50 MB, or 2000 MB through a local Bot API server (Bot API).
+    pub fn file_limit(&self) -> u64 {
+        if self.telegram().is_some_and(|telegram| telegram.local) { 2000 << 20 } else { 50 << 20 }
+    }
+
+    /// How people register with it.
+    pub fn registration(&self) -> &Registration {
+        self.telegram().map_or(&Registration::Off, |telegram| &telegram.registration)
+    }
+}
+
+impl Telegram {
     /// Whether a token is the bot's own or stands for it. Not in constant time: for what the operator wrote.
     pub(super) fn answers_to(&self, token: &str) -> bool {
         [&self.token].into_iter().chain(&self.client_tokens).any(|known| known.expose_secret() == token)
@@ -74,11 +128,6 @@ impl Bot {
             None => self.api_url.trim_end_matches('/'),
         };
         format!("{base}/file/bot{token}/{path}")
-    }
-
-    /// The largest file that its Bot API server takes, in bytes: 50 MB, or 2000 MB of a local one (Bot API).
-    pub fn file_limit(&self) -> u64 {
-        if self.local { 2000 << 20 } else { 50 << 20 }
     }
 }
 
@@ -120,9 +169,9 @@ mod tests {
     #[test]
     fn addresses_follow_the_template() {
         let token = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
-        let plain = bot(token, "http://localhost:8081/").unwrap();
+        let plain = bot(token, "http://localhost:8081/").unwrap().telegram().unwrap().clone();
         assert_eq!(plain.method_url("sendPhoto"), format!("http://localhost:8081/bot{token}/sendPhoto"));
-        let template = bot(token, "http://proxy/{token}/{method}").unwrap();
+        let template = bot(token, "http://proxy/{token}/{method}").unwrap().telegram().unwrap().clone();
         assert_eq!(template.method_url("getMe"), format!("http://proxy/{token}/getMe"));
         assert_eq!(plain.id, 123_456);
         assert_eq!(plain.file_url("photos/1.jpg"), format!("http://localhost:8081/file/bot{token}/photos/1.jpg"));

@@ -77,6 +77,13 @@ pub static KEYS: &[Key] = &[
     key("registration", "off", "How people register their numbers with a bot: `off`, `polling` or `webhook`"),
     secret("registration_secret", "What Telegram shows when it calls the webhook: 16 to 256 of `A-Za-z0-9_-`"),
     url("public_url", "", "Where Telegram reaches this service for webhooks, `https://` on port 443, 80, 88 or 8443"),
+    key(
+        "whatsmate_client_id",
+        "",
+        "Who calls the WhatsMate face, as `X-WM-CLIENT-ID` says; more in `[whatsmate_clients.NAME]`",
+    ),
+    secret("whatsmate_client_secret", "What that client shows as `X-WM-CLIENT-SECRET`, 12+ characters"),
+    key("whatsmate_instance", "1", "The instance number by which that client means the bot `default`"),
     Key {
         list: true,
         ..url(
@@ -110,8 +117,10 @@ pub static KEYS: &[Key] = &[
     key("log_format", "text", "How log lines look: `text` or `json`"),
 ];
 
-/// The keys of a bot's own table `[bots.NAME]`; but for the tokens they inherit what the top of the file says.
+/// The keys of a bot's own table `[bots.NAME]`; what is not its own alone it inherits from the top of the file. Beside
+/// them there is the table `groups` of bots of kind `whatsmate`.
 pub static BOT_KEYS: &[&str] = &[
+    "kind",
     "token",
     "api_url",
     "client_tokens",
@@ -121,10 +130,17 @@ pub static BOT_KEYS: &[&str] = &[
     "group_rate_per_minute",
     "registration",
     "registration_secret",
+    "gateway_url",
+    "client_id",
+    "client_secret",
+    "instance",
 ];
 
 /// The keys of a bot's own table that take several values.
 pub static BOT_LISTS: &[&str] = &["client_tokens"];
+
+/// The keys of a client's table `[whatsmate_clients.NAME]`, beside the table `instances`.
+pub static CLIENT_KEYS: &[&str] = &["client_id", "client_secret"];
 
 impl Key {
     /// The key of a name.

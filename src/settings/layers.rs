@@ -1,7 +1,7 @@
 //! The layers laid over each other, still as text: defaults < file < environment < flags. Names are checked here,
 //! values are not.
 
-use super::keys::{BOT_KEYS, BOT_LISTS, KEYS, Key, PREFIX};
+use super::keys::{BOT_KEYS, BOT_LISTS, CLIENT_KEYS, KEYS, Key, PREFIX};
 use super::problem::Problem;
 use crate::domain::BotName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +41,8 @@ pub(super) struct Layers {
     pub values: BTreeMap<String, Raw>,
     /// The bots that have a table of their own.
     pub bots: BTreeSet<BotName>,
+    /// The clients of the WhatsMate face that have a table of their own, named like bots.
+    pub clients: BTreeSet<BotName>,
     pub problems: Vec<Problem>,
     /// Whether the file is not TOML, so that nothing can be said about what it leaves out.
     pub unreadable: bool,
@@ -85,33 +87,55 @@ impl Layers {
         for (name, value) in table {
             match (Key::named(&name), value) {
                 (Some(key), value) => self.value(name, key.list, &value, source),
-                (None, toml::Value::Table(bots)) if name == "bots" => self.bots(bots, source),
-                (None, _) if name == "bots" => self.problems.push(Problem::new("bots", "expected tables [bots.NAME]")),
+                (None, value) if name == "bots" || name == "whatsmate_clients" => self.tables(&name, value, source),
                 (None, _) => {
-                    let names = KEYS.iter().map(|key| key.name).chain(["bots"]);
+                    let names = KEYS.iter().map(|key| key.name).chain(["bots", "whatsmate_clients"]);
                     self.problems.push(Problem::unknown(name, "key", names));
                 }
             }
         }
     }
 
-    fn bots(&mut self, bots: toml::Table, source: Source) {
-        for (name, value) in bots {
-            let path = format!("bots.{name}");
+    /// The tables of bots or of clients, each with its keys and one table of its own.
+    fn tables(&mut self, group: &str, value: toml::Value, source: Source) {
+        let toml::Value::Table(tables) = value else {
+            return self.problems.push(Problem::new(group, format!("expected tables [{group}.NAME]")));
+        };
+        let is_bot = group == "bots";
+        let (keys, inner, what) = match is_bot {
+            true => (BOT_KEYS, "groups", "bot"),
+            false => (CLIENT_KEYS, "instances", "client"),
+        };
+        for (name, value) in tables {
+            let path = format!("{group}.{name}");
             let toml::Value::Table(table) = value else {
                 self.problems.push(Problem::new(&path, format!("expected a table [{path}]")));
                 continue;
             };
             match BotName::try_from(name) {
-                Ok(name) => _ = self.bots.insert(name),
-                Err(error) => self.problems.push(Problem::new(&path, error.to_string())),
+                Ok(name) if is_bot => _ = self.bots.insert(name),
+                Ok(name) => _ = self.clients.insert(name),
+                Err(_) => {
+                    let message = format!("a {what} name is 1 to 64 characters of a-z, 0-9, _ and -");
+                    self.problems.push(Problem::new(&path, message));
+                }
             }
             for (key, value) in table {
                 let path = format!("{path}.{key}");
-                if BOT_KEYS.contains(&key.as_str()) {
-                    self.value(path, BOT_LISTS.contains(&key.as_str()), &value, source);
-                } else {
-                    self.problems.push(Problem::unknown(path, "key of a bot", BOT_KEYS.iter().copied()));
+                match value {
+                    toml::Value::Table(entries) if key == inner => {
+                        for (name, value) in entries {
+                            self.value(format!("{path}.{name}"), false, &value, source);
+                        }
+                    }
+                    _ if key == inner => self.problems.push(Problem::new(path, "expected a table")),
+                    value if keys.contains(&key.as_str()) => {
+                        self.value(path, BOT_LISTS.contains(&key.as_str()), &value, source);
+                    }
+                    _ => {
+                        let names = keys.iter().copied().chain([inner]);
+                        self.problems.push(Problem::unknown(path, &format!("key of a {what}"), names));
+                    }
                 }
             }
         }

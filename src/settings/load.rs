@@ -4,9 +4,10 @@ use super::engine::engine;
 use super::layers::{Flags, Layers};
 use super::problem::Problem;
 use super::reader::Reader;
-use super::{Bot, Limits, LogFormat, Registration, Settings, token_id};
+use super::whatsmate::{self, GATEWAY_KEYS};
+use super::{Bot, Gateway, Limits, LogFormat, Registration, Settings, Telegram, token_id};
 use crate::domain::BotName;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -41,11 +42,13 @@ fn settings(reader: &mut Reader) -> Settings {
     const MIB: u64 = 1 << 20;
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let listen = reader.parsed("listen", "an IP address and a port such as 127.0.0.1:8080", loopback);
+    let bots = bots(reader);
     Settings {
         listen,
         data_dir: data_dir(reader),
         engine: engine(reader),
-        bots: bots(reader),
+        whatsmate_clients: whatsmate::clients(reader, &bots),
+        bots,
         api_keys: api_keys(reader, listen),
         body_limit: reader.number("body_limit_mb", 1..=4096, 1u64) * MIB,
         bot_api_patience: Duration::from_secs(reader.number("bot_api_patience_seconds", 1..=3600, 1)),
@@ -99,8 +102,10 @@ fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
         let name = BotName::default_bot();
         let client_tokens = client_tokens(reader, &bots, "bot_client_tokens");
         let registration = registration(reader, "", &name);
-        let bot = |bot| Bot { client_tokens, local, registration, ..bot };
-        add(reader, &mut bots, name, "bot_token", &api_url, limits, bot);
+        let complete = |telegram: &mut Telegram| {
+            (telegram.client_tokens, telegram.local, telegram.registration) = (client_tokens, local, registration);
+        };
+        add(reader, &mut bots, name, "bot_token", &api_url, limits, complete);
     }
     for name in reader.layers.bots.clone() {
         let prefix = format!("bots.{name}.");
@@ -109,12 +114,25 @@ fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
             continue;
         }
         let limits = self::limits(reader, &prefix, limits);
+        match reader.text(&format!("{prefix}kind")) {
+            Some("whatsmate") => {
+                if let Some(gateway) = whatsmate::gateway(reader, &prefix) {
+                    let gateway = Gateway::WhatsMate(gateway);
+                    bots.insert(name.clone(), Arc::new(Bot { name, gateway, limits }));
+                }
+                continue;
+            }
+            None | Some("telegram") => foreign_keys(reader, &prefix),
+            Some(_) => reader.complain(&format!("{prefix}kind"), "expected telegram or whatsmate"),
+        }
         let api_url = self::api_url(reader, &format!("{prefix}api_url"), &api_url);
         let local = reader.parsed(&format!("{prefix}api_local"), "true or false", local);
         let client_tokens = client_tokens(reader, &bots, &format!("{prefix}client_tokens"));
         let registration = registration(reader, &prefix, &name);
-        let bot = |bot| Bot { client_tokens, local, registration, ..bot };
-        add(reader, &mut bots, name, &format!("{prefix}token"), &api_url, limits, bot);
+        let complete = |telegram: &mut Telegram| {
+            (telegram.client_tokens, telegram.local, telegram.registration) = (client_tokens, local, registration);
+        };
+        add(reader, &mut bots, name, &format!("{prefix}token"), &api_url, limits, complete);
     }
     if reader.text("bot_token").is_none() && reader.layers.bots.is_empty() {
         reader.complain(
@@ -125,6 +143,17 @@ fn bots(reader: &mut Reader) -> BTreeMap<BotName, Arc<Bot>> {
     bots
 }
 
+/// Complains of what only bots of kind `whatsmate` have.
+fn foreign_keys(reader: &mut Reader, prefix: &str) {
+    let named = GATEWAY_KEYS.iter().map(|key| format!("{prefix}{key}"));
+    let groups = reader.below(&format!("{prefix}groups.")).into_iter().map(|(path, _)| path);
+    for path in named.chain(groups).collect::<Vec<_>>() {
+        if reader.text(&path).is_some() {
+            reader.complain(&path, "belongs to bots of kind whatsmate");
+        }
+    }
+}
+
 /// Telegram's limits are per bot, so a bot under two names would break them.
 fn add(
     reader: &mut Reader,
@@ -133,18 +162,22 @@ fn add(
     path: &str,
     api_url: &str,
     limits: Limits,
-    complete: impl FnOnce(Bot) -> Bot,
+    complete: impl FnOnce(&mut Telegram),
 ) {
-    let Some(token) = reader.text(path) else {
+    let Some(token) = reader.text(path).map(str::to_owned) else {
         return reader.complain(path, "missing: every bot has a token");
     };
     match Bot::new(name.clone(), SecretString::from(token.trim()), api_url.to_owned(), limits) {
         Err(message) => reader.complain(path, message),
-        Ok(bot) => match bots.values().find(|other| other.answers_to(bot.token.expose_secret())) {
+        Ok(bot) => match bots.values().find(|other| answers_to(other, token.trim())) {
             Some(other) => reader.complain(path, format!("the bot {} has the same token", other.name)),
-            None => _ = bots.insert(name, Arc::new(complete(bot))),
+            None => _ = bots.insert(name, Arc::new(bot.with(complete))),
         },
     }
+}
+
+fn answers_to(bot: &Bot, token: &str) -> bool {
+    bot.telegram().is_some_and(|telegram| telegram.answers_to(token))
 }
 
 /// A webhook needs an address, and a secret of which the Bot API takes up to 256 of `A-Za-z0-9_-`.
@@ -184,7 +217,7 @@ fn registration(reader: &mut Reader, prefix: &str, name: &BotName) -> Registrati
 fn client_tokens(reader: &mut Reader, bots: &BTreeMap<BotName, Arc<Bot>>, path: &str) -> Vec<SecretString> {
     let tokens = reader.list(path);
     for (number, token) in (1..).zip(&tokens) {
-        let taken = bots.values().any(|bot| bot.answers_to(token));
+        let taken = bots.values().any(|bot| answers_to(bot, token));
         if token_id(token).is_none() {
             let message = format!("token {number} is not <digits>:<at least 24 characters of A-Za-z0-9_->");
             reader.complain(path, message);

@@ -8,13 +8,15 @@ mod load;
 mod problem;
 mod reader;
 mod show;
+mod whatsmate;
 
-pub use bot::{Bot, Limits, Registration, token_id};
+pub use bot::{Bot, Gateway, Limits, Registration, Telegram, token_id};
 pub use keys::{BOT_KEYS, KEYS, Key, PREFIX, Secret};
 pub use layers::{DEFAULTS, Flags};
 pub use load::{environment, load};
 pub use problem::Problem;
 pub use show::show;
+pub use whatsmate::{WhatsMate, WhatsMateClient};
 
 use crate::domain::BotName;
 use secrecy::SecretString;
@@ -37,6 +39,8 @@ pub struct Settings {
     pub bots: BTreeMap<BotName, Arc<Bot>>,
     /// The keys that callers of the native API show; with none, `listen` must be a loopback address.
     pub api_keys: Vec<SecretString>,
+    /// Who may call the WhatsMate face.
+    pub whatsmate_clients: Vec<WhatsMateClient>,
     /// The largest request body in bytes.
     pub body_limit: u64,
     /// How long the Bot API face keeps a caller waiting for Telegram's answer.

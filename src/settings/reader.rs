@@ -23,6 +23,13 @@ impl Reader {
         self.layers.values.get(path).map(|raw| raw.values.clone()).unwrap_or_default()
     }
 
+    /// The paths that begin like this, with their texts.
+    pub fn below(&self, prefix: &str) -> Vec<(String, String)> {
+        let from = self.layers.values.range(prefix.to_owned()..);
+        let below = from.take_while(|(path, _)| path.starts_with(prefix));
+        below.map(|(path, raw)| (path.clone(), raw.values.concat())).collect()
+    }
+
     /// Notes a problem with the value at a path.
     pub fn complain(&mut self, path: &str, message: impl Into<String>) {
         let place = self.layers.place(path);

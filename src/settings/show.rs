@@ -1,6 +1,6 @@
 //! The effective configuration, as `check-config` prints it: a file again, with secrets masked.
 
-use super::keys::{BOT_LISTS, KEYS, Key, Secret};
+use super::keys::{BOT_LISTS, CLIENT_KEYS, KEYS, Key, Secret};
 use super::layers::{Flags, Layers, Raw, Source};
 use super::{BOT_KEYS, Problem, load};
 use reqwest::Url;
@@ -19,17 +19,30 @@ pub fn show(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -
         line(&mut page, &layers, key.name, key.name, key.secret);
     }
     for bot in &layers.bots {
-        let _ = write!(page, "\n[bots.{bot}]\n");
-        for name in BOT_KEYS {
-            let secret = match *name {
-                "token" | "client_tokens" | "registration_secret" => Secret::Yes,
-                "api_url" => Secret::InUrl,
-                _ => Secret::No,
-            };
-            line(&mut page, &layers, name, &format!("bots.{bot}.{name}"), secret);
-        }
+        let _ = writeln!(page, "\n[bots.{bot}]");
+        table(&mut page, &layers, &format!("bots.{bot}"), BOT_KEYS, "groups");
+    }
+    for client in &layers.clients {
+        let _ = writeln!(page, "\n[whatsmate_clients.{client}]");
+        table(&mut page, &layers, &format!("whatsmate_clients.{client}"), CLIENT_KEYS, "instances");
     }
     Ok(page)
+}
+
+/// The keys of a table, and the entries of the table in it as `inner.name`.
+fn table(page: &mut String, layers: &Layers, path: &str, keys: &[&str], inner: &str) {
+    for name in keys {
+        let secret = match *name {
+            "token" | "client_tokens" | "client_secret" | "registration_secret" => Secret::Yes,
+            "api_url" | "gateway_url" => Secret::InUrl,
+            _ => Secret::No,
+        };
+        line(page, layers, name, &format!("{path}.{name}"), secret);
+    }
+    let entries = format!("{path}.{inner}.");
+    for path in layers.values.keys().filter(|key| key.starts_with(&entries)) {
+        line(page, layers, &format!("{inner}.{}", &path[entries.len()..]), path, Secret::No);
+    }
 }
 
 fn line(page: &mut String, layers: &Layers, name: &str, path: &str, secret: Secret) {

@@ -24,8 +24,10 @@ const OURS: &str = "77:ours-ours-ours-ours-ours-ours-ours";
 async fn before(upstream: &str) -> World {
     World::tuned(On::Embedded, Role::All, NO_LIMITS, Options::default(), |settings| {
         let bot = settings.bots.values().next().unwrap();
-        let tokens = vec![OURS.to_owned().into()];
-        let bot = Bot { api_url: upstream.to_owned(), client_tokens: tokens, ..Bot::clone(bot) };
+        let bot = Bot::clone(bot).with(|telegram| {
+            telegram.api_url = upstream.to_owned();
+            telegram.client_tokens = vec![OURS.to_owned().into()];
+        });
         settings.bots.insert(bot.name.clone(), bot.into());
     })
     .await
@@ -200,7 +202,7 @@ async fn inline_results_name_images_by_their_digest() {
 async fn files_of_a_shared_disk_go_by_their_path() {
     let options = Options { local: true, limits: None, pace_uploads: false, ..Options::default() };
     let world = World::tuned(On::Embedded, Role::All, NO_LIMITS, options, |settings| {
-        let bot = Bot { local: true, ..Bot::clone(settings.bots.values().next().unwrap()) };
+        let bot = Bot::clone(settings.bots.values().next().unwrap()).with(|telegram| telegram.local = true);
         settings.bots.insert(bot.name.clone(), bot.into());
     })
     .await;

@@ -123,8 +123,8 @@ async fn tokens_of_ours_stand_for_the_bots_own() {
     const OURS: &str = "77:ours-ours-ours-ours-ours-ours-ours";
     let world = World::tuned(On::Embedded, Role::All, NO_LIMITS, lenient(), |settings| {
         let bot = settings.bots.values().next().unwrap();
-        let mut bot = pixcourier::settings::Bot::clone(bot);
-        bot.client_tokens = vec![OURS.to_owned().into()];
+        let tokens = vec![OURS.to_owned().into()];
+        let bot = pixcourier::settings::Bot::clone(bot).with(|telegram| telegram.client_tokens = tokens);
         settings.bots.insert(bot.name.clone(), bot.into());
     })
     .await;
@@ -160,7 +160,7 @@ async fn who_still_waits_when_the_process_stops_is_told_so_in_time() {
 async fn updates_that_the_registration_reads_are_not_taken_from_it() {
     let world = World::tuned(On::Embedded, Role::Api, NO_LIMITS, lenient(), |settings| {
         let bot = pixcourier::settings::Bot::clone(settings.bots.values().next().unwrap());
-        let bot = pixcourier::settings::Bot { registration: Registration::Polling, ..bot };
+        let bot = bot.with(|telegram| telegram.registration = Registration::Polling);
         settings.bots.insert(bot.name.clone(), bot.into());
     })
     .await;

@@ -32,13 +32,7 @@ const DELIBERATE: &[(&str, &str)] = &[
     ("a picture called \"photo.webp\"", NAMED),
     ("a picture called \"photo.txt\"", NAMED),
     ("a picture called \".jpg\"", NAMED),
-    ("a token in capitals", OUTSIDE),
-    ("no method and no slash", OUTSIDE),
-    ("an upload to an unknown method", CHATLESS),
-    ("an upload to an inline message", CHATLESS),
 ];
-const OUTSIDE: &str = "an address that is not the Bot API's; 404 too, in the words of the native API";
-const CHATLESS: &str = "Telegram would refuse it, and so do we, without passing the files on to learn its words";
 const MIGRATED: &str = "a chat that has moved is followed, as the queue promises; Telegram would only tell where to";
 const NAMED: &str =
     "a picture is told by its bytes, not by the name that a client gives it, and sent under a fitting one";

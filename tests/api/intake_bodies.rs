@@ -129,7 +129,7 @@ async fn every_way_to_name_an_image_reaches_the_queue_with_its_parameters() {
         let record = counter.engine.ledger.get(id.parse().unwrap()).await.unwrap().unwrap();
         let call = &record.notification.call;
         assert_eq!((call.method.as_str(), &call.params["caption"]), ("sendPhoto", &json!("hello")), "{case}");
-        assert_eq!(call.media[0].filename, if case == "base64" { "photo.png" } else { "photo.jpg" });
+        assert_eq!(call.media[0].filename, if case == "base64" { "photo.gif" } else { "photo.jpg" });
         let view = counter.get(&format!("/v1/notifications/{id}")).await.json();
         for (member, value) in [
             ("photo", shown),

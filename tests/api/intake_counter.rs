@@ -163,6 +163,7 @@ fn settings(data_dir: PathBuf, keys: &[&str]) -> Settings {
         engine: Engine::Embedded,
         bots: bots.into(),
         api_keys: keys.iter().map(|key| (*key).to_owned().into()).collect(),
+        whatsmate_clients: Vec::new(),
         body_limit: BODY_LIMIT,
         bot_api_patience: Duration::from_secs(50),
         window: 100,

@@ -39,3 +39,5 @@ mod servers;
 mod settings;
 mod sources;
 mod volume;
+mod whatsmate;
+mod whatsmate_gateway;

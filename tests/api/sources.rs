@@ -278,7 +278,7 @@ async fn with_a_local_server_the_path_is_handed_over_and_nothing_is_uploaded() {
     let options = Options { local: true, ..lenient() };
     let world = World::tuned(On::Embedded, Role::All, NO_LIMITS, options, |settings| {
         for bot in settings.bots.values_mut() {
-            Arc::make_mut(bot).local = true;
+            *bot = Arc::new(pixcourier::settings::Bot::clone(bot).with(|telegram| telegram.local = true));
         }
     })
     .await;

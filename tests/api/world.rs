@@ -4,7 +4,9 @@ use crate::support::{self, images};
 use pixcourier::app::{self, Role};
 use pixcourier::domain::BotName;
 use pixcourier::sandbox::{Bots, Fault, Filter, Message, Options, Rule, Sandbox};
-use pixcourier::settings::{BlobLocation, Bot, Distributed, Engine, Limits, LogFormat, Registration, Settings};
+use pixcourier::settings::{
+    BlobLocation, Bot, Distributed, Engine, Limits, LogFormat, Registration, Settings, WhatsMateClient,
+};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -72,7 +74,7 @@ impl World {
     pub async fn of_two_bots(on: On, limits: Limits, options: Options) -> Self {
         Self::tuned(on, Role::All, limits, options, |settings| {
             let name: BotName = "other".parse().unwrap();
-            let url = settings.bots[&BotName::default_bot()].api_url.clone();
+            let url = settings.bots[&BotName::default_bot()].telegram().unwrap().api_url.clone();
             let bot = Bot::new(name.clone(), OTHER_TOKEN.to_owned().into(), url, limits).unwrap();
             settings.bots.insert(name, Arc::new(bot));
         })
@@ -86,12 +88,10 @@ impl World {
 
     /// No limits, and people register in a way that may depend on the service's address.
     pub async fn registering(on: On, registration: impl FnOnce(&str) -> Registration) -> Self {
-        let none = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
-        let lenient = Options { limits: None, pace_uploads: false, ..Options::default() };
-        Self::tuned(on, Role::All, none, lenient, |settings| {
+        Self::tuned(on, Role::All, NO_LIMITS, lenient(), |settings| {
             let registration = registration(&format!("http://{}", settings.listen));
             for bot in settings.bots.values_mut() {
-                *bot = Arc::new(Bot { registration: registration.clone(), ..(**bot).clone() });
+                *bot = Arc::new(Bot::clone(bot).with(|telegram| telegram.registration = registration.clone()));
             }
         })
         .await
@@ -120,6 +120,11 @@ impl World {
             engine,
             bots: [(name, Arc::new(bot))].into(),
             api_keys: Vec::new(),
+            whatsmate_clients: vec![WhatsMateClient {
+                id: whatsmate_client().0.into(),
+                secret: whatsmate_client().1.into(),
+                instances: [(1, BotName::default_bot())].into(),
+            }],
             body_limit: 20 << 20,
             bot_api_patience: Duration::from_secs(50),
             window: 1000,
@@ -135,6 +140,14 @@ impl World {
         let world = Self { sandbox, client: Client::new(), api, settings, stop, serving, _folder: folder };
         world.until("ready", async || world.get("/readyz").await.status() == 200).await;
         world
+    }
+
+    /// The engine that it runs on.
+    pub fn on(&self) -> On {
+        match self.settings.engine {
+            Engine::Embedded => On::Embedded,
+            Engine::Distributed(_) => On::Distributed,
+        }
     }
 
     /// Stops the service gracefully and starts it again on the same data.
@@ -278,6 +291,11 @@ pub const NO_LIMITS: Limits = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate
 pub fn lenient() -> Options {
     let tokens = [TOKEN, OTHER_TOKEN].map(|token| token.to_owned().into());
     Options { limits: None, pace_uploads: false, bots: Bots::Only(tokens.into()), ..Options::default() }
+}
+
+/// The id and the secret of the WhatsMate client that every world knows, whose instance 1 is the default bot.
+pub fn whatsmate_client() -> (&'static str, &'static str) {
+    ("client@example.org", "the-secret-of-the-client")
 }
 
 /// Runs a process; returns its address, what stops it, and its end.

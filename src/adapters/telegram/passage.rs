@@ -1,6 +1,6 @@
 //! Requests passed through to the Bot API server: the other place where tokens become URLs, and as silent about them.
 
-use super::words;
+use crate::adapters::http::words;
 use crate::domain::BotName;
 use crate::ports::{Passage, PassageError, Passed, Passenger, To};
 use crate::settings::Bot;
@@ -40,7 +40,8 @@ impl TelegramPassage {
 impl Passage for TelegramPassage {
     async fn pass(&self, passenger: Passenger) -> Result<Passed, PassageError> {
         let Passenger { bot, to, verb, query, headers, body } = passenger;
-        let bot = self.bots.get(&bot).ok_or_else(|| PassageError("the bot is not configured".into()))?;
+        let bot = self.bots.get(&bot).and_then(|bot| bot.telegram());
+        let bot = bot.ok_or_else(|| PassageError("the bot is not configured".into()))?;
         let mut url = match to {
             To::Method(name) => bot.method_url(&name),
             To::File(path) => bot.file_url(&path),

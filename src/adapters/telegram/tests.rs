@@ -1,6 +1,8 @@
 use super::*;
+use crate::ports::OutgoingFile;
 use crate::settings::Limits;
 use futures_util::stream;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

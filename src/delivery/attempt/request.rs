@@ -57,8 +57,8 @@ pub(super) async fn prepare(
             }
             MediaSource::Blob { sha256, size } => {
                 let content = call.identity(media, sha256);
-                let key = FileKey { bot_id: desk.bot.id, kind: media.kind, sha256: content };
-                if media.kind.is_reusable() {
+                if let Some(telegram) = desk.bot.telegram().filter(|_| media.kind.is_reusable()) {
+                    let key = FileKey { bot_id: telegram.id, kind: media.kind, sha256: content };
                     if !used.remembered.contains_key(&key) {
                         // Without the index an upload is merely repeated.
                         let found = desk.media.file_id(&key).await.unwrap_or_default();

@@ -60,10 +60,15 @@ pub fn canonical(name: &str) -> String {
     known.unwrap_or(name).to_owned()
 }
 
+/// Whether it is known today.
+pub fn is_known(name: &str) -> bool {
+    QUEUED.contains(&name)
+}
+
 /// Whether calls of this method go through the queue.
 pub fn is_queued(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    QUEUED.contains(&name) || lower != DRAFT && PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
+    is_known(name) || lower != DRAFT && PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
 }
 
 /// Whether its results may name files of ours.

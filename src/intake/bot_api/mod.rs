@@ -5,6 +5,7 @@
 //! native API, and so does the rule that without any only this machine's own programs are served; a page in a browser
 //! cannot know a token.
 
+mod again;
 mod arguments;
 mod crowd;
 mod form;
@@ -21,7 +22,6 @@ use super::http::Shared;
 use crate::domain::{BotName, ChatId};
 use crate::ports::To;
 use crate::settings::{Bot, Registration};
-use actix_web::guard::{self, GuardContext};
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
@@ -61,12 +61,18 @@ impl Face {
     }
 }
 
+/// The sources' own shape: digits and a colon begin a token, all else belongs to somebody else.
+const SOURCE: &str = "/{token:[0-9]+:[^/]*}/{method:(?i)sendPhoto}";
+/// What begins like ours: without a method, without a token, in capitals.
+const NEAR: [&str; 3] = ["/bot{token}", "/bot/{method}*", "/BOT{rest}*"];
+
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(web::resource("/file/bot{token}/{path}*").route(web::to(download)))
-        .service(web::resource(["/bot{token}/{method}*", "/bot/{method}*"]).route(web::to(call)))
-        .service(web::resource("/{token}/{method}").guard(guard::fn_guard(is_source)).route(web::to(send_photo)));
+        .service(web::resource("/bot{token}/{method}*").route(web::to(call)))
+        .service(web::resource(SOURCE).route(web::to(send_photo)))
+        .service(web::resource(NEAR).route(web::to(not_found)));
 }
 
 /// What every request comes with.
@@ -118,6 +124,11 @@ async fn download(request: HttpRequest, payload: Payload, face: Data<Face>, shar
     answered.await.unwrap_or_else(|fault| fault.response())
 }
 
+/// An address that has nearly the right shape is answered in this face's own.
+async fn not_found() -> HttpResponse {
+    Fault::api(404, "Not Found").response()
+}
+
 impl Desk<'_> {
     /// Answers a call of a method; without a name it is in the arguments.
     async fn call(&self, bot: &Arc<Bot>, method: &str, payload: Payload) -> Result<HttpResponse, Fault> {
@@ -128,7 +139,7 @@ impl Desk<'_> {
             return Err(unknown());
         }
         if !method.is_empty() && !methods::is_queued(&method) && !methods::is_inline(&method) {
-            if methods::takes_updates(&method) && !matches!(bot.registration, Registration::Off) {
+            if methods::takes_updates(&method) && !matches!(bot.registration(), Registration::Off) {
                 let words =
                     "Conflict: the updates of this bot are read by its registration here; switch that off first";
                 return Err(Fault::api(409, words));
@@ -151,22 +162,26 @@ impl Desk<'_> {
                     let result = self.deliver(bot, method, chat_id, arguments).await?;
                     return Ok(reply::ok(&result));
                 }
-                // Telegram refuses it in its own words and order, unless files would have to travel for that.
-                Err(refused) if !arguments.files.is_empty() && !is_addressed_otherwise(&arguments) => {
+                // Telegram refuses it in its own words and order, unless files would have to travel for nothing.
+                Err(refused)
+                    if !arguments.files.is_empty()
+                        && methods::is_known(&method)
+                        && !is_addressed_otherwise(&arguments) =>
+                {
                     return Err(refused);
                 }
                 Err(_) => {}
             }
         }
-        if methods::is_inline(&method) {
-            let (media, id) = (self.shared.media.clone(), bot.id);
+        if let Some(telegram) = bot.telegram().filter(|_| methods::is_inline(&method)) {
+            let (media, id) = (self.shared.media.clone(), telegram.id);
             let resolved = self.shared.run(async move {
                 inline::resolve(&*media, id, &mut arguments).await?;
                 Ok::<_, Fault>(arguments)
             });
             arguments = resolved.await??;
         }
-        pass::arguments(self.shared, bot.name.clone(), method, &arguments).await
+        again::pass(self.shared, bot.name.clone(), method, arguments).await
     }
 
     /// Puts a call into the queue, unless it would wait there for too long, and waits for Telegram's answer.
@@ -231,12 +246,4 @@ fn path(request: &HttpRequest) -> Vec<u8> {
 fn split(path: &[u8]) -> (&[u8], &[u8]) {
     let slash = path.iter().position(|b| *b == b'/').unwrap_or(path.len());
     (&path[..slash], path.get(slash + 1..).unwrap_or_default())
-}
-
-/// Whether an address has the sources' own shape: digits and a colon begin a token, all else belongs to somebody else.
-fn is_source(context: &GuardContext<'_>) -> bool {
-    let path = percent_decoded(context.head().uri.path().as_bytes(), false);
-    let (token, method) = split(path.strip_prefix(b"/").unwrap_or_default());
-    let digits = token.iter().take_while(|b| b.is_ascii_digit()).count();
-    method.eq_ignore_ascii_case(b"sendPhoto") && digits > 0 && token.get(digits) == Some(&b':')
 }

@@ -1,7 +1,7 @@
 //! How a delivery ended, in Telegram's words.
 
 use super::reply::Fault;
-use crate::domain::{AttemptOutcome, Failure, NotificationId, Record, Status, Timestamp};
+use crate::domain::{AttemptOutcome, Failure, FailureClass, NotificationId, Record, Status, Timestamp};
 use crate::ports::{Ledger, Outcome};
 use serde_json::Value;
 
@@ -23,11 +23,14 @@ pub async fn read(ledger: &dyn Ledger, id: NotificationId, outcome: Option<Outco
     }
 }
 
-/// Telegram's refusal as it came; one of our own as an internal error.
+/// Telegram's refusal as it came; one of our own as an internal error. After the last of many tries that had no answer, or
+/// a proxy's, nobody knows.
 fn refused(id: NotificationId, failure: Failure) -> Fault {
-    match failure.error_code.filter(|code| (400..600).contains(code)) {
-        Some(code) => Fault::api(code, failure.description),
-        None => Fault::api(500, format!("Internal Server Error: {} (notification {id})", failure.description)),
+    match failure.error_code {
+        Some(code @ 400..500) => Fault::api(code, failure.description),
+        _ if matches!(failure.class, FailureClass::Exhausted | FailureClass::Ambiguous) => unknown(id),
+        Some(code @ 500..600) => Fault::api(code, failure.description),
+        _ => Fault::api(500, format!("Internal Server Error: {} (notification {id})", failure.description)),
     }
 }
 
@@ -52,4 +55,24 @@ fn unknown(id: NotificationId) -> Fault {
         "Internal Server Error: it is not known whether the message was sent; notification {id} may tell later"
     );
     Fault::api(500, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_telegram_come_back_and_what_nobody_knows_is_not_called_failed() {
+        let id = NotificationId::from_number(7);
+        let told = |class, error_code| {
+            let fault = refused(id, Failure { class, error_code, description: "words".to_owned() });
+            let unknown = fault == super::unknown(id);
+            (unknown, fault == Fault::api(error_code.unwrap_or_default(), "words"))
+        };
+        assert_eq!(told(FailureClass::Request, Some(400)), (false, true));
+        assert_eq!(told(FailureClass::Exhausted, Some(400)), (false, true));
+        assert_eq!(told(FailureClass::Exhausted, Some(502)), (true, false));
+        assert_eq!(told(FailureClass::Exhausted, None), (true, false));
+        assert_eq!(told(FailureClass::Content, None), (false, false));
+    }
 }

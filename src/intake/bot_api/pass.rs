@@ -2,7 +2,6 @@
 
 use super::super::http::Shared;
 use super::super::http::body::Body;
-use super::arguments::Arguments;
 use super::reply::Fault;
 use super::stopping;
 use crate::domain::BotName;
@@ -59,23 +58,8 @@ pub async fn stream(
     send(shared, Passenger { bot, to, verb, query, headers: found.collect(), body }).await
 }
 
-/// Passes on what has been read already, as JSON.
-pub async fn arguments(
-    shared: &Shared,
-    bot: BotName,
-    method: String,
-    arguments: &Arguments,
-) -> Result<HttpResponse, Fault> {
-    let body = serde_json::to_vec(&arguments.texts).unwrap_or_default();
-    let length = body.len().to_string().into_bytes();
-    let headers = vec![("content-type", b"application/json".to_vec()), ("content-length", length)];
-    let body = stream::once(async move { Ok(body.into()) }).boxed();
-    let (to, query) = (To::Method(method), String::new());
-    send(shared, Passenger { bot, to, verb: "POST", query, headers, body: Some(body) }).await
-}
-
 /// Sends it from the runtime that the connections belong to. Who stops waiting takes it along.
-async fn send(shared: &Shared, passenger: Passenger) -> Result<HttpResponse, Fault> {
+pub async fn send(shared: &Shared, passenger: Passenger) -> Result<HttpResponse, Fault> {
     let (passage, bot) = (shared.passage.clone(), passenger.bot.clone());
     let mut task = Tied(shared.runtime.spawn(async move { passage.pass(passenger).await }));
     let answered = tokio::select! {

@@ -23,8 +23,9 @@ pub enum BadToken {
 impl Tokens {
     /// Of each bot its own token and those that stand for it.
     pub fn new(bots: &BTreeMap<BotName, Arc<Bot>>) -> Self {
-        let tokens = bots.values().flat_map(|bot| {
-            let tokens = [&bot.token].into_iter().chain(&bot.client_tokens);
+        let reachable = bots.values().filter_map(|bot| Some((bot, bot.telegram()?)));
+        let tokens = reachable.flat_map(|(bot, telegram)| {
+            let tokens = [&telegram.token].into_iter().chain(&telegram.client_tokens);
             tokens.map(|token| (Sha256::of(token.expose_secret().as_bytes()), bot.clone()))
         });
         Self(tokens.collect())
@@ -54,7 +55,7 @@ mod tests {
             let name: BotName = name.parse().unwrap();
             let bot = Bot::new(name.clone(), token.to_owned().into(), "http://x".into(), Limits::default()).unwrap();
             let client_tokens = ours.iter().map(|token| (*token).to_owned().into()).collect();
-            (name, Arc::new(Bot { client_tokens, ..bot }))
+            (name, Arc::new(bot.with(|telegram| telegram.client_tokens = client_tokens)))
         };
         let (first, second) = ("1:first-first-first-first-first", "2:second-second-second-second");
         let (ours, other) = ("77:ours-ours-ours-ours-ours-ours", "78:other-other-other-other-ok");

@@ -15,8 +15,8 @@ use tokio::time::{Instant, timeout_at};
 
 /// How long a client may send nothing.
 const PAUSE_LIMIT: Duration = Duration::from_secs(30);
-/// How long a whole body may take: 10 MiB at 280 kbit/s.
-const WHOLE_LIMIT: Duration = Duration::from_secs(300);
+/// How long a whole body may take: 50 MiB at 470 kbit/s.
+const WHOLE_LIMIT: Duration = Duration::from_secs(900);
 /// The largest piece handed on.
 const PIECE: usize = 16 * 1024;
 
@@ -39,9 +39,10 @@ impl Fault {
     /// The refusal that an error in the body leads to.
     pub fn refusal(&self) -> Refusal {
         match self.code.get() {
-            Some(Code::RequestTimeout) => {
-                Refusal::new(Code::RequestTimeout, "No bytes came for 30 s, or the body was not whole after 5 minutes.")
-            }
+            Some(Code::RequestTimeout) => Refusal::new(
+                Code::RequestTimeout,
+                "No bytes came for 30 s, or the body was not whole after 15 minutes.",
+            ),
             Some(Code::BodyTooLarge) => too_large(self.limit),
             _ => Refusal::new(Code::IncompleteBody, "The body ended before it was whole."),
         }
@@ -124,7 +125,7 @@ impl Reading {
 
 fn too_large(limit: u64) -> Refusal {
     let detail = format!(
-        "The body may have {limit} bytes (body_limit_mb). A photo may have 10 MiB; multipart needs the fewest bytes for it."
+        "The body may have {limit} bytes (body_limit_mb). A photo may have 10 MiB, another file 50 MB; multipart needs the fewest bytes."
     );
     Refusal::new(Code::BodyTooLarge, detail)
 }

@@ -91,6 +91,11 @@ impl FromRequest for Caller {
 }
 
 impl Caller {
+    /// A caller of a face that has credentials of its own.
+    pub fn scoped(scope: String) -> Self {
+        Self(scope)
+    }
+
     /// The request's idempotency key within this caller's scope.
     pub fn idempotency_key(&self, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
         const NAME: &str = "Idempotency-Key";

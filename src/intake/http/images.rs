@@ -99,7 +99,7 @@ pub async fn put(request: HttpRequest, _: Caller, payload: Payload, shared: Data
     let keep_message = keep_message
         .map_err(|_| Refusal::field(Code::InvalidQuery, "keep_message", "keep_message is true or false."))?;
     let upload = image(&request, payload, &shared).await?;
-    let info = shared.intake.spool().verify(&upload).await?;
+    let info = shared.intake.spool().verify_photo(&upload).await?;
     let (spooled, blobs) = (upload.spooled(), shared.blobs.clone());
     let sha256 = upload.sha256();
     let kept = spooled.clone();
@@ -182,8 +182,8 @@ fn kept_image(sha256: Sha256, size: u64, info: ImageInfo) -> KeptImage {
 }
 
 async fn file_id(shared: &Shared, bot: &BotName, kind: MediaKind, sha256: Sha256) -> Result<Option<String>, Refusal> {
-    let Some(bot) = shared.settings.bots.get(bot) else { return Ok(None) };
-    let (key, media) = (FileKey { bot_id: bot.id, kind, sha256 }, shared.media.clone());
+    let Some(telegram) = shared.settings.bots.get(bot).and_then(|bot| bot.telegram()) else { return Ok(None) };
+    let (key, media) = (FileKey { bot_id: telegram.id, kind, sha256 }, shared.media.clone());
     Ok(shared.run(async move { media.file_id(&key).await }).await??)
 }
 

@@ -24,11 +24,12 @@ mod view;
 mod webhook;
 mod yaml;
 
+pub(super) use body::Body;
+pub(super) use caller::Caller;
 pub use docs::openapi_yaml;
 pub use door::Door;
 
-use super::bot_api;
-use super::{Code, Intake, Refusal};
+use super::{Code, Intake, Refusal, bot_api, whatsmate};
 use crate::domain::BotName;
 use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Passage, Queue, Recipients};
 use crate::registration::Registrar;
@@ -98,6 +99,8 @@ pub struct HttpState {
 pub(super) struct Shared {
     state: HttpState,
     keys: Keys,
+    /// Who may call the WhatsMate face.
+    pub(super) whatsmate: whatsmate::Clients,
     pub(super) runtime: Handle,
 }
 
@@ -128,8 +131,9 @@ impl Shared {
 pub fn serve(listener: TcpListener, state: HttpState, counter: bool) -> io::Result<Server> {
     let grace = state.settings.grace_period.as_secs();
     let keys = Keys::new(&state.settings.api_keys);
+    let whatsmate = whatsmate::Clients::new(&state.settings.whatsmate_clients);
     let face = Data::new(bot_api::Face::new(&state.settings.bots));
-    let shared = Data::new(Shared { state, keys, runtime: Handle::current() });
+    let shared = Data::new(Shared { state, keys, whatsmate, runtime: Handle::current() });
     let server = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
@@ -210,6 +214,7 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::post().to(webhook::update))
                 .default_service(web::to(|| not_allowed("POST"))),
         )
+        .configure(whatsmate::routes)
         .configure(probes::routes)
         .configure(docs::routes)
         .configure(bot_api::routes);

@@ -45,7 +45,7 @@ pub async fn observe<B: MessageBody + 'static>(
     }
     let notification = request.extensions().get::<NotificationId>().copied().map(tracing::field::display);
     let (status, ms) = (status.as_u16(), u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
-    if route.starts_with("/v1/") || notification.is_some() {
+    if route.starts_with("/v1/") || route.starts_with("/v3/") || notification.is_some() {
         tracing::info!(method, route, status, ms, notification, "request answered");
     } else {
         tracing::debug!(method, route, status, ms, "request answered");

@@ -1,0 +1,194 @@
+//! A body as a message: JSON whatever its header says, its file to disk as it arrives.
+
+use super::super::http::Body;
+use super::super::json_stream::{DOCUMENT_LIMIT, Event};
+use super::super::{Code, Refusal, Splitter, Spool, Upload, recipient};
+use crate::domain::Address;
+use crate::domain::whatsmate::{CAPTION_LIMIT, FILENAME_LIMIT, Kind, TEXT_LIMIT, encoded_size, filename};
+use futures_util::StreamExt;
+use serde_json::error::Category;
+use serde_json::{Map, Value};
+
+/// The kind of recipient that a path names.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum To {
+    /// A person.
+    Single,
+    /// A group.
+    Group,
+}
+
+impl To {
+    /// The kind of a word in a path.
+    pub fn named(word: &str) -> Option<Self> {
+        match word {
+            "single" => Some(Self::Single),
+            "group" => Some(Self::Group),
+            _ => None,
+        }
+    }
+}
+
+/// A checked message.
+pub struct Message {
+    /// Who gets it.
+    pub address: Address,
+    /// What it is.
+    pub kind: Kind,
+    /// Its text or caption, as Telegram names them.
+    pub params: Map<String, Value>,
+    /// Its file.
+    pub file: Option<Upload>,
+    /// What the receiver sees the file called.
+    pub filename: Option<String>,
+}
+
+/// Reads and checks a body.
+pub async fn read(body: Body, to: To, kind: Kind, spool: &Spool) -> Result<Message, Refusal> {
+    let (document, file) = match kind {
+        Kind::Text => (plain(body).await?, None),
+        _ => with_file(body, kind, spool).await?,
+    };
+    let mut fields = fields(&document)?;
+    let address = address(&mut fields, to)?;
+    let (name, param, limit) = match kind {
+        Kind::Text => ("message", "text", TEXT_LIMIT),
+        _ => ("caption", "caption", CAPTION_LIMIT),
+    };
+    let text = text(&mut fields, name)?.filter(|text| !text.is_empty());
+    match &text {
+        Some(text) if text.chars().count() > limit => {
+            return Err(invalid(name, format!("{name} may have {limit} characters.")));
+        }
+        None if kind == Kind::Text => return Err(missing(name, "the text to send")),
+        _ => {}
+    }
+    if let (Some(_), None) = (kind.media(), &file) {
+        return Err(match fields.get(kind.as_str()) {
+            None | Some(Value::Null) => missing(kind.as_str(), "the file's bytes in base64"),
+            Some(_) => invalid(kind.as_str(), format!("{} is a string of base64.", kind.as_str())),
+        });
+    }
+    let filename = if kind.has_filename() { Some(named(&mut fields)?) } else { None };
+    let params = text.map(|text| (param.to_owned(), text.into())).into_iter().collect();
+    Ok(Message { address, kind, params, file, filename })
+}
+
+async fn plain(mut body: Body) -> Result<Vec<u8>, Refusal> {
+    let mut document = Vec::new();
+    while let Some(piece) = body.pieces.next().await {
+        document.extend_from_slice(&piece.map_err(|_| body.fault.refusal())?);
+        if document.len() > DOCUMENT_LIMIT {
+            let detail =
+                format!("The body may have {DOCUMENT_LIMIT} bytes; message has {TEXT_LIMIT} characters at most.");
+            return Err(Refusal::new(Code::BodyTooLarge, detail));
+        }
+    }
+    Ok(document)
+}
+
+/// The document without its file, and the file.
+async fn with_file(mut body: Body, kind: Kind, spool: &Spool) -> Result<(Vec<u8>, Option<Upload>), Refusal> {
+    let name = kind.as_str();
+    // Which MB the contract leaves open: the larger ones.
+    let limit = kind.megabytes() << 20;
+    let mut writer = if kind == Kind::Image { spool.begin() } else { spool.begin_file(name, limit) };
+    let (mut splitter, mut events, mut found, mut size) = (Splitter::of_field(name), Vec::new(), false, 0);
+    while let Some(piece) = body.pieces.next().await {
+        splitter.push(&piece.map_err(|_| body.fault.refusal())?, &mut events)?;
+        for event in events.drain(..) {
+            found = true;
+            let Event::Bytes(bytes) = event else { continue };
+            size += bytes.len() as u64;
+            if encoded_size(size) > limit {
+                let detail = format!("{name} may have {} MB of base64.", kind.megabytes());
+                return Err(Refusal::field(Code::FileTooLarge, name, detail));
+            }
+            writer.write(&bytes).map_err(advise)?;
+        }
+    }
+    let document = splitter.finish()?;
+    if found && size == 0 {
+        return Err(invalid(name, format!("{name} is empty.")));
+    }
+    let file = if found { Some(writer.finish().await.map_err(advise)?) } else { None };
+    Ok((document, file))
+}
+
+/// What is not taken as a photo can be sent as a file.
+fn advise(mut refusal: Refusal) -> Refusal {
+    if matches!(refusal.code, Code::NotAnImage | Code::ImageDimensions | Code::ImageRatio) {
+        refusal.detail.push_str(" The document path takes any file as it is.");
+    }
+    refusal
+}
+
+fn fields(document: &[u8]) -> Result<Map<String, Value>, Refusal> {
+    serde_json::from_slice(document).map_err(|error| {
+        let detail = match error.classify() {
+            _ if document.trim_ascii().is_empty() => "The body is empty; it is a JSON object.".to_owned(),
+            // Its words would repeat what was sent.
+            Category::Data => "The body is JSON, but not an object.".to_owned(),
+            _ => format!("The body is not valid JSON: {error}."),
+        };
+        Refusal::new(Code::MalformedJson, detail)
+    })
+}
+
+fn address(fields: &mut Map<String, Value>, to: To) -> Result<Address, Refusal> {
+    if to == To::Single {
+        let number = digits(fields, "number", 15)?;
+        return recipient::address(Some(&number), None, None).map_err(|(part, error)| {
+            invalid(part, error.map_or_else(|| "number is wrong.".to_owned(), |error| format!("{part}: {error}.")))
+        });
+    }
+    let name =
+        text(fields, "group_name")?.ok_or_else(|| missing("group_name", "the group's title, with group_admin"))?;
+    let admin = digits(fields, "group_admin", 30)?;
+    recipient::address(None, Some(&name), Some(&admin)).map_err(|(part, error)| {
+        invalid(part, error.map_or_else(|| format!("{part} is wrong."), |error| format!("{part}: {error}.")))
+    })
+}
+
+/// A phone number as the contract writes it; as a JSON number too, since it means the same.
+fn digits(fields: &mut Map<String, Value>, name: &str, longest: usize) -> Result<String, Refusal> {
+    let text = match fields.remove(name) {
+        None | Some(Value::Null) => return Err(missing(name, "a phone number with country code, digits only")),
+        Some(Value::String(text)) => text,
+        Some(Value::Number(number)) if number.is_u64() => number.to_string(),
+        Some(_) => return Err(invalid(name, format!("{name} is a string of digits."))),
+    };
+    if !(5..=longest).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_digit()) {
+        let detail =
+            format!("{name} has 5 to {longest} digits, beginning with the country code, and nothing else: no +.");
+        return Err(invalid(name, detail));
+    }
+    Ok(text)
+}
+
+fn named(fields: &mut Map<String, Value>) -> Result<String, Refusal> {
+    const NAME: &str = "filename";
+    let given = text(fields, NAME)?.ok_or_else(|| missing(NAME, "what the receiver sees the file called"))?;
+    let wrong = || {
+        let detail =
+            format!("filename has 1 to {FILENAME_LIMIT} word characters, spaces, - and .; others are removed.");
+        invalid(NAME, detail)
+    };
+    if given.chars().count() > FILENAME_LIMIT { Err(wrong()) } else { filename(&given).ok_or_else(wrong) }
+}
+
+fn text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
+    match fields.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(invalid(name, format!("{name} is a string."))),
+    }
+}
+
+fn missing(name: &str, what: &str) -> Refusal {
+    Refusal::field(Code::MissingField, name, format!("{name} is missing: {what}."))
+}
+
+fn invalid(name: &str, detail: String) -> Refusal {
+    Refusal::field(Code::InvalidField, name, detail)
+}
