@@ -4,8 +4,11 @@ SHELL := /bin/sh
 CARGO ?= cargo
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-# Real client libraries, and real servers: started on free ports, ended and removed afterwards.
-SERVERS := tests/with-clients tests/with-brokers tests/with-s3
+# Real client libraries of the Bot API, installed once into target/.
+CLIENTS := tests/with-clients
+
+# Real servers for the tests: started on free ports, ended and removed afterwards.
+SERVERS := tests/with-brokers tests/with-s3
 
 # Rates, memory and deadlines are measured in these, so nothing runs beside them.
 VOLUME := $(CARGO) test --locked --test api volume:: -- --test-threads=1 --nocapture
@@ -22,7 +25,7 @@ help:
 .PHONY: test
 test: lint
 	$(CARGO) test --locked --no-run
-	$(SERVERS) sh -ec '\
+	$(CLIENTS) $(SERVERS) sh -ec '\
 	    $(CARGO) test --locked --lib --bins --test api -- --skip volume:: --test-threads=8; \
 	    $(VOLUME); $(FAULTS)'
 	@echo 'make test: everything passed'
@@ -31,6 +34,7 @@ test: lint
 .PHONY: lint
 lint: tools
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path tests/clients/teloxide/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc --locked --no-deps --document-private-items
 
