@@ -1,5 +1,5 @@
 //! What can be known about an image before Telegram sees it: that it is one, that it decodes to its end, and whether it
-//! keeps the limits of a photo. And making a photo of what breaks them ([`fit`]).
+//! keeps the limits of a photo. And making a photo of what breaks them ([`fit()`]).
 //!
 //! [`verify`] reads a file once, in pieces, and holds no picture: a legal photo may have 25 million pixels, which are
 //! 75 to 100 MB once decoded, and image libraries hold all of them. So the structure of each format is walked here and its

@@ -177,7 +177,8 @@ pub async fn retry(request: HttpRequest, _: Caller, path: Path<String>, shared: 
     }
     let now = Timestamp::now();
     (notification.accepted_at, notification.expires_at) = (now, now.plus(DEFAULT_LIFE));
-    (notification.send_at, notification.attempts) = (None, 0);
+    // Nobody waits for it any more.
+    (notification.send_at, notification.attempts, notification.reply_to) = (None, 0, None);
     let labels = (notification.bot.clone(), notification.lane);
     let acceptor = shared.acceptor.clone();
     match shared.run(async move { acceptor.resubmit(&notification).await }).await?? {
