@@ -20,10 +20,12 @@ impl Call {
     /// How many messages the call makes, and so how many tokens it costs: an album as many as it has items (the Bot API
     /// server counts them singly), a chat action none.
     pub fn cost(&self) -> u32 {
-        let items = |name| self.params.get(name).and_then(Value::as_array).map_or(1, |items| items.len().max(1));
+        // Not more than Telegram takes: a call that it will refuse must not cost the bot its tokens for an hour.
+        let items =
+            |name, most| self.params.get(name).and_then(Value::as_array).map_or(1, |it| it.len().clamp(1, most));
         let messages = match self.method.as_str() {
-            "sendMediaGroup" => items("media"),
-            "copyMessages" | "forwardMessages" => items("message_ids"),
+            "sendMediaGroup" => items("media", 10),
+            "copyMessages" | "forwardMessages" => items("message_ids", 100),
             "sendChatAction" => 0,
             _ => 1,
         };
@@ -243,6 +245,8 @@ mod tests {
                 {"type": "video", "media": "attach://b", "thumbnail": "attach://c"},
             ], "caption": "attach://b"}),
         );
+        let refused = call("copyMessages", json!({"message_ids": vec![1; 100_000]}));
+        assert_eq!(refused.cost(), 100, "no call costs more than the largest that Telegram takes");
         assert_eq!([album.cost() as usize, album.message_of(&media("a")), album.message_of(&media("b"))], [2, 0, 1]);
         media("a").place(&mut album.params, "ID-A");
         media("b").place(&mut album.params, "ID-B");

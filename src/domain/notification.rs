@@ -52,9 +52,28 @@ pub struct FollowUp {
     pub call: Call,
 }
 
+impl FollowUp {
+    /// What follows a notification of this id, each under the id after the one before.
+    pub fn numbered(id: NotificationId, mut then: Vec<FollowUp>) -> Vec<FollowUp> {
+        let mut last = id;
+        for next in &mut then {
+            last = last.following();
+            next.id = last;
+        }
+        then
+    }
+}
+
 impl Notification {
     /// The layout version that this program writes.
     pub const VERSION: u8 = 1;
+
+    /// The same under an id; what follows it is numbered from there.
+    pub fn identified(mut self, id: NotificationId) -> Self {
+        self.id = id;
+        self.then = FollowUp::numbered(id, self.then);
+        self
+    }
 
     /// The notification that follows this one, now that it is sent as that message. It is the same however often it is
     /// asked for, so a courier that crashes in between does not send it twice.

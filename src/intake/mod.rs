@@ -138,8 +138,9 @@ impl Intake {
         let id = NotificationId::new();
         let deadline = order.expires_at;
         let listening = self.parts.switchboard.listen(id);
-        self.take(id, order, None, Some(listening.address.clone())).await?;
-        let outcome = waiting::outcome(&*self.parts.ledger, id, listening, deadline).await;
+        let receipt = self.take(id, order, None, Some(listening.address.clone())).await?;
+        let bytes = receipt.files.iter().map(|file| file.size).sum();
+        let outcome = waiting::outcome(&*self.parts.ledger, id, listening, deadline, bytes).await;
         Ok((id, outcome))
     }
 
@@ -182,7 +183,7 @@ impl Intake {
             tags: order.tags,
             attempts: 0,
             reply_to,
-            then: numbered(id, order.then),
+            then: FollowUp::numbered(id, order.then),
         };
         check_readable(&notification)?;
         let submission = Submission { notification, idempotency };
@@ -192,7 +193,7 @@ impl Intake {
             self.metrics.accepted.with_label_values(&[bot.as_str(), lane.as_str()]).inc();
         }
         // Of a repetition they are the same, behind the id of the first time.
-        let then = numbered(accepted.id, then).into_iter().map(|next| next.id).collect();
+        let then = FollowUp::numbered(accepted.id, then).into_iter().map(|next| next.id).collect();
         Ok(Receipt { accepted, bot, files, then })
     }
 
@@ -206,7 +207,7 @@ impl Intake {
             }
             _ => None,
         });
-        let then = numbered(accepted.id, order.then).into_iter().map(|next| next.id).collect();
+        let then = FollowUp::numbered(accepted.id, order.then).into_iter().map(|next| next.id).collect();
         Ok(Receipt { accepted, files: files.collect(), bot: order.bot, then })
     }
 
@@ -245,16 +246,6 @@ impl Intake {
         let head = bytes.next().await.ok_or_else(unknown)??;
         Ok((source, Some(image::format(&head)?)))
     }
-}
-
-/// Gives what follows a notification the ids behind its own.
-fn numbered(id: NotificationId, mut then: Vec<FollowUp>) -> Vec<FollowUp> {
-    let mut last = id;
-    for next in &mut then {
-        last = last.following();
-        next.id = last;
-    }
-    then
 }
 
 /// Refuses what could be written down but not read again: it would block its lane and every listing that it is on.

@@ -9,8 +9,10 @@ use tokio::time::{Instant, sleep};
 const LOOK: Duration = Duration::from_secs(3);
 /// How often, once nothing can come any more.
 const LOOK_ALONE: Duration = Duration::from_millis(300);
-/// How long a request that began in time may take to end.
+/// How long a request that began in time may take to end, and for how many bytes of its files a second more: that is how
+/// long the courier waits for Telegram's answer, and some.
 const LAST_ATTEMPT: Duration = Duration::from_secs(120);
+const BYTES_PER_SECOND: u64 = 100_000;
 
 /// The outcome, or `None` if nobody can say even long after the deadline.
 pub async fn outcome(
@@ -18,8 +20,10 @@ pub async fn outcome(
     id: NotificationId,
     listening: Listening,
     deadline: Timestamp,
+    bytes: u64,
 ) -> Option<Outcome> {
-    let end = Instant::now() + deadline.since(Timestamp::now()) + LAST_ATTEMPT;
+    let last_attempt = LAST_ATTEMPT + Duration::from_secs(bytes / BYTES_PER_SECOND);
+    let end = Instant::now() + deadline.since(Timestamp::now()) + last_attempt;
     let Listening { address, outcome: mut told } = listening;
     // Without an address (the broker is away, or has not given one yet) nobody can be told.
     let mut look = if address.is_empty() { LOOK_ALONE } else { LOOK };

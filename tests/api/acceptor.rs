@@ -6,7 +6,9 @@ use crate::support::{Redis, amqp_url, redis_url};
 use async_trait::async_trait;
 use pixcourier::adapters::rabbitmq::RabbitQueue;
 use pixcourier::adapters::redis::{BufferedLedger, DistributedAcceptor, RedisLedger};
-use pixcourier::domain::{BotName, Failure, FailureClass, Notification, Settlement, Sha256, Status, Timestamp};
+use pixcourier::domain::{
+    BotName, Failure, FailureClass, FollowUp, Notification, Settlement, Sha256, Status, Timestamp,
+};
 use pixcourier::ports::{
     AcceptError, Acceptor, Attendance, Begin, Depth, Idempotency, Ledger, MediaIndex, Queue, QueueError, Receipt,
     Resubmitted, Submission,
@@ -148,10 +150,14 @@ async fn a_reservation_that_came_to_nothing_is_taken_over() {
 
     let busy = world.acceptor.accept(&with_key(1, "dropped")).await.unwrap_err();
     assert!(is_away(&busy, "ledger"), "it may still be at it: {busy}");
-    let other = Submission { notification: notification(&bot("a-fault"), 1), ..with_key(1, "dropped") };
+    let mut other = Submission { notification: notification(&bot("a-fault"), 1), ..with_key(1, "dropped") };
+    let (id, call) = (other.notification.id.following(), other.notification.call.clone());
+    other.notification.then = vec![FollowUp { id, call }];
     let retry = async || world.acceptor.accept(&other).await.ok().map(|accepted| (accepted.id, accepted.replayed));
     eventually("the retry", Some((first.notification.id, false)), retry).await;
-    assert_eq!(world.outbox.published().iter().map(|one| one.id).collect::<Vec<_>>(), [first.notification.id]);
+    let published = world.outbox.published();
+    assert_eq!(published.iter().map(|one| one.id).collect::<Vec<_>>(), [first.notification.id]);
+    assert_eq!(published[0].then[0].id, first.notification.id.following(), "what follows is numbered from there");
     assert_eq!(world.ledger.get(other.notification.id).await.unwrap(), None);
 }
 

@@ -95,7 +95,8 @@ impl Acceptor for DistributedAcceptor {
             return Ok(accepted);
         }
         // Those of an earlier request with this key that came to nothing, if there was one.
-        (notification.id, notification.accepted_at) = (accepted.id, accepted.accepted_at);
+        notification.accepted_at = accepted.accepted_at;
+        let notification = notification.identified(accepted.id);
         if let Err(error) = self.send(&notification).await {
             if let Some(key) = key {
                 // Without this the retry has to wait until the reservation counts as abandoned.

@@ -30,6 +30,7 @@ impl Courier {
         }
         let now = self.now();
         if let Some(turn) = self.given_up(now, &notification) {
+            self.scheduler.remove(now, &notification.chat_id, id);
             return self.expire(notification, receipt, turn);
         }
         match self.scheduler.push(now, self.ticket(&notification)) {

@@ -93,6 +93,8 @@ impl Courier {
         let chat = held.notification.chat_id.clone();
         self.held.insert(id, held);
         self.scheduler.finish(now, id, finish, report.file_ids);
+        // Callers whose turn is too late now are told so first; what is left goes back to the queue.
+        self.look_round();
         for (id, until) in self.scheduler.overlong(now, &chat) {
             if let Some(held) = self.held.remove(&id) {
                 self.spawn_defer(held.notification, held.receipt, until - now);

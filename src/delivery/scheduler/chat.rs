@@ -91,7 +91,9 @@ impl Chat {
         let lane = ticket.lane as usize;
         let above: usize = self.lanes[..lane].iter().map(|lane| lane.waiting.len()).sum();
         let own = &self.lanes[lane];
-        let before = above + own.waiting.range(..ticket.id).count() + own.deferred.range(..ticket.id).count();
+        // What is overdue is waited for by nobody.
+        let deferred = own.deferred.range(..ticket.id).filter(|(_, until)| **until + OVERDUE > now).count();
+        let before = above + own.waiting.range(..ticket.id).count() + deferred;
         let ready = self.pace.ready_at().max(self.window.as_ref().map_or(now, |window| window.ready_at(ticket.cost)));
         let start = ready.max(self.frozen_until).max(now);
         let flying = u32::from(self.in_flight);
@@ -180,8 +182,9 @@ impl Chat {
         lanes.map(|waiting| waiting.ticket).collect()
     }
 
+    /// Forgets one, also one that has gone back to the queue: what ended there must not be waited for.
     pub fn remove(&mut self, id: NotificationId) -> bool {
-        self.lanes.iter_mut().any(|lane| lane.waiting.remove(&id).is_some())
+        self.lanes.iter_mut().any(|lane| lane.deferred.remove(&id).is_some() | lane.waiting.remove(&id).is_some())
     }
 
     pub fn clear(&mut self) {

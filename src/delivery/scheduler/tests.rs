@@ -286,3 +286,17 @@ fn an_album_waits_for_the_upload_of_any_of_its_images_and_lands_all_of_its_own()
         "one is known, one uploads"
     );
 }
+
+#[test]
+fn what_expired_on_its_way_back_is_not_waited_for() {
+    let mut s = scheduler();
+    let deferred = (1..=500).filter(|n| s.push(at(0), ticket(*n, -5, Lane::Normal)) != Push::Taken).count();
+    assert!(deferred > 400);
+    let newest = ticket(1_000, -5, Lane::Normal);
+    assert!(s.turn(at(0), &newest) > at(1_000_000), "all of them come before it");
+    for n in 1..=500 {
+        s.remove(at(1), &ChatId::Id(-5), NotificationId::from_number(n));
+    }
+    assert!(s.turn(at(1), &newest) < at(10_000));
+    assert_eq!(s.push(at(1), newest), Push::Taken);
+}

@@ -18,6 +18,8 @@ mod pass;
 mod reply;
 mod tokens;
 
+pub(super) use pass::file_path;
+
 use super::http::Shared;
 use crate::domain::{BotName, ChatId};
 use crate::ports::To;
@@ -139,11 +141,7 @@ impl Desk<'_> {
             return Err(unknown());
         }
         if !method.is_empty() && !methods::is_queued(&method) && !methods::is_inline(&method) {
-            if methods::takes_updates(&method) && !matches!(bot.registration(), Registration::Off) {
-                let words =
-                    "Conflict: the updates of this bot are read by its registration here; switch that off first";
-                return Err(Fault::api(409, words));
-            }
+            leave_updates(bot, &method)?;
             let (to, limit) = (To::Method(method), bot.file_limit() + (1 << 20));
             return pass::stream(self.shared, self.request, payload, bot.name.clone(), to, limit).await;
         }
@@ -156,6 +154,7 @@ impl Desk<'_> {
         if method.is_empty() || !methods::is_name(&method) {
             return Err(unknown());
         }
+        leave_updates(bot, &method)?;
         if methods::is_queued(&method) {
             match chat(&arguments) {
                 Ok(chat_id) => {
@@ -220,6 +219,15 @@ impl Desk<'_> {
 async fn stopping(mut ready: watch::Receiver<bool>, after: Duration) {
     let _ = ready.wait_for(|ready| !ready).await;
     tokio::time::sleep(after).await;
+}
+
+/// Updates that a registration reads are not to be taken from it.
+fn leave_updates(bot: &Bot, method: &str) -> Result<(), Fault> {
+    if methods::takes_updates(method) && !matches!(bot.registration(), Registration::Off) {
+        let words = "Conflict: the updates of this bot are read by its registration here; switch that off first";
+        return Err(Fault::api(409, words));
+    }
+    Ok(())
 }
 
 /// The chat that a call goes to.

@@ -14,10 +14,11 @@ pub async fn read(ledger: &dyn Ledger, id: NotificationId, outcome: Option<Outco
     match (status, failure, result) {
         (Status::Sent | Status::Failed, Some(failure), _) => Err(refused(id, failure)),
         (Status::Sent, None, Some(result)) => Ok(result),
-        (Status::Expired, ..) => {
-            let record = ledger.get(id).await.ok().flatten();
-            Err(expired(id, turn, record))
-        }
+        (Status::Expired, ..) => match ledger.get(id).await {
+            Ok(record) => Err(expired(id, turn, record)),
+            // It may have been tried, and sent.
+            Err(_) => Err(unknown(id)),
+        },
         (Status::Cancelled, ..) => Err(Fault::bad(&format!("notification {id} was cancelled"))),
         _ => Err(unknown(id)),
     }

@@ -1,6 +1,6 @@
 //! `/v1/files`: files that Telegram has, downloaded.
 
-use super::super::{Code, Refusal};
+use super::super::{Code, Refusal, bot_api};
 use super::caller::Caller;
 use super::problem::Problem;
 use super::{Shared, query};
@@ -12,9 +12,13 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The largest answer of getFile that is read, in bytes.
 const ANSWER_LIMIT: usize = 64 * 1024;
+/// How long an answer may take to begin.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
 
 type Answer = Result<HttpResponse, Refusal>;
 
@@ -65,7 +69,9 @@ async fn file_path(shared: &Shared, bot: &BotName, file_id: &str) -> Result<Stri
     let reply: Value = serde_json::from_slice(&text).unwrap_or_default();
     let path = reply.get("result").and_then(|file| file.get("file_path")).and_then(Value::as_str);
     match (path, reply.get("description").and_then(Value::as_str)) {
-        (Some(path), _) => Ok(path.to_owned()),
+        (Some(path), _) => {
+            bot_api::file_path(path.as_bytes()).ok_or_else(|| unavailable("it lies where nothing is given out."))
+        }
         (None, Some(words)) if passed.status == 400 => {
             Err(Refusal::field(Code::InvalidFile, "file_id", format!("Telegram says: {words}")))
         }
@@ -85,7 +91,8 @@ async fn pass(
     let body = body.map(|body| stream::once(async move { Ok(body.into()) }).boxed());
     let passenger = Passenger { bot, to, verb, query: String::new(), headers, body: body.map(|body| body as _) };
     let passage = shared.passage.clone();
-    let passed = shared.run(async move { passage.pass(passenger).await }).await?;
+    let passed = shared.run(async move { timeout(ANSWER_TIMEOUT, passage.pass(passenger)).await }).await?;
+    let passed = passed.map_err(|_| unavailable("it does not answer."))?;
     passed.map_err(|error| unavailable(&format!("{error}.")))
 }
 
