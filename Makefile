@@ -26,7 +26,8 @@ help:
 
 .PHONY: test
 test: lint
-	$(CARGO) test --locked --no-run
+	@# What the tests need beside is fetched while they are built.
+	@nice $(CLIENTS) $(SERVERS) true & $(CARGO) test --locked --no-run; built=$$?; wait; exit $$built
 	$(CLIENTS) $(SERVERS) sh -ec '\
 	    $(CARGO) test --locked --lib --bins --test api -- $(addprefix --skip ,$(ALONE)) --test-threads=8; \
 	    $(VOLUME); $(FAULTS)'
