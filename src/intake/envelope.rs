@@ -63,13 +63,7 @@ pub fn bot(fields: &mut Fields, is_bot: impl Fn(&BotName) -> bool) -> Result<Bot
         None => Some(BotName::default_bot()),
         Some(text) => text.parse().ok(),
     };
-    name.filter(is_bot).ok_or_else(|| {
-        Refusal::field(
-            Code::UnknownBot,
-            "bot",
-            "No bot of this name is configured. Without bot, the one named default is meant.",
-        )
-    })
+    name.filter(is_bot).ok_or_else(recipient::unknown_bot)
 }
 
 /// Where a notification goes.

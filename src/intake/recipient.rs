@@ -6,10 +6,24 @@ use crate::domain::{
     Address, BotName, ChatId, InvalidId, PhoneNumber, Recipient, RecipientSource, RecipientState, Timestamp,
 };
 use crate::ports::Recipients;
+use crate::settings::Bot;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The chat of a recipient.
+/// The chat of a recipient: as the book has it, unless the bot delivers through WhatsMate, which knows recipients by
+/// number.
+///
+/// # Errors
+/// As [`resolve`]; a group that the settings of a WhatsMate bot do not name is unregistered.
+pub async fn chat_of(book: &dyn Recipients, bot: &Bot, address: &Address) -> Result<ChatId, Refusal> {
+    let Some(account) = bot.whatsmate() else { return resolve(book, &bot.name, address).await };
+    account.chat_of(address).ok_or_else(|| {
+        let detail = "No group of this name with this admin is registered: the settings of the bot name none.";
+        Refusal::field(Code::UnregisteredRecipient, FIELD, detail)
+    })
+}
+
+/// The chat of a recipient, as the book has it.
 ///
 /// # Errors
 /// [`Code::UnregisteredRecipient`], whose text says how to register; [`Code::RecipientBlocked`]; [`Code::Unavailable`]

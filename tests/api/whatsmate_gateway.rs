@@ -17,6 +17,7 @@ on_both_engines!(
     a_picture_goes_from_one_service_through_the_other_to_telegram,
     all_kinds_go_through_both_faces_and_both_adapters,
     nothing_is_remembered_as_sent_since_there_are_no_file_ids,
+    recipients_are_named_without_a_book,
     refusals_of_the_gateway_fall_in_our_classes,
     what_whatsmate_does_not_take_is_refused_at_the_door,
     a_quota_that_is_used_up_is_waited_for,
@@ -67,6 +68,22 @@ async fn a_picture_goes_from_one_service_through_the_other_to_telegram(world: Wo
     let expected = [(77, "to a person", png(1)), (-500, "to a group", png(2))];
     assert!(seen.eq(expected.map(|(chat, caption, image)| (chat, Some(caption.into()), Sha256::of(&image)))));
     assert!(outer.messages().is_empty(), "its own sandbox stays out of it");
+}
+
+async fn recipients_are_named_without_a_book(world: World) {
+    let outer = through_the_other(&world).await;
+    let (person, group) = (NUMBER.to_string(), json!({"group_name": "Night shift", "group_admin": NUMBER.to_string()}));
+    for recipient in [json!({"number": person}), group] {
+        let id = outer.accept(json!({"recipient": recipient, "photo": base64_png(1)})).await;
+        outer.sent(&id).await;
+    }
+    world.until("both there", async || world.messages().len() == 2).await;
+    let mut chats: Vec<_> = world.messages().iter().map(|message| message.chat_id).collect();
+    chats.sort_unstable();
+    assert_eq!(chats, [-500, 77]);
+    let stranger = json!({"group_name": "Day shift", "group_admin": NUMBER.to_string()});
+    let refused: Value = outer.post(json!({"recipient": stranger, "photo": base64_png(1)})).await.json().await.unwrap();
+    assert_eq!((&refused["code"], &refused["field"]), (&json!("unregistered_recipient"), &json!("recipient")));
 }
 
 async fn all_kinds_go_through_both_faces_and_both_adapters(world: World) {

@@ -51,8 +51,9 @@ pub(super) async fn accept(request: &HttpRequest, shared: &Shared, mut draft: Dr
     let chat_id = match draft.to.clone() {
         Target::Chat(chat_id) => chat_id,
         Target::Recipient(address) => {
-            let (book, bot) = (shared.recipients.clone(), draft.bot.clone());
-            shared.run(async move { recipient::resolve(&*book, &bot, &address).await }).await??
+            let book = shared.recipients.clone();
+            let bot = shared.settings.bots.get(&draft.bot).cloned().ok_or_else(recipient::unknown_bot)?;
+            shared.run(async move { recipient::chat_of(&*book, &bot, &address).await }).await??
         }
     };
     let oversize = fit(&mut draft, shared.intake.spool()).await?;

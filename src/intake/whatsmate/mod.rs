@@ -14,9 +14,9 @@ use super::envelope::DEFAULT_LIFE;
 use super::http::{Body, Caller, Shared};
 use super::{Code, InputFile, Order, Piece, Refusal, fingerprint, recipient};
 use crate::domain::whatsmate::{self, Kind};
-use crate::domain::{Address, BotName, Call, ChatId, Delivery, Lane, Timestamp};
-use crate::ports::{Idempotency, Recipients};
-use crate::settings::{Bot, WhatsMate};
+use crate::domain::{BotName, Call, ChatId, Delivery, Lane, Timestamp};
+use crate::ports::Idempotency;
+use crate::settings::WhatsMate;
 use actix_web::http::header;
 use actix_web::web::{self, Data, Path, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
@@ -101,7 +101,7 @@ async fn take(
     let (intake, book) = (shared.intake.clone(), shared.recipients.clone());
     let receipt = shared
         .run(async move {
-            let chat_id = chat(&*book, &bot, &message.address).await?;
+            let chat_id = recipient::chat_of(&*book, &bot, &message.address).await?;
             intake.accept(order(bot.name.clone(), chat_id, message), idempotency).await
         })
         .await??;
@@ -114,17 +114,6 @@ fn unknown_instance(instance: &str) -> Refusal {
     let detail =
         format!("There is no instance {shown:?} for this client. The instance number is the last part of the path.");
     Refusal::new(Code::UnknownBot, detail)
-}
-
-/// The chat of a recipient: as the book has it, unless the bot itself knows recipients by number.
-async fn chat(book: &dyn Recipients, bot: &Bot, address: &Address) -> Result<ChatId, Refusal> {
-    match bot.whatsmate() {
-        None => recipient::resolve(book, &bot.name, address).await,
-        Some(account) => account.chat_of(address).ok_or_else(|| {
-            let detail = "No group of this name with this admin is registered: the settings of the bot behind this number name none.";
-            Refusal::new(Code::UnregisteredRecipient, detail)
-        }),
-    }
 }
 
 /// Refuses what a bot that delivers through WhatsMate cannot send.
