@@ -387,6 +387,10 @@ fn bombs_alone() {
         })
         .collect();
     println!();
+    // What is resident for the first time, code too, is not the first bomb's.
+    for (_, path, _) in &files {
+        let _ = verify(path);
+    }
     for (name, path, size) in files {
         // Resets the peak to what is resident now.
         std::fs::write("/proc/self/clear_refs", "5").unwrap();
@@ -430,7 +434,7 @@ fn bombs_are_told_quickly_and_cost_nothing() {
         let (time, memory): (f64, u64) = (words[2].parse().unwrap(), words[4].parse().unwrap());
         // A header that breaks the limits is the end of it. The others cost what as large an honest image does.
         let told = ["Dimensions {", "Ratio {", "WebP)"].iter().any(|verdict| line.contains(verdict));
-        let (slowest, most) = if told && words[1] == "verify" { (20.0, 1) } else { (5000.0, 13) };
+        let (slowest, most) = if told && words[1] == "verify" { (20.0, 2) } else { (5000.0, 13) };
         assert!(time < slowest && memory < most << 10, "{line}");
     }
 }
