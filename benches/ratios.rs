@@ -11,7 +11,8 @@ use futures_util::{StreamExt, stream};
 use pixcourier::adapters::embedded::Embedded;
 use pixcourier::app::{self, Role};
 use pixcourier::domain::{
-    BotName, Call, ChatId, Delivery, Lane, Media, MediaKind, MediaSource, Notification, NotificationId, Timestamp,
+    BotName, Call, ChatId, DeliveryGuarantee, Lane, Media, MediaKind, MediaSource, Notification, NotificationId,
+    Timestamp,
 };
 use pixcourier::ports::Submission;
 use pixcourier::sandbox::{Options, Sandbox};
@@ -123,7 +124,7 @@ fn notification(n: usize) -> Notification {
         bot: BotName::default_bot(),
         chat_id: ChatId::Id(n as i64 + 1),
         lane: Lane::Normal,
-        delivery: Delivery::AtLeastOnce,
+        delivery: DeliveryGuarantee::AtLeastOnce,
         call: Call { method: "sendPhoto".to_owned(), params: Map::new(), media: vec![media] },
         accepted_at,
         send_at: None,

@@ -5,7 +5,7 @@ mod sweeper;
 mod watch;
 
 use crate::adapters::router::Router;
-use crate::adapters::telegram::TelegramPassage;
+use crate::adapters::telegram::TelegramProxy;
 use crate::delivery::{Courier, Desk};
 use crate::domain::BotName;
 use crate::intake::http::{self, Door, HttpState};
@@ -66,7 +66,7 @@ pub async fn serve(
     let parts = Parts {
         blobs: engine.blobs.clone(),
         acceptor: engine.acceptor.clone(),
-        switchboard: engine.switchboard.clone(),
+        outcome_notifier: engine.outcome_notifier.clone(),
         ledger: engine.ledger.clone(),
     };
     let intake = Arc::new(Intake::new(spool, parts, metrics.clone(), settings.clone()));
@@ -78,7 +78,7 @@ pub async fn serve(
         recipients: engine.recipients.clone(),
         registrars: registrars.clone(),
         media: engine.media.clone(),
-        passage: Arc::new(TelegramPassage::new(settings.bots.clone()).context("start the HTTP client")?),
+        proxy: Arc::new(TelegramProxy::new(settings.bots.clone()).context("start the HTTP client")?),
         queue: engine.queue.clone(),
         metrics: metrics.clone(),
         settings: settings.clone(),
@@ -99,7 +99,7 @@ pub async fn serve(
                 media: engine.media.clone(),
                 blobs: engine.blobs.clone(),
                 messenger: messenger.clone(),
-                switchboard: engine.switchboard.clone(),
+                outcome_notifier: engine.outcome_notifier.clone(),
                 metrics: metrics.clone(),
                 max_attempts: settings.max_attempts,
             };

@@ -3,7 +3,7 @@
 use super::telegram::Telegram;
 use super::whatsmate::WhatsMate;
 use crate::domain::BotName;
-use crate::ports::{Answer, CallError, Messenger, Request};
+use crate::ports::{CallError, Messenger, MessengerRequest, MessengerResponse};
 use crate::settings::{Bot, Gateway};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ impl Router {
 
 #[async_trait]
 impl Messenger for Router {
-    async fn call(&self, request: Request) -> Result<Answer, CallError> {
+    async fn call(&self, request: MessengerRequest) -> Result<MessengerResponse, CallError> {
         match self.bots.get(&request.bot).map(|bot| &bot.gateway) {
             Some(Gateway::WhatsMate(_)) => self.whatsmate.call(request).await,
             _ => self.telegram.call(request).await,

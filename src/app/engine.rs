@@ -4,8 +4,8 @@ use crate::adapters::embedded::Embedded;
 use crate::adapters::objects::ObjectBlobs;
 use crate::adapters::rabbitmq::RabbitQueue;
 use crate::adapters::redis::{BufferedLedger, DistributedAcceptor, RedisLedger};
-use crate::domain::{Failure, FailureClass, Settlement, Status, Timestamp};
-use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Queue, Recipients, Switchboard};
+use crate::domain::{Failure, FailureClass, RecordUpdate, Status, Timestamp};
+use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, OutcomeNotifier, Queue, Recipients};
 use crate::settings::{self, Settings};
 use crate::telemetry::Metrics;
 use anyhow::Context;
@@ -21,7 +21,7 @@ pub struct Engine {
     pub ledger: Arc<dyn Ledger>,
     pub media: Arc<dyn MediaIndex>,
     pub blobs: Arc<dyn Blobs>,
-    pub switchboard: Arc<dyn Switchboard>,
+    pub outcome_notifier: Arc<dyn OutcomeNotifier>,
     pub recipients: Arc<dyn Recipients>,
     kind: Kind,
 }
@@ -53,7 +53,7 @@ impl Engine {
                     ledger: ledger.clone(),
                     media: ledger.clone(),
                     blobs: Arc::new(blobs),
-                    switchboard: queue.switchboard(),
+                    outcome_notifier: queue.outcome_notifier(),
                     recipients: redis,
                     kind: Kind::Distributed { queue, ledger },
                 })
@@ -68,7 +68,7 @@ impl Engine {
             ledger: embedded.ledger.clone(),
             media: embedded.media.clone(),
             blobs: embedded.blobs.clone(),
-            switchboard: embedded.switchboard.clone(),
+            outcome_notifier: embedded.outcome_notifier.clone(),
             recipients: embedded.recipients.clone(),
             kind: Kind::Embedded(embedded),
         }
@@ -85,7 +85,7 @@ impl Engine {
     /// Writes down what the broker itself has buried: what crashed its workers so often that no courier saw it again.
     pub fn watch_buried(&self, metrics: Arc<Metrics>, halt: CancellationToken) {
         let Kind::Distributed { queue, ledger } = &self.kind else { return };
-        let (mut buried, ledger) = (queue.attend_buried(), ledger.clone());
+        let (mut buried, ledger) = (queue.subscribe_dead_letters(), ledger.clone());
         tokio::spawn(async move {
             loop {
                 let next = tokio::select! {
@@ -96,10 +96,10 @@ impl Engine {
                 let notification = &found.notification;
                 let description = format!("taken out of the queue by the broker: {}", found.reason);
                 let failure = Failure { class: FailureClass::Buried, error_code: None, description };
-                let settlement =
-                    Settlement { failure: Some(failure), ..Settlement::of(Status::Failed, Timestamp::now()) };
+                let update =
+                    RecordUpdate { failure: Some(failure), ..RecordUpdate::of(Status::Failed, Timestamp::now()) };
                 // Unwritten, it stays where it is and comes again.
-                if let Ok(written) = ledger.settle(notification, &settlement).await {
+                if let Ok(written) = ledger.settle(notification, &update).await {
                     if written {
                         let class = FailureClass::Buried.as_str();
                         metrics.failed.with_label_values(&[notification.bot.as_str(), class]).inc();
@@ -117,7 +117,7 @@ impl Engine {
         tokio::spawn(halt.run_until_cancelled_owned(async move {
             loop {
                 ledger.caught_up().await;
-                let mut journal = queue.attend_journal();
+                let mut journal = queue.subscribe_journal();
                 loop {
                     let Some(noted) = journal.recv().await else { return };
                     if let Err(error) = ledger.take_over(&noted.outcome).await {

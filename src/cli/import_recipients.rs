@@ -73,7 +73,7 @@ fn body(recipient: &Recipient) -> Value {
     body
 }
 
-/// Says which line is to blame for a refusal, and how far the import has come.
+/// Says which line is to blame for a rejection, and how far the import has come.
 fn explain(error: anyhow::Error, batch: &[(usize, Recipient)], done: usize) -> anyhow::Error {
     let field = error.downcast_ref::<Refused>().and_then(|refused| refused.field.as_deref());
     let place = field.and_then(|field| field.strip_prefix('[')?.split_once(']')?.0.parse::<usize>().ok());

@@ -9,10 +9,10 @@ pub use books::ack;
 use super::classify::{Judgement, Verdict, classify};
 use super::retry;
 use crate::domain::{
-    Attempt, AttemptOutcome, ChatId, Delivery, Failure, FailureClass, MediaSource, Notification, Settlement, Status,
-    Timestamp,
+    Attempt, AttemptOutcome, ChatId, DeliveryGuarantee, Failure, FailureClass, MediaSource, Notification, RecordUpdate,
+    Status, Timestamp,
 };
-use crate::ports::{Begin, Blobs, FileIds, FileKey, Ledger, MediaIndex, Messenger, Queue, Receipt, Switchboard};
+use crate::ports::{Begin, Blobs, FileIds, FileKey, Ledger, MediaIndex, Messenger, OutcomeNotifier, Queue, Receipt};
 use crate::settings::Bot;
 use crate::telemetry::Metrics;
 use books::{complete, count, hand_on, write_down};
@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// How many times a notification may be cut off by the end of its courier before it is taken for the cause.
-const CUT_OFFS: u32 = 5;
+const MAX_INTERRUPTED_ATTEMPTS: u32 = 5;
 
 /// What a courier works with.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ pub struct Desk {
     /// The way out.
     pub messenger: Arc<dyn Messenger>,
     /// The way back to callers that wait.
-    pub switchboard: Arc<dyn Switchboard>,
+    pub outcome_notifier: Arc<dyn OutcomeNotifier>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How many attempts that got an answer, or may have, before a passing fault becomes a failure.
@@ -137,7 +137,7 @@ impl Errand<'_> {
             return report;
         }
         if self.notification.expires_at <= at {
-            return self.end(Settlement::of(Status::Expired, at)).await;
+            return self.end(RecordUpdate::of(Status::Expired, at)).await;
         }
         let (request, used) = match prepare(self.desk, self.notification, known).await {
             Ok(prepared) => prepared,
@@ -174,7 +174,7 @@ impl Errand<'_> {
             let next_attempt_at = self.notification.reply_to.is_some().then_some(turn);
             match self.begin(now).await {
                 None => {
-                    self.end(Settlement { next_attempt_at, ..Settlement::of(Status::Expired, now) }).await;
+                    self.end(RecordUpdate { next_attempt_at, ..RecordUpdate::of(Status::Expired, now) }).await;
                     break;
                 }
                 Some(Report { next: Step::NotBegun, .. }) => {
@@ -193,22 +193,24 @@ impl Errand<'_> {
     /// Marks the start, unless there is nothing to start.
     async fn begin(&mut self, at: Timestamp) -> Option<Report> {
         match self.desk.ledger.begin(self.notification, at).await {
-            Ok(Begin::Go { interrupted: false, .. }) => None,
-            Ok(Begin::Go { interrupted: true, cut_offs }) => {
-                tracing::warn!(cut_offs, "an attempt was cut off; it may have been sent");
+            Ok(Begin::Proceed { interrupted: false, .. }) => None,
+            Ok(Begin::Proceed { interrupted: true, interrupted_attempts }) => {
+                tracing::warn!(interrupted_attempts, "an attempt was cut off; it may have been sent");
                 self.desk.metrics.attempts.with_label_values(&[self.desk.bot.name.as_str(), "ambiguous"]).inc();
                 let words = "cut off before its end was seen; it may have been sent";
-                if self.notification.delivery == Delivery::AtMostOnce {
+                if self.notification.delivery == DeliveryGuarantee::AtMostOnce {
                     let failure = Some(failure(FailureClass::Ambiguous, words));
-                    return Some(self.end(Settlement { failure, ..Settlement::of(Status::Unknown, at) }).await);
+                    return Some(self.end(RecordUpdate { failure, ..RecordUpdate::of(Status::Unknown, at) }).await);
                 }
-                if cut_offs >= CUT_OFFS {
-                    let words = format!("cut off {cut_offs} times by the end of its courier; it may be what ends it");
+                if interrupted_attempts >= MAX_INTERRUPTED_ATTEMPTS {
+                    let words = format!(
+                        "cut off {interrupted_attempts} times by the end of its courier; it may be what ends it"
+                    );
                     return Some(self.end(failed(failure(FailureClass::Buried, &words))).await);
                 }
                 None
             }
-            Ok(Begin::Stop(status)) => {
+            Ok(Begin::Skip(status)) => {
                 tracing::debug!(status = status.as_str(), "nothing to send");
                 ack(self.desk, self.receipt).await;
                 Some(Report::quiet(Step::Done))
@@ -223,13 +225,13 @@ impl Errand<'_> {
     /// Takes the mark of the start back: nothing has left.
     async fn put_off(&self, reason: &str) -> Report {
         tracing::warn!(reason, "put off");
-        write_down(self.desk, self.notification, &Settlement::of(Status::Retrying, Timestamp::now())).await;
+        write_down(self.desk, self.notification, &RecordUpdate::of(Status::Retrying, Timestamp::now())).await;
         Report::quiet(Step::NotBegun)
     }
 
     /// Writes a final status down.
-    async fn end(&self, settlement: Settlement) -> Report {
-        complete(self.desk, self.notification, self.receipt, &settlement).await;
+    async fn end(&self, update: RecordUpdate) -> Report {
+        complete(self.desk, self.notification, self.receipt, &update).await;
         Report::quiet(Step::Done)
     }
 
@@ -238,10 +240,10 @@ impl Errand<'_> {
         let words = judgement.reason.clone().unwrap_or_default();
         let failure = |class| Failure { class, error_code: judgement.error_code, description: words.clone() };
         let mut report = Report { weather: weather(&judgement), ..Report::quiet(Step::Done) };
-        let end = |status, class, record| Settlement {
+        let end = |status, class, record| RecordUpdate {
             attempt: Some(record),
             failure: Some(failure(class)),
-            ..Settlement::of(status, Timestamp::now())
+            ..RecordUpdate::of(status, Timestamp::now())
         };
         let (status, step) = match judgement.verdict {
             Verdict::Sent { message_id, file_ids } => {
@@ -250,14 +252,14 @@ impl Errand<'_> {
                     Some(_) => judgement.result,
                     None => judgement.result.as_ref().and_then(numbers),
                 };
-                let settlement = Settlement {
+                let update = RecordUpdate {
                     attempt: Some(record),
                     message_id,
                     failure: done_already.filter(|_| self.notification.reply_to.is_some()),
                     result,
-                    ..Settlement::of(Status::Sent, Timestamp::now())
+                    ..RecordUpdate::of(Status::Sent, Timestamp::now())
                 };
-                report.file_ids = self.sent(settlement, file_ids, used).await;
+                report.file_ids = self.sent(update, file_ids, used).await;
                 return report;
             }
             Verdict::Permanent(class) => {
@@ -265,7 +267,7 @@ impl Errand<'_> {
                 self.end(end(Status::Failed, class, record)).await;
                 return report;
             }
-            Verdict::Ambiguous if self.notification.delivery == Delivery::AtMostOnce => {
+            Verdict::Ambiguous if self.notification.delivery == DeliveryGuarantee::AtMostOnce => {
                 report.file_ids = used.remembered;
                 self.end(end(Status::Unknown, FailureClass::Ambiguous, record)).await;
                 return report;
@@ -311,14 +313,14 @@ impl Errand<'_> {
         };
         let now = Timestamp::now();
         let next_attempt_at = wait.map(|wait| now.plus(wait));
-        let settlement = Settlement { attempt: Some(record), next_attempt_at, ..Settlement::of(status, now) };
+        let update = RecordUpdate { attempt: Some(record), next_attempt_at, ..RecordUpdate::of(status, now) };
         tracing::info!(reason = %words, wait_ms = wait.map(|wait| wait.as_millis() as u64), "to be tried again");
-        write_down(self.desk, self.notification, &settlement).await;
+        write_down(self.desk, self.notification, &update).await;
         Report { next: step, ..report }
     }
 
     /// Writes down that it was sent, after what follows it has been queued; returns the file_ids that are good now.
-    async fn sent(&self, settlement: Settlement, file_ids: Vec<Option<String>>, used: Used) -> FileIds {
+    async fn sent(&self, update: RecordUpdate, file_ids: Vec<Option<String>>, used: Used) -> FileIds {
         let mut known = used.remembered;
         for (key, message) in used.uploaded {
             if let Some(id) = file_ids.get(message).cloned().flatten() {
@@ -332,11 +334,11 @@ impl Errand<'_> {
                 let _ = self.desk.media.keep(&key, id).await;
             }
         }
-        if let Some(next) = self.notification.successor(settlement.message_id) {
+        if let Some(next) = self.notification.successor(update.message_id) {
             hand_on(self.desk, &next).await;
         }
         let file_id = file_ids.into_iter().next().flatten().or_else(|| known.values().next().cloned());
-        self.end(Settlement { file_id, ..settlement }).await;
+        self.end(RecordUpdate { file_id, ..update }).await;
         known
     }
 }
@@ -373,8 +375,8 @@ fn failure(class: FailureClass, description: &str) -> Failure {
     Failure { class, error_code: None, description: description.to_owned() }
 }
 
-fn failed(failure: Failure) -> Settlement {
-    Settlement { failure: Some(failure), ..Settlement::of(Status::Failed, Timestamp::now()) }
+fn failed(failure: Failure) -> RecordUpdate {
+    RecordUpdate { failure: Some(failure), ..RecordUpdate::of(Status::Failed, Timestamp::now()) }
 }
 
 impl Report {

@@ -4,7 +4,7 @@
 //! what nobody knows is permanent: it is not tried for ever.
 
 use crate::domain::FailureClass;
-use crate::ports::{Answer, ApiReply, CallError};
+use crate::ports::{ApiReply, CallError, MessengerResponse};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ const UNNAMED_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 /// Says what a result means. `by_remembered_id`: it was sent by a file_id of ours, for which we hold the bytes.
-pub fn classify(result: Result<Answer, CallError>, by_remembered_id: bool) -> Judgement {
+pub fn classify(result: Result<MessengerResponse, CallError>, by_remembered_id: bool) -> Judgement {
     match result {
         Err(error) => {
             let verdict = match error {
@@ -73,7 +73,7 @@ pub fn classify(result: Result<Answer, CallError>, by_remembered_id: bool) -> Ju
     }
 }
 
-fn judge(mut answer: Answer, by_remembered_id: bool) -> Judgement {
+fn judge(mut answer: MessengerResponse, by_remembered_id: bool) -> Judgement {
     let Some(mut reply) = answer.reply.take() else {
         let verdict = match answer.status {
             // A success that cannot be read was a success.
@@ -99,14 +99,14 @@ fn judge(mut answer: Answer, by_remembered_id: bool) -> Judgement {
     let code = reply.error_code.unwrap_or(answer.status);
     let words = reply.description.as_deref().unwrap_or("(no description)");
     Judgement {
-        verdict: refusal(&answer, &reply, code, &words.to_lowercase(), by_remembered_id),
+        verdict: rejection(&answer, &reply, code, &words.to_lowercase(), by_remembered_id),
         error_code: Some(code),
         reason: Some(cut(words)),
         result: None,
     }
 }
 
-fn refusal(answer: &Answer, reply: &ApiReply, code: u16, words: &str, by_remembered_id: bool) -> Verdict {
+fn rejection(answer: &MessengerResponse, reply: &ApiReply, code: u16, words: &str, by_remembered_id: bool) -> Verdict {
     let parameter =
         |name| reply.parameters.as_ref().and_then(|parameters| parameters.get(name)).and_then(Value::as_i64);
     if let Some(seconds) = parameter("retry_after") {
@@ -234,8 +234,8 @@ mod tests {
     use Verdict::*;
     use serde_json::json;
 
-    fn answer(status: u16, body: Value) -> Result<Answer, CallError> {
-        Ok(Answer { status, retry_after: None, reply: serde_json::from_value(body).ok() })
+    fn answer(status: u16, body: Value) -> Result<MessengerResponse, CallError> {
+        Ok(MessengerResponse { status, retry_after: None, reply: serde_json::from_value(body).ok() })
     }
 
     fn refused(code: u16, description: &str) -> Verdict {
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn silence_and_half_answers_are_told_apart() {
-        let cases: [(Result<Answer, CallError>, Verdict); 8] = [
+        let cases: [(Result<MessengerResponse, CallError>, Verdict); 8] = [
             (Err(CallError::NotSent("connection refused".into())), Unreachable),
             (Err(CallError::MaybeSent("timed out".into())), Ambiguous),
             (Err(CallError::Content("blob store: away".into())), Unreadable),

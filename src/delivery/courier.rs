@@ -11,7 +11,7 @@ use super::clock::Moment;
 use super::retry;
 use super::scheduler::{Finish, Next, Scheduler};
 use crate::domain::{Notification, NotificationId};
-use crate::ports::{Attendance, Delivered, FileIds, Receipt};
+use crate::ports::{Delivery, FileIds, Receipt, Subscription};
 use remembered::Remembered;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -60,7 +60,7 @@ struct Held {
     /// How many times in a row it could not begin.
     put_off: u32,
     /// The same one as accepted again (after a cancel or an end, by a retry) while this one flew.
-    successor: Option<Delivered>,
+    successor: Option<Delivery>,
 }
 
 impl Courier {
@@ -90,12 +90,12 @@ impl Courier {
     /// Returns how many attempts had to be cut off.
     pub async fn run(mut self, stop: CancellationToken, grace: Duration) -> usize {
         let mut faults = 0;
-        let mut attendance = loop {
-            match self.desk.queue.attend(&self.desk.bot.name, self.window).await {
-                Ok(attendance) => break attendance,
+        let mut subscription = loop {
+            match self.desk.queue.subscribe(&self.desk.bot.name, self.window).await {
+                Ok(subscription) => break subscription,
                 Err(error) => {
                     faults += 1;
-                    tracing::warn!(bot = %self.desk.bot.name, %error, "cannot attend yet");
+                    tracing::warn!(bot = %self.desk.bot.name, %error, "cannot subscribe yet");
                     tokio::select! {
                         () = stop.cancelled() => return 0,
                         () = tokio::time::sleep(retry::backoff(faults, fastrand::f64())) => {}
@@ -103,33 +103,33 @@ impl Courier {
                 }
             }
         };
-        self.work(&mut attendance, &stop).await;
+        self.work(&mut subscription, &stop).await;
         let late = self.wind_up(grace).await;
-        drop(attendance);
+        drop(subscription);
         late
     }
 
-    async fn work(&mut self, attendance: &mut Attendance, stop: &CancellationToken) {
+    async fn work(&mut self, subscription: &mut Subscription, stop: &CancellationToken) {
         let mut round = tokio::time::interval(ROUND);
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last_loop = Instant::now();
-        self.follow_ownership(*attendance.ownership.borrow_and_update());
+        self.follow_ownership(*subscription.ownership.borrow_and_update());
         loop {
-            let wake = self.dispatch(attendance);
+            let wake = self.dispatch(subscription);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                changed = attendance.ownership.changed() => {
+                changed = subscription.ownership.changed() => {
                     if changed.is_err() {
                         return;
                     }
-                    self.follow_ownership(*attendance.ownership.borrow_and_update());
+                    self.follow_ownership(*subscription.ownership.borrow_and_update());
                 }
                 Some(ended) = self.attempts.join_next_with_id() => self.end_attempt(ended),
-                delivered = attendance.deliveries.recv() => match delivered {
+                delivered = subscription.deliveries.recv() => match delivered {
                     Some(delivered) => {
                         // The delivery may be of an ownership whose news has not been looked at yet.
-                        self.follow_ownership(*attendance.ownership.borrow_and_update());
+                        self.follow_ownership(*subscription.ownership.borrow_and_update());
                         self.receive(delivered);
                     }
                     None => return,
@@ -163,9 +163,9 @@ impl Courier {
     }
 
     /// Starts every attempt that may start now; returns when to look again.
-    fn dispatch(&mut self, attendance: &Attendance) -> Option<Moment> {
+    fn dispatch(&mut self, subscription: &Subscription) -> Option<Moment> {
         // Asked before every send: an owner that has lost its bot stops at once.
-        while self.epoch.is_some() && *attendance.ownership.borrow() == self.epoch {
+        while self.epoch.is_some() && *subscription.ownership.borrow() == self.epoch {
             let away = self.scheduler.breaker.is_open();
             let dispatch = match self.scheduler.next(self.now()) {
                 Next::Send(dispatch) => dispatch,
@@ -183,7 +183,7 @@ impl Courier {
             let waits = &self.desk.metrics.rate_limit_wait_seconds;
             waits.with_label_values(&[self.desk.bot.name.as_str()]).observe(dispatch.waited.as_secs_f64());
             let span = tracing::info_span!("delivery", notification = %dispatch.id, bot = %notification.bot);
-            let standing = Standing { ownership: attendance.ownership.clone(), epoch: receipt.epoch };
+            let standing = Standing { ownership: subscription.ownership.clone(), epoch: receipt.epoch };
             let attempt = async move {
                 let errand = Errand { desk: &desk, notification: &mut notification, receipt: &receipt, away };
                 let report = errand.run(dispatch.file_ids, standing).await;

@@ -18,7 +18,7 @@ pub struct Notification {
     /// Which lane it waits in.
     pub lane: Lane,
     /// What to do when nobody can know whether it arrived.
-    pub delivery: Delivery,
+    pub delivery: DeliveryGuarantee,
     /// What to call.
     pub call: Call,
     /// When it was accepted.
@@ -34,7 +34,7 @@ pub struct Notification {
     /// How many attempts have got an answer, or may have; rides along when the notification is deferred.
     #[serde(default)]
     pub attempts: u32,
-    /// The caller waits for the end, and this is where to tell it ([`crate::ports::Switchboard`]). Its patience ends at
+    /// The caller waits for the end, and this is where to tell it ([`crate::ports::OutcomeNotifier`]). Its patience ends at
     /// `expires_at`: what cannot be sent by then is not kept until then, but given up at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reply_to: Option<String>,
@@ -120,7 +120,7 @@ impl Lane {
 /// (`bot-api.md` 7.4), so somebody must choose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Delivery {
+pub enum DeliveryGuarantee {
     /// Try again; the recipient may see it twice.
     #[default]
     AtLeastOnce,
@@ -148,7 +148,7 @@ mod tests {
             bot: BotName::default_bot(),
             chat_id: ChatId::Id(5),
             lane: Lane::Urgent,
-            delivery: Delivery::AtMostOnce,
+            delivery: DeliveryGuarantee::AtMostOnce,
             call: text("first"),
             accepted_at: now,
             send_at: Some(now),
@@ -161,7 +161,10 @@ mod tests {
         let second = first.successor(Some(70)).unwrap();
         assert_eq!(Some(&second), first.successor(Some(70)).as_ref());
         assert_eq!((second.id, second.attempts, &second.reply_to, second.send_at), (id.following(), 0, &None, None));
-        assert_eq!((second.lane, second.delivery, second.accepted_at), (Lane::Urgent, Delivery::AtMostOnce, now));
+        assert_eq!(
+            (second.lane, second.delivery, second.accepted_at),
+            (Lane::Urgent, DeliveryGuarantee::AtMostOnce, now)
+        );
         assert_eq!(second.call.params["reply_parameters"]["message_id"], 70);
         let third = second.successor(Some(71)).unwrap();
         assert_eq!((third.call.params["text"].as_str(), third.then.len()), (Some("third"), 0));

@@ -165,7 +165,7 @@ pub struct Attempt {
 
 impl Attempt {
     /// An attempt whose end nobody saw: its courier crashed, or was cut off at the end of the grace period.
-    pub fn cut_off(at: Timestamp) -> Self {
+    pub fn interrupted(at: Timestamp) -> Self {
         Self {
             at,
             duration_ms: 0,
@@ -266,7 +266,7 @@ impl FailureClass {
 
 /// A change of a record by its courier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Settlement {
+pub struct RecordUpdate {
     /// The new status.
     pub status: Status,
     /// When this was decided.
@@ -286,7 +286,7 @@ pub struct Settlement {
     pub result: Option<Value>,
 }
 
-impl Settlement {
+impl RecordUpdate {
     /// A change of status alone.
     pub fn of(status: Status, at: Timestamp) -> Self {
         Self {

@@ -5,7 +5,7 @@ use super::fields::{Fields, invalid};
 use super::files::Files;
 use super::medium::Medium;
 use super::order::Piece;
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 use super::source::Reader;
 use serde_json::Value;
 
@@ -13,12 +13,12 @@ use serde_json::Value;
 const SIZE: std::ops::RangeInclusive<usize> = 2..=10;
 
 /// Takes the field `album`: its items as Telegram's `media` wants them, and their files.
-pub fn read(fields: &mut Fields, files: &mut Files, any_length: bool) -> Result<(Vec<Value>, Vec<Piece>), Refusal> {
+pub fn read(fields: &mut Fields, files: &mut Files, any_length: bool) -> Result<(Vec<Value>, Vec<Piece>), Rejection> {
     let form = fields.is_form();
     let given = fields.array("album")?.unwrap_or_default();
     if !SIZE.contains(&given.len()) {
         let detail = format!("An album has 2 to 10 items, and this one has {}.", given.len());
-        return Err(Refusal::field(Code::InvalidAlbum, "album", detail));
+        return Err(Rejection::field(Code::InvalidAlbum, "album", detail));
     }
     let (mut items, mut pieces, mut contents) = (Vec::new(), Vec::new(), Vec::new());
     for (number, item) in given.into_iter().enumerate() {
@@ -27,12 +27,12 @@ pub fn read(fields: &mut Fields, files: &mut Files, any_length: bool) -> Result<
             return Err(invalid(&format!("album[{number}]"), "is an object with type and media"));
         };
         let mut fields = Fields::of(members);
-        let content = kind(&mut fields).map_err(|refusal| refusal.within(&place))?;
+        let content = kind(&mut fields).map_err(|rejection| rejection.within(&place))?;
         let mut reader = Reader { files, form, fields: &mut fields, within: &place };
         let medium = Medium::read(&mut reader, content, "media", any_length);
-        let medium = medium.map_err(|refusal| refusal.within(&place))?;
+        let medium = medium.map_err(|rejection| rejection.within(&place))?;
         let whose = format!("an album's item of type {}", content.field());
-        fields.check_empty(&whose).map_err(|refusal| refusal.within(&place))?;
+        fields.check_empty(&whose).map_err(|rejection| rejection.within(&place))?;
         let (item, files) = medium.into_input(number);
         items.push(item);
         pieces.extend(files);
@@ -43,34 +43,34 @@ pub fn read(fields: &mut Fields, files: &mut Files, any_length: bool) -> Result<
     Ok((items, pieces))
 }
 
-fn kind(fields: &mut Fields) -> Result<Content, Refusal> {
+fn kind(fields: &mut Fields) -> Result<Content, Rejection> {
     let kinds = [Content::Photo, Content::Video, Content::Document, Content::Audio].map(|c| (c.field(), c));
     if fields.has("type") {
         return Ok(fields.choice("type", &kinds)?.unwrap_or(Content::Photo));
     }
-    Err(Refusal::field(Code::MissingField, "type", "type is missing: photo, video, document or audio."))
+    Err(Rejection::field(Code::MissingField, "type", "type is missing: photo, video, document or audio."))
 }
 
 /// Documents go with documents only, audio with audio only (TDLib).
-fn check_mix(contents: &[Content]) -> Result<(), Refusal> {
+fn check_mix(contents: &[Content]) -> Result<(), Rejection> {
     for (alone, words) in [(Content::Document, "Documents"), (Content::Audio, "Audio files")] {
         let count = contents.iter().filter(|content| **content == alone).count();
         if count > 0 && count < contents.len() {
             let detail = format!("{words} go into albums of their own; only photos and videos mix.");
-            return Err(Refusal::field(Code::InvalidAlbum, "album", detail));
+            return Err(Rejection::field(Code::InvalidAlbum, "album", detail));
         }
     }
     Ok(())
 }
 
 /// The place of the caption is the same for all (TDLib).
-fn check_captions(items: &[Value]) -> Result<(), Refusal> {
+fn check_captions(items: &[Value]) -> Result<(), Rejection> {
     let above = |item: &Value| item.get("show_caption_above_media").and_then(Value::as_bool).unwrap_or(false);
     if items.iter().all(|item| above(item) == above(&items[0])) {
         return Ok(());
     }
     let detail = "show_caption_above_media must be the same on all items.";
-    Err(Refusal::field(Code::InvalidAlbum, "album", detail))
+    Err(Rejection::field(Code::InvalidAlbum, "album", detail))
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
         fields.insert("album", items).unwrap();
         read(&mut fields, &mut Files::default(), false)
             .map(|(items, _)| items)
-            .map_err(|refusal| (refusal.code, refusal.field.unwrap_or_default()))
+            .map_err(|rejection| (rejection.code, rejection.field.unwrap_or_default()))
     }
 
     fn of(kinds: &[&str]) -> Value {

@@ -8,13 +8,13 @@ use super::files::Files;
 use super::fit::Oversize;
 use super::medium::Medium;
 use super::parameters;
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 use super::source::Reader;
 use crate::domain::{Record, Status, Timestamp};
 use serde_json::{Map, Value, json};
 
 /// Reads a request to edit what a notification has sent.
-pub fn edit(record: &Record, mut fields: Fields, mut files: Files, now: Timestamp) -> Result<Draft, Refusal> {
+pub fn edit(record: &Record, mut fields: Fields, mut files: Files, now: Timestamp) -> Result<Draft, Rejection> {
     let subject = Subject::of(record)?;
     let message_id = subject.item(&mut fields)?.unwrap_or(subject.message_ids[0]);
     let content = content(&fields, &files)?;
@@ -30,7 +30,7 @@ pub fn edit(record: &Record, mut fields: Fields, mut files: Files, now: Timestam
         }
         Some(other @ (Content::Album | Content::Voice)) => {
             let detail = "A message can be given one new photo, document, animation, video or audio.";
-            return Err(Refusal::field(Code::MisplacedField, other.field(), detail));
+            return Err(Rejection::field(Code::MisplacedField, other.field(), detail));
         }
         Some(file) => {
             let form = fields.is_form();
@@ -51,7 +51,7 @@ pub fn edit(record: &Record, mut fields: Fields, mut files: Files, now: Timestam
 }
 
 /// Reads a request to delete what a notification has sent: all of an album, unless an item is named.
-pub fn delete(record: &Record, mut fields: Fields, files: &Files, now: Timestamp) -> Result<Draft, Refusal> {
+pub fn delete(record: &Record, mut fields: Fields, files: &Files, now: Timestamp) -> Result<Draft, Rejection> {
     let subject = Subject::of(record)?;
     let message_ids = subject.item(&mut fields)?.map_or(subject.message_ids.clone(), |one| vec![one]);
     let (method, name, value) = match message_ids.as_slice() {
@@ -72,10 +72,10 @@ struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    fn of(record: &'a Record) -> Result<Self, Refusal> {
+    fn of(record: &'a Record) -> Result<Self, Rejection> {
         if record.status != Status::Sent {
             let detail = format!("It is {}; only what has been sent can be changed.", record.status.as_str());
-            return Err(Refusal::new(Code::NotSent, detail));
+            return Err(Rejection::new(Code::NotSent, detail));
         }
         let call = &record.notification.call;
         let mut message_ids = match (&record.result, call.params.get("message_id")) {
@@ -90,20 +90,20 @@ impl<'a> Subject<'a> {
         message_ids.retain(|id| *id > 0);
         if message_ids.is_empty() || call.method.starts_with("delete") {
             let detail = "It was sent, but Telegram gave no message that could be changed, or it is a deletion itself.";
-            return Err(Refusal::new(Code::NoMessage, detail));
+            return Err(Rejection::new(Code::NoMessage, detail));
         }
         Ok(Self { record, message_ids })
     }
 
     /// Takes which item of an album is meant, counted from 1; gives its message.
-    fn item(&self, fields: &mut Fields) -> Result<Option<i64>, Refusal> {
+    fn item(&self, fields: &mut Fields) -> Result<Option<i64>, Rejection> {
         let most = i64::try_from(self.message_ids.len()).unwrap_or(i64::MAX);
         let number = fields.number("item", 1, most)?.and_then(|number| number.as_u64());
         let at = number.and_then(|number| usize::try_from(number).ok()).map(|number| number - 1);
         Ok(at.and_then(|at| self.message_ids.get(at)).copied())
     }
 
-    fn caption_or_buttons(&self, fields: &mut Fields) -> Result<(&'static str, Map<String, Value>), Refusal> {
+    fn caption_or_buttons(&self, fields: &mut Fields) -> Result<(&'static str, Map<String, Value>), Rejection> {
         const CAPTION: [&str; 4] = ["caption", "parse_mode", "caption_entities", "show_caption_above_media"];
         if fields.has("caption") {
             self.check_kind(false, "caption")?;
@@ -113,11 +113,11 @@ impl<'a> Subject<'a> {
             return Ok(("editMessageReplyMarkup", Map::new()));
         }
         let detail = "There is nothing to change: give a new photo (or another file), caption, text or reply_markup.";
-        Err(Refusal::field(Code::MissingField, "caption", detail))
+        Err(Rejection::field(Code::MissingField, "caption", detail))
     }
 
     /// Refuses to give a caption to a text, or a text to a picture.
-    fn check_kind(&self, text: bool, field: &str) -> Result<(), Refusal> {
+    fn check_kind(&self, text: bool, field: &str) -> Result<(), Rejection> {
         let is_text = match self.record.notification.call.method.as_str() {
             "sendMessage" | "editMessageText" => true,
             "editMessageReplyMarkup" => text,
@@ -130,7 +130,7 @@ impl<'a> Subject<'a> {
             true => "The message is a file: it has a caption, not a text.",
             false => "The message is a text: it has no caption. Edit its text.",
         };
-        Err(Refusal::field(Code::MisplacedField, field, detail))
+        Err(Rejection::field(Code::MisplacedField, field, detail))
     }
 
     /// The business account on whose behalf the message was sent.
@@ -145,7 +145,7 @@ impl<'a> Subject<'a> {
         params: Map<String, Value>,
         fields: &mut Fields,
         now: Timestamp,
-    ) -> Result<Draft, Refusal> {
+    ) -> Result<Draft, Rejection> {
         Ok(Draft {
             bot: self.record.notification.bot.clone(),
             to: Target::Chat(self.record.notification.chat_id.clone()),

@@ -10,7 +10,7 @@ use super::medium::Medium;
 use super::names;
 use super::order::{InputFile, Order, Piece};
 use super::parameters::{self, TEXT_LIMIT, check_length};
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 use super::source::Reader;
 use super::split::split;
 use crate::domain::{BotName, ChatId, Timestamp};
@@ -44,12 +44,12 @@ impl Draft {
         mut files: Files,
         now: Timestamp,
         is_bot: impl Fn(&BotName) -> bool,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, Rejection> {
         let bot = bot(&mut fields, is_bot)?;
         let to = target(&mut fields)?;
         let content = content(&fields, &files)?.ok_or_else(|| {
             let detail = format!("photo is missing, or another thing to send: one of {}.", choices());
-            Refusal::field(Code::MissingField, "photo", detail)
+            Rejection::field(Code::MissingField, "photo", detail)
         })?;
         let split = fields.choice("long_caption", &[("reject", false), ("split", true)])?.unwrap_or_default();
         let oversize = Oversize::read(&mut fields, content)?;
@@ -74,7 +74,7 @@ impl Draft {
     }
 
     /// What is to be done, in the chat that it goes to. Its images must have been looked at.
-    pub fn order(mut self, chat_id: ChatId) -> Result<Order, Refusal> {
+    pub fn order(mut self, chat_id: ChatId) -> Result<Order, Rejection> {
         let then = if self.split { split(&mut self.params)? } else { Vec::new() };
         let (send_at, expires_at) = (self.envelope.due(), self.envelope.expiry());
         Ok(Order {
@@ -136,12 +136,12 @@ impl Draft {
 }
 
 /// The one content that a request has, if it has one.
-pub fn content(fields: &Fields, files: &Files) -> Result<Option<Content>, Refusal> {
+pub fn content(fields: &Fields, files: &Files) -> Result<Option<Content>, Rejection> {
     let mut given = Content::ALL.into_iter().filter(|c| fields.has(c.field()) || files.has(c.field()));
     let first = given.next();
     match given.next() {
         None => Ok(first),
-        Some(second) => Err(Refusal::field(
+        Some(second) => Err(Rejection::field(
             Code::MisplacedField,
             second.field(),
             format!(
@@ -154,20 +154,20 @@ pub fn content(fields: &Fields, files: &Files) -> Result<Option<Content>, Refusa
 }
 
 /// Refuses fields and files that are there and were not asked for. `whose` they are not.
-pub fn check_all_read(fields: &Fields, files: &Files, whose: &str) -> Result<(), Refusal> {
+pub fn check_all_read(fields: &Fields, files: &Files, whose: &str) -> Result<(), Rejection> {
     fields.check_empty(whose)?;
     let Some(name) = files.left() else { return Ok(()) };
-    names::check_name(name).map_err(|mut refusal| {
-        refusal
+    names::check_name(name).map_err(|mut rejection| {
+        rejection
             .detail
             .push_str(" A file part of another name must be named by attach://NAME in the field that it is for.");
-        refusal
+        rejection
     })?;
-    Err(Refusal::field(Code::MisplacedField, name, format!("{name} is no file of {whose}, or is there twice.")))
+    Err(Rejection::field(Code::MisplacedField, name, format!("{name} is no file of {whose}, or is there twice.")))
 }
 
 /// Takes a text with what belongs to it.
-pub fn text(fields: &mut Fields, any_length: bool) -> Result<Map<String, Value>, Refusal> {
+pub fn text(fields: &mut Fields, any_length: bool) -> Result<Map<String, Value>, Rejection> {
     let text = fields.text("text")?.unwrap_or_default();
     if text.trim().is_empty() {
         return Err(invalid("text", "is empty"));

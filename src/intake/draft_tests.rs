@@ -6,7 +6,7 @@ fn now() -> Timestamp {
     Timestamp::parse("2026-11-21T12:00:00Z").unwrap()
 }
 
-fn fields(mut fields: Fields, given: &Value) -> Result<Draft, Refusal> {
+fn fields(mut fields: Fields, given: &Value) -> Result<Draft, Rejection> {
     for (name, value) in given.as_object().unwrap() {
         match value {
             Value::Array(parts) if fields.is_form() => {
@@ -21,7 +21,7 @@ fn fields(mut fields: Fields, given: &Value) -> Result<Draft, Refusal> {
 }
 
 /// A request that is fine, with some fields replaced or added.
-fn json_with(changes: Value) -> Result<Draft, Refusal> {
+fn json_with(changes: Value) -> Result<Draft, Rejection> {
     let mut given = json!({"chat_id": 42, "photo": "https://example.com/a.png"});
     for (name, value) in changes.as_object().unwrap() {
         given[name] = value.clone();
@@ -121,9 +121,9 @@ fn every_refusal_names_its_field_and_its_code() {
         (json!({"update_key": "a"}), UnknownField, "update_key"),
     ];
     for (changes, code, field) in table {
-        let refusal = json_with(changes.clone()).expect_err(&changes.to_string());
-        assert_eq!((refusal.code, refusal.field.as_deref()), (code, Some(field)), "{changes}");
-        assert!(refusal.detail.len() > 10, "{changes}");
+        let rejection = json_with(changes.clone()).expect_err(&changes.to_string());
+        assert_eq!((rejection.code, rejection.field.as_deref()), (code, Some(field)), "{changes}");
+        assert!(rejection.detail.len() > 10, "{changes}");
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::fields::{Fields, TAGS_LIMIT, invalid, parsed, too_many_tags};
 use super::recipient;
-use super::refusal::{Code, Refusal};
-use crate::domain::{Address, BotName, ChatId, Delivery, InvalidId, Lane, Timestamp};
+use super::rejection::{Code, Rejection};
+use crate::domain::{Address, BotName, ChatId, DeliveryGuarantee, InvalidId, Lane, Timestamp};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub struct Envelope {
     /// Its lane.
     pub lane: Lane,
     /// What to do in doubt.
-    pub delivery: Delivery,
+    pub delivery: DeliveryGuarantee,
     /// The caller's labels.
     pub tags: Vec<String>,
     /// When it was read.
@@ -36,10 +36,11 @@ pub struct Envelope {
 
 impl Envelope {
     /// Takes its fields.
-    pub fn read(fields: &mut Fields, now: Timestamp) -> Result<Self, Refusal> {
+    pub fn read(fields: &mut Fields, now: Timestamp) -> Result<Self, Rejection> {
         let lanes = Lane::ALL.map(|lane| (lane.as_str(), lane));
         let lane = fields.choice("priority", &lanes)?.unwrap_or_default();
-        let deliveries = [("at_least_once", Delivery::AtLeastOnce), ("at_most_once", Delivery::AtMostOnce)];
+        let deliveries =
+            [("at_least_once", DeliveryGuarantee::AtLeastOnce), ("at_most_once", DeliveryGuarantee::AtMostOnce)];
         let delivery = fields.choice("delivery", &deliveries)?.unwrap_or_default();
         let tags = tags(fields)?;
         let (send_at, expires_at) = times(fields, now)?;
@@ -58,7 +59,7 @@ impl Envelope {
 }
 
 /// Takes the bot.
-pub fn bot(fields: &mut Fields, is_bot: impl Fn(&BotName) -> bool) -> Result<BotName, Refusal> {
+pub fn bot(fields: &mut Fields, is_bot: impl Fn(&BotName) -> bool) -> Result<BotName, Rejection> {
     let name = match fields.text("bot")? {
         None => Some(BotName::default_bot()),
         Some(text) => text.parse().ok(),
@@ -76,12 +77,12 @@ pub enum Target {
 }
 
 /// Takes where it goes: `chat_id`, or `recipient` in its place.
-pub fn target(fields: &mut Fields) -> Result<Target, Refusal> {
+pub fn target(fields: &mut Fields) -> Result<Target, Rejection> {
     let text = match (fields.take("chat_id"), fields.take("recipient")) {
         (None, None) => {
             let detail = "chat_id is missing: the number of a chat, or the @username of a public group or channel; or \
                           recipient in its place.";
-            return Err(Refusal::field(Code::MissingField, "chat_id", detail));
+            return Err(Rejection::field(Code::MissingField, "chat_id", detail));
         }
         (None, Some(recipient)) => return recipient::read(recipient).map(Target::Recipient),
         (Some(_), Some(_)) => return Err(invalid("recipient", "stands in place of chat_id: give one of the two")),
@@ -90,10 +91,10 @@ pub fn target(fields: &mut Fields) -> Result<Target, Refusal> {
         (Some(_), None) => String::new(),
     };
     let chat: Result<ChatId, InvalidId> = text.parse();
-    chat.map(Target::Chat).map_err(|error| Refusal::field(Code::InvalidChatId, "chat_id", format!("{error}.")))
+    chat.map(Target::Chat).map_err(|error| Rejection::field(Code::InvalidChatId, "chat_id", format!("{error}.")))
 }
 
-fn tags(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
+fn tags(fields: &mut Fields) -> Result<Vec<String>, Rejection> {
     let given = match fields.take("tags") {
         None => return Ok(Vec::new()),
         Some(Value::Array(parts)) if fields.is_form() => match parts.as_slice() {
@@ -110,7 +111,7 @@ fn tags(fields: &mut Fields) -> Result<Vec<String>, Refusal> {
         .ok_or_else(too_many_tags)
 }
 
-fn times(fields: &mut Fields, now: Timestamp) -> Result<(Option<Timestamp>, Option<Timestamp>), Refusal> {
+fn times(fields: &mut Fields, now: Timestamp) -> Result<(Option<Timestamp>, Option<Timestamp>), Rejection> {
     let send_at = fields.moment("send_at")?;
     if send_at.is_some_and(|at| at > now.plus(SEND_AT_LIMIT)) {
         return Err(invalid("send_at", "lies more than 30 days ahead"));

@@ -1,7 +1,7 @@
 //! The fields of a request by name, as JSON or as form texts, and how one value is read out of them.
 
 use super::names::check_name;
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 use crate::domain::Timestamp;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
@@ -41,7 +41,7 @@ impl Fields {
 
     /// Adds a field. A JSON `null` is as good as no field, and so is an empty text in a form, which is what an input left
     /// alone sends; `tags` may be repeated in a form.
-    pub fn insert(&mut self, name: &str, mut value: Value) -> Result<(), Refusal> {
+    pub fn insert(&mut self, name: &str, mut value: Value) -> Result<(), Rejection> {
         check_name(name)?;
         if self.form && name != "tags" && value == "" {
             value = Value::Null;
@@ -53,7 +53,7 @@ impl Fields {
             (Some(Value::Array(tags)), true) if tags.len() < TAGS_LIMIT => tags.push(value),
             (Some(_), true) => return Err(too_many_tags()),
             _ => {
-                return Err(Refusal::field(Code::DuplicateField, name, format!("The field {name} is given twice.")));
+                return Err(Rejection::field(Code::DuplicateField, name, format!("The field {name} is given twice.")));
             }
         }
         Ok(())
@@ -70,12 +70,12 @@ impl Fields {
     }
 
     /// Refuses a field that nobody has taken: it is one, but not of what is asked for here. `whose` says what that is.
-    pub fn check_empty(&self, whose: &str) -> Result<(), Refusal> {
+    pub fn check_empty(&self, whose: &str) -> Result<(), Rejection> {
         let Some(name) = self.values.iter().find(|(_, value)| !value.is_null()).map(|(name, _)| name) else {
             return Ok(());
         };
         check_name(name)?;
-        Err(Refusal::field(Code::MisplacedField, name, format!("{name} is no field of {whose}. Leave it out.")))
+        Err(Rejection::field(Code::MisplacedField, name, format!("{name} is no field of {whose}. Leave it out.")))
     }
 
     /// Takes a field as it is.
@@ -84,7 +84,7 @@ impl Fields {
     }
 
     /// Takes a text.
-    pub fn text(&mut self, name: &str) -> Result<Option<String>, Refusal> {
+    pub fn text(&mut self, name: &str) -> Result<Option<String>, Rejection> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -93,7 +93,7 @@ impl Fields {
     }
 
     /// Takes a text of 1 to 256 characters.
-    pub fn short_text(&mut self, name: &str) -> Result<Option<String>, Refusal> {
+    pub fn short_text(&mut self, name: &str) -> Result<Option<String>, Rejection> {
         match self.text(name)? {
             Some(text) if text.is_empty() || text.chars().count() > 256 => {
                 Err(invalid(name, "is a string of 1 to 256 characters"))
@@ -103,7 +103,7 @@ impl Fields {
     }
 
     /// Takes one of a few words.
-    pub fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> Result<Option<T>, Refusal> {
+    pub fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> Result<Option<T>, Rejection> {
         let given = self.take(name);
         let Some(given) = given else { return Ok(None) };
         let found = given.as_str().and_then(|text| choices.iter().find(|(word, _)| *word == text));
@@ -114,7 +114,7 @@ impl Fields {
     }
 
     /// Takes true or false.
-    pub fn flag(&mut self, name: &str) -> Result<Option<Value>, Refusal> {
+    pub fn flag(&mut self, name: &str) -> Result<Option<Value>, Rejection> {
         let flag = match self.take(name) {
             None => return Ok(None),
             Some(Value::Bool(flag)) => flag,
@@ -129,7 +129,7 @@ impl Fields {
     }
 
     /// Takes a whole number within bounds.
-    pub fn number(&mut self, name: &str, least: i64, most: i64) -> Result<Option<Value>, Refusal> {
+    pub fn number(&mut self, name: &str, least: i64, most: i64) -> Result<Option<Value>, Rejection> {
         let number = match self.take(name) {
             None => return Ok(None),
             Some(Value::Number(number)) => number.as_i64(),
@@ -143,7 +143,7 @@ impl Fields {
     }
 
     /// Takes an object; in a form, its JSON text.
-    pub fn object(&mut self, name: &str) -> Result<Option<Map<String, Value>>, Refusal> {
+    pub fn object(&mut self, name: &str) -> Result<Option<Map<String, Value>>, Rejection> {
         match self.structure(name)? {
             None => Ok(None),
             Some(Value::Object(object)) => Ok(Some(object)),
@@ -152,7 +152,7 @@ impl Fields {
     }
 
     /// Takes an array; in a form, its JSON text.
-    pub fn array(&mut self, name: &str) -> Result<Option<Vec<Value>>, Refusal> {
+    pub fn array(&mut self, name: &str) -> Result<Option<Vec<Value>>, Rejection> {
         match self.structure(name)? {
             None => Ok(None),
             Some(Value::Array(array)) => Ok(Some(array)),
@@ -161,14 +161,14 @@ impl Fields {
     }
 
     /// Takes a moment.
-    pub fn moment(&mut self, name: &str) -> Result<Option<Timestamp>, Refusal> {
+    pub fn moment(&mut self, name: &str) -> Result<Option<Timestamp>, Rejection> {
         let Some(value) = self.take(name) else { return Ok(None) };
         let moment = value.as_str().and_then(Timestamp::parse);
         let wrong = || invalid(name, "is a time as RFC 3339 writes it, with its offset: 2026-11-21T09:30:00Z");
         moment.map(Some).ok_or_else(wrong)
     }
 
-    fn structure(&mut self, name: &str) -> Result<Option<Value>, Refusal> {
+    fn structure(&mut self, name: &str) -> Result<Option<Value>, Rejection> {
         match self.take(name) {
             Some(Value::String(text)) if self.form => Ok(Some(parsed(name, &text)?).filter(|v: &Value| !v.is_null())),
             value => Ok(value),
@@ -186,7 +186,7 @@ impl Fields {
 
 /// Reads the JSON text of a field that is an object or an array; refuses a text that is too long or nested too deep
 /// before anything is made of it.
-pub fn parsed<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Refusal> {
+pub fn parsed<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Rejection> {
     if text.len() > structure_limit(name) {
         return Err(too_large(name));
     }
@@ -215,13 +215,13 @@ fn nesting(text: &str) -> usize {
     deepest
 }
 
-/// A refusal of a field that is nested too deep.
-pub fn too_deep(name: &str) -> Refusal {
+/// A rejection of a field that is nested too deep.
+pub fn too_deep(name: &str) -> Rejection {
     invalid(name, &format!("is nested deeper than {NESTING_LIMIT} levels"))
 }
 
-/// A refusal of a field whose JSON text is too long.
-pub fn too_large(name: &str) -> Refusal {
+/// A rejection of a field whose JSON text is too long.
+pub fn too_large(name: &str) -> Rejection {
     invalid(name, &format!("is longer than {} bytes of JSON", structure_limit(name)))
 }
 
@@ -230,8 +230,8 @@ pub fn structure_limit(name: &str) -> usize {
     if name == "album" { ALBUM_LIMIT } else { STRUCTURE_LIMIT }
 }
 
-/// A refusal of tags, for their number or for what they are.
-pub fn too_many_tags() -> Refusal {
+/// A rejection of tags, for their number or for what they are.
+pub fn too_many_tags() -> Rejection {
     invalid("tags", &format!("is an array of up to {TAGS_LIMIT} strings of 1 to 64 characters each"))
 }
 
@@ -263,9 +263,9 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// A refusal of a field for what its value is not.
-pub fn invalid(name: &str, what: &str) -> Refusal {
-    Refusal::field(Code::InvalidField, name, format!("{name} {what}."))
+/// A rejection of a field for what its value is not.
+pub fn invalid(name: &str, what: &str) -> Rejection {
+    Rejection::field(Code::InvalidField, name, format!("{name} {what}."))
 }
 
 #[cfg(test)]
@@ -316,8 +316,8 @@ mod tests {
         }
         let long = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
         assert!(parsed::<Value>("reply_markup", &long(STRUCTURE_LIMIT)).is_ok());
-        let refusal = parsed::<Value>("reply_markup", &long(STRUCTURE_LIMIT + 1)).unwrap_err();
-        assert_eq!((refusal.code, refusal.field.as_deref()), (Code::InvalidField, Some("reply_markup")));
+        let rejection = parsed::<Value>("reply_markup", &long(STRUCTURE_LIMIT + 1)).unwrap_err();
+        assert_eq!((rejection.code, rejection.field.as_deref()), (Code::InvalidField, Some("reply_markup")));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The files that came with a request: parts of a form by their names, base64 of a JSON body by where it stood.
 
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 use super::spool::{FILE_LIMIT, Spool, Upload, Writer};
 
 /// How many files a request may have: an album of ten, each with a thumbnail and a cover, and one to spare.
@@ -26,14 +26,14 @@ pub struct File {
 
 impl Files {
     /// Begins a file, unless there is one of that name, or there are too many.
-    pub fn begin(&self, name: &str, spool: &Spool) -> Result<Writer, Refusal> {
+    pub fn begin(&self, name: &str, spool: &Spool) -> Result<Writer, Rejection> {
         if self.has(name) {
             let detail = format!("{name} is given twice; send one file under one name.");
-            return Err(Refusal::field(Code::DuplicateField, name, detail));
+            return Err(Rejection::field(Code::DuplicateField, name, detail));
         }
         if self.0.len() >= LIMIT {
             let detail = format!("A request may have {LIMIT} files: an album has up to ten items.");
-            return Err(Refusal::field(Code::InvalidField, name, detail));
+            return Err(Rejection::field(Code::InvalidField, name, detail));
         }
         Ok(match name.rsplit('.').next() {
             Some("photo") => spool.begin_picture(name),

@@ -5,7 +5,7 @@ use super::draft::Draft;
 use super::fields::{Fields, invalid};
 use super::order::{InputFile, Piece};
 use super::parameters::PARAMETERS;
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 use super::spool::{Spool, Upload};
 use crate::domain::{ImageFormat, MediaKind};
 use serde_json::{Map, Value};
@@ -39,7 +39,7 @@ impl Oversize {
     }
 
     /// Takes the field `oversize`, if the content has it.
-    pub fn read(fields: &mut Fields, content: Content) -> Result<Self, Refusal> {
+    pub fn read(fields: &mut Fields, content: Content) -> Result<Self, Rejection> {
         if !matches!(content, Content::Photo | Content::Album) {
             return Ok(Self::default());
         }
@@ -54,12 +54,12 @@ impl Oversize {
 }
 
 /// Looks into the files of a draft, and does with its images what it wants done. Says what that was, if it was anything.
-pub async fn fit(draft: &mut Draft, spool: &Spool) -> Result<Option<Oversize>, Refusal> {
+pub async fn fit(draft: &mut Draft, spool: &Spool) -> Result<Option<Oversize>, Rejection> {
     let mut done = None;
     for at in 0..draft.media.len() {
         let place = place(draft, at);
         let way = look(&mut draft.media[at], draft.oversize, spool).await;
-        let way = way.map_err(|refusal| refusal.of(&place))?;
+        let way = way.map_err(|rejection| rejection.of(&place))?;
         if way == Some(Oversize::Document) {
             as_document(draft);
         }
@@ -68,15 +68,15 @@ pub async fn fit(draft: &mut Draft, spool: &Spool) -> Result<Option<Oversize>, R
     Ok(done)
 }
 
-/// The same refusal, which blames a file by the name that it has in the call, of the field that it stood in.
-pub fn in_request(refusal: Refusal, places: &[(String, String)]) -> Refusal {
-    let field = refusal.field.clone().unwrap_or_default();
+/// The same rejection, which blames a file by the name that it has in the call, of the field that it stood in.
+pub fn in_request(rejection: Rejection, places: &[(String, String)]) -> Rejection {
+    let field = rejection.field.clone().unwrap_or_default();
     let found = places.iter().find_map(|(name, place)| Some((place, field.strip_prefix(name.as_str())?)));
     match found {
         Some((place, member)) if member.is_empty() || member.starts_with('.') => {
-            refusal.of(&format!("{place}{member}"))
+            rejection.of(&format!("{place}{member}"))
         }
-        _ => refusal,
+        _ => rejection,
     }
 }
 
@@ -98,7 +98,7 @@ fn place(draft: &Draft, at: usize) -> String {
     }
 }
 
-async fn look(piece: &mut Piece, way: Oversize, spool: &Spool) -> Result<Option<Oversize>, Refusal> {
+async fn look(piece: &mut Piece, way: Oversize, spool: &Spool) -> Result<Option<Oversize>, Rejection> {
     let InputFile::Upload(upload) = &piece.input else { return Ok(None) };
     if piece.kind == MediaKind::Other && piece.field.starts_with("thumbnail") {
         return check_thumbnail(upload, spool).await.map(|()| None);
@@ -106,16 +106,16 @@ async fn look(piece: &mut Piece, way: Oversize, spool: &Spool) -> Result<Option<
     if piece.kind != MediaKind::Photo {
         return Ok(None);
     }
-    let Err(refusal) = spool.verify_photo(upload).await else { return Ok(None) };
+    let Err(rejection) = spool.verify_photo(upload).await else { return Ok(None) };
     match way {
-        Oversize::Reject => Err(refusal),
+        Oversize::Reject => Err(rejection),
         Oversize::Document => {
-            check_oversize(&refusal, upload)?;
+            check_oversize(&rejection, upload)?;
             spool.verify_whole(upload).await?;
             Ok(Some(way))
         }
         Oversize::Shrink => {
-            check_oversize(&refusal, upload)?;
+            check_oversize(&rejection, upload)?;
             let shrunk = spool.shrink(&upload.spooled().path).await?;
             piece.input = InputFile::Upload(shrunk);
             Ok(Some(way))
@@ -123,18 +123,18 @@ async fn look(piece: &mut Piece, way: Oversize, spool: &Spool) -> Result<Option<
     }
 }
 
-/// Passes images that are whole and merely no photos; gives the refusal of all others back.
-fn check_oversize(refusal: &Refusal, upload: &Upload) -> Result<(), Refusal> {
-    match refusal.code {
+/// Passes images that are whole and merely no photos; gives the rejection of all others back.
+fn check_oversize(rejection: &Rejection, upload: &Upload) -> Result<(), Rejection> {
+    match rejection.code {
         Code::PhotoTooLarge | Code::ImageDimensions | Code::ImageRatio => Ok(()),
         // WebP and the like: anything else was refused as it came.
         Code::NotAnImage if upload.format().is_none() => Ok(()),
-        _ => Err(refusal.clone()),
+        _ => Err(rejection.clone()),
     }
 }
 
-async fn check_thumbnail(upload: &Upload, spool: &Spool) -> Result<(), Refusal> {
-    let refuse = |why: String| Err(Refusal::field(Code::InvalidThumbnail, "thumbnail", why));
+async fn check_thumbnail(upload: &Upload, spool: &Spool) -> Result<(), Rejection> {
+    let refuse = |why: String| Err(Rejection::field(Code::InvalidThumbnail, "thumbnail", why));
     if upload.format() != Some(ImageFormat::Jpeg) {
         return refuse("A thumbnail is a JPEG of up to 200 kB.".to_owned());
     }
@@ -143,7 +143,7 @@ async fn check_thumbnail(upload: &Upload, spool: &Spool) -> Result<(), Refusal> 
             refuse(format!("The thumbnail is {} x {}, and may be 320 x 320.", info.width, info.height))
         }
         Ok(_) => Ok(()),
-        Err(refusal) => refuse(refusal.detail),
+        Err(rejection) => refuse(rejection.detail),
     }
 }
 

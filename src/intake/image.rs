@@ -1,7 +1,7 @@
 //! Looking at the images that come in, where there are threads for it: few at a time, so that a crowd of uploads takes
 //! turns and not memory.
 
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 use crate::domain::ImageFormat;
 use crate::imaging::{self, Foreign, ImageInfo, Limits, Shrunk, Unfit};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use tokio::task::{JoinError, spawn_blocking};
 const CHECKS: usize = 2;
 
 /// The format, from the first bytes ([`ImageFormat::SNIFF_BYTES`] if there are as many).
-pub fn format(head: &[u8]) -> Result<ImageFormat, Refusal> {
+pub fn format(head: &[u8]) -> Result<ImageFormat, Rejection> {
     imaging::sniff(head).map_err(refuse)
 }
 
@@ -34,24 +34,24 @@ impl Inspector {
     }
 
     /// Reads an image to its end, and refuses what Telegram would not take as a photo.
-    pub async fn verify(&self, path: PathBuf) -> Result<ImageInfo, Refusal> {
+    pub async fn verify(&self, path: PathBuf) -> Result<ImageInfo, Rejection> {
         self.run(move || imaging::verify(&path)).await
     }
 
     /// Reads an image of any dimensions to its end, and refuses one that is damaged.
-    pub async fn verify_whole(&self, path: PathBuf) -> Result<(), Refusal> {
+    pub async fn verify_whole(&self, path: PathBuf) -> Result<(), Rejection> {
         self.run(move || imaging::verify_whole(&path)).await
     }
 
     /// Writes to `out` a photo of what Telegram would not take as one: see [`imaging::fit`].
-    pub async fn fit(&self, path: PathBuf, out: PathBuf) -> Result<Shrunk, Refusal> {
+    pub async fn fit(&self, path: PathBuf, out: PathBuf) -> Result<Shrunk, Rejection> {
         self.run(move || imaging::fit(&path, &out, Limits::default())).await
     }
 
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Unfit> + Send + 'static,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, Rejection> {
         // The permit goes along with the work, which goes on when the caller has hung up.
         let permit = self.checks.clone().acquire_owned().await;
         let work = move || {
@@ -66,24 +66,24 @@ impl Inspector {
 }
 
 /// An image on which a decoder panics is a damaged one, whoever is to blame.
-fn crashed(error: &JoinError) -> Refusal {
+fn crashed(error: &JoinError) -> Rejection {
     if error.is_panic() {
         tracing::error!(%error, "an image made its decoder panic");
         return refuse(Unfit::Damaged("it cannot be decoded"));
     }
-    Refusal::unavailable("spool", error)
+    Rejection::unavailable("spool", error)
 }
 
-fn refuse(unfit: Unfit) -> Refusal {
+fn refuse(unfit: Unfit) -> Rejection {
     let code = match &unfit {
-        Unfit::File(error) => return Refusal::of_spool(error),
+        Unfit::File(error) => return Rejection::of_spool(error),
         Unfit::Format(_) | Unfit::NoPixels | Unfit::Unsupported(_) => Code::NotAnImage,
         Unfit::Cut | Unfit::Damaged(_) => Code::ImageDamaged,
         Unfit::Dimensions { .. } => Code::ImageDimensions,
         Unfit::Ratio { .. } => Code::ImageRatio,
         Unfit::TooLarge { .. } => Code::ImageTooLarge,
     };
-    Refusal::field(code, "photo", unfit.to_string())
+    Rejection::field(code, "photo", unfit.to_string())
 }
 
 #[cfg(test)]
@@ -103,8 +103,8 @@ mod tests {
             (Unfit::Ratio { width, height }, Code::ImageRatio),
             (Unfit::TooLarge { width, height }, Code::ImageTooLarge),
         ] {
-            let refusal = refuse(unfit);
-            assert_eq!((refusal.code, refusal.field.as_deref()), (code, Some("photo")), "{}", refusal.detail);
+            let rejection = refuse(unfit);
+            assert_eq!((rejection.code, rejection.field.as_deref()), (code, Some("photo")), "{}", rejection.detail);
         }
     }
 
@@ -118,14 +118,14 @@ mod tests {
             (b"hello world!", "JPEG, PNG"),
             (b"", "empty"),
         ] {
-            let refusal = format(head).unwrap_err();
-            assert!(refusal.code == Code::NotAnImage && refusal.detail.contains(word), "{}", refusal.detail);
+            let rejection = format(head).unwrap_err();
+            assert!(rejection.code == Code::NotAnImage && rejection.detail.contains(word), "{}", rejection.detail);
         }
     }
 
     #[tokio::test]
     async fn a_decoder_that_panics_has_met_a_damaged_image() {
-        let refusal = Inspector::new().run::<()>(|| panic!("as decoders do")).await.unwrap_err();
-        assert_eq!(refusal.code, Code::ImageDamaged);
+        let rejection = Inspector::new().run::<()>(|| panic!("as decoders do")).await.unwrap_err();
+        assert_eq!(rejection.code, Code::ImageDamaged);
     }
 }

@@ -9,7 +9,7 @@
 use super::base64::Decoder;
 use super::fields::{NESTING_LIMIT, structure_limit, too_deep, too_large};
 use super::names::{check_name, is_file_field};
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 
 /// Everything but the files together, in bytes; four times the longest caption. Parsed, it may take twenty times as much.
 pub const DOCUMENT_LIMIT: usize = 128 * 1024;
@@ -84,7 +84,7 @@ impl Splitter {
     }
 
     /// Takes a piece of the body and appends what it completes.
-    pub fn push(&mut self, mut piece: &[u8], events: &mut Vec<Event>) -> Result<(), Refusal> {
+    pub fn push(&mut self, mut piece: &[u8], events: &mut Vec<Event>) -> Result<(), Rejection> {
         while let Some((&byte, rest)) = piece.split_first() {
             if let State::File(escape) = self.state {
                 piece = self.file(escape, piece, events)?;
@@ -92,7 +92,7 @@ impl Splitter {
             }
             piece = rest;
             if self.document.len() >= DOCUMENT_LIMIT {
-                return Err(Refusal::new(
+                return Err(Rejection::new(
                     Code::BodyTooLarge,
                     format!(
                         "Everything but the files together may have {DOCUMENT_LIMIT} bytes (128 KiB); send files as \
@@ -127,14 +127,16 @@ impl Splitter {
     }
 
     /// The document with the files taken out.
-    pub fn finish(self) -> Result<Vec<u8>, Refusal> {
+    pub fn finish(self) -> Result<Vec<u8>, Rejection> {
         match self.state {
-            State::File(_) => Err(Refusal::new(Code::MalformedJson, format!("The body ends inside {}.", self.field()))),
+            State::File(_) => {
+                Err(Rejection::new(Code::MalformedJson, format!("The body ends inside {}.", self.field())))
+            }
             _ => Ok(self.document),
         }
     }
 
-    fn between(&mut self, byte: u8, events: &mut Vec<Event>) -> Result<(), Refusal> {
+    fn between(&mut self, byte: u8, events: &mut Vec<Event>) -> Result<(), Rejection> {
         match byte {
             b'{' | b'[' => {
                 self.depth += 1;
@@ -163,7 +165,7 @@ impl Splitter {
                     Some(place) if self.places.contains(&place) => {
                         let field = self.member(&place);
                         let detail = format!("{field} is given twice; send one file in one field.");
-                        return Err(Refusal::field(Code::DuplicateField, field, detail));
+                        return Err(Rejection::field(Code::DuplicateField, field, detail));
                     }
                     Some(place) => {
                         events.push(Event::Begin(place.clone()));
@@ -186,7 +188,7 @@ impl Splitter {
         self.levels.get_mut(self.depth.checked_sub(1)?)
     }
 
-    fn take_key(&mut self, key: String) -> Result<(), Refusal> {
+    fn take_key(&mut self, key: String) -> Result<(), Rejection> {
         let holder = self.holder();
         let level = &mut self.levels[self.depth - 1];
         if let Some(holder) = holder {
@@ -194,7 +196,7 @@ impl Splitter {
             if level.seen.contains(&key) {
                 let field: String = format!("{holder}.{key}").chars().take(KEY_LIMIT).collect();
                 let detail = format!("{field} is given twice; send one file in one field.");
-                return Err(Refusal::field(Code::DuplicateField, field, detail));
+                return Err(Rejection::field(Code::DuplicateField, field, detail));
             }
             if level.seen.len() < LEVELS {
                 level.seen.push(key.clone());
@@ -205,7 +207,7 @@ impl Splitter {
     }
 
     /// Refuses the field that is being read, if the document has fields; one that is none is refused as that.
-    fn refuse_field(&self, why: impl Fn(&str) -> Refusal) -> Result<(), Refusal> {
+    fn refuse_field(&self, why: impl Fn(&str) -> Rejection) -> Result<(), Rejection> {
         let [outer, ..] = &self.levels;
         if !outer.is_object {
             return Ok(());
@@ -247,7 +249,7 @@ impl Splitter {
     }
 
     /// Reads on in a file's string; gives back what is left of the piece.
-    fn file<'a>(&mut self, escape: Escape, piece: &'a [u8], events: &mut Vec<Event>) -> Result<&'a [u8], Refusal> {
+    fn file<'a>(&mut self, escape: Escape, piece: &'a [u8], events: &mut Vec<Event>) -> Result<&'a [u8], Rejection> {
         if let Escape::No = escape {
             let plain = piece.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20).unwrap_or(piece.len());
             self.decode(&piece[..plain], events)?;
@@ -285,12 +287,12 @@ impl Splitter {
         Ok(rest)
     }
 
-    fn escaped(&mut self, byte: u8, events: &mut Vec<Event>) -> Result<Escape, Refusal> {
+    fn escaped(&mut self, byte: u8, events: &mut Vec<Event>) -> Result<Escape, Rejection> {
         self.decode(&[byte], events)?;
         Ok(Escape::No)
     }
 
-    fn decode(&mut self, text: &[u8], events: &mut Vec<Event>) -> Result<(), Refusal> {
+    fn decode(&mut self, text: &[u8], events: &mut Vec<Event>) -> Result<(), Rejection> {
         self.decoder.push(text, bytes(events)).map_err(|_| self.not_base64())
     }
 
@@ -303,14 +305,14 @@ impl Splitter {
         if self.only.is_some() { place.to_owned() } else { format!("{place}.base64") }
     }
 
-    fn not_base64(&self) -> Refusal {
+    fn not_base64(&self) -> Rejection {
         let field = self.field();
         let padding = if self.only.is_some() { "padded with =" } else { "= at the end only" };
         let detail = format!(
             "{field} is standard base64 (A-Z a-z 0-9 + /, {padding}) and nothing else: no data: prefix, not the \
              URL-safe alphabet."
         );
-        Refusal::field(Code::InvalidBase64, field, detail)
+        Rejection::field(Code::InvalidBase64, field, detail)
     }
 }
 
@@ -330,8 +332,8 @@ fn unescaped(key: &[u8]) -> String {
     serde_json::from_slice(&quoted).unwrap_or_default()
 }
 
-fn malformed(what: &str) -> Refusal {
-    Refusal::new(Code::MalformedJson, format!("The body is not valid JSON: {what}."))
+fn malformed(what: &str) -> Rejection {
+    Rejection::new(Code::MalformedJson, format!("The body is not valid JSON: {what}."))
 }
 
 #[cfg(test)]

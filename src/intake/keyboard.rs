@@ -1,7 +1,7 @@
 //! The buttons below a message.
 
 use super::fields::{Fields, invalid};
-use super::refusal::Refusal;
+use super::rejection::Rejection;
 use serde_json::{Map, Value};
 
 /// How many bytes the data of a button may have (Bot API).
@@ -21,7 +21,7 @@ const ACTIONS: [&str; 10] = [
 ];
 
 /// Takes `reply_markup`.
-pub fn read(fields: &mut Fields) -> Result<Option<Map<String, Value>>, Refusal> {
+pub fn read(fields: &mut Fields) -> Result<Option<Map<String, Value>>, Rejection> {
     const KINDS: [&str; 4] = ["inline_keyboard", "keyboard", "remove_keyboard", "force_reply"];
     let Some(markup) = fields.object("reply_markup")? else { return Ok(None) };
     if KINDS.iter().filter(|kind| markup.contains_key(**kind)).count() != 1 {

@@ -3,7 +3,7 @@
 use super::content::Content;
 use super::order::{InputFile, Piece};
 use super::parameters::{self, Holds, PARAMETERS};
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 use super::source::{Reader, Source};
 use crate::domain::MediaKind;
 use serde_json::{Map, Value};
@@ -21,7 +21,7 @@ pub struct Medium {
 
 impl Medium {
     /// Reads the file that the field `name` holds. `any_length`: its caption may be longer than Telegram takes.
-    pub fn read(reader: &mut Reader<'_>, content: Content, name: &str, any_length: bool) -> Result<Self, Refusal> {
+    pub fn read(reader: &mut Reader<'_>, content: Content, name: &str, any_length: bool) -> Result<Self, Rejection> {
         let Source { input, filename } = reader.required(name)?;
         let mut pieces = vec![Piece { field: name.to_owned(), kind: content.kind(), input, filename }];
         for parameter in PARAMETERS.iter().filter(|p| p.holds == Holds::File && p.is_of(content)) {
@@ -29,7 +29,7 @@ impl Medium {
             let Some(source) = reader.read(name)? else { continue };
             if name == "thumbnail" && !matches!(source.input, InputFile::Upload(_) | InputFile::Held(_)) {
                 let detail = "Telegram ignores a thumbnail that is not uploaded: send its bytes.";
-                return Err(Refusal::field(Code::InvalidThumbnail, format!("{}{name}", reader.within), detail));
+                return Err(Rejection::field(Code::InvalidThumbnail, format!("{}{name}", reader.within), detail));
             }
             let filename = Some(format!("{name}.jpg"));
             pieces.push(Piece { field: name.to_owned(), kind: MediaKind::Other, input: source.input, filename });

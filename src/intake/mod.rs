@@ -25,7 +25,7 @@ mod names;
 mod order;
 mod parameters;
 pub mod recipient;
-mod refusal;
+mod rejection;
 mod source;
 mod split;
 mod spool;
@@ -37,13 +37,13 @@ pub use fields::{Fields, Members};
 pub use files::Files;
 pub use json_stream::{Event, Splitter};
 pub use order::{InputFile, Order, Piece};
-pub use refusal::{Code, Refusal};
+pub use rejection::{Code, Rejection};
 pub use spool::{FILE_LIMIT, PHOTO_LIMIT, Spool, Upload, Writer};
 
 use crate::domain::{
     BotName, Call, FollowUp, ImageFormat, Media, MediaKind, MediaSource, Notification, NotificationId, Record, Sha256,
 };
-use crate::ports::{Accepted, Acceptor, Blobs, Idempotency, Ledger, Outcome, Submission, Switchboard};
+use crate::ports::{Accepted, Acceptor, Blobs, Idempotency, Ledger, Outcome, OutcomeNotifier, Submission};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use futures_util::StreamExt;
@@ -71,7 +71,7 @@ pub struct Parts {
     /// Where notifications go.
     pub acceptor: Arc<dyn Acceptor>,
     /// Who tells how they ended.
-    pub switchboard: Arc<dyn Switchboard>,
+    pub outcome_notifier: Arc<dyn OutcomeNotifier>,
     /// Who knows how they ended.
     pub ledger: Arc<dyn Ledger>,
 }
@@ -127,17 +127,17 @@ impl Intake {
     }
 
     /// Stores the files, then the notification. When this returns, it is on stable storage, or it is refused.
-    pub async fn accept(&self, order: Order, idempotency: Option<Idempotency>) -> Result<Receipt, Refusal> {
+    pub async fn accept(&self, order: Order, idempotency: Option<Idempotency>) -> Result<Receipt, Rejection> {
         self.take(NotificationId::new(), order, idempotency, None).await
     }
 
     /// Accepts, and waits for the end. The order's `expires_at` is the caller's patience: what cannot be sent by then
     /// ends as expired, as soon as that is known. `None` as outcome: nobody can say yet. Dropping the future does not
     /// cancel the delivery.
-    pub async fn deliver(&self, order: Order) -> Result<(NotificationId, Option<Outcome>), Refusal> {
+    pub async fn deliver(&self, order: Order) -> Result<(NotificationId, Option<Outcome>), Rejection> {
         let id = NotificationId::new();
         let deadline = order.expires_at;
-        let listening = self.parts.switchboard.listen(id);
+        let listening = self.parts.outcome_notifier.listen(id);
         let receipt = self.take(id, order, None, Some(listening.address.clone())).await?;
         let bytes = receipt.files.iter().map(|file| file.size).sum();
         let outcome = waiting::outcome(&*self.parts.ledger, id, listening, deadline, bytes).await;
@@ -150,7 +150,7 @@ impl Intake {
         order: Order,
         idempotency: Option<Idempotency>,
         reply_to: Option<String>,
-    ) -> Result<Receipt, Refusal> {
+    ) -> Result<Receipt, Rejection> {
         // The repetition of a request that was accepted in time gets its answer all the same.
         if order.expires_at <= order.received_at {
             return self.recall(order, idempotency, fields::invalid("expires_at", "has passed already")).await;
@@ -158,8 +158,8 @@ impl Intake {
         let mut media = Vec::with_capacity(order.media.len());
         for piece in &order.media {
             match self.store(piece).await {
-                Err(refusal) if refusal.code == Code::UnknownImage => {
-                    return self.recall(order, idempotency, refusal).await;
+                Err(rejection) if rejection.code == Code::UnknownImage => {
+                    return self.recall(order, idempotency, rejection).await;
                 }
                 stored => media.push(stored?),
             }
@@ -198,9 +198,9 @@ impl Intake {
     }
 
     /// Answers a repetition as the first time, though the request itself would be refused by now.
-    async fn recall(&self, order: Order, key: Option<Idempotency>, refusal: Refusal) -> Result<Receipt, Refusal> {
-        let Some(key) = key else { return Err(refusal) };
-        let accepted = self.parts.acceptor.recall(&key).await?.ok_or(refusal)?;
+    async fn recall(&self, order: Order, key: Option<Idempotency>, rejection: Rejection) -> Result<Receipt, Rejection> {
+        let Some(key) = key else { return Err(rejection) };
+        let accepted = self.parts.acceptor.recall(&key).await?.ok_or(rejection)?;
         let files = order.media.iter().filter_map(|piece| match &piece.input {
             InputFile::Upload(upload) => {
                 Some(Kept { kind: piece.kind, sha256: upload.sha256(), size: upload.spooled().size })
@@ -212,7 +212,7 @@ impl Intake {
     }
 
     /// Makes sure that a file is where the notification will say it is.
-    async fn store(&self, piece: &Piece) -> Result<Media, Refusal> {
+    async fn store(&self, piece: &Piece) -> Result<Media, Rejection> {
         let (source, format) = match &piece.input {
             InputFile::Upload(upload) => {
                 let spooled = upload.spooled();
@@ -228,11 +228,11 @@ impl Intake {
         Ok(Media { field: piece.field.clone(), kind: piece.kind, source, filename })
     }
 
-    async fn held(&self, sha256: &Sha256, piece: &Piece) -> Result<(MediaSource, Option<ImageFormat>), Refusal> {
+    async fn held(&self, sha256: &Sha256, piece: &Piece) -> Result<(MediaSource, Option<ImageFormat>), Rejection> {
         let unknown = || {
             let detail =
                 "No image with this digest is held (any more). Send its bytes once; the answer names its digest.";
-            Refusal::field(Code::UnknownImage, format!("{}.sha256", piece.field), detail)
+            Rejection::field(Code::UnknownImage, format!("{}.sha256", piece.field), detail)
         };
         let size = self.parts.blobs.stat(sha256).await?.ok_or_else(unknown)?;
         let source = MediaSource::Blob { sha256: *sha256, size };
@@ -249,13 +249,13 @@ impl Intake {
 }
 
 /// Refuses what could be written down but not read again: it would block its lane and every listing that it is on.
-fn check_readable(notification: &Notification) -> Result<(), Refusal> {
+fn check_readable(notification: &Notification) -> Result<(), Rejection> {
     let record = Record::accepted(notification.clone());
     let written = serde_json::to_vec(&record);
     let read: Option<Record> = written.ok().and_then(|text| serde_json::from_slice(&text).ok());
     read.map(|_| ()).ok_or_else(|| {
         let detail = "Something in the request could not be read again once it is written down; is it nested too deep?";
-        Refusal::new(Code::InvalidField, detail)
+        Rejection::new(Code::InvalidField, detail)
     })
 }
 
@@ -278,7 +278,7 @@ pub fn fingerprint(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ChatId, Delivery, Lane, Timestamp};
+    use crate::domain::{ChatId, DeliveryGuarantee, Lane, Timestamp};
 
     #[test]
     fn what_could_not_be_read_again_is_refused_before_it_is_written() {
@@ -299,7 +299,7 @@ mod tests {
                 bot: BotName::default_bot(),
                 chat_id: ChatId::Id(1),
                 lane: Lane::Normal,
-                delivery: Delivery::AtLeastOnce,
+                delivery: DeliveryGuarantee::AtLeastOnce,
                 call,
                 tags: Vec::new(),
                 attempts: 0,

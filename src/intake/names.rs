@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::parameters::{Holds, PARAMETERS};
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 
 /// The fields that are ours; the others are Telegram's, under their own names.
 const OWN: [&str; 11] = [
@@ -28,7 +28,7 @@ pub fn known() -> impl Iterator<Item = &'static str> {
 }
 
 /// Refuses names that no field has, so that a typo is not silently dropped.
-pub fn check_name(name: &str) -> Result<(), Refusal> {
+pub fn check_name(name: &str) -> Result<(), Rejection> {
     match known().any(|known| known == name) {
         true => Ok(()),
         false => Err(unknown(name)),
@@ -41,15 +41,15 @@ pub fn is_file_field(name: &str) -> bool {
         || PARAMETERS.iter().any(|parameter| parameter.holds == Holds::File && parameter.name == name)
 }
 
-/// The refusal of a name that no field has.
-pub fn unknown(name: &str) -> Refusal {
+/// The rejection of a name that no field has.
+pub fn unknown(name: &str) -> Rejection {
     let shown: String = name.chars().take(ECHO).collect();
     let nearest = known().map(|known| (distance(&shown, known), known)).min();
     let advice = match nearest {
         Some((distance, known)) if distance <= 2 && distance * 2 < known.len() => format!(" Did you mean {known}?"),
         _ => format!(" The fields are {}.", known().collect::<Vec<_>>().join(", ")),
     };
-    Refusal::field(Code::UnknownField, shown.clone(), format!("There is no field {shown:?}.{advice}"))
+    Rejection::field(Code::UnknownField, shown.clone(), format!("There is no field {shown:?}.{advice}"))
 }
 
 /// How many letters to insert, remove, replace or swap with their neighbour to get from one word to the other.
@@ -87,9 +87,9 @@ mod tests {
             ("callback_url", "The fields are"),
             ("x", "The fields are"),
         ] {
-            let refusal = check_name(typo).unwrap_err();
-            assert_eq!((refusal.code, refusal.field.as_deref()), (Code::UnknownField, Some(typo)));
-            assert!(refusal.detail.contains(meant), "{}", refusal.detail);
+            let rejection = check_name(typo).unwrap_err();
+            assert_eq!((rejection.code, rejection.field.as_deref()), (Code::UnknownField, Some(typo)));
+            assert!(rejection.detail.contains(meant), "{}", rejection.detail);
         }
         assert!(check_name(&"\u{1F408}".repeat(9000)).unwrap_err().detail.len() < 2000);
     }

@@ -1,7 +1,7 @@
 //! What every face makes of a request: a call, checked, with its files where they are.
 
 use super::spool::Upload;
-use crate::domain::{BotName, ChatId, Delivery, FollowUp, ImageFormat, Lane, MediaKind, Sha256, Timestamp};
+use crate::domain::{BotName, ChatId, DeliveryGuarantee, FollowUp, ImageFormat, Lane, MediaKind, Sha256, Timestamp};
 use serde_json::{Map, Value};
 
 /// A checked request, whatever face it came through.
@@ -20,7 +20,7 @@ pub struct Order {
     /// Its lane.
     pub lane: Lane,
     /// What to do in doubt.
-    pub delivery: Delivery,
+    pub delivery: DeliveryGuarantee,
     /// The caller's labels.
     pub tags: Vec<String>,
     /// When it was read.

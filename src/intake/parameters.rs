@@ -3,7 +3,7 @@
 use super::content::Content;
 use super::fields::{Fields, invalid};
 use super::keyboard;
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 use serde_json::{Map, Value};
 
 /// The longest caption in UTF-16 units (Bot API; the unit is the strictest of those its servers count in).
@@ -146,7 +146,7 @@ pub fn read(
     fields: &mut Fields,
     any_length: bool,
     wanted: impl Fn(&Parameter) -> bool,
-) -> Result<Map<String, Value>, Refusal> {
+) -> Result<Map<String, Value>, Rejection> {
     let mut params = Map::new();
     for parameter in PARAMETERS.iter().filter(|parameter| wanted(parameter)) {
         let name = parameter.name;
@@ -180,7 +180,7 @@ pub fn read(
 }
 
 /// Refuses a caption or text that Telegram would refuse for its length.
-pub fn check_length(name: &str, text: &str, has_markup: bool, limit: usize) -> Result<(), Refusal> {
+pub fn check_length(name: &str, text: &str, has_markup: bool, limit: usize) -> Result<(), Rejection> {
     let (units, bytes) = (text.encode_utf16().count(), text.len());
     let over = if has_markup && bytes > MARKUP_LIMIT {
         format!("has {bytes} bytes, and Telegram takes {MARKUP_LIMIT} before parsing")
@@ -191,17 +191,17 @@ pub fn check_length(name: &str, text: &str, has_markup: bool, limit: usize) -> R
     };
     let code = if name == "text" { Code::TextTooLong } else { Code::CaptionTooLong };
     let detail = format!("The {name} {over}. Shorten it, or let long_caption: split send the rest in replies.");
-    Err(Refusal::field(code, name, detail))
+    Err(Rejection::field(code, name, detail))
 }
 
-fn parse_mode(fields: &mut Fields) -> Result<Option<&'static str>, Refusal> {
+fn parse_mode(fields: &mut Fields) -> Result<Option<&'static str>, Rejection> {
     const MODES: [&str; 3] = ["HTML", "Markdown", "MarkdownV2"];
     let Some(text) = fields.text("parse_mode")? else { return Ok(None) };
     let mode = MODES.into_iter().find(|mode| mode.eq_ignore_ascii_case(&text));
     mode.map(Some).ok_or_else(|| invalid("parse_mode", "is one of HTML, MarkdownV2, Markdown"))
 }
 
-fn entities(fields: &mut Fields, name: &str) -> Result<Option<Vec<Value>>, Refusal> {
+fn entities(fields: &mut Fields, name: &str) -> Result<Option<Vec<Value>>, Rejection> {
     let Some(entities) = fields.array(name)? else { return Ok(None) };
     let whole = |value: Option<&Value>, least: i64| value.and_then(Value::as_i64).is_some_and(|n| n >= least);
     let fits = |entity: &Value| {
@@ -217,7 +217,7 @@ fn entities(fields: &mut Fields, name: &str) -> Result<Option<Vec<Value>>, Refus
 }
 
 /// Members that are not known here pass: they may be tomorrow's.
-fn reply_parameters(fields: &mut Fields) -> Result<Option<Map<String, Value>>, Refusal> {
+fn reply_parameters(fields: &mut Fields) -> Result<Option<Map<String, Value>>, Rejection> {
     let Some(reply) = fields.object("reply_parameters")? else { return Ok(None) };
     let fits = |number: i64| (1..=i64::from(i32::MAX)).contains(&number);
     let numbered = reply.get("message_id").and_then(Value::as_i64).is_some_and(fits);

@@ -1,7 +1,7 @@
 //! Recipients by name, for every face: a phone number, or a group's name and its admin's number, in place of a chat id.
 
 use super::fields::Members;
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 use crate::domain::{
     Address, BotName, ChatId, InvalidId, PhoneNumber, Recipient, RecipientSource, RecipientState, Timestamp,
 };
@@ -15,11 +15,11 @@ use std::collections::BTreeMap;
 ///
 /// # Errors
 /// As [`resolve`]; a group that the settings of a WhatsMate bot do not name is unregistered.
-pub async fn chat_of(book: &dyn Recipients, bot: &Bot, address: &Address) -> Result<ChatId, Refusal> {
+pub async fn chat_of(book: &dyn Recipients, bot: &Bot, address: &Address) -> Result<ChatId, Rejection> {
     let Some(account) = bot.whatsmate() else { return resolve(book, &bot.name, address).await };
     account.chat_of(address).ok_or_else(|| {
         let detail = "No group of this name with this admin is registered: the settings of the bot name none.";
-        Refusal::field(Code::UnregisteredRecipient, FIELD, detail)
+        Rejection::field(Code::UnregisteredRecipient, FIELD, detail)
     })
 }
 
@@ -28,9 +28,9 @@ pub async fn chat_of(book: &dyn Recipients, bot: &Bot, address: &Address) -> Res
 /// # Errors
 /// [`Code::UnregisteredRecipient`], whose text says how to register; [`Code::RecipientBlocked`]; [`Code::Unavailable`]
 /// while the book is away. The field to blame is `recipient`.
-pub async fn resolve(book: &dyn Recipients, bot: &BotName, address: &Address) -> Result<ChatId, Refusal> {
+pub async fn resolve(book: &dyn Recipients, bot: &BotName, address: &Address) -> Result<ChatId, Rejection> {
     match book.get(bot, address).await? {
-        Some(found) if found.state == RecipientState::Blocked => Err(Refusal::field(
+        Some(found) if found.state == RecipientState::Blocked => Err(Rejection::field(
             Code::RecipientBlocked,
             FIELD,
             "This recipient has blocked the bot. Nothing can be sent to them until they unblock it or press Start again.",
@@ -44,8 +44,8 @@ pub async fn resolve(book: &dyn Recipients, bot: &BotName, address: &Address) ->
     }
 }
 
-/// The refusal of an address that is not in the book, with what its owner has to do.
-fn unregistered(bot: &BotName, username: Option<&str>, address: &Address) -> Refusal {
+/// The rejection of an address that is not in the book, with what its owner has to do.
+fn unregistered(bot: &BotName, username: Option<&str>, address: &Address) -> Rejection {
     let chat = match username {
         Some(username) => format!("open https://t.me/{username}"),
         None => format!("open the chat with the Telegram bot behind \"{bot}\""),
@@ -58,14 +58,14 @@ fn unregistered(bot: &BotName, username: Option<&str>, address: &Address) -> Ref
             "No group of this name with this admin has registered. Whoever created the group must {chat}, press Start and share their own contact, and the bot must be a member of the group; the name must be the group's title, letter by letter."
         ),
     };
-    Refusal::field(Code::UnregisteredRecipient, FIELD, detail)
+    Rejection::field(Code::UnregisteredRecipient, FIELD, detail)
 }
 
 const FIELD: &str = "recipient";
 
 /// Reads how a request names a recipient: `{"number": …}`, `{"group_name": …, "group_admin": …}`, or a number as a
 /// plain string. In a form the same as JSON text.
-pub fn read(value: Value) -> Result<Address, Refusal> {
+pub fn read(value: Value) -> Result<Address, Rejection> {
     let members = match value {
         Value::String(text) if text.trim_start().starts_with('{') => {
             serde_json::from_str::<Members>(&text).map_err(|_| wrong(None))?.0
@@ -90,11 +90,11 @@ pub fn read(value: Value) -> Result<Address, Refusal> {
     address(number.as_deref(), name.as_deref(), admin.as_deref()).map_err(|(_, error)| wrong(error))
 }
 
-fn wrong(because: Option<InvalidId>) -> Refusal {
+fn wrong(because: Option<InvalidId>) -> Rejection {
     let detail = because.map(|error| format!("{error}.")).unwrap_or_else(|| {
         "recipient is {\"number\": \"491701234567\"}, or {\"group_name\": \"Night shift\", \"group_admin\": \"491701234567\"}.".to_owned()
     });
-    Refusal::field(Code::InvalidRecipient, FIELD, detail)
+    Rejection::field(Code::InvalidRecipient, FIELD, detail)
 }
 
 /// The most entries that one request writes into the book.
@@ -103,9 +103,9 @@ pub const BULK_LIMIT: usize = 1000;
 const NAME_LIMIT: usize = 256;
 
 /// Reads an entry of the book, as requests and files hold it.
-pub fn entry(Members(members): Members, is_bot: impl Fn(&BotName) -> bool) -> Result<Recipient, Refusal> {
+pub fn entry(Members(members): Members, is_bot: impl Fn(&BotName) -> bool) -> Result<Recipient, Rejection> {
     const NAMES: [&str; 7] = ["bot", "number", "group_name", "group_admin", "chat_id", "name", "source"];
-    let field = |code, name: &str, detail: String| Refusal::field(code, name, detail);
+    let field = |code, name: &str, detail: String| Rejection::field(code, name, detail);
     let mut texts: BTreeMap<&str, String> = BTreeMap::new();
     for (name, value) in members {
         let Some(known) = NAMES.into_iter().find(|known| *known == name) else {
@@ -147,10 +147,10 @@ pub fn entry(Members(members): Members, is_bot: impl Fn(&BotName) -> bool) -> Re
     Ok(Recipient { bot, address, chat_id, name, registered_at, source, state })
 }
 
-/// The refusal of a bot that is not configured.
-pub fn unknown_bot() -> Refusal {
+/// The rejection of a bot that is not configured.
+pub fn unknown_bot() -> Rejection {
     let detail = "No bot of this name is configured. Without bot, the one named default is meant.";
-    Refusal::field(Code::UnknownBot, "bot", detail)
+    Rejection::field(Code::UnknownBot, "bot", detail)
 }
 
 /// An address from its parts, numbers as people write them. An error names the part to blame and what is wrong with it;
@@ -205,8 +205,8 @@ mod tests {
             json!({"nummer": "491701234567"}),
             json!("{\"number\":\"491701234567\",\"number\":\"491701234568\"}"),
         ] {
-            let refusal = read(bad.clone()).unwrap_err();
-            assert_eq!((refusal.code, refusal.field.as_deref()), (Code::InvalidRecipient, Some(FIELD)), "{bad}");
+            let rejection = read(bad.clone()).unwrap_err();
+            assert_eq!((rejection.code, rejection.field.as_deref()), (Code::InvalidRecipient, Some(FIELD)), "{bad}");
         }
     }
 

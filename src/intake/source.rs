@@ -3,7 +3,7 @@
 use super::fields::{Fields, Members, invalid, parsed};
 use super::files::{Files, harmless};
 use super::order::InputFile;
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 use serde_json::Value;
 
 /// The longest address of a file.
@@ -41,14 +41,14 @@ pub struct Reader<'a> {
 
 impl Reader<'_> {
     /// The file of a field that must be there.
-    pub fn required(&mut self, name: &str) -> Result<Source, Refusal> {
+    pub fn required(&mut self, name: &str) -> Result<Source, Rejection> {
         let path = format!("{}{name}", self.within);
         self.read(name)?
-            .ok_or_else(|| Refusal::field(Code::MissingField, &path, format!("{path} is missing: {WANTED}.")))
+            .ok_or_else(|| Rejection::field(Code::MissingField, &path, format!("{path} is missing: {WANTED}.")))
     }
 
     /// The file of a field, if it is there.
-    pub fn read(&mut self, name: &str) -> Result<Option<Source>, Refusal> {
+    pub fn read(&mut self, name: &str) -> Result<Option<Source>, Rejection> {
         let path = format!("{}{name}", self.within);
         let value = self.fields.take(name);
         if let Some(Value::Object(members)) = value {
@@ -58,7 +58,7 @@ impl Reader<'_> {
             (None, None) => Ok(None),
             (None, Some(file)) => Ok(Some(Source { input: InputFile::Upload(file.upload), filename: file.filename })),
             (Some(_), Some(_)) => {
-                Err(Refusal::field(Code::DuplicateField, &path, format!("The field {path} is given twice.")))
+                Err(Rejection::field(Code::DuplicateField, &path, format!("The field {path} is given twice.")))
             }
             (Some(Value::String(text)), None) if self.fields.is_form() && text.starts_with('{') => {
                 self.object(&path, parsed::<Members>(&path, &text)?.0).map(Some)
@@ -68,7 +68,7 @@ impl Reader<'_> {
         }
     }
 
-    fn text(&mut self, path: &str, text: String) -> Result<Source, Refusal> {
+    fn text(&mut self, path: &str, text: String) -> Result<Source, Rejection> {
         let Some(part) = text.strip_prefix("attach://").filter(|_| self.form) else {
             return reference(path, text).map(Source::of);
         };
@@ -79,12 +79,12 @@ impl Reader<'_> {
                 let detail = format!(
                     "The form has no file part named {shown:?}, or it is named twice. A part is a file if it has a filename."
                 );
-                Err(Refusal::field(bad(path), path, detail))
+                Err(Rejection::field(bad(path), path, detail))
             }
         }
     }
 
-    fn object(&mut self, path: &str, members: Vec<(String, Value)>) -> Result<Source, Refusal> {
+    fn object(&mut self, path: &str, members: Vec<(String, Value)>) -> Result<Source, Rejection> {
         let (mut input, mut filename) = (None, None);
         if members.iter().filter(|(name, _)| name == "base64" || name == "sha256").count() > 1 {
             return Err(invalid(path, "has base64 and sha256, or one of them twice; give it once"));
@@ -109,7 +109,7 @@ impl Reader<'_> {
                 (other, _) => {
                     let shown: String = other.chars().take(64).collect();
                     let detail = format!("{path} has no member {shown:?}; it has base64 or sha256, and filename.");
-                    return Err(Refusal::field(Code::UnknownField, format!("{path}.{shown}"), detail));
+                    return Err(Rejection::field(Code::UnknownField, format!("{path}.{shown}"), detail));
                 }
             });
         }
@@ -124,8 +124,8 @@ fn bad(path: &str) -> Code {
 }
 
 /// A text is an address if there is a dot in it, else a file_id (Bot API server).
-fn reference(path: &str, text: String) -> Result<InputFile, Refusal> {
-    let refuse = |detail: &str| Err(Refusal::field(bad(path), path, detail));
+fn reference(path: &str, text: String) -> Result<InputFile, Rejection> {
+    let refuse = |detail: &str| Err(Rejection::field(bad(path), path, detail));
     let lower = text.get(..8).unwrap_or(&text).to_ascii_lowercase();
     if text.is_empty() {
         return refuse(&format!("{path} is empty. Send {WANTED}."));
@@ -189,14 +189,14 @@ mod tests {
     use crate::domain::Sha256;
     use serde_json::json;
 
-    fn read_from(mut fields: Fields, value: Value) -> Result<InputFile, Refusal> {
+    fn read_from(mut fields: Fields, value: Value) -> Result<InputFile, Rejection> {
         fields.insert("photo", value).unwrap();
         let form = fields.is_form();
         let mut reader = Reader { files: &mut Files::default(), form, fields: &mut fields, within: "" };
         reader.required("photo").map(|source| source.input)
     }
 
-    fn read(value: Value) -> Result<InputFile, Refusal> {
+    fn read(value: Value) -> Result<InputFile, Rejection> {
         read_from(Fields::json(), value)
     }
 
@@ -238,8 +238,8 @@ mod tests {
             &"A".repeat(FILE_ID_LIMIT + 1),
             &long,
         ] {
-            let refusal = read(json!(bad)).unwrap_err();
-            assert_eq!((refusal.code, refusal.field.as_deref()), (Code::InvalidPhoto, Some("photo")), "{bad}");
+            let rejection = read(json!(bad)).unwrap_err();
+            assert_eq!((rejection.code, rejection.field.as_deref()), (Code::InvalidPhoto, Some("photo")), "{bad}");
         }
     }
 

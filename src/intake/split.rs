@@ -1,7 +1,7 @@
 //! Long captions and texts: cut at paragraphs, lines or words, their formatting with them, the rest sent in replies.
 
 use super::parameters::{CAPTION_LIMIT, MARKUP_LIMIT, TEXT_LIMIT};
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 use crate::domain::markup::{Formatted, utf16};
 use crate::domain::{Call, FollowUp, NotificationId};
 use serde_json::{Map, Value, json};
@@ -28,7 +28,7 @@ const TEXT: Place = Place { text: "text", entities: "entities", limit: TEXT_LIMI
 
 /// Shortens the texts of a call to what Telegram takes, and gives what is left of them as calls that follow. Their ids
 /// are still to be given.
-pub fn split(params: &mut Map<String, Value>) -> Result<Vec<FollowUp>, Refusal> {
+pub fn split(params: &mut Map<String, Value>) -> Result<Vec<FollowUp>, Rejection> {
     let mut rest = Vec::new();
     for place in [CAPTION, TEXT] {
         rest.extend(shorten(params, &place)?);
@@ -36,7 +36,7 @@ pub fn split(params: &mut Map<String, Value>) -> Result<Vec<FollowUp>, Refusal> 
     if let Some(Value::Array(items)) = params.get_mut("media") {
         for (number, item) in items.iter_mut().enumerate() {
             let Value::Object(item) = item else { continue };
-            rest.extend(shorten(item, &CAPTION).map_err(|refusal| refusal.within(&format!("album[{number}].")))?);
+            rest.extend(shorten(item, &CAPTION).map_err(|rejection| rejection.within(&format!("album[{number}].")))?);
         }
     }
     let common: Map<String, Value> =
@@ -54,7 +54,7 @@ fn follow_up(piece: Formatted, mut params: Map<String, Value>) -> FollowUp {
 }
 
 /// Shortens one text, if it is there and too long, and gives the rest in pieces.
-fn shorten(params: &mut Map<String, Value>, place: &Place) -> Result<Vec<Formatted>, Refusal> {
+fn shorten(params: &mut Map<String, Value>, place: &Place) -> Result<Vec<Formatted>, Rejection> {
     let Some(text) = params.get(place.text).and_then(Value::as_str) else { return Ok(Vec::new()) };
     // Markup only ever takes room.
     if utf16(text) <= place.limit && text.len() <= MARKUP_LIMIT {
@@ -64,7 +64,7 @@ fn shorten(params: &mut Map<String, Value>, place: &Place) -> Result<Vec<Formatt
     let whole = match mode.and_then(|mode| Formatted::parse(text, mode)) {
         Some(parsed) => parsed.map_err(|why| {
             let detail = format!("To be split, the {} must be read first, and Telegram would not: {why}.", place.text);
-            Refusal::field(Code::InvalidMarkup, place.text, detail)
+            Rejection::field(Code::InvalidMarkup, place.text, detail)
         })?,
         None => {
             let entities = params.get(place.entities).and_then(Value::as_array).cloned().unwrap_or_default();

@@ -9,7 +9,7 @@
 //! however it ends. A folder whose lock is free is therefore left over.
 
 use super::image::{self, Inspector};
-use super::refusal::{Code, Refusal};
+use super::rejection::{Code, Rejection};
 use crate::domain::{ImageFormat, Sha256};
 use crate::imaging::ImageInfo;
 use crate::ports::Spooled;
@@ -83,7 +83,7 @@ impl Spool {
         self.writer(Wanted::Picture, FILE_LIMIT, field)
     }
 
-    /// Begins the upload of any file of at most `limit` bytes; `field` is what it is called in a refusal.
+    /// Begins the upload of any file of at most `limit` bytes; `field` is what it is called in a rejection.
     pub fn begin_file(&self, field: &str, limit: u64) -> Writer {
         self.writer(Wanted::Anything, limit, field)
     }
@@ -91,12 +91,12 @@ impl Spool {
     /// Reads an upload of [`Spool::begin_file`] to its end, and refuses what Telegram would not take as a photo, but for its
     /// size in bytes. What it refuses can go as a document, or be given to
     /// [`Spool::shrink`]. An upload of [`Spool::begin`] was read already.
-    pub async fn verify(&self, upload: &Upload) -> Result<ImageInfo, Refusal> {
+    pub async fn verify(&self, upload: &Upload) -> Result<ImageInfo, Rejection> {
         self.inspector.verify(upload.path.to_path_buf()).await
     }
 
     /// The same, for its size in bytes too.
-    pub async fn verify_photo(&self, upload: &Upload) -> Result<ImageInfo, Refusal> {
+    pub async fn verify_photo(&self, upload: &Upload) -> Result<ImageInfo, Rejection> {
         if upload.size > PHOTO_LIMIT {
             return Err(photo_too_large());
         }
@@ -104,7 +104,7 @@ impl Spool {
     }
 
     /// Refuses an image that is damaged, whatever its size; what is none passes.
-    pub async fn verify_whole(&self, upload: &Upload) -> Result<(), Refusal> {
+    pub async fn verify_whole(&self, upload: &Upload) -> Result<(), Rejection> {
         match upload.format {
             Some(_) => self.inspector.verify_whole(upload.path.to_path_buf()).await,
             None => Ok(()),
@@ -113,11 +113,11 @@ impl Spool {
 
     /// Makes a photo of an image that Telegram would not take as one, as [`crate::imaging::fit`] does. `image` may be larger
     /// than a photo, or WebP; it stays as it is.
-    pub async fn shrink(&self, image: &Path) -> Result<Upload, Refusal> {
+    pub async fn shrink(&self, image: &Path) -> Result<Upload, Rejection> {
         let path = self.own.file()?.into_temp_path();
         let shrunk = self.inspector.fit(image.to_owned(), path.to_path_buf()).await?;
         blocking(move || {
-            let sha256 = Sha256::of(&std::fs::read(&path).map_err(|e| Refusal::of_spool(&e))?);
+            let sha256 = Sha256::of(&std::fs::read(&path).map_err(|e| Rejection::of_spool(&e))?);
             Ok(Upload { path, sha256, size: shrunk.bytes, format: Some(shrunk.format) })
         })
         .await
@@ -147,9 +147,9 @@ impl Own {
         Err(io::Error::other("the folder for uploads is removed again and again"))
     }
 
-    fn file(&self) -> Result<NamedTempFile, Refusal> {
+    fn file(&self) -> Result<NamedTempFile, Rejection> {
         let file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(&self.folder);
-        file.map_err(|e| Refusal::of_spool(&e))
+        file.map_err(|e| Rejection::of_spool(&e))
     }
 }
 
@@ -193,7 +193,7 @@ struct Sink {
 }
 
 impl Sink {
-    fn open(spool: &Spool, head: &[u8], wanted: Wanted) -> Result<Self, Refusal> {
+    fn open(spool: &Spool, head: &[u8], wanted: Wanted) -> Result<Self, Rejection> {
         let format = match wanted {
             Wanted::Photo => Some(image::format(head)?),
             Wanted::Picture if image::is_foreign_picture(head) => None,
@@ -205,15 +205,15 @@ impl Sink {
         Ok(sink)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Rejection> {
         self.hasher.update(bytes);
-        self.file.write_all(bytes).map_err(|e| Refusal::of_spool(&e))
+        self.file.write_all(bytes).map_err(|e| Rejection::of_spool(&e))
     }
 }
 
 impl Writer {
     /// Takes some bytes; refuses them as soon as it is clear that the whole will be.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Rejection> {
         self.size += bytes.len() as u64;
         if self.size > self.limit {
             return Err(self.too_large());
@@ -229,7 +229,7 @@ impl Writer {
     }
 
     /// Ends the upload, and checks what can only be checked on the whole.
-    pub async fn finish(self) -> Result<Upload, Refusal> {
+    pub async fn finish(self) -> Result<Upload, Rejection> {
         let sink = match self.sink {
             Some(sink) => sink,
             None => Sink::open(&self.spool, &self.head, self.wanted)?,
@@ -242,25 +242,27 @@ impl Writer {
         Ok(upload)
     }
 
-    fn too_large(&self) -> Refusal {
+    fn too_large(&self) -> Rejection {
         if self.wanted == Wanted::Photo {
             return photo_too_large();
         }
         let detail = format!("{} may have {} bytes. Telegram takes no larger file.", self.field, self.limit);
-        Refusal::field(Code::FileTooLarge, self.field.clone(), detail)
+        Rejection::field(Code::FileTooLarge, self.field.clone(), detail)
     }
 }
 
-/// The refusal of an image of too many bytes.
-pub fn photo_too_large() -> Refusal {
+/// The rejection of an image of too many bytes.
+pub fn photo_too_large() -> Rejection {
     let detail = format!("A photo may have {PHOTO_LIMIT} bytes (10 MiB). Scale it down or compress it further.");
-    Refusal::field(Code::PhotoTooLarge, "photo", detail)
+    Rejection::field(Code::PhotoTooLarge, "photo", detail)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
+) -> Result<T, Rejection> {
     match spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(Refusal::unavailable("spool", &error)),
+        Err(error) => Err(Rejection::unavailable("spool", &error)),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Waiting for the end of a notification, with the ledger as the second way to hear of it.
 
 use crate::domain::{NotificationId, Timestamp};
-use crate::ports::{Ledger, Listening, Outcome};
+use crate::ports::{Ledger, Outcome, OutcomeWaiter};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How often the ledger is asked beside the switchboard, in case an outcome is lost on its way.
+/// How often the ledger is asked beside the outcome notifier, in case an outcome is lost on its way.
 const LOOK: Duration = Duration::from_secs(3);
 /// How often, once nothing can come any more.
 const LOOK_ALONE: Duration = Duration::from_millis(300);
@@ -18,13 +18,13 @@ const BYTES_PER_SECOND: u64 = 100_000;
 pub async fn outcome(
     ledger: &dyn Ledger,
     id: NotificationId,
-    listening: Listening,
+    listening: OutcomeWaiter,
     deadline: Timestamp,
     bytes: u64,
 ) -> Option<Outcome> {
     let last_attempt = LAST_ATTEMPT + Duration::from_secs(bytes / BYTES_PER_SECOND);
     let end = Instant::now() + deadline.since(Timestamp::now()) + last_attempt;
-    let Listening { address, outcome: mut told } = listening;
+    let OutcomeWaiter { address, outcome: mut told } = listening;
     // Without an address (the broker is away, or has not given one yet) nobody can be told.
     let mut look = if address.is_empty() { LOOK_ALONE } else { LOOK };
     while Instant::now() < end {

@@ -1,17 +1,18 @@
 //! Where outcomes are safe while the ledger is away.
 
 use super::QueueError;
-use crate::domain::{Notification, Settlement};
+use crate::domain::{Notification, RecordUpdate};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 /// How a notification ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct JournalEntry {
     /// The notification as it was settled.
     pub notification: Notification,
     /// Its final status, and what led there.
-    pub settlement: Settlement,
+    #[serde(rename = "settlement")]
+    pub update: RecordUpdate,
 }
 
 /// Keeps outcomes that the ledger cannot take now. A notification may leave the queue once its outcome is in the ledger
@@ -19,5 +20,5 @@ pub struct Entry {
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Stores an outcome durably, until one of the processes has taken it over into the ledger.
-    async fn note(&self, outcome: &Entry) -> Result<(), QueueError>;
+    async fn append(&self, outcome: &JournalEntry) -> Result<(), QueueError>;
 }

@@ -1,6 +1,6 @@
 //! What became of each notification.
 
-use crate::domain::{BotName, Notification, NotificationId, Record, Settlement, Status, Timestamp};
+use crate::domain::{BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
 use async_trait::async_trait;
 
 /// Keeps a [`Record`] per notification. Final statuses never change (but for `Acceptor::resubmit`).
@@ -9,13 +9,13 @@ pub trait Ledger: Send + Sync {
     /// Marks the start of an attempt as `sending`, durably, before the request leaves; creates the record if it is
     /// missing (it may be, when the ledger was away at acceptance). This is the point after which a cancel is too late.
     /// Finds the mark of an earlier attempt whose end was never written: then it appends
-    /// [`crate::domain::Attempt::cut_off`] to the record, counts it, and says so. A copy from before the record's last
+    /// [`crate::domain::Attempt::interrupted`] to the record, counts it, and says so. A copy from before the record's last
     /// acceptance (its `accepted_at` is earlier, as after a cancel and a retry) is stopped.
     async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError>;
 
     /// Writes what an attempt led to; creates the record if it is missing. Does nothing and returns `false` if the
     /// record is final already, or if the copy is from before the record's last acceptance.
-    async fn settle(&self, notification: &Notification, settlement: &Settlement) -> Result<bool, LedgerError>;
+    async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError>;
 
     /// Cancels one that has not begun ([`Status::is_cancellable`]).
     async fn cancel(&self, id: NotificationId, at: Timestamp) -> Result<Cancelled, LedgerError>;
@@ -24,7 +24,7 @@ pub trait Ledger: Send + Sync {
     async fn get(&self, id: NotificationId) -> Result<Option<Record>, LedgerError>;
 
     /// Records, newest id first.
-    async fn list(&self, query: &ListQuery) -> Result<Page, LedgerError>;
+    async fn list(&self, query: &ListQuery) -> Result<RecordPage, LedgerError>;
 
     /// Deletes records that became final, and expired, before the given moment: until its `expires_at` a copy of a
     /// cancelled one may still lie in the queue. Also deletes keys past their time. Returns how many records.
@@ -38,15 +38,15 @@ pub trait Ledger: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {
     /// Yes.
-    Go {
+    Proceed {
         /// The attempt before this one began and nothing was ever written of its end (its courier crashed), so the
         /// message may have been sent already.
         interrupted: bool,
         /// How many attempts since the last acceptance were cut off like that, this time included.
-        cut_offs: u32,
+        interrupted_attempts: u32,
     },
     /// No: it is final already, or a later acceptance has taken its place. What its record says.
-    Stop(Status),
+    Skip(Status),
 }
 
 /// The answer to a cancel.
@@ -75,7 +75,7 @@ pub struct ListQuery {
 
 /// One page of a listing.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct RecordPage {
     /// The records, newest id first.
     pub records: Vec<Record>,
     /// The `before` of the next page, `None` on the last.

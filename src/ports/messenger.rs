@@ -12,11 +12,11 @@ use std::time::Duration;
 #[async_trait]
 pub trait Messenger: Send + Sync {
     /// Makes the call.
-    async fn call(&self, request: Request) -> Result<Answer, CallError>;
+    async fn call(&self, request: MessengerRequest) -> Result<MessengerResponse, CallError>;
 }
 
 /// One call, ready to go.
-pub struct Request {
+pub struct MessengerRequest {
     /// Whose token to use.
     pub bot: BotName,
     /// The method's name.
@@ -49,7 +49,7 @@ impl fmt::Debug for OutgoingFile {
 
 /// An HTTP answer.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct MessengerResponse {
     /// The HTTP status.
     pub status: u16,
     /// The `Retry-After` header, in seconds.

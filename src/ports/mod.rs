@@ -1,27 +1,48 @@
 //! What the rest needs from the world, as object-safe traits over domain types. Every adapter passes the same contract
 //! suite (`tests/api/contract/`).
 //!
-//! The way of a notification: [`Blobs::put`] its image, [`Acceptor::accept`] it, [`Queue::attend`] hands it to the
+//! The way of a notification: [`Blobs::put`] its image, [`Acceptor::accept`] it, [`Queue::subscribe`] hands it to the
 //! courier of its bot, [`Ledger::begin`], [`Messenger::call`], [`Ledger::settle`], [`Queue::ack`].
 
 mod acceptor;
 mod blobs;
+mod bot_api_proxy;
 mod journal;
 mod ledger;
 mod media_index;
 mod messenger;
-mod passage;
+mod outcome_notifier;
 mod queue;
 mod recipients;
-mod switchboard;
 
 pub use acceptor::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
 pub use blobs::{BlobError, BlobStream, Blobs, Spooled};
-pub use journal::{Entry, Journal};
-pub use ledger::{Begin, Cancelled, Ledger, LedgerError, ListQuery, Page};
+pub use bot_api_proxy::{BotApiProxy, ByteStream, ProxyError, ProxyRequest, ProxyResponse, ProxyTarget};
+pub use journal::{Journal, JournalEntry};
+pub use ledger::{Begin, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
 pub use media_index::{FileIds, FileKey, MediaIndex};
-pub use messenger::{Answer, ApiReply, CallError, Messenger, OutgoingFile, Request};
-pub use passage::{ByteStream, Passage, PassageError, Passed, Passenger, To};
-pub use queue::{Attendance, Delivered, Depth, Queue, QueueError, Receipt};
+pub use messenger::{ApiReply, CallError, Messenger, MessengerRequest, MessengerResponse, OutgoingFile};
+pub use outcome_notifier::{Outcome, OutcomeNotifier, OutcomeWaiter};
+pub use queue::{Delivery, Depth, Queue, QueueError, Receipt, Subscription};
 pub use recipients::{RecipientPage, RecipientQuery, Recipients};
-pub use switchboard::{Listening, Outcome, Switchboard};
+
+use std::sync::Arc;
+
+/// The ports of an engine, as everybody above it is given them. Cheap to clone.
+#[derive(Clone)]
+pub struct Ports {
+    /// Takes notifications in.
+    pub acceptor: Arc<dyn Acceptor>,
+    /// Hands them to the courier of their bot.
+    pub queue: Arc<dyn Queue>,
+    /// Keeps what became of each.
+    pub ledger: Arc<dyn Ledger>,
+    /// Remembers file_ids, and until when image bytes are needed.
+    pub media: Arc<dyn MediaIndex>,
+    /// Holds image bytes by digest.
+    pub blobs: Arc<dyn Blobs>,
+    /// Tells a caller that waits how its notification ended.
+    pub outcome_notifier: Arc<dyn OutcomeNotifier>,
+    /// The recipient book.
+    pub recipients: Arc<dyn Recipients>,
+}

@@ -11,9 +11,9 @@ pub trait Queue: Send + Sync {
     /// Stores a notification durably. It is delivered no earlier than its `send_at`.
     async fn publish(&self, notification: &Notification) -> Result<(), QueueError>;
 
-    /// Stands for the ownership of a bot's lanes, for as long as the returned attendance lives; reconnects by itself.
+    /// Stands for the ownership of a bot's lanes, for as long as the returned subscription lives; reconnects by itself.
     /// At most `window` notifications per lane are out unacked.
-    async fn attend(&self, bot: &BotName, window: u16) -> Result<Attendance, QueueError>;
+    async fn subscribe(&self, bot: &BotName, window: u16) -> Result<Subscription, QueueError>;
 
     /// Removes a delivered notification for good. A receipt from an earlier ownership is [`QueueError::Stale`].
     async fn ack(&self, receipt: &Receipt) -> Result<(), QueueError>;
@@ -30,17 +30,17 @@ pub trait Queue: Send + Sync {
 }
 
 /// A stand for the ownership of one bot. Dropping it gives up: what is unacked becomes deliverable to others at once.
-pub struct Attendance {
+pub struct Subscription {
     /// The epoch of the ownership held now, `None` while somebody else owns the bot or the broker is away. Nothing may
     /// be sent while this is `None`, nor for a delivery of an earlier epoch. A new epoch redelivers what was unacked.
     pub ownership: watch::Receiver<Option<u64>>,
     /// Notifications, urgent first as far as they are there; closed only when the queue shuts down.
-    pub deliveries: mpsc::Receiver<Delivered>,
+    pub deliveries: mpsc::Receiver<Delivery>,
 }
 
 /// One delivery.
 #[derive(Clone, Debug)]
-pub struct Delivered {
+pub struct Delivery {
     /// The notification.
     pub notification: Notification,
     /// What `ack` and `defer` want.

@@ -3,7 +3,7 @@
 use super::{Registrar, Trouble};
 use crate::delivery::retry::ANSWER_TIMEOUT;
 use crate::domain::ChatId;
-use crate::ports::{ApiReply, Request};
+use crate::ports::{ApiReply, MessengerRequest};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -31,7 +31,8 @@ impl Registrar {
     /// Asks for something; the outer error means that there was no answer, or "not now".
     async fn ask(&self, method: &str, params: Value, timeout: Duration) -> Result<Result<Value, Refused>, Trouble> {
         let params = params.as_object().cloned().unwrap_or_default();
-        let request = Request { bot: self.bot.name.clone(), method: method.to_owned(), params, files: vec![], timeout };
+        let request =
+            MessengerRequest { bot: self.bot.name.clone(), method: method.to_owned(), params, files: vec![], timeout };
         let answer = self.messenger.call(request).await.map_err(|error| Trouble::Telegram(error.to_string()))?;
         match answer.reply {
             Some(ApiReply { ok: true, result, .. }) => Ok(Ok(result.unwrap_or_default())),

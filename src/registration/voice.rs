@@ -2,7 +2,7 @@
 
 use super::{Registrar, Trouble};
 use crate::domain::{
-    Call, ChatId, Delivery, GroupName, Lane, Notification, NotificationId, PhoneNumber, Sha256, Timestamp,
+    Call, ChatId, DeliveryGuarantee, GroupName, Lane, Notification, NotificationId, PhoneNumber, Sha256, Timestamp,
 };
 use crate::ports::{AcceptError, Idempotency, Submission};
 use serde_json::{Map, Value, json};
@@ -117,7 +117,7 @@ impl Registrar {
             bot: self.bot.name.clone(),
             chat_id: ChatId::Id(chat),
             lane: Lane::Urgent,
-            delivery: Delivery::AtLeastOnce,
+            delivery: DeliveryGuarantee::AtLeastOnce,
             call: Call { method: "sendMessage".to_owned(), params, media: Vec::new() },
             accepted_at: now,
             send_at: None,

@@ -68,7 +68,7 @@ impl Call {
     }
 }
 
-/// The refusal of the Bot API server itself, which it holds back.
+/// The rejection of the Bot API server itself, which it holds back.
 async fn refused(state: &State, bot: u64) -> ApiError {
     state.desk().stats.refused(bot, false);
     tokio::time::sleep(REFUSAL_HELD).await;
@@ -125,7 +125,7 @@ pub(super) async fn answer(
 
 /// Carries a call out, or not, as the fault will have it.
 async fn carry_out(call: Call, method: &'static str, chat_id: Option<i64>, fault: Option<Fault>) -> HttpResponse {
-    let refusal = match fault {
+    let rejection = match fault {
         Some(Fault::Status { code, description, parameters }) => {
             ApiError { parameters: parameters.map(Box::new), ..ApiError::new(code, description) }
         }
@@ -174,7 +174,7 @@ async fn carry_out(call: Call, method: &'static str, chat_id: Option<i64>, fault
         Some(Fault::ResetBefore) => return cut::without_answer(),
         None => return call.run(method).await,
     };
-    envelope(Err(refusal))
+    envelope(Err(rejection))
 }
 
 fn flood(retry_after: u64, as_400: bool, method: &str) -> ApiError {

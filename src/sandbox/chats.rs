@@ -40,7 +40,7 @@ pub(super) fn id(text: &str) -> Option<i64> {
 }
 
 /// What the special chats answer to a message.
-fn refusal(id: i64) -> Option<ApiError> {
+fn rejection(id: i64) -> Option<ApiError> {
     Some(match id {
         9_000_000_400 | -9_000_000_400 => ApiError::bad("chat not found"),
         9_000_000_403 => ApiError::forbidden("bot was blocked by the user"),
@@ -123,7 +123,7 @@ impl Chats {
     }
 
     /// What a chat answers to a message: what has happened there, or what the special ones always do.
-    pub fn refusal(&self, bot: u64, id: i64) -> Option<ApiError> {
+    pub fn rejection(&self, bot: u64, id: i64) -> Option<ApiError> {
         match self.membership(bot, id) {
             Some(Membership::Kicked) if id > 0 => Some(ApiError::forbidden("bot was blocked by the user")),
             Some(Membership::Kicked) => {
@@ -132,7 +132,7 @@ impl Chats {
             Some(Membership::Left) => {
                 Some(ApiError::forbidden(&format!("bot is not a member of the {} chat", kind(id))))
             }
-            _ => refusal(id),
+            _ => rejection(id),
         }
     }
 

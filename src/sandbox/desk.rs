@@ -93,10 +93,10 @@ impl Desk {
         }
     }
 
-    /// Asks the limits, and counts a refusal.
+    /// Asks the limits, and counts a rejection.
     pub fn admit(&mut self, now: f64, bot: u64, chat_id: i64, cost: usize, edit: bool) -> Result<(), ApiError> {
         match self.limiter.admit(now, bot, chat_id, cost, edit) {
-            Verdict::Passed => Ok(()),
+            Verdict::ProxyResponse => Ok(()),
             Verdict::Refused { retry_after, violation } => {
                 self.stats.refused(bot, violation);
                 Err(ApiError::flood(retry_after))

@@ -39,7 +39,7 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It may pass, and has been counted.
-    Passed,
+    ProxyResponse,
     /// It is too fast.
     Refused {
         /// Whole seconds to wait.
@@ -83,7 +83,7 @@ impl Limiter {
         if now < chat.refused_until {
             return Verdict::Refused { retry_after: whole(chat.refused_until - now), violation: true };
         }
-        let Some(limits) = self.limits else { return Verdict::Passed };
+        let Some(limits) = self.limits else { return Verdict::ProxyResponse };
         let group = chat_id < 0;
         let (rate, burst) =
             if group { (limits.group_rate, limits.group_burst) } else { (limits.chat_rate, limits.chat_burst) };
@@ -111,7 +111,7 @@ impl Limiter {
         if group && limits.group_per_minute > 0 {
             chat.minute.extend(std::iter::repeat_n(now, cost));
         }
-        Verdict::Passed
+        Verdict::ProxyResponse
     }
 
     /// Tells a chat to wait, for a flood wait on demand: what comes sooner is a violation.
@@ -176,7 +176,7 @@ mod tests {
     }
 
     fn passes(limiter: &mut Limiter, now: f64, chat: i64) -> bool {
-        limiter.admit(now, BOT, chat, 1, false) == Verdict::Passed
+        limiter.admit(now, BOT, chat, 1, false) == Verdict::ProxyResponse
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
         let mut limiter = limiter();
         assert_eq!((1..=100).filter(|chat| passes(&mut limiter, 0.0, *chat)).count(), 30);
         assert_eq!((101..=200).filter(|chat| passes(&mut limiter, 1.0, *chat)).count(), 30);
-        assert_eq!(limiter.admit(1.0, 2, 500, 1, false), Verdict::Passed, "another bot is free");
+        assert_eq!(limiter.admit(1.0, 2, 500, 1, false), Verdict::ProxyResponse, "another bot is free");
     }
 
     #[test]
@@ -214,16 +214,16 @@ mod tests {
         }
         assert_eq!(limiter.admit(0.0, BOT, 7, 1, false), Verdict::Refused { retry_after: 1, violation: false });
         assert_eq!(limiter.admit(0.9, BOT, 7, 1, false), Verdict::Refused { retry_after: 1, violation: true });
-        assert!(passes(&mut limiter, 1.0, 7), "the refusal in between extended nothing");
+        assert!(passes(&mut limiter, 1.0, 7), "the rejection in between extended nothing");
     }
 
     #[test]
     fn an_album_costs_its_items_and_passes_when_the_bucket_is_full() {
         let mut limiter = limiter();
-        assert_eq!(limiter.admit(0.0, BOT, 7, 10, false), Verdict::Passed);
-        assert_eq!(limiter.admit(0.0, BOT, -7, 10, false), Verdict::Passed);
+        assert_eq!(limiter.admit(0.0, BOT, 7, 10, false), Verdict::ProxyResponse);
+        assert_eq!(limiter.admit(0.0, BOT, -7, 10, false), Verdict::ProxyResponse);
         assert_eq!(limiter.admit(1.0, BOT, 7, 1, false), Verdict::Refused { retry_after: 5, violation: false });
-        assert_eq!(limiter.admit(14.0, BOT, -7, 10, false), Verdict::Passed);
+        assert_eq!(limiter.admit(14.0, BOT, -7, 10, false), Verdict::ProxyResponse);
         assert_eq!(limiter.admit(30.0, BOT, -7, 10, false), Verdict::Refused { retry_after: 30, violation: false });
     }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 const SMALL: u64 = 100_000;
 const ALLOWANCE: f64 = 1.0;
 const BACKLOG: f64 = 5.0;
-/// How long a refusal is held back.
+/// How long a rejection is held back.
 pub(super) const REFUSAL_HELD: Duration = Duration::from_secs(3);
-/// What a refusal says.
+/// What a rejection says.
 pub(super) const REFUSAL_RETRY_AFTER: u64 = 60;
 
 /// When the next upload of a size is due, by bot and size.

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use pixcourier::adapters::rabbitmq::RabbitQueue;
 use pixcourier::adapters::redis::{BufferedLedger, DistributedAcceptor, RedisLedger};
 use pixcourier::domain::{
-    BotName, Failure, FailureClass, FollowUp, Notification, Settlement, Sha256, Status, Timestamp,
+    BotName, Failure, FailureClass, FollowUp, Notification, RecordUpdate, Sha256, Status, Timestamp,
 };
 use pixcourier::ports::{
-    AcceptError, Acceptor, Attendance, Begin, Depth, Idempotency, Ledger, MediaIndex, Queue, QueueError, Receipt,
-    Resubmitted, Submission,
+    AcceptError, Acceptor, Begin, Depth, Idempotency, Ledger, MediaIndex, Queue, QueueError, Receipt, Resubmitted,
+    Submission, Subscription,
 };
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -51,7 +51,7 @@ impl Queue for Outbox {
         self.published.lock().expect("no test panics with it").push(notification.clone());
         Ok(())
     }
-    async fn attend(&self, _: &BotName, _: u16) -> Result<Attendance, QueueError> {
+    async fn subscribe(&self, _: &BotName, _: u16) -> Result<Subscription, QueueError> {
         Err(QueueError::Stale)
     }
     async fn ack(&self, _: &Receipt) -> Result<(), QueueError> {
@@ -187,7 +187,7 @@ async fn a_retry_that_cannot_be_published_leaves_the_record_as_it_was() {
     let sent = Notification { expires_at: sent.accepted_at, ..sent };
     world.acceptor.accept(&plainly(sent.clone())).await.unwrap();
     let failure = Failure { class: FailureClass::Content, error_code: Some(400), description: "no".to_owned() };
-    let end = Settlement { failure: Some(failure), ..Settlement::of(Status::Failed, Timestamp::now()) };
+    let end = RecordUpdate { failure: Some(failure), ..RecordUpdate::of(Status::Failed, Timestamp::now()) };
     assert!(world.ledger.settle(&sent, &end).await.unwrap());
     let before = world.ledger.get(sent.id).await.unwrap().expect("recorded");
 
@@ -203,7 +203,7 @@ async fn a_retry_that_cannot_be_published_leaves_the_record_as_it_was() {
     assert!(matches!(answer, Resubmitted::Done(_)), "{answer:?}");
     assert_eq!(world.ledger.sweep(later).await.unwrap(), 0, "an open record is not swept");
     let begun = world.ledger.begin(&fresh, Timestamp::now()).await.unwrap();
-    assert_eq!(begun, Begin::Go { interrupted: false, cut_offs: 0 });
-    assert!(world.ledger.settle(&fresh, &Settlement::of(Status::Sent, end.at)).await.unwrap());
+    assert_eq!(begun, Begin::Proceed { interrupted: false, interrupted_attempts: 0 });
+    assert!(world.ledger.settle(&fresh, &RecordUpdate::of(Status::Sent, end.at)).await.unwrap());
     assert_eq!(world.ledger.sweep(later).await.unwrap(), 1);
 }

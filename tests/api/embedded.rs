@@ -46,7 +46,7 @@ async fn its_ledger_keeps_the_contract() {
 #[tokio::test]
 async fn its_switchboard_keeps_the_contract() {
     let (engine, _folder) = fresh();
-    contract::switchboard::suite(engine.switchboard.clone(), engine.switchboard.clone()).await;
+    contract::outcome_notifier::suite(engine.outcome_notifier.clone(), engine.outcome_notifier.clone()).await;
 }
 
 #[tokio::test]
@@ -107,18 +107,18 @@ async fn what_was_accepted_is_there_after_a_restart() {
     let image = contract::blobs::put(&engine.blobs, &bytes).await;
     let sent = contract::with_image(&name, 1, image);
     engine.acceptor.accept(&plainly(sent.clone())).await.unwrap();
-    let mut attendance = engine.queue.attend(&name, 4).await.unwrap();
-    assert_eq!(next(&mut attendance).await.redeliveries, 0);
+    let mut subscription = engine.queue.subscribe(&name, 4).await.unwrap();
+    assert_eq!(next(&mut subscription).await.redeliveries, 0);
     engine.close().await;
-    assert!(attendance.deliveries.recv().await.is_none(), "deliveries end with the queue");
+    assert!(subscription.deliveries.recv().await.is_none(), "deliveries end with the queue");
     assert!(!folder.path().join("pixcourier.db-wal").exists(), "nothing is left in the log");
 
     let engine = Embedded::open(folder.path()).unwrap();
     assert_eq!(engine.ledger.get(sent.id).await.unwrap().unwrap().status, Status::Queued);
     assert!(contract::blobs::read(&engine.blobs, &image).await.unwrap() == bytes);
     assert!(engine.media.is_pinned(&image, Timestamp::now()).await.unwrap());
-    let mut attendance = engine.queue.attend(&name, 4).await.unwrap();
-    let back = next(&mut attendance).await;
+    let mut subscription = engine.queue.subscribe(&name, 4).await.unwrap();
+    let back = next(&mut subscription).await;
     assert_eq!((back.notification, back.redeliveries), (sent, 1));
 }
 
@@ -128,10 +128,10 @@ async fn a_second_word_on_a_delivery_changes_nothing() {
     let (queue, name) = (&engine.queue, bot("twice"));
     let sent = notification(&name, 1);
     queue.publish(&sent).await.unwrap();
-    let mut attendance = queue.attend(&name, 4).await.unwrap();
-    let first = next(&mut attendance).await;
+    let mut subscription = queue.subscribe(&name, 4).await.unwrap();
+    let first = next(&mut subscription).await;
     queue.defer(&first.receipt, &sent, Timestamp::now()).await.unwrap();
-    let second = next(&mut attendance).await;
+    let second = next(&mut subscription).await;
     queue.ack(&first.receipt).await.unwrap();
     queue.defer(&first.receipt, &sent, Timestamp::now()).await.unwrap();
     assert_eq!(queue.depth(&name).await.unwrap().lanes, [0, 1, 0], "the second delivery is still out, alone");
@@ -153,10 +153,10 @@ async fn of_many_retries_of_one_notification_one_is_taken() {
     let answers = futures_util::future::join_all((0..10).map(|_| engine.acceptor.resubmit(&fresh))).await;
     let taken = answers.iter().filter(|answer| matches!(answer, Ok(Resubmitted::Done(_)))).count();
     assert_eq!(taken, 1, "{answers:?}");
-    let mut attendance = engine.queue.attend(&name, 4).await.unwrap();
-    let delivered = next(&mut attendance).await;
+    let mut subscription = engine.queue.subscribe(&name, 4).await.unwrap();
+    let delivered = next(&mut subscription).await;
     engine.queue.ack(&delivered.receipt).await.unwrap();
-    contract::nothing_comes(&mut attendance, "one was taken").await;
+    contract::nothing_comes(&mut subscription, "one was taken").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -218,8 +218,8 @@ const CHILD: &str = "PIXCOURIER_TEST_CHILD_FOLDER";
 async fn a_child_that_accepts_until_it_is_killed() {
     let Some(folder) = std::env::var_os(CHILD) else { return };
     let engine = Embedded::open(Path::new(&folder)).unwrap();
-    let mut attendance = engine.queue.attend(&bot("killed"), 10).await.unwrap();
-    ownership(&mut attendance).await;
+    let mut subscription = engine.queue.subscribe(&bot("killed"), 10).await.unwrap();
+    ownership(&mut subscription).await;
     let tasks = (0..8).map(|chat| {
         let engine = engine.clone();
         tokio::spawn(async move {
@@ -260,11 +260,11 @@ async fn a_killed_process_loses_nothing_that_it_accepted() {
     for id in &accepted {
         assert!(engine.ledger.get(*id).await.unwrap().is_some(), "{id} was accepted");
     }
-    let mut attendance = engine.queue.attend(&bot("killed"), 100).await.unwrap();
+    let mut subscription = engine.queue.subscribe(&bot("killed"), 100).await.unwrap();
     let mut delivered = HashSet::new();
     let mut counted = 0;
     while !accepted.iter().all(|id| delivered.contains(id)) {
-        let one = next(&mut attendance).await;
+        let one = next(&mut subscription).await;
         counted = counted.max(one.redeliveries);
         assert!(delivered.insert(one.notification.id), "each is queued once");
         engine.queue.ack(&one.receipt).await.unwrap();

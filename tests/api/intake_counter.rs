@@ -3,7 +3,7 @@
 use crate::support::images;
 use actix_web::dev::ServerHandle;
 use pixcourier::adapters::embedded::Embedded;
-use pixcourier::adapters::telegram::TelegramPassage;
+use pixcourier::adapters::telegram::TelegramProxy;
 use pixcourier::intake::http::{HttpState, serve};
 use pixcourier::intake::{Intake, Parts, Spool};
 use pixcourier::settings::{Bot, Engine, Limits, LogFormat, Settings};
@@ -47,19 +47,19 @@ impl Counter {
         let parts = Parts {
             blobs: blobs.clone(),
             acceptor: acceptor.clone(),
-            switchboard: engine.switchboard.clone(),
+            outcome_notifier: engine.outcome_notifier.clone(),
             ledger: ledger.clone(),
         };
         let intake = Arc::new(Intake::new(spool, parts, metrics.clone(), settings.clone()));
         let (ready, is_ready) = watch::channel(true);
-        let passage = Arc::new(TelegramPassage::new(settings.bots.clone()).unwrap());
+        let proxy = Arc::new(TelegramProxy::new(settings.bots.clone()).unwrap());
         let state = HttpState {
             intake,
             ledger,
             acceptor,
             blobs,
             media: engine.media.clone(),
-            passage,
+            proxy,
             recipients: engine.recipients.clone(),
             registrars: Arc::default(),
             queue,

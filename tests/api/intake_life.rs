@@ -2,7 +2,7 @@
 
 use crate::intake_counter::{Answer, Counter, form, png};
 use pixcourier::domain::{
-    Attempt, AttemptOutcome, Failure, FailureClass, NotificationId, Settlement, Status, Timestamp,
+    Attempt, AttemptOutcome, Failure, FailureClass, NotificationId, RecordUpdate, Status, Timestamp,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -24,13 +24,13 @@ async fn settle(counter: &Counter, id: &str, status: Status) {
         error_code: Some(403),
         description: "Forbidden: bot was blocked by the user".to_owned(),
     };
-    let settlement = Settlement {
+    let update = RecordUpdate {
         attempt: Some(attempt),
         failure: (status == Status::Failed).then_some(failure),
         message_id: (status == Status::Sent).then_some(77),
-        ..Settlement::of(status, at)
+        ..RecordUpdate::of(status, at)
     };
-    assert!(counter.engine.ledger.settle(&record.notification, &settlement).await.unwrap());
+    assert!(counter.engine.ledger.settle(&record.notification, &update).await.unwrap());
 }
 
 async fn post(counter: &Counter, changes: Value) -> String {

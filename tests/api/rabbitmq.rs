@@ -61,13 +61,13 @@ async fn rabbitmq_keeps_the_contract_of_the_queue() {
 async fn rabbitmq_keeps_the_contract_of_the_switchboard() {
     let (url, namespace) = (amqp_url(), namespace());
     let (one, other) = tokio::join!(connected(&url, &namespace), connected(&url, &namespace));
-    let (here, there) = (one.switchboard(), other.switchboard());
-    for switchboard in [&here, &there] {
-        let listens = async || !switchboard.listen(NotificationId::new()).address.is_empty();
+    let (here, there) = (one.outcome_notifier(), other.outcome_notifier());
+    for outcome_notifier in [&here, &there] {
+        let listens = async || !outcome_notifier.listen(NotificationId::new()).address.is_empty();
         contract::eventually("an address", true, listens).await;
     }
-    contract::switchboard::suite(here.clone(), here.clone()).await;
-    contract::switchboard::suite(here, there).await;
+    contract::outcome_notifier::suite(here.clone(), here.clone()).await;
+    contract::outcome_notifier::suite(here, there).await;
     one.close().await;
     other.close().await;
 }
@@ -76,25 +76,26 @@ async fn rabbitmq_keeps_the_contract_of_the_switchboard() {
 async fn a_renewal_leaves_the_ownership_and_the_deliveries_alone() {
     let (url, namespace, name) = (amqp_url(), namespace(), bot("long"));
     let queue = connected(&url, &namespace).await;
-    let mut attendance = queue.attend(&name, 5).await.unwrap();
-    let epoch = ownership(&mut attendance).await;
+    let mut subscription = queue.subscribe(&name, 5).await.unwrap();
+    let epoch = ownership(&mut subscription).await;
     // Workers that stand by leave tokens of their own, which the renewal must clear away.
     let others = [connected(&url, &namespace).await, connected(&url, &namespace).await];
     let mut standbys = Vec::new();
     for other in &others {
-        standbys.push(other.attend(&name, 5).await.unwrap());
+        standbys.push(other.subscribe(&name, 5).await.unwrap());
     }
     let begun = Timestamp::now();
-    attendance.ownership.mark_unchanged();
+    subscription.ownership.mark_unchanged();
     while Timestamp::now().since(begun) < Duration::from_secs(40) {
         let sent = notification(&name, 1);
         queue.publish(&sent).await.unwrap();
-        let delivered = timeout(Duration::from_secs(2), attendance.deliveries.recv()).await.expect("no pause").unwrap();
+        let delivered =
+            timeout(Duration::from_secs(2), subscription.deliveries.recv()).await.expect("no pause").unwrap();
         assert_eq!((delivered.notification.id, delivered.receipt.epoch), (sent.id, epoch));
         queue.ack(&delivered.receipt).await.unwrap();
         sleep(Duration::from_millis(200)).await;
     }
-    assert!(!attendance.ownership.has_changed().unwrap(), "the ownership was never in doubt");
+    assert!(!subscription.ownership.has_changed().unwrap(), "the ownership was never in doubt");
     for other in others {
         other.close().await;
     }
@@ -116,8 +117,8 @@ async fn a_renewal_leaves_the_ownership_and_the_deliveries_alone() {
 async fn what_is_scheduled_arrives_on_time_by_way_of_the_rungs() {
     let name = bot("rungs");
     let queue = connected(&amqp_url(), &namespace()).await;
-    let mut attendance = queue.attend(&name, 5).await.unwrap();
-    ownership(&mut attendance).await;
+    let mut subscription = queue.subscribe(&name, 5).await.unwrap();
+    ownership(&mut subscription).await;
     let mut due = HashMap::new();
     for millis in [300, 1_500, 2_700, 6_000, 9_100] {
         let sent: Notification = later(&name, 1, Duration::from_millis(millis));
@@ -125,23 +126,23 @@ async fn what_is_scheduled_arrives_on_time_by_way_of_the_rungs() {
         due.insert(sent.id, (millis, sent.send_at.unwrap()));
     }
     while !due.is_empty() {
-        let delivered = next(&mut attendance).await;
+        let delivered = next(&mut subscription).await;
         let (millis, due) = due.remove(&delivered.notification.id).expect("each comes once");
         let late = Timestamp::now().unix_millis() - due.unix_millis();
         println!("scheduled {millis} ms ahead, delivered {late} ms late");
         assert!((0..1_000).contains(&late), "{late} ms late");
         queue.ack(&delivered.receipt).await.unwrap();
     }
-    nothing_comes(&mut attendance, "each came once").await;
+    nothing_comes(&mut subscription, "each came once").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_somebody_deletes_is_declared_again_and_nothing_confirmed_is_lost_for_it() {
     let (url, namespace, name) = (amqp_url(), namespace(), bot("gone"));
     let queue = connected(&url, &namespace).await;
-    let mut attendance = queue.attend(&name, 5).await.unwrap();
+    let mut subscription = queue.subscribe(&name, 5).await.unwrap();
     queue.publish(&notification(&name, 1)).await.unwrap();
-    let delivered = next(&mut attendance).await;
+    let delivered = next(&mut subscription).await;
     queue.ack(&delivered.receipt).await.unwrap();
 
     let (_connection, channel) = behind_the_scenes(&url).await;
@@ -154,7 +155,7 @@ async fn what_somebody_deletes_is_declared_again_and_nothing_confirmed_is_lost_f
     println!("{} of {} publishes stored without the queue", stored.len(), crowd.len());
     assert!(!stored.is_empty());
     while !stored.is_empty() {
-        let delivered = next(&mut attendance).await;
+        let delivered = next(&mut subscription).await;
         stored.remove(&delivered.notification.id);
         let _ = queue.ack(&delivered.receipt).await;
     }
@@ -166,7 +167,7 @@ async fn what_always_comes_back_is_buried_and_what_cannot_be_read_is_put_aside()
     let queue = connected(&url, &namespace).await;
     let poison = notification(&name, 1);
     queue.publish(&poison).await.unwrap();
-    let mut buried = queue.attend_buried();
+    let mut buried = queue.subscribe_dead_letters();
     let (_connection, channel) = behind_the_scenes(&url).await;
     let lane = format!("{namespace}.poison.normal");
     let mut returns = 0;
@@ -185,8 +186,8 @@ async fn what_always_comes_back_is_buried_and_what_cannot_be_read_is_put_aside()
     assert!(returns >= 500, "a few restarts must not bury it: {returns}");
     found.done().await;
 
-    let mut attendance = queue.attend(&name, 5).await.unwrap();
-    ownership(&mut attendance).await;
+    let mut subscription = queue.subscribe(&name, 5).await.unwrap();
+    ownership(&mut subscription).await;
     let mut newer = serde_json::to_value(&poison).unwrap();
     newer["v"] = 99.into();
     for body in [b"{\"v\":1}".to_vec(), b"\xff\x00".to_vec(), newer.to_string().into_bytes()] {
@@ -196,7 +197,7 @@ async fn what_always_comes_back_is_buried_and_what_cannot_be_read_is_put_aside()
             .await;
         published.unwrap().await.unwrap();
     }
-    nothing_comes(&mut attendance, "nobody can read these").await;
+    nothing_comes(&mut subscription, "nobody can read these").await;
     let aside = async || count_in(&channel, &format!("{namespace}.unreadable")).await;
     contract::eventually("what is put aside", 3, aside).await;
     assert_eq!(queue.depth(&name).await.unwrap().lanes, [0, 0, 0]);

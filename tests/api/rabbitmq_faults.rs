@@ -4,7 +4,7 @@ use crate::contract::{self, bot, in_lane, next, nothing_comes, notification, own
 use crate::rabbitmq::{connect, connected, is_ready, namespace};
 use crate::support::{Proxy, Rabbit, amqp_url, port_of};
 use pixcourier::domain::{Lane, NotificationId};
-use pixcourier::ports::{Attendance, Queue, QueueError};
+use pixcourier::ports::{Queue, QueueError, Subscription};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,10 +46,10 @@ async fn a_broker_killed_under_load_loses_nothing_that_was_confirmed() {
     let away = Instant::now();
     assert!(matches!(queue.publish(&notification(&name, 1)).await, Err(QueueError::Unavailable(_))));
     assert!(away.elapsed() < Duration::from_millis(500), "with no connection the answer comes at once");
-    let mut attendance = queue.attend(&name, 20).await.unwrap();
+    let mut subscription = queue.subscribe(&name, 20).await.unwrap();
     rabbit.start().await;
     is_ready(&queue).await;
-    ownership(&mut attendance).await;
+    ownership(&mut subscription).await;
 
     let running = Arc::new(AtomicBool::new(true));
     let publishers: Vec<_> = (0..8)
@@ -73,19 +73,19 @@ async fn a_broker_killed_under_load_loses_nothing_that_was_confirmed() {
         })
         .collect();
     let mut tally = Tally::default();
-    let consume = async |attendance: &mut Attendance, tally: &mut Tally, until: Instant| {
-        while let Ok(Some(delivered)) = tokio::time::timeout_at(until, attendance.deliveries.recv()).await {
+    let consume = async |subscription: &mut Subscription, tally: &mut Tally, until: Instant| {
+        while let Ok(Some(delivered)) = tokio::time::timeout_at(until, subscription.deliveries.recv()).await {
             *tally.delivered.entry(delivered.notification.id).or_default() += 1;
             let _ = queue.ack(&delivered.receipt).await;
         }
     };
     for round in 0..2 {
-        let (epoch, count) = (ownership(&mut attendance).await, tally.delivered.len());
-        consume(&mut attendance, &mut tally, Instant::now() + Duration::from_secs(2)).await;
+        let (epoch, count) = (ownership(&mut subscription).await, tally.delivered.len());
+        consume(&mut subscription, &mut tally, Instant::now() + Duration::from_secs(2)).await;
         assert!(tally.delivered.len() > count, "consuming goes on");
         rabbit.kill9();
         let killed = Instant::now();
-        timeout(Duration::from_secs(1), attendance.ownership.wait_for(Option::is_none))
+        timeout(Duration::from_secs(1), subscription.ownership.wait_for(Option::is_none))
             .await
             .expect("noticed")
             .unwrap();
@@ -97,7 +97,8 @@ async fn a_broker_killed_under_load_loses_nothing_that_was_confirmed() {
         let mut first = None;
         let resume = async {
             while first.is_none() {
-                let delivered = timeout(Duration::from_secs(60), attendance.deliveries.recv()).await.unwrap().unwrap();
+                let delivered =
+                    timeout(Duration::from_secs(60), subscription.deliveries.recv()).await.unwrap().unwrap();
                 *tally.delivered.entry(delivered.notification.id).or_default() += 1;
                 if queue.ack(&delivered.receipt).await.is_ok() {
                     first = Some(Instant::now());
@@ -111,9 +112,9 @@ async fn a_broker_killed_under_load_loses_nothing_that_was_confirmed() {
             resumed.saturating_duration_since(ready)
         );
         assert!(resumed.saturating_duration_since(ready) < Duration::from_secs(5));
-        assert_ne!(ownership(&mut attendance).await, epoch, "a new ownership");
+        assert_ne!(ownership(&mut subscription).await, epoch, "a new ownership");
     }
-    consume(&mut attendance, &mut tally, Instant::now() + Duration::from_secs(2)).await;
+    consume(&mut subscription, &mut tally, Instant::now() + Duration::from_secs(2)).await;
     running.store(false, Ordering::Relaxed);
     for publisher in publishers {
         let (attempted, confirmed, longest) = publisher.await.unwrap();
@@ -123,21 +124,21 @@ async fn a_broker_killed_under_load_loses_nothing_that_was_confirmed() {
     }
     while tally.lost() > 0 {
         let before = tally.delivered.len();
-        consume(&mut attendance, &mut tally, Instant::now() + Duration::from_secs(3)).await;
+        consume(&mut subscription, &mut tally, Instant::now() + Duration::from_secs(3)).await;
         assert!(tally.delivered.len() > before, "{} confirmed ones never came", tally.lost());
     }
     tally.report("killed twice");
     assert_eq!(tally.lost(), 0);
 
     // The prefetch is still what it was.
-    consume(&mut attendance, &mut tally, Instant::now() + Duration::from_secs(1)).await;
+    consume(&mut subscription, &mut tally, Instant::now() + Duration::from_secs(1)).await;
     for chat in 1..=100 {
         queue.publish(&notification(&name, chat)).await.unwrap();
     }
     for _ in 0..20 {
-        next(&mut attendance).await;
+        next(&mut subscription).await;
     }
-    nothing_comes(&mut attendance, "the window is full").await;
+    nothing_comes(&mut subscription, "the window is full").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -146,8 +147,8 @@ async fn a_broker_that_does_not_answer_or_takes_nothing_is_said_in_time() {
     let (name, namespace) = (bot("mute"), namespace());
     let queue = connected(&rabbit.url(), &namespace).await;
     queue.publish(&notification(&name, 1)).await.unwrap();
-    let mut attendance = queue.attend(&name, 5).await.unwrap();
-    let out = next(&mut attendance).await;
+    let mut subscription = queue.subscribe(&name, 5).await.unwrap();
+    let out = next(&mut subscription).await;
 
     // Out of memory: publishing must fail, acking must not, or nothing would ever get better.
     rabbit.ctl(&["set_vm_memory_high_watermark", "absolute", "1"]);
@@ -160,12 +161,12 @@ async fn a_broker_that_does_not_answer_or_takes_nothing_is_said_in_time() {
     contract::eventually("the alarm", true, refused).await;
     assert!(queue.ready().await.is_err(), "not ready in an alarm");
     queue.ack(&out.receipt).await.expect("acks go on in an alarm");
-    assert!(attendance.ownership.borrow().is_some());
+    assert!(subscription.ownership.borrow().is_some());
     rabbit.ctl(&["set_vm_memory_high_watermark", "0.8"]);
     is_ready(&queue).await;
     let third = notification(&name, 3);
     queue.publish(&third).await.expect("the alarm is over");
-    while next(&mut attendance).await.notification.id != third.id {}
+    while next(&mut subscription).await.notification.id != third.id {}
 
     // Full, as an operator's policy says.
     let full = bot("full");
@@ -188,19 +189,19 @@ async fn a_broker_that_does_not_answer_or_takes_nothing_is_said_in_time() {
     assert!(since.elapsed() < Duration::from_secs(3));
     assert!(answers.iter().all(|answer| matches!(answer, Err(QueueError::Unavailable(_)))));
     assert!(queue.ready().await.is_err(), "not ready while nothing is confirmed");
-    let ended = timeout(Duration::from_secs(7), attendance.ownership.wait_for(Option::is_none)).await;
+    let ended = timeout(Duration::from_secs(7), subscription.ownership.wait_for(Option::is_none)).await;
     ended.expect("an owner cut off from the broker notices").unwrap();
     println!("a frozen broker ended the ownership after {:?}", since.elapsed());
     rabbit.resume();
     let resumed = Instant::now();
     is_ready(&queue).await;
-    ownership(&mut attendance).await;
+    ownership(&mut subscription).await;
     println!("owner again {:?} after the broker went on", resumed.elapsed());
     let fourth = notification(&name, 4);
     queue.publish(&fourth).await.unwrap();
-    let mut attendance = attendance;
+    let mut subscription = subscription;
     loop {
-        let delivered = next(&mut attendance).await;
+        let delivered = next(&mut subscription).await;
         let _ = queue.ack(&delivered.receipt).await;
         if delivered.notification.id == fourth.id {
             break;
@@ -214,10 +215,10 @@ async fn a_worker_that_dies_or_freezes_is_replaced_and_never_overlaps() {
     let port = port_of(&url);
     let (first_network, second_network) = (Proxy::to(port).await, Proxy::to(port).await);
     let first = connected(&first_network.url(&url, port), &namespace).await;
-    let mut one = first.attend(&name, 5).await.unwrap();
+    let mut one = first.subscribe(&name, 5).await.unwrap();
     ownership(&mut one).await;
     let second = connected(&second_network.url(&url, port), &namespace).await;
-    let mut two = second.attend(&name, 5).await.unwrap();
+    let mut two = second.subscribe(&name, 5).await.unwrap();
     let sent = notification(&name, 1);
     second.publish(&sent).await.unwrap();
     let held = next(&mut one).await;
@@ -260,14 +261,14 @@ async fn a_queue_that_answers_nothing_does_not_use_up_the_channels() {
     let rabbit = Rabbit::launch().await;
     let (mute, well, namespace) = (bot("mute"), bot("well"), namespace());
     let queue = connected(&rabbit.url(), &namespace).await;
-    let mut unaffected = queue.attend(&well, 5).await.unwrap();
+    let mut unaffected = queue.subscribe(&well, 5).await.unwrap();
     let first = ownership(&mut unaffected).await;
-    ownership(&mut queue.attend(&mute, 5).await.unwrap()).await;
+    ownership(&mut queue.subscribe(&mute, 5).await.unwrap()).await;
     let member = format!("'%2F_{namespace}.mute.owner'");
     rabbit.ctl(&["eval", &format!("sys:suspend({member}).")]);
     let mut stands = Vec::new();
     for _ in 0..STANDS {
-        stands.push(queue.attend(&mute, 5).await.unwrap());
+        stands.push(queue.subscribe(&mute, 5).await.unwrap());
     }
     let since = Instant::now();
     let renewed = unaffected.ownership.wait_for(|epoch| epoch.is_some_and(|epoch| epoch != first));

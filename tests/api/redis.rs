@@ -5,7 +5,7 @@ use crate::rabbitmq::{connected, namespace};
 use crate::support::{Redis, amqp_url, port_of, redis_url};
 use pixcourier::adapters::redis::{BufferedLedger, RedisLedger};
 use pixcourier::domain::{
-    Attempt, AttemptOutcome, Delivery, MediaKind, Notification, Settlement, Sha256, Status, Timestamp,
+    Attempt, AttemptOutcome, DeliveryGuarantee, MediaKind, Notification, RecordUpdate, Sha256, Status, Timestamp,
 };
 use pixcourier::ports::{Begin, Cancelled, FileKey, Ledger, LedgerError, MediaIndex};
 use std::sync::Arc;
@@ -33,15 +33,15 @@ fn key(content: &[u8]) -> FileKey {
     FileKey { bot_id: 1, kind: MediaKind::Photo, sha256: Sha256::of(content) }
 }
 
-fn ended(status: Status) -> Settlement {
-    Settlement { message_id: Some(7), ..Settlement::of(status, Timestamp::now()) }
+fn ended(status: Status) -> RecordUpdate {
+    RecordUpdate { message_id: Some(7), ..RecordUpdate::of(status, Timestamp::now()) }
 }
 
 async fn status(ledger: &dyn Ledger, notification: &Notification) -> Option<Status> {
     ledger.get(notification.id).await.expect("get").map(|record| record.status)
 }
 
-const GO: Begin = Begin::Go { interrupted: false, cut_offs: 0 };
+const GO: Begin = Begin::Proceed { interrupted: false, interrupted_attempts: 0 };
 
 /// For so long after Redis went away, no attempt begins without it.
 const HICCUP: Duration = Duration::from_secs(5);
@@ -102,9 +102,9 @@ async fn a_settlement_written_again_after_a_lost_answer_adds_no_attempt() {
         reason: None,
         retry_after: None,
     };
-    let settlement = Settlement { attempt: Some(attempt), ..ended(Status::Retrying) };
+    let update = RecordUpdate { attempt: Some(attempt), ..ended(Status::Retrying) };
     for _ in 0..2 {
-        assert!(ledger.settle(&sent, &settlement).await.unwrap());
+        assert!(ledger.settle(&sent, &update).await.unwrap());
     }
     assert_eq!(ledger.get(sent.id).await.unwrap().unwrap().attempts.len(), 1);
 }
@@ -117,7 +117,7 @@ async fn a_former_owner_does_not_take_the_mark_of_its_successor_away() {
     for end in [Status::Sent, Status::Retrying] {
         let sent = notification(&bot("r-marks"), 1);
         assert_eq!(former.begin(&sent, Timestamp::now()).await.unwrap(), GO);
-        let cut_off = Begin::Go { interrupted: true, cut_offs: 1 };
+        let cut_off = Begin::Proceed { interrupted: true, interrupted_attempts: 1 };
         assert_eq!(successor.begin(&sent, Timestamp::now()).await.unwrap(), cut_off);
         assert!(!former.settle(&sent, &ended(Status::Retrying)).await.unwrap());
         assert_eq!(status(&*former, &sent).await, Some(Status::Sending));
@@ -144,15 +144,15 @@ async fn a_begin_whose_answer_was_lost_is_not_an_interrupted_attempt() {
     deaf.store(false, Ordering::Relaxed);
     assert_eq!(status(&*ledger, &sent).await, Some(Status::Sending), "it took effect");
     assert_eq!(begin().await.unwrap(), GO);
-    let cut_off = Begin::Go { interrupted: true, cut_offs: 1 };
+    let cut_off = Begin::Proceed { interrupted: true, interrupted_attempts: 1 };
     assert_eq!(begin().await.unwrap(), cut_off, "two begins with nothing between");
     assert!(ledger.settle(&sent, &ended(Status::Retrying)).await.unwrap());
-    assert_eq!(begin().await.unwrap(), Begin::Go { interrupted: false, cut_offs: 1 });
+    assert_eq!(begin().await.unwrap(), Begin::Proceed { interrupted: false, interrupted_attempts: 1 });
     deaf.store(true, Ordering::Relaxed);
     assert!(begin().await.is_err());
     assert!(begin().await.is_err());
     deaf.store(false, Ordering::Relaxed);
-    let cut_off = Begin::Go { interrupted: true, cut_offs: 2 };
+    let cut_off = Begin::Proceed { interrupted: true, interrupted_attempts: 2 };
     assert_eq!(begin().await.unwrap(), cut_off, "the answer that was lost, and counted once");
     assert_eq!(ledger.get(sent.id).await.unwrap().unwrap().attempts.len(), 2);
 }
@@ -210,7 +210,7 @@ async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_i
     let ledger = BufferedLedger::new(Arc::clone(&plain));
     let name = bot("r-away");
     let (before, during, begun) = (notification(&name, 1), notification(&name, 2), notification(&name, 3));
-    let careful = Notification { delivery: Delivery::AtMostOnce, ..notification(&name, 4) };
+    let careful = Notification { delivery: DeliveryGuarantee::AtMostOnce, ..notification(&name, 4) };
     ledger.begin(&before, Timestamp::now()).await.unwrap();
     ledger.keep(&key(b"known"), "known before").await.unwrap();
 
@@ -222,11 +222,11 @@ async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_i
     assert_eq!(begin(&during).await.unwrap(), GO);
     assert!(ledger.settle(&during, &ended(Status::Sent)).await.unwrap());
     assert_eq!(begin(&begun).await.unwrap(), GO);
-    for cut_offs in 1..=2 {
-        assert_eq!(begin(&begun).await.unwrap(), Begin::Go { interrupted: true, cut_offs });
+    for interrupted_attempts in 1..=2 {
+        assert_eq!(begin(&begun).await.unwrap(), Begin::Proceed { interrupted: true, interrupted_attempts });
     }
     assert!(begin(&careful).await.is_err(), "at_most_once has to wait for its mark");
-    assert_eq!(begin(&before).await.unwrap(), Begin::Stop(Status::Sent), "what waits counts");
+    assert_eq!(begin(&before).await.unwrap(), Begin::Skip(Status::Sent), "what waits counts");
     assert!(!ledger.settle(&before, &ended(Status::Failed)).await.unwrap(), "final is final");
     ledger.keep(&key(b"new"), "learnt meanwhile").await.unwrap();
     assert_eq!(ledger.file_id(&key(b"new")).await.unwrap().as_deref(), Some("learnt meanwhile"));
@@ -237,7 +237,7 @@ async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_i
     assert!(ledger.is_pinned(&Sha256::of(b"pinned"), Timestamp::now()).await.unwrap());
     assert!(ledger.is_pinned(&Sha256::of(b"other"), Timestamp::now()).await.is_err(), "nobody knows");
     assert!(ledger.get(before.id).await.is_err() && ledger.cancel(during.id, soon).await.is_err());
-    assert_eq!(ledger.buffered(), 8, "a settlement of each, one retry, three begins, a file_id and a pin");
+    assert_eq!(ledger.buffered(), 8, "a update of each, one retry, three begins, a file_id and a pin");
     assert_eq!(ledger.flush(Instant::now() + Duration::from_millis(300)).await, 8, "not longer than the deadline");
 
     redis.start().await;
@@ -246,7 +246,7 @@ async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_i
     assert_eq!(status(&*plain, &during).await, Some(Status::Sent));
     assert_eq!(status(&*plain, &begun).await, Some(Status::Sending));
     assert_eq!(plain.get(begun.id).await.unwrap().unwrap().attempts.len(), 2, "cut off twice");
-    assert_eq!(begin(&begun).await.unwrap(), Begin::Go { interrupted: true, cut_offs: 3 });
+    assert_eq!(begin(&begun).await.unwrap(), Begin::Proceed { interrupted: true, interrupted_attempts: 3 });
     assert_eq!(plain.file_id(&key(b"new")).await.unwrap().as_deref(), Some("learnt meanwhile"));
     assert!(plain.is_pinned(&Sha256::of(b"pinned"), Timestamp::now()).await.unwrap());
     eventually("the careful one", true, async || begin(&careful).await.is_ok()).await;
@@ -260,13 +260,13 @@ async fn a_hiccup_of_redis_does_not_override_a_cancel() {
     let mut redis = Redis::launch().await;
     let ledger = BufferedLedger::new(at(&redis.url()));
     let cancelled = notification(&bot("r-hiccup"), 1);
-    assert!(ledger.settle(&cancelled, &Settlement::of(Status::Queued, Timestamp::now())).await.unwrap());
+    assert!(ledger.settle(&cancelled, &RecordUpdate::of(Status::Queued, Timestamp::now())).await.unwrap());
     let answer = ledger.cancel(cancelled.id, Timestamp::now()).await.unwrap();
     assert!(matches!(answer, Cancelled::Done(_)), "{answer:?}");
     let begin = async || ledger.begin(&cancelled, Timestamp::now()).await;
     let back = async || {
         let (begun, refused) = begin_persistently(&ledger, &cancelled).await;
-        assert_eq!(begun, Begin::Stop(Status::Cancelled));
+        assert_eq!(begun, Begin::Skip(Status::Cancelled));
         assert!(refused.is_none_or(|since| since.elapsed() < HICCUP), "Redis is asked as soon as it is back");
     };
 
@@ -304,12 +304,12 @@ async fn an_outcome_outlives_its_process_while_redis_is_away() {
     let (begun, fresh, open) = (notification(&name, 1), notification(&name, 2), notification(&name, 3));
     ledger.begin(&begun, Timestamp::now()).await.unwrap();
     redis.kill9();
-    let attempt = Attempt { outcome: AttemptOutcome::Sent, ..Attempt::cut_off(Timestamp::now()) };
-    let sent = Settlement { attempt: Some(attempt), ..ended(Status::Sent) };
+    let attempt = Attempt { outcome: AttemptOutcome::Sent, ..Attempt::interrupted(Timestamp::now()) };
+    let sent = RecordUpdate { attempt: Some(attempt), ..ended(Status::Sent) };
     for one in [&begun, &fresh] {
         assert!(ledger.settle(one, &sent).await.unwrap());
         assert!(!ledger.settle(one, &ended(Status::Failed)).await.unwrap(), "final is final");
-        assert_eq!(ledger.begin(one, Timestamp::now()).await.unwrap(), Begin::Stop(Status::Sent));
+        assert_eq!(ledger.begin(one, Timestamp::now()).await.unwrap(), Begin::Skip(Status::Sent));
     }
     assert!(ledger.settle(&open, &ended(Status::Retrying)).await.unwrap());
     drop(ledger);
@@ -318,7 +318,7 @@ async fn an_outcome_outlives_its_process_while_redis_is_away() {
 
     let successor = BufferedLedger::with_journal(Arc::clone(&plain), queue.clone());
     successor.caught_up().await;
-    let mut journal = queue.attend_journal();
+    let mut journal = queue.subscribe_journal();
     for _ in 0..2 {
         let noted = timeout(contract::PATIENCE, journal.recv()).await.expect("in time").expect("open");
         for _ in 0..2 {
@@ -349,7 +349,7 @@ async fn an_outcome_that_is_safe_nowhere_is_not_settled() {
         assert!(matches!(ledger.settle(&sent, &ended(Status::Sent)).await, Err(LedgerError::Unavailable(_))));
     }
     let (begun, _) = begin_persistently(&ledger, &sent).await;
-    assert!(matches!(begun, Begin::Go { .. }), "{begun:?}");
+    assert!(matches!(begun, Begin::Proceed { .. }), "{begun:?}");
     redis.start().await;
     assert_eq!(ledger.flush(Instant::now() + contract::PATIENCE).await, 0);
     assert!(ledger.settle(&sent, &ended(Status::Sent)).await.unwrap());
@@ -389,7 +389,7 @@ async fn nobody_waits_for_a_frozen_redis_more_than_once() {
     let started = Instant::now();
     let sent: Vec<_> = (0..2_000).map(|chat| notification(&name, chat)).collect();
     for one in &sent {
-        assert!(matches!(ledger.begin(one, Timestamp::now()).await, Ok(Begin::Go { .. })));
+        assert!(matches!(ledger.begin(one, Timestamp::now()).await, Ok(Begin::Proceed { .. })));
         assert!(ledger.settle(one, &ended(Status::Sent)).await.unwrap());
     }
     assert!(started.elapsed() < Duration::from_secs(2), "2,000 attempts took {:?}", started.elapsed());

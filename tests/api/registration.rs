@@ -173,7 +173,7 @@ async fn another_users_contact_is_refused(on: On) {
         let phone_number = ADAS.to_owned();
         happens(&world, Incoming::Contact { user_id: ADA, phone_number, contact_user_id: whose, forwarded });
     }
-    world.until("three refusals", async || texts(&world, ADA).len() == 3).await;
+    world.until("three rejections", async || texts(&world, ADA).len() == 3).await;
     assert!(texts(&world, ADA).iter().all(|text| text.contains("only your own number")), "{:?}", texts(&world, ADA));
     assert!(book(&world, &[]).await.is_empty());
     assert_eq!(world.metric("registrations_total", ",outcome=\"refused\"").await, 3.0);

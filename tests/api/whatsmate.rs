@@ -62,7 +62,7 @@ async fn queued(answer: Response) -> String {
     id.to_owned()
 }
 
-/// The words of a refusal, which has nothing else.
+/// The words of a rejection, which has nothing else.
 async fn refused(answer: Response, status: u16) -> String {
     let found = answer.status();
     let body: Value = answer.json().await.unwrap();

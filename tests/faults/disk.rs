@@ -26,7 +26,7 @@ async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded
     service.start().await;
 
     let mut book = Book::default();
-    let refusal = fill(&service, &mut book, 0).await;
+    let rejection = fill(&service, &mut book, 0).await;
     let kept = book.confirmed.len();
     service.kill9();
     let in_flight = service.in_flight().await;
@@ -46,8 +46,8 @@ async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded
     let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
     println!(
         "disk full, embedded: {figures}; {kept} were accepted before it was full; refused with {} after {:.2} s, after kill -9 and a start with {} after {:.2} s; {} in flight at the kill",
-        refusal.0,
-        refusal.1.as_secs_f64(),
+        rejection.0,
+        rejection.1.as_secs_f64(),
         again.0,
         again.1.as_secs_f64(),
         in_flight.len(),
@@ -60,14 +60,14 @@ fn letter(number: u64) -> Letter {
     Letter::new(format!("letter {number}"), 1000 + number as i64, Picture::medium(number))
 }
 
-/// Posts until refused three times in a row; the status of a refusal and how long the slowest took.
+/// Posts until refused three times in a row; the status of a rejection and how long the slowest took.
 async fn fill(service: &Service, book: &mut Book, first: u64) -> (u16, Duration) {
-    let mut refusals = Vec::new();
+    let mut rejections = Vec::new();
     for number in first..first + 500 {
         let (letter, began) = (letter(number), Instant::now());
         let answer = service.client().post(&letter).await.expect("a full disk is told, not felt");
         if answer.status == 202 {
-            refusals.clear();
+            rejections.clear();
             book.confirm(&letter, &answer);
             continue;
         }
@@ -75,10 +75,10 @@ async fn fill(service: &Service, book: &mut Book, first: u64) -> (u16, Duration)
         assert!([503, 507].contains(&answer.status), "{}", answer.body);
         assert!(answer.retry_after.is_some(), "a {} without Retry-After", answer.status);
         assert!(problem["detail"].as_str().is_some_and(|reason| !reason.is_empty()), "{}", answer.body);
-        refusals.push((answer.status, began.elapsed()));
-        if refusals.len() == 3 {
-            let slowest = refusals.iter().map(|(_, took)| *took).max().unwrap();
-            assert!(slowest < Duration::from_millis(1500), "a refusal took {:.1} s", slowest.as_secs_f64());
+        rejections.push((answer.status, began.elapsed()));
+        if rejections.len() == 3 {
+            let slowest = rejections.iter().map(|(_, took)| *took).max().unwrap();
+            assert!(slowest < Duration::from_millis(1500), "a rejection took {:.1} s", slowest.as_secs_f64());
             return (answer.status, slowest);
         }
     }

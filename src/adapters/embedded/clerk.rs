@@ -10,7 +10,7 @@ use super::queue::{self, Batch};
 use super::store::Store;
 use super::writer::Durability;
 use crate::domain::{BotName, Timestamp};
-use crate::ports::Delivered;
+use crate::ports::Delivery;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -76,7 +76,7 @@ impl Drop for Tenure<'_> {
     }
 }
 
-/// The task behind an attendance.
+/// The task behind an subscription.
 pub struct Clerk {
     /// The file.
     pub store: Arc<Store>,
@@ -88,12 +88,12 @@ pub struct Clerk {
     pub window: u16,
     /// Where the ownership is shown.
     pub owned: watch::Sender<Option<u64>>,
-    /// Where the deliveries go; closed when the attendance is dropped. Holds all that may be out.
-    pub deliveries: mpsc::Sender<Delivered>,
+    /// Where the deliveries go; closed when the subscription is dropped. Holds all that may be out.
+    pub deliveries: mpsc::Sender<Delivery>,
 }
 
 impl Clerk {
-    /// Stands in line, owns, and goes when the attendance is dropped or the store closed.
+    /// Stands in line, owns, and goes when the subscription is dropped or the store closed.
     pub async fn run(self) {
         let office = self.offices.open(&self.bot);
         tokio::select! {

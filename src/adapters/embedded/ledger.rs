@@ -3,8 +3,8 @@
 use super::fault::Fault;
 use super::store::Store;
 use super::writer::Durability;
-use crate::domain::{Attempt, Notification, NotificationId, Record, Settlement, Status, Timestamp};
-use crate::ports::{Begin, Cancelled, Ledger, LedgerError, ListQuery, Page};
+use crate::domain::{Attempt, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
+use crate::ports::{Begin, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
 use async_trait::async_trait;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
@@ -38,24 +38,24 @@ impl Ledger for EmbeddedLedger {
         let begin = move |conn: &Connection| {
             let mut record = match open(conn, notification)? {
                 Ok(record) => record,
-                Err(status) => return Ok(Begin::Stop(status)),
+                Err(status) => return Ok(Begin::Skip(status)),
             };
             let interrupted = record.status == Status::Sending;
             let failure = record.failure.clone();
-            let attempt = interrupted.then(|| Attempt::cut_off(at));
-            apply(&mut record, Settlement { attempt, failure, ..Settlement::of(Status::Sending, at) });
+            let attempt = interrupted.then(|| Attempt::interrupted(at));
+            apply(&mut record, RecordUpdate { attempt, failure, ..RecordUpdate::of(Status::Sending, at) });
             save(conn, &record)?;
-            let cut_offs = count_cut_offs(conn, record.notification.id, interrupted)?;
-            Ok(Begin::Go { interrupted, cut_offs })
+            let interrupted_attempts = count_cut_offs(conn, record.notification.id, interrupted)?;
+            Ok(Begin::Proceed { interrupted, interrupted_attempts })
         };
         Ok(self.store.write(Durability::Disk, begin).await?)
     }
 
-    async fn settle(&self, notification: &Notification, settlement: &Settlement) -> Result<bool, LedgerError> {
-        let (notification, settlement) = (notification.clone(), settlement.clone());
+    async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError> {
+        let (notification, update) = (notification.clone(), update.clone());
         let settle = move |conn: &Connection| {
             let Ok(mut record) = open(conn, notification)? else { return Ok(false) };
-            apply(&mut record, settlement);
+            apply(&mut record, update);
             save(conn, &record)?;
             Ok(true)
         };
@@ -68,7 +68,7 @@ impl Ledger for EmbeddedLedger {
             if !record.status.is_cancellable() {
                 return Ok(Cancelled::TooLate(record.status));
             }
-            apply(&mut record, Settlement::of(Status::Cancelled, at));
+            apply(&mut record, RecordUpdate::of(Status::Cancelled, at));
             save(conn, &record)?;
             Ok(Cancelled::Done(Box::new(record)))
         };
@@ -79,7 +79,7 @@ impl Ledger for EmbeddedLedger {
         Ok(self.store.read(move |conn| load(conn, id)).await?)
     }
 
-    async fn list(&self, query: &ListQuery) -> Result<Page, LedgerError> {
+    async fn list(&self, query: &ListQuery) -> Result<RecordPage, LedgerError> {
         let query = query.clone();
         Ok(self.store.read(move |conn| page(conn, &query)).await?)
     }
@@ -184,7 +184,7 @@ fn read(body: &str) -> Result<Record, Fault> {
     serde_json::from_str(body).map_err(|error| Fault::unreadable("record", error))
 }
 
-fn apply(record: &mut Record, change: Settlement) {
+fn apply(record: &mut Record, change: RecordUpdate) {
     record.status = change.status;
     record.updated_at = change.at;
     record.attempts.extend(change.attempt);
@@ -197,7 +197,7 @@ fn apply(record: &mut Record, change: Settlement) {
     record.result = change.result.or(record.result.take());
 }
 
-fn page(conn: &Connection, query: &ListQuery) -> Result<Page, Fault> {
+fn page(conn: &Connection, query: &ListQuery) -> Result<RecordPage, Fault> {
     let limit = query.limit.clamp(1, 1_000);
     let mut sql = "SELECT body FROM records WHERE true".to_owned();
     let mut values = Vec::new();
@@ -219,7 +219,7 @@ fn page(conn: &Connection, query: &ListQuery) -> Result<Page, Fault> {
 
     let mut select = conn.prepare_cached(&sql)?;
     let mut rows = select.query(params_from_iter(values))?;
-    let mut page = Page { records: Vec::new(), next: None };
+    let mut page = RecordPage { records: Vec::new(), next: None };
     let mut bytes = 0;
     while let Some(row) = rows.next()? {
         if page.records.len() == limit || bytes > PAGE_BYTES {

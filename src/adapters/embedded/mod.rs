@@ -7,16 +7,16 @@ mod clerk;
 mod fault;
 mod ledger;
 mod media_index;
+mod outcome_notifier;
 mod queue;
 mod recipients;
 mod schema;
 mod store;
-mod switchboard;
 mod writer;
 
-pub use switchboard::LocalSwitchboard;
+pub use outcome_notifier::LocalOutcomeNotifier;
 
-use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Queue, Recipients, Switchboard};
+use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, OutcomeNotifier, Queue, Recipients};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub struct Embedded {
     /// The images.
     pub blobs: Arc<dyn Blobs>,
     /// The way back of outcomes.
-    pub switchboard: Arc<dyn Switchboard>,
+    pub outcome_notifier: Arc<dyn OutcomeNotifier>,
     /// The recipient book.
     pub recipients: Arc<dyn Recipients>,
     store: Arc<store::Store>,
@@ -67,14 +67,14 @@ impl Embedded {
             ledger: Arc::new(ledger::EmbeddedLedger::new(store.clone())),
             media: Arc::new(media_index::EmbeddedMediaIndex::new(store.clone())),
             blobs: Arc::new(blobs::EmbeddedBlobs::new(store.clone())),
-            switchboard: Arc::new(LocalSwitchboard::default()),
+            outcome_notifier: Arc::new(LocalOutcomeNotifier::default()),
             recipients: Arc::new(recipients::EmbeddedRecipients::new(store.clone())),
             store,
         })
     }
 
     /// Finishes what was begun, leaves a file without a log and gives the lock back. The ports refuse everything
-    /// afterwards and attendances end.
+    /// afterwards and subscriptions end.
     pub async fn close(&self) {
         self.store.close().await;
     }

@@ -6,7 +6,7 @@ use super::ledger::{json, key_of};
 use super::store::Store;
 use super::writer::Durability;
 use crate::domain::{BotName, Lane, Notification, Timestamp};
-use crate::ports::{Attendance, Delivered, Depth, Queue, QueueError, Receipt};
+use crate::ports::{Delivery, Depth, Queue, QueueError, Receipt, Subscription};
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl Queue for EmbeddedQueue {
         Ok(self.store.write(Durability::Disk, put).await?)
     }
 
-    async fn attend(&self, bot: &BotName, window: u16) -> Result<Attendance, QueueError> {
+    async fn subscribe(&self, bot: &BotName, window: u16) -> Result<Subscription, QueueError> {
         let window = window.max(1);
         let (owned, ownership) = watch::channel(None);
         let (sender, deliveries) = mpsc::channel(usize::from(window) * Lane::ALL.len());
@@ -85,7 +85,7 @@ impl Queue for EmbeddedQueue {
             deliveries: sender,
         };
         tokio::spawn(clerk.run());
-        Ok(Attendance { ownership, deliveries })
+        Ok(Subscription { ownership, deliveries })
     }
 
     async fn ack(&self, receipt: &Receipt) -> Result<(), QueueError> {
@@ -176,7 +176,7 @@ impl Row {
 /// What one look handed out.
 pub struct Batch {
     /// In the order in which to deliver.
-    pub deliveries: Vec<Delivered>,
+    pub deliveries: Vec<Delivery>,
     /// Whether another look would find more at once.
     pub more: bool,
     /// When the next row becomes due.
@@ -213,7 +213,7 @@ fn take(
     lane: Lane,
     epoch: u64,
     limit: usize,
-    into: &mut Vec<Delivered>,
+    into: &mut Vec<Delivery>,
 ) -> Result<usize, Fault> {
     if limit == 0 {
         return Ok(0);
@@ -236,7 +236,7 @@ fn take(
             Ok(notification) => {
                 mark.execute([seq, OUT])?;
                 let receipt = Receipt { bot: bot.clone(), lane, epoch, tag: tag(seq, turns + 1) };
-                into.push(Delivered { notification, receipt, redeliveries });
+                into.push(Delivery { notification, receipt, redeliveries });
             }
             Err(error) => {
                 tracing::error!(%bot, seq, %error, "a queued notification cannot be read; it is set aside");

@@ -5,7 +5,7 @@ use super::shelf::{self, Shelf};
 use super::topology::Topology;
 use crate::domain::Notification;
 use lapin::Acker;
-use lapin::message::Delivery;
+use lapin::message::Delivery as AmqpDelivery;
 use lapin::types::AMQPValue;
 use tracing::warn;
 
@@ -32,7 +32,7 @@ pub(super) fn shelf(topology: &Topology) -> Shelf<Buried> {
     Shelf { queue: topology.buried(), read }
 }
 
-fn read(delivery: &mut Delivery) -> Result<Buried, String> {
+fn read(delivery: &mut AmqpDelivery) -> Result<Buried, String> {
     let (reason, acker) = (reason_of(delivery), delivery.acker.clone());
     let notification = Parcel::read(delivery)?.notification;
     warn!(notification = %notification.id, bot = %notification.bot, reason, "buried");
@@ -40,7 +40,7 @@ fn read(delivery: &mut Delivery) -> Result<Buried, String> {
 }
 
 /// What the broker wrote down when it put the message here.
-fn reason_of(delivery: &Delivery) -> String {
+fn reason_of(delivery: &AmqpDelivery) -> String {
     let headers = delivery.properties.headers().as_ref();
     match headers.and_then(|headers| headers.inner().get("x-first-death-reason")) {
         Some(AMQPValue::LongString(reason)) => reason.to_string(),

@@ -1,6 +1,6 @@
 //! The queue on RabbitMQ: quorum queues, persistent, mandatory and confirmed publishes, nothing held unacked for long.
 //!
-//! Two connections, each kept up by a supervisor ([`link`]); an attendance stands on one channel of the consuming
+//! Two connections, each kept up by a supervisor ([`link`]); an subscription stands on one channel of the consuming
 //! connection ([`stand`]) and owns while it holds the bot's token ([`tenure`]). Whatever fails, the channel is dropped,
 //! which returns what was unacked, and everything is set up again from the same code.
 //!
@@ -11,12 +11,12 @@ mod buried;
 mod holding;
 mod link;
 mod office;
+mod outcome_notifier;
 mod outcomes;
 mod parcel;
 mod session;
 mod shelf;
 mod stand;
-mod switchboard;
 mod tenure;
 mod token;
 mod topology;
@@ -25,7 +25,7 @@ pub use buried::Buried;
 pub use outcomes::Noted;
 
 use crate::domain::{BotName, Lane, Notification, Timestamp};
-use crate::ports::{Attendance, Depth, Queue, QueueError, Receipt, Switchboard};
+use crate::ports::{Depth, OutcomeNotifier, Queue, QueueError, Receipt, Subscription};
 use async_trait::async_trait;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
@@ -93,26 +93,26 @@ impl RabbitQueue {
 
     /// Hands over what the broker has buried, until the receiver is dropped or the queue shuts down. Each must be
     /// answered with [`Buried::done`] within minutes; hold on to it and try again where that takes longer.
-    pub fn attend_buried(&self) -> mpsc::Receiver<Buried> {
+    pub fn subscribe_dead_letters(&self) -> mpsc::Receiver<Buried> {
         self.attend_shelf(buried::shelf(&self.office.topology))
     }
 
     /// Hands over what the journal holds, on the same terms.
-    pub fn attend_journal(&self) -> mpsc::Receiver<Noted> {
+    pub fn subscribe_journal(&self) -> mpsc::Receiver<Noted> {
         self.attend_shelf(outcomes::shelf(&self.office.topology))
     }
 
     fn attend_shelf<T: Send + 'static>(&self, shelf: Shelf<T>) -> mpsc::Receiver<T> {
         let (sender, receiver) = mpsc::channel(1);
-        self.spawn(shelf.attend(self.office.clone(), sender));
+        self.spawn(shelf.subscribe(self.office.clone(), sender));
         receiver
     }
 
     /// The way back of outcomes, by direct reply-to.
-    pub fn switchboard(&self) -> Arc<dyn Switchboard> {
-        let switchboard = Arc::new(switchboard::RabbitSwitchboard::new(self.office.clone()));
-        self.spawn(switchboard.clone().run());
-        switchboard
+    pub fn outcome_notifier(&self) -> Arc<dyn OutcomeNotifier> {
+        let outcome_notifier = Arc::new(outcome_notifier::RabbitSwitchboard::new(self.office.clone()));
+        self.spawn(outcome_notifier.clone().run());
+        outcome_notifier
     }
 
     /// Gives up all ownerships and closes the connections in order.
@@ -135,7 +135,7 @@ impl Queue for RabbitQueue {
         self.office.store(notification, notification.send_at).await
     }
 
-    async fn attend(&self, bot: &BotName, window: u16) -> Result<Attendance, QueueError> {
+    async fn subscribe(&self, bot: &BotName, window: u16) -> Result<Subscription, QueueError> {
         if self.office.stop.is_cancelled() {
             return Err(QueueError::Unavailable("the queue is shut down".to_owned()));
         }
@@ -150,7 +150,7 @@ impl Queue for RabbitQueue {
             deliveries: deliveries_sender,
         };
         self.spawn(stand.run());
-        Ok(Attendance { ownership, deliveries })
+        Ok(Subscription { ownership, deliveries })
     }
 
     async fn ack(&self, receipt: &Receipt) -> Result<(), QueueError> {

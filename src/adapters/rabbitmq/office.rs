@@ -1,4 +1,4 @@
-//! What all attendances and the port share: the two links, how a message is stored, what is out unacked.
+//! What all subscriptions and the port share: the two links, how a message is stored, what is out unacked.
 
 use super::holding::Holdings;
 use super::link::Link;
@@ -7,9 +7,9 @@ use super::session::{Sent, Session, explain};
 use super::token::Token;
 use super::topology::{Topology, text};
 use crate::domain::{BotName, Notification, Timestamp};
-use crate::ports::{Entry, QueueError};
+use crate::ports::{JournalEntry, QueueError};
 use lapin::BasicProperties;
-use lapin::message::Delivery;
+use lapin::message::Delivery as AmqpDelivery;
 use lapin::types::{FieldTable, ShortString};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -80,7 +80,7 @@ impl Office {
     }
 
     /// Stores an outcome for whoever can write it into the ledger.
-    pub(super) async fn note(&self, outcome: &Entry) -> Result<(), QueueError> {
+    pub(super) async fn append(&self, outcome: &JournalEntry) -> Result<(), QueueError> {
         let body = serde_json::to_vec(outcome)
             .map_err(|e| QueueError::Unavailable(format!("the outcome cannot be written: {e}")))?;
         let (bot, queue) = (&outcome.notification.bot, self.topology.outcomes());
@@ -104,7 +104,7 @@ impl Office {
     }
 
     /// Puts aside a message that cannot be read, as it came; ends when that is done.
-    pub(super) async fn put_aside(&self, delivery: &Delivery, reason: &str) {
+    pub(super) async fn put_aside(&self, delivery: &AmqpDelivery, reason: &str) {
         loop {
             let mut headers = FieldTable::default();
             headers.insert("pixcourier-reason".into(), text(reason));

@@ -4,17 +4,17 @@ use super::RabbitQueue;
 use super::parcel::supported;
 use super::shelf::{self, Shelf};
 use super::topology::Topology;
-use crate::ports::{Entry, Journal, QueueError};
+use crate::ports::{Journal, JournalEntry, QueueError};
 use async_trait::async_trait;
 use lapin::Acker;
-use lapin::message::Delivery;
+use lapin::message::Delivery as AmqpDelivery;
 
 /// An outcome from the journal. Until [`Noted::done`] it stays there, and comes again after a restart or a lost
 /// connection.
 #[derive(Debug)]
 pub struct Noted {
     /// What was noted.
-    pub outcome: Entry,
+    pub outcome: JournalEntry,
     acker: Acker,
 }
 
@@ -27,8 +27,8 @@ impl Noted {
 
 #[async_trait]
 impl Journal for RabbitQueue {
-    async fn note(&self, outcome: &Entry) -> Result<(), QueueError> {
-        self.office.note(outcome).await
+    async fn append(&self, outcome: &JournalEntry) -> Result<(), QueueError> {
+        self.office.append(outcome).await
     }
 }
 
@@ -37,8 +37,8 @@ pub(super) fn shelf(topology: &Topology) -> Shelf<Noted> {
     Shelf { queue: topology.outcomes(), read }
 }
 
-fn read(delivery: &mut Delivery) -> Result<Noted, String> {
-    let outcome: Entry =
+fn read(delivery: &mut AmqpDelivery) -> Result<Noted, String> {
+    let outcome: JournalEntry =
         serde_json::from_slice(&delivery.data).map_err(|e| format!("not an outcome: {:?} error", e.classify()))?;
     supported(&outcome.notification)?;
     Ok(Noted { outcome, acker: delivery.acker.clone() })

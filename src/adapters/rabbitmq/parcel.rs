@@ -2,7 +2,7 @@
 
 use crate::domain::{Notification, Timestamp};
 use lapin::BasicProperties;
-use lapin::message::Delivery;
+use lapin::message::Delivery as AmqpDelivery;
 use lapin::types::{AMQPValue, FieldTable};
 
 /// The header with the moment before which the message must not be delivered, in Unix milliseconds. It survives the
@@ -20,7 +20,7 @@ pub(super) struct Parcel {
 
 impl Parcel {
     /// Takes the notification out of a delivery, or leaves it there and says what is wrong with it.
-    pub(super) fn read(delivery: &mut Delivery) -> Result<Self, String> {
+    pub(super) fn read(delivery: &mut AmqpDelivery) -> Result<Self, String> {
         Ok(Self {
             notification: read_body(&delivery.data)?,
             due: header(delivery, DUE).map(Timestamp::from_unix_millis),
@@ -69,11 +69,11 @@ pub(super) fn persistent() -> BasicProperties {
 }
 
 /// How many times the message was out before. The header is absent on a first delivery.
-pub(super) fn returns(delivery: &Delivery) -> u32 {
+pub(super) fn returns(delivery: &AmqpDelivery) -> u32 {
     header(delivery, "x-delivery-count").map_or(0, |count| u32::try_from(count).unwrap_or(0))
 }
 
-fn header(delivery: &Delivery, name: &str) -> Option<i64> {
+fn header(delivery: &AmqpDelivery, name: &str) -> Option<i64> {
     match *delivery.properties.headers().as_ref()?.inner().get(name)? {
         AMQPValue::ShortShortInt(n) => Some(n.into()),
         AMQPValue::ShortShortUInt(n) => Some(n.into()),

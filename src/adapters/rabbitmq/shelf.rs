@@ -6,7 +6,7 @@ use super::session::Session;
 use super::stand::{consume, ended_by, step};
 use futures_util::StreamExt;
 use lapin::Acker;
-use lapin::message::Delivery;
+use lapin::message::Delivery as AmqpDelivery;
 use lapin::options::{BasicAckOptions, BasicQosOptions};
 use lapin::types::{FieldTable, ShortString};
 use std::convert::Infallible;
@@ -21,12 +21,12 @@ const WINDOW: u16 = 16;
 /// A shelf: its queue, and how to read what lies in it.
 pub(super) struct Shelf<T> {
     pub(super) queue: ShortString,
-    pub(super) read: fn(&mut Delivery) -> Result<T, String>,
+    pub(super) read: fn(&mut AmqpDelivery) -> Result<T, String>,
 }
 
 impl<T> Shelf<T> {
     /// Hands over what lies here for as long as the receiver lives.
-    pub(super) async fn attend(self, office: Arc<Office>, out: mpsc::Sender<T>) {
+    pub(super) async fn subscribe(self, office: Arc<Office>, out: mpsc::Sender<T>) {
         let watch = async {
             let mut backoff = Backoff::default();
             while let Some(session) = office.consuming.up().await {

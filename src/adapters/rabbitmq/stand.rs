@@ -6,9 +6,9 @@ use super::session::{Session, explain};
 use super::tenure;
 use super::token::Token;
 use crate::domain::BotName;
-use crate::ports::Delivered;
+use crate::ports::Delivery;
 use futures_util::StreamExt;
-use lapin::message::Delivery;
+use lapin::message::Delivery as AmqpDelivery;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Consumer};
@@ -37,17 +37,17 @@ const HANDOVER: Duration = Duration::from_secs(3);
 /// How often to ask whether the former owner's consumers are gone.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// One attendance, seen from inside.
+/// One subscription, seen from inside.
 pub(super) struct Stand {
     pub(super) office: Arc<Office>,
     pub(super) bot: BotName,
     pub(super) window: u16,
     pub(super) ownership: watch::Sender<Option<u64>>,
-    pub(super) deliveries: mpsc::Sender<Delivered>,
+    pub(super) deliveries: mpsc::Sender<Delivery>,
 }
 
 impl Stand {
-    /// Stands until the attendance is dropped or the queue shuts down.
+    /// Stands until the subscription is dropped or the queue shuts down.
     pub(super) async fn run(self) {
         tokio::select! {
             () = self.office.stop.cancelled() => {}
@@ -114,7 +114,12 @@ impl Stand {
     }
 
     /// The next token. Issues one at once if told so, and whenever none has come for long and none lies ready.
-    async fn await_token(&self, channel: &Channel, tokens: &mut Consumer, mut issue: bool) -> Result<Delivery, String> {
+    async fn await_token(
+        &self,
+        channel: &Channel,
+        tokens: &mut Consumer,
+        mut issue: bool,
+    ) -> Result<AmqpDelivery, String> {
         loop {
             let mut pause = REISSUE.mul_f64(1.0 + fastrand::f64() / 2.0);
             if issue {
@@ -150,7 +155,7 @@ pub(super) async fn step<T>(work: impl Future<Output = lapin::Result<T>>) -> Res
 }
 
 /// Why a consumer gave no more: the end of its stream without an error is a fault like any other.
-pub(super) fn ended_by(last: Option<lapin::Result<Delivery>>) -> String {
+pub(super) fn ended_by(last: Option<lapin::Result<AmqpDelivery>>) -> String {
     match last {
         Some(Err(error)) => explain(&error),
         Some(Ok(_)) => "more was delivered than asked for".to_owned(),

@@ -5,11 +5,11 @@ use super::parcel::Parcel;
 use super::stand::{Stand, consume, ended_by, step};
 use super::token::{Continuity, Token};
 use crate::domain::{Lane, Timestamp};
-use crate::ports::{Delivered, QueueError, Receipt};
+use crate::ports::{Delivery, QueueError, Receipt};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use lapin::message::Delivery;
+use lapin::message::Delivery as AmqpDelivery;
 use lapin::options::{BasicAckOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Acker, Channel, Consumer};
@@ -76,7 +76,7 @@ pub(super) async fn own(
     stand: &Stand,
     channel: &Channel,
     tokens: &mut Consumer,
-    held: Delivery,
+    held: AmqpDelivery,
 ) -> Result<Infallible, String> {
     // In the order in which they must not end: the tenure ends first, then the channel, then what consumes on it.
     let mut lanes;
@@ -104,7 +104,7 @@ pub(super) async fn own(
             },
             Some(delivered) = sorting.later.next(), if !sorting.later.is_empty() => sorting.ready(delivered),
             permit = stand.deliveries.reserve(), if sorting.any_ready() => {
-                let permit = permit.map_err(|_| "the attendance was dropped")?;
+                let permit = permit.map_err(|_| "the subscription was dropped")?;
                 if let Some(delivered) = sorting.next_ready() {
                     permit.send(delivered);
                 }
@@ -114,7 +114,7 @@ pub(super) async fn own(
 }
 
 /// The next delivery of the lanes, the first lane first.
-async fn next_of(lanes: &mut [Consumer; 3]) -> (Lane, Option<lapin::Result<Delivery>>) {
+async fn next_of(lanes: &mut [Consumer; 3]) -> (Lane, Option<lapin::Result<AmqpDelivery>>) {
     std::future::poll_fn(|cx| {
         for (consumer, lane) in lanes.iter_mut().zip(Lane::ALL) {
             if let Poll::Ready(delivery) = consumer.poll_next_unpin(cx) {
@@ -129,13 +129,13 @@ async fn next_of(lanes: &mut [Consumer; 3]) -> (Lane, Option<lapin::Result<Deliv
 /// What came from the lanes and is not handed on yet: three windows at the most, since all of it is unacked.
 struct Sorting<'a> {
     tenure: &'a Tenure<'a>,
-    ready: [VecDeque<Delivered>; 3],
+    ready: [VecDeque<Delivery>; 3],
     /// What is not due, or cannot be read. Dropped with the ownership.
-    later: FuturesUnordered<BoxFuture<'static, Option<Delivered>>>,
+    later: FuturesUnordered<BoxFuture<'static, Option<Delivery>>>,
 }
 
 impl Sorting<'_> {
-    fn take_in(&mut self, lane: Lane, mut delivery: Delivery) {
+    fn take_in(&mut self, lane: Lane, mut delivery: AmqpDelivery) {
         let Tenure { stand, epoch, holding } = self.tenure;
         let (office, holding) = (stand.office.clone(), holding.clone());
         let receipt = Receipt { bot: stand.bot.clone(), lane, epoch: *epoch, tag: delivery.delivery_tag };
@@ -162,7 +162,7 @@ impl Sorting<'_> {
         }
     }
 
-    fn ready(&mut self, delivered: Option<Delivered>) {
+    fn ready(&mut self, delivered: Option<Delivery>) {
         if let Some(delivered) = delivered {
             self.ready[delivered.receipt.lane as usize].push_back(delivered);
         }
@@ -172,13 +172,13 @@ impl Sorting<'_> {
         self.ready.iter().any(|lane| !lane.is_empty())
     }
 
-    fn next_ready(&mut self) -> Option<Delivered> {
+    fn next_ready(&mut self) -> Option<Delivery> {
         self.ready.iter_mut().find_map(VecDeque::pop_front)
     }
 }
 
-fn delivered(parcel: Parcel, receipt: Receipt) -> Delivered {
-    Delivered { notification: parcel.notification, receipt, redeliveries: parcel.redeliveries }
+fn delivered(parcel: Parcel, receipt: Receipt) -> Delivery {
+    Delivery { notification: parcel.notification, receipt, redeliveries: parcel.redeliveries }
 }
 
 /// Acks what has a new place. Should that fail, the channel is gone and a twin comes back, which the ledger tells.
@@ -205,7 +205,7 @@ enum Step {
 }
 
 impl<'a> Renewal<'a> {
-    fn holding(stand: &'a Stand, held: Delivery) -> Self {
+    fn holding(stand: &'a Stand, held: AmqpDelivery) -> Self {
         let renew_at = Instant::now() + RENEW.mul_f64(0.75 + fastrand::f64() / 2.0);
         Self { stand, token: Token::read(&held.data), acker: held.acker, step: Step::Holding { renew_at } }
     }
@@ -236,7 +236,7 @@ impl<'a> Renewal<'a> {
     }
 
     /// Takes in a token that came.
-    async fn receive(&mut self, received: Delivery) -> Result<(), String> {
+    async fn receive(&mut self, received: AmqpDelivery) -> Result<(), String> {
         let (Step::Renewing { fresh, .. } | Step::Awaiting { fresh, .. }) = &self.step else {
             return Err("a second token was delivered".to_owned());
         };

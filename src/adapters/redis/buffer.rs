@@ -13,8 +13,10 @@
 
 use super::RedisLedger;
 use super::pending::{Change, Full, Pending, Subject};
-use crate::domain::{Delivery, Notification, NotificationId, Record, Settlement, Sha256, Timestamp};
-use crate::ports::{Begin, Cancelled, Entry, FileKey, Journal, Ledger, LedgerError, ListQuery, MediaIndex, Page};
+use crate::domain::{DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Sha256, Timestamp};
+use crate::ports::{
+    Begin, Cancelled, FileKey, Journal, JournalEntry, Ledger, LedgerError, ListQuery, MediaIndex, RecordPage,
+};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use std::collections::HashMap;
@@ -102,9 +104,9 @@ impl BufferedLedger {
     }
 
     /// Writes an outcome from the journal into Redis. Once written, again does nothing.
-    pub async fn take_over(&self, outcome: &Entry) -> Result<(), LedgerError> {
+    pub async fn take_over(&self, outcome: &JournalEntry) -> Result<(), LedgerError> {
         let shared = &self.shared;
-        shared.ask(shared.redis.settle(&outcome.notification, &outcome.settlement)).await.map(drop)
+        shared.ask(shared.redis.settle(&outcome.notification, &outcome.update)).await.map(drop)
     }
 
     pub(super) fn redis(&self) -> &RedisLedger {
@@ -192,12 +194,12 @@ impl Shared {
     }
 
     /// Writes an outcome, now, or to the journal and later: memory alone would not do.
-    async fn write_outcome(&self, journal: &dyn Journal, outcome: Entry) -> Result<bool, LedgerError> {
-        let change = Change::Settle(outcome.notification.clone(), outcome.settlement.clone().into());
+    async fn write_outcome(&self, journal: &dyn Journal, outcome: JournalEntry) -> Result<bool, LedgerError> {
+        let change = Change::Settle(outcome.notification.clone(), outcome.update.clone().into());
         if let Some(changed) = self.write_now(&change).await {
             return Ok(changed);
         }
-        journal.note(&outcome).await.map_err(|error| {
+        journal.append(&outcome).await.map_err(|error| {
             LedgerError::Unavailable(format!("Redis is away, and the journal takes no outcome: {error}"))
         })?;
         // In its line it stops another copy at once. Where there is no room, it is safe all the same.
@@ -229,7 +231,7 @@ impl Shared {
         match change {
             Change::Create(notification) => redis.create(notification).await,
             Change::Begin { notification, at, .. } => redis.begin(notification, *at).await.map(|_| true),
-            Change::Settle(notification, settlement) => redis.settle(notification, settlement).await,
+            Change::Settle(notification, update) => redis.settle(notification, update).await,
             Change::Keep(key, file_id) => redis.keep(key, file_id).await.map(|()| true),
             Change::Evict(key, file_id) => redis.evict(key, file_id).await.map(|()| true),
             Change::Pin(sha256, until) => redis.pin(sha256, *until).await.map(|()| true),
@@ -286,30 +288,30 @@ impl Ledger for BufferedLedger {
     async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError> {
         let (shared, subject) = (&self.shared, Subject::Notification(notification.id));
         if let Some(status) = shared.pending().stop(notification) {
-            return Ok(Begin::Stop(status));
+            return Ok(Begin::Skip(status));
         }
         let begun = match shared.clear(&subject) {
             Ok(()) => shared.ask(shared.redis.begin(notification, at)).await,
             Err(error) => Err(error),
         };
-        if begun.is_ok() || notification.delivery == Delivery::AtMostOnce || !shared.is_missed() {
+        if begun.is_ok() || notification.delivery == DeliveryGuarantee::AtMostOnce || !shared.is_missed() {
             return begun;
         }
-        let (interrupted, cut_offs) = shared.add(|pending| pending.begin(notification, at))?;
+        let (interrupted, interrupted_attempts) = shared.add(|pending| pending.begin(notification, at))?;
         shared.redis.unmark(notification.id);
-        Ok(Begin::Go { interrupted, cut_offs })
+        Ok(Begin::Proceed { interrupted, interrupted_attempts })
     }
 
-    async fn settle(&self, notification: &Notification, settlement: &Settlement) -> Result<bool, LedgerError> {
+    async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError> {
         if self.shared.pending().stop(notification).is_some() {
             return Ok(false);
         }
-        let (notification, settlement) = (notification.clone(), settlement.clone());
+        let (notification, update) = (notification.clone(), update.clone());
         match &self.shared.journal {
-            Some(journal) if settlement.status.is_final() => {
-                self.shared.write_outcome(&**journal, Entry { notification, settlement }).await
+            Some(journal) if update.status.is_final() => {
+                self.shared.write_outcome(&**journal, JournalEntry { notification, update }).await
             }
-            _ => self.shared.write(Change::Settle(notification, settlement.into())).await,
+            _ => self.shared.write(Change::Settle(notification, update.into())).await,
         }
     }
 
@@ -323,7 +325,7 @@ impl Ledger for BufferedLedger {
         self.shared.ask(self.shared.redis.get(id)).await
     }
 
-    async fn list(&self, query: &ListQuery) -> Result<Page, LedgerError> {
+    async fn list(&self, query: &ListQuery) -> Result<RecordPage, LedgerError> {
         self.shared.ask(self.shared.redis.list(query)).await
     }
 

@@ -3,8 +3,8 @@
 use super::link::{Link, ping};
 use super::record::{Fields, json, read, text};
 use super::scripts;
-use crate::domain::{Attempt, Notification, NotificationId, Record, Settlement, Status, Timestamp};
-use crate::ports::{Begin, Cancelled, Ledger, LedgerError, ListQuery, Page};
+use crate::domain::{Attempt, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
+use crate::ports::{Begin, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
 use async_trait::async_trait;
 use deadpool_redis::redis::{self, Script, ScriptInvocation};
 use secrecy::SecretString;
@@ -127,15 +127,15 @@ impl Ledger for RedisLedger {
     async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError> {
         let token = self.token(notification.id);
         let mut call = self.on(&scripts::BEGIN, notification);
-        call.arg(at.unix_millis()).arg(&token).arg(json(&Attempt::cut_off(at))).arg(Record::ATTEMPTS_KEPT);
+        call.arg(at.unix_millis()).arg(&token).arg(json(&Attempt::interrupted(at))).arg(Record::ATTEMPTS_KEPT);
         match self.link.script::<(String, bool, u32)>(&call).await {
-            Ok((stop, interrupted, cut_offs)) => {
+            Ok((stop, interrupted, interrupted_attempts)) => {
                 locked(&self.unsure).remove(&notification.id);
                 if let Ok(status) = stop.parse() {
-                    return Ok(Begin::Stop(status));
+                    return Ok(Begin::Skip(status));
                 }
                 remember(&self.begun, notification.id, token);
-                Ok(Begin::Go { interrupted, cut_offs })
+                Ok(Begin::Proceed { interrupted, interrupted_attempts })
             }
             Err(error) => {
                 remember(&self.unsure, notification.id, token);
@@ -144,15 +144,14 @@ impl Ledger for RedisLedger {
         }
     }
 
-    async fn settle(&self, notification: &Notification, settlement: &Settlement) -> Result<bool, LedgerError> {
+    async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError> {
         let mut call = self.on(&scripts::SETTLE, notification);
-        call.arg(settlement.status.as_str()).arg(settlement.at.unix_millis());
-        call.arg(text(settlement.attempt.as_ref(), json)).arg(Record::ATTEMPTS_KEPT);
-        call.arg(text(settlement.message_id.as_ref(), i64::to_string))
-            .arg(text(settlement.file_id.as_ref(), String::clone));
-        call.arg(text(settlement.failure.as_ref(), json));
-        call.arg(text(settlement.next_attempt_at.as_ref(), |at| at.unix_millis().to_string()));
-        call.arg(text(settlement.result.as_ref(), json));
+        call.arg(update.status.as_str()).arg(update.at.unix_millis());
+        call.arg(text(update.attempt.as_ref(), json)).arg(Record::ATTEMPTS_KEPT);
+        call.arg(text(update.message_id.as_ref(), i64::to_string)).arg(text(update.file_id.as_ref(), String::clone));
+        call.arg(text(update.failure.as_ref(), json));
+        call.arg(text(update.next_attempt_at.as_ref(), |at| at.unix_millis().to_string()));
+        call.arg(text(update.result.as_ref(), json));
         let token = locked(&self.begun).get(&notification.id).cloned();
         call.arg(token.unwrap_or_default());
         let written = self.link.script(&call).await?;
@@ -176,7 +175,7 @@ impl Ledger for RedisLedger {
 
     /// The ids are taken from an index first and the records after it, so one that changes in between may be missing
     /// from this page, but never shows a status that was not asked for.
-    async fn list(&self, query: &ListQuery) -> Result<Page, LedgerError> {
+    async fn list(&self, query: &ListQuery) -> Result<RecordPage, LedgerError> {
         let highest = query.before.map_or("+".to_owned(), |id| format!("({id}"));
         let mut command = redis::cmd("ZREVRANGEBYLEX");
         command.arg(self.index(query)).arg(highest).arg("-").arg("LIMIT").arg(0).arg(query.limit.saturating_add(1));
@@ -198,7 +197,7 @@ impl Ledger for RedisLedger {
             }
         }
         let next = if more { ids.last().and_then(|id| id.parse().ok()) } else { None };
-        Ok(Page { records, next })
+        Ok(RecordPage { records, next })
     }
 
     /// Also forgets pins that ended before then. Keys expire by themselves.

@@ -1,6 +1,6 @@
 //! What could not be written yet: a line of changes per subject, in order. Pure.
 
-use crate::domain::{Notification, NotificationId, Settlement, Sha256, Status, Timestamp};
+use crate::domain::{Notification, NotificationId, RecordUpdate, Sha256, Status, Timestamp};
 use crate::ports::FileKey;
 use std::collections::{HashMap, VecDeque};
 
@@ -13,7 +13,7 @@ pub(super) enum Change {
     /// ledger counts when it finds both.
     Begin { notification: Notification, at: Timestamp, interrupted: bool },
     /// What an attempt led to.
-    Settle(Notification, Box<Settlement>),
+    Settle(Notification, Box<RecordUpdate>),
     /// A file_id, kept.
     Keep(FileKey, String),
     /// A file_id, refused.
@@ -50,12 +50,12 @@ impl Change {
         match self {
             Self::Create(notification) => Some((notification.accepted_at, Status::accepted(notification))),
             Self::Begin { notification, .. } => Some((notification.accepted_at, Status::Sending)),
-            Self::Settle(notification, settlement) => Some((notification.accepted_at, settlement.status)),
+            Self::Settle(notification, update) => Some((notification.accepted_at, update.status)),
             _ => None,
         }
     }
 
-    /// Whether the next change, written alone, does what both do: a begin and a settlement create what is missing.
+    /// Whether the next change, written alone, does what both do: a begin and a update create what is missing.
     fn is_covered_by(&self, next: &Change) -> bool {
         match (self, next) {
             (Self::Create(_), Self::Begin { .. } | Self::Settle(..)) => true,
@@ -126,8 +126,9 @@ impl Pending {
             matches!(change, Change::Begin { interrupted: true, notification: one, .. }
                 if one.accepted_at == notification.accepted_at)
         };
-        let cut_offs = self.lines.get(&subject).map_or(0, |line| line.changes.iter().filter(is_interrupted).count());
-        Ok((interrupted, u32::try_from(cut_offs).unwrap_or(u32::MAX)))
+        let interrupted_attempts =
+            self.lines.get(&subject).map_or(0, |line| line.changes.iter().filter(is_interrupted).count());
+        Ok((interrupted, u32::try_from(interrupted_attempts).unwrap_or(u32::MAX)))
     }
 
     /// Puts a change at the end of its subject's line.
@@ -188,7 +189,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{BotName, Call, ChatId, Delivery, Lane, MediaKind};
+    use crate::domain::{BotName, Call, ChatId, DeliveryGuarantee, Lane, MediaKind};
     use serde_json::Map;
 
     fn notification(number: u128) -> Notification {
@@ -199,7 +200,7 @@ mod tests {
             bot: BotName::default_bot(),
             chat_id: ChatId::Id(1),
             lane: Lane::Normal,
-            delivery: Delivery::AtLeastOnce,
+            delivery: DeliveryGuarantee::AtLeastOnce,
             call: Call { method: "sendPhoto".into(), params: Map::new(), media: Vec::new() },
             accepted_at: at,
             send_at: None,
@@ -212,7 +213,7 @@ mod tests {
     }
 
     fn settle(number: u128, status: Status) -> Change {
-        Change::Settle(notification(number), Settlement::of(status, Timestamp::from_unix_millis(2_000)).into())
+        Change::Settle(notification(number), RecordUpdate::of(status, Timestamp::from_unix_millis(2_000)).into())
     }
 
     fn begin(number: u128, interrupted: bool) -> Change {
@@ -306,7 +307,7 @@ mod tests {
         assert_eq!(stops(&pending), (Some(Status::Failed), None));
         pending.begin(&newer, Timestamp::from_unix_millis(1_500)).unwrap();
         assert_eq!(stops(&pending), (Some(Status::Sending), None));
-        pending.push(Change::Settle(newer.clone(), Settlement::of(Status::Sent, newer.accepted_at).into())).unwrap();
+        pending.push(Change::Settle(newer.clone(), RecordUpdate::of(Status::Sent, newer.accepted_at).into())).unwrap();
         assert_eq!(stops(&pending), (Some(Status::Sent), Some(Status::Sent)));
     }
 }

@@ -1,12 +1,12 @@
 //! The Bot API client. The one boundary at which tokens become URLs: no error of this module holds one.
 
-mod passage;
+mod proxy;
 
-pub use passage::TelegramPassage;
+pub use proxy::TelegramProxy;
 
 use super::http::{self, Handover};
 use crate::domain::BotName;
-use crate::ports::{Answer, ApiReply, CallError, Messenger, Request};
+use crate::ports::{ApiReply, CallError, Messenger, MessengerRequest, MessengerResponse};
 use crate::settings::Bot;
 use async_trait::async_trait;
 use reqwest::multipart::{Form, Part};
@@ -29,7 +29,7 @@ impl Telegram {
 
 #[async_trait]
 impl Messenger for Telegram {
-    async fn call(&self, request: Request) -> Result<Answer, CallError> {
+    async fn call(&self, request: MessengerRequest) -> Result<MessengerResponse, CallError> {
         let bot = self.bots.get(&request.bot).and_then(|bot| bot.telegram());
         let bot = bot.ok_or_else(|| CallError::NotSent("the bot is not configured".into()))?;
         let handover = Handover::new(&request.files);
@@ -46,12 +46,12 @@ impl Messenger for Telegram {
         if reply.is_none() && (200..300).contains(&status) {
             return Err(CallError::MaybeSent("a success whose body is not a Bot API answer".into()));
         }
-        Ok(Answer { status, retry_after, reply })
+        Ok(MessengerResponse { status, retry_after, reply })
     }
 }
 
 /// The call as multipart/form-data: structured values as JSON text, files with a known length (proxies prefer one).
-fn form(request: Request, handover: &Handover) -> Result<Form, CallError> {
+fn form(request: MessengerRequest, handover: &Handover) -> Result<Form, CallError> {
     let mut form = Form::new();
     for (name, value) in request.params {
         let text = match value {

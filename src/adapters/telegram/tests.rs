@@ -15,9 +15,9 @@ fn telegram(address: &str) -> Telegram {
     Telegram::new([(name, Arc::new(bot))].into()).unwrap()
 }
 
-fn request(files: Vec<OutgoingFile>) -> Request {
+fn request(files: Vec<OutgoingFile>) -> MessengerRequest {
     let params = serde_json::json!({"chat_id": 7, "reply_markup": {"remove_keyboard": true}});
-    Request {
+    MessengerRequest {
         bot: BotName::default_bot(),
         method: "sendPhoto".into(),
         params: params.as_object().unwrap().clone(),
@@ -54,7 +54,7 @@ async fn call(
     answer: &'static str,
     files: Vec<OutgoingFile>,
     enough: fn(&[u8]) -> bool,
-) -> (Result<Answer, CallError>, Vec<u8>) {
+) -> (Result<MessengerResponse, CallError>, Vec<u8>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let telegram = telegram(&listener.local_addr().unwrap().to_string());
     tokio::join!(telegram.call(request(files)), serve_once(listener, answer, enough))

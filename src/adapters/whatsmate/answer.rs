@@ -1,7 +1,7 @@
 //! WhatsMate's answers in the Bot API's words. Its document names its errors without fixed statuses or texts, so
 //! statuses come first, then words, and what nobody knows stays what its status says.
 
-use crate::ports::{Answer, ApiReply, CallError};
+use crate::ports::{ApiReply, CallError, MessengerResponse};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -21,7 +21,7 @@ struct Body {
 }
 
 /// The answer to a call.
-pub fn read(status: u16, retry_after: Option<u64>, body: &[u8]) -> Result<Answer, CallError> {
+pub fn read(status: u16, retry_after: Option<u64>, body: &[u8]) -> Result<MessengerResponse, CallError> {
     let body: Option<Body> = serde_json::from_slice(body).ok();
     let (success, queued) = match &body {
         _ if !(200..300).contains(&status) => (false, None),
@@ -32,10 +32,10 @@ pub fn read(status: u16, retry_after: Option<u64>, body: &[u8]) -> Result<Answer
     };
     if success {
         let reply = ApiReply { ok: true, result: queued, ..ApiReply::default() };
-        return Ok(Answer { status, retry_after, reply: Some(reply) });
+        return Ok(MessengerResponse { status, retry_after, reply: Some(reply) });
     }
     let Some(words) = body.and_then(|body| body.error_message) else {
-        return Ok(Answer { status, retry_after, reply: None });
+        return Ok(MessengerResponse { status, retry_after, reply: None });
     };
     let code = code(if status < 400 { 400 } else { status }, &words.to_lowercase());
     let mut answer = refused(code, words);
@@ -44,15 +44,15 @@ pub fn read(status: u16, retry_after: Option<u64>, body: &[u8]) -> Result<Answer
         let parameters: Map<String, Value> = [("retry_after".to_owned(), seconds.into())].into_iter().collect();
         answer.reply = answer.reply.map(|reply| ApiReply { parameters: Some(parameters), ..reply });
     }
-    Ok(Answer { status, retry_after, ..answer })
+    Ok(MessengerResponse { status, retry_after, ..answer })
 }
 
-/// A refusal in the Bot API's shape.
-pub fn refused(code: u16, words: impl Into<String>) -> Answer {
+/// A rejection in the Bot API's shape.
+pub fn refused(code: u16, words: impl Into<String>) -> MessengerResponse {
     let words: String = words.into();
     let description = if words.starts_with("WhatsMate") { words } else { format!("WhatsMate: {words}") };
     let reply = ApiReply { error_code: Some(code), description: Some(description), ..ApiReply::default() };
-    Answer { status: code, retry_after: None, reply: Some(reply) }
+    MessengerResponse { status: code, retry_after: None, reply: Some(reply) }
 }
 
 /// The Bot API's code for an error, from its status and its words in lower case.

@@ -7,7 +7,7 @@ mod encode;
 use super::http::{self, Handover};
 use crate::domain::whatsmate::{self, FILENAME_LIMIT, Kind, Misfit};
 use crate::domain::{Address, BotName, ChatId};
-use crate::ports::{Answer, CallError, Messenger, Request};
+use crate::ports::{CallError, Messenger, MessengerRequest, MessengerResponse};
 use crate::settings::Bot;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -39,7 +39,7 @@ impl WhatsMate {
 
 #[async_trait]
 impl Messenger for WhatsMate {
-    async fn call(&self, mut request: Request) -> Result<Answer, CallError> {
+    async fn call(&self, mut request: MessengerRequest) -> Result<MessengerResponse, CallError> {
         let account = self.bots.get(&request.bot).and_then(|bot| bot.whatsmate());
         let account = account.ok_or_else(|| CallError::NotSent("the bot is not configured".into()))?;
         let kind = match check(&request) {
@@ -96,7 +96,7 @@ impl Messenger for WhatsMate {
 const TAIL: &[u8] = b"\"}";
 
 /// What was accepted fits, unless the bot became one of WhatsMate's since.
-fn check(request: &Request) -> Result<Kind, Misfit> {
+fn check(request: &MessengerRequest) -> Result<Kind, Misfit> {
     let kind = whatsmate::check_params(&request.method, &request.params)?;
     let misfit = |words: &str| Misfit { field: request.method.clone(), words: words.to_owned() };
     match (kind, request.files.as_slice()) {

@@ -24,7 +24,7 @@ fn whatsmate(url: String) -> WhatsMate {
     WhatsMate::new([(name, Arc::new(bot))].into()).unwrap()
 }
 
-fn request(method: &str, params: Value, file: Option<(&str, usize)>) -> Request {
+fn request(method: &str, params: Value, file: Option<(&str, usize)>) -> MessengerRequest {
     let content = |size| Box::pin(stream::iter([Ok(Bytes::from(vec![0; size - 1])), Ok(Bytes::from_static(b"x"))]));
     let file = file.map(|(name, size)| OutgoingFile {
         field: "file".into(),
@@ -32,7 +32,7 @@ fn request(method: &str, params: Value, file: Option<(&str, usize)>) -> Request 
         size: size as u64,
         content: content(size),
     });
-    Request {
+    MessengerRequest {
         bot: BotName::default_bot(),
         method: method.into(),
         params: params.as_object().unwrap().clone(),
@@ -42,7 +42,7 @@ fn request(method: &str, params: Value, file: Option<(&str, usize)>) -> Request 
 }
 
 /// Sends a request to a gateway that takes everything; the head and the body of what it got.
-async fn sent(request: Request) -> (String, Value) {
+async fn sent(request: MessengerRequest) -> (String, Value) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let whatsmate = whatsmate(format!("http://{}", listener.local_addr().unwrap()));
     let gateway = async {

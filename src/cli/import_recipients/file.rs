@@ -2,7 +2,7 @@
 
 use crate::domain::Recipient;
 use crate::intake::recipient::entry;
-use crate::intake::{Members, Refusal};
+use crate::intake::{Members, Rejection};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt;
@@ -80,7 +80,7 @@ fn line_of(text: &str, header: &mut Option<Header>) -> Result<Option<Recipient>,
             Members(filled.map(|(name, cell)| (name, Value::String(cell))).collect())
         }
     };
-    entry(members, |_| true).map(Some).map_err(|Refusal { field, detail, .. }| match field {
+    entry(members, |_| true).map(Some).map_err(|Rejection { field, detail, .. }| match field {
         Some(field) => format!("{field}: {detail}"),
         None => detail,
     })

@@ -4,30 +4,30 @@ use super::Desk;
 use super::request::Used;
 use crate::delivery::classify::{Judgement, Verdict};
 use crate::delivery::retry;
-use crate::domain::{Attempt, Notification, Settlement, Status};
+use crate::domain::{Attempt, Notification, RecordUpdate, Status};
 use crate::ports::{Outcome, QueueError, Receipt};
 
 /// Writes a final status, then acks, then counts.
-pub(super) async fn complete(desk: &Desk, notification: &Notification, receipt: &Receipt, settlement: &Settlement) {
-    let written = write_down(desk, notification, settlement).await;
+pub(super) async fn complete(desk: &Desk, notification: &Notification, receipt: &Receipt, update: &RecordUpdate) {
+    let written = write_down(desk, notification, update).await;
     if let Some(address) = notification.reply_to.as_deref().filter(|_| written) {
-        desk.switchboard.tell(address, notification.id, &Outcome::of(settlement)).await;
+        desk.outcome_notifier.notify(address, notification.id, &Outcome::of(update)).await;
     }
     ack(desk, receipt).await;
     if !written {
         return;
     }
     let (metrics, bot) = (&desk.metrics, desk.bot.name.as_str());
-    let reason = settlement.failure.as_ref().map(|failure| failure.description.as_str()).unwrap_or_default();
-    match settlement.status {
+    let reason = update.failure.as_ref().map(|failure| failure.description.as_str()).unwrap_or_default();
+    match update.status {
         Status::Sent => {
             metrics.sent.with_label_values(&[bot]).inc();
             let since = notification.send_at.unwrap_or(notification.accepted_at).max(notification.accepted_at);
-            metrics.accept_to_sent_seconds.with_label_values(&[bot]).observe(settlement.at.since(since).as_secs_f64());
-            tracing::info!(message_id = settlement.message_id, "sent");
+            metrics.accept_to_sent_seconds.with_label_values(&[bot]).observe(update.at.since(since).as_secs_f64());
+            tracing::info!(message_id = update.message_id, "sent");
         }
         Status::Failed => {
-            let class = settlement.failure.as_ref().map_or("request", |failure| failure.class.as_str());
+            let class = update.failure.as_ref().map_or("request", |failure| failure.class.as_str());
             metrics.failed.with_label_values(&[bot, class]).inc();
             tracing::warn!(class, reason, "failed");
         }
@@ -40,14 +40,14 @@ pub(super) async fn complete(desk: &Desk, notification: &Notification, receipt: 
 
 /// Writes to the ledger until it is written: what happened must not be lost for want of a ledger. Returns whether the
 /// record took it (it does not if it was final already).
-pub(super) async fn write_down(desk: &Desk, notification: &Notification, settlement: &Settlement) -> bool {
+pub(super) async fn write_down(desk: &Desk, notification: &Notification, update: &RecordUpdate) -> bool {
     let mut faults = 0;
     loop {
-        match desk.ledger.settle(notification, settlement).await {
+        match desk.ledger.settle(notification, update).await {
             Ok(written) => return written,
             Err(error) => {
                 faults += 1;
-                tracing::warn!(%error, status = settlement.status.as_str(), "cannot write the outcome yet");
+                tracing::warn!(%error, status = update.status.as_str(), "cannot write the outcome yet");
                 tokio::time::sleep(retry::backoff(faults.min(4), fastrand::f64())).await;
             }
         }

@@ -3,7 +3,7 @@
 use super::Desk;
 use crate::delivery::retry;
 use crate::domain::{ChatId, Media, MediaSource, Notification, Sha256};
-use crate::ports::{FileIds, FileKey, OutgoingFile, Request};
+use crate::ports::{FileIds, FileKey, MessengerRequest, OutgoingFile};
 use serde_json::json;
 use std::collections::HashMap;
 
@@ -32,9 +32,9 @@ pub(super) async fn prepare(
     desk: &Desk,
     notification: &Notification,
     known: FileIds,
-) -> Result<(Request, Used), Unprepared> {
+) -> Result<(MessengerRequest, Used), Unprepared> {
     let call = &notification.call;
-    let mut request = Request {
+    let mut request = MessengerRequest {
         bot: notification.bot.clone(),
         method: call.method.clone(),
         params: call.params.clone(),

@@ -5,19 +5,19 @@ use crate::delivery::attempt;
 use crate::delivery::clock::Moment;
 use crate::delivery::scheduler::{Push, Ticket};
 use crate::domain::{Notification, Timestamp};
-use crate::ports::Delivered;
+use crate::ports::Delivery;
 
 impl Courier {
     /// Takes a delivery of the ownership held now; others come back by themselves.
-    pub(super) fn receive(&mut self, delivered: Delivered) {
-        let Delivered { notification, receipt, redeliveries } = delivered;
+    pub(super) fn receive(&mut self, delivered: Delivery) {
+        let Delivery { notification, receipt, redeliveries } = delivered;
         if Some(receipt.epoch) != self.epoch {
             return;
         }
         let id = notification.id;
         let _span = tracing::info_span!("delivery", notification = %id, bot = %notification.bot).entered();
         if self.held.contains_key(&id) {
-            return self.receive_again(Delivered { notification, receipt, redeliveries });
+            return self.receive_again(Delivery { notification, receipt, redeliveries });
         }
         if self.finished.contains(&(id, notification.accepted_at)) {
             self.spawn_ack(receipt);
@@ -43,7 +43,7 @@ impl Courier {
     }
 
     /// Takes a delivery whose id is here already.
-    fn receive_again(&mut self, delivered: Delivered) {
+    fn receive_again(&mut self, delivered: Delivery) {
         let Some(held) = self.held.get_mut(&delivered.notification.id) else { return };
         let (here, there) = (held.notification.accepted_at, delivered.notification.accepted_at);
         if there > here {

@@ -6,7 +6,7 @@ use super::arguments::{Arguments, FilePart};
 use super::pass;
 use super::reply::Fault;
 use crate::domain::BotName;
-use crate::ports::{ByteStream, Passenger, To};
+use crate::ports::{ByteStream, ProxyRequest, ProxyTarget};
 use actix_web::HttpResponse;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -24,8 +24,8 @@ pub async fn pass(shared: &Shared, bot: BotName, method: String, arguments: Argu
         false => multipart(arguments),
     };
     let headers = vec![("content-type", kind.into_bytes()), ("content-length", length.to_string().into_bytes())];
-    let (to, query) = (To::Method(method), String::new());
-    pass::send(shared, Passenger { bot, to, verb: "POST", query, headers, body: Some(body) }).await
+    let (target, query) = (ProxyTarget::Method(method), String::new());
+    pass::send(shared, ProxyRequest { bot, target, method: "POST", query, headers, body: Some(body) }).await
 }
 
 fn json(arguments: &Arguments) -> (String, u64, ByteStream) {

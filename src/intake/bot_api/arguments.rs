@@ -130,7 +130,7 @@ pub fn content_type(request: &HttpRequest) -> String {
 async fn whole(mut body: Body) -> Result<Vec<u8>, Fault> {
     let mut text = Vec::new();
     while let Some(piece) = body.pieces.next().await {
-        let piece = piece.map_err(|_| Fault::from(body.fault.refusal()))?;
+        let piece = piece.map_err(|_| Fault::from(body.fault.rejection()))?;
         if text.len() + piece.len() > TEXT_LIMIT {
             return Err(Fault::Http(413));
         }
@@ -142,7 +142,7 @@ async fn whole(mut body: Body) -> Result<Vec<u8>, Fault> {
 /// A body that means nothing.
 async fn ignored(mut body: Body) -> Result<(), Fault> {
     while let Some(piece) = body.pieces.next().await {
-        piece.map_err(|_| Fault::from(body.fault.refusal()))?;
+        piece.map_err(|_| Fault::from(body.fault.rejection()))?;
     }
     Ok(())
 }

@@ -71,7 +71,7 @@ async fn text(part: &mut Field, room: usize, ended: &Ended) -> Result<Vec<u8>, F
 
 /// A body that came whole and cannot be read was made wrongly.
 fn fault(ended: &Ended) -> Fault {
-    if ended.is_set() { ended.refusal().into() } else { BROKEN }
+    if ended.is_set() { ended.rejection().into() } else { BROKEN }
 }
 
 /// Undoes percent-encoding; in forms a plus is a space.

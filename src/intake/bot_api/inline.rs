@@ -21,7 +21,7 @@ pub async fn resolve(media: &dyn MediaIndex, bot_id: u64, arguments: &mut Argume
         for (key, value) in items.iter_mut().filter_map(Value::as_object_mut).flatten() {
             let Some((digest, kind)) = named(key, value)? else { continue };
             let found = media.file_id(&FileKey { bot_id, kind, sha256: digest }).await;
-            let found = found.map_err(|error| Fault::from(super::super::Refusal::from(error)))?;
+            let found = found.map_err(|error| Fault::from(super::super::Rejection::from(error)))?;
             *value = found.ok_or_else(|| unknown(key, &digest))?.into();
         }
         arguments.texts.insert(name.to_owned(), Value::String(results.to_string()));

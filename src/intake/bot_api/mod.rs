@@ -22,7 +22,7 @@ pub(super) use pass::file_path;
 
 use super::http::Shared;
 use crate::domain::{BotName, ChatId};
-use crate::ports::To;
+use crate::ports::ProxyTarget;
 use crate::settings::{Bot, Registration};
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
@@ -121,7 +121,7 @@ async fn download(request: HttpRequest, payload: Payload, face: Data<Face>, shar
         let (token, file) = split(whole.strip_prefix(b"/file/bot").unwrap_or_default());
         let bot = face.bot(token)?;
         let file = pass::file_path(file).ok_or_else(|| Fault::api(404, "Not Found"))?;
-        pass::stream(&shared, &request, payload.into_inner(), bot.name.clone(), To::File(file), 0).await
+        pass::stream(&shared, &request, payload.into_inner(), bot.name.clone(), ProxyTarget::File(file), 0).await
     };
     answered.await.unwrap_or_else(|fault| fault.response())
 }
@@ -142,8 +142,8 @@ impl Desk<'_> {
         }
         if !method.is_empty() && !methods::is_queued(&method) && !methods::is_inline(&method) {
             leave_updates(bot, &method)?;
-            let (to, limit) = (To::Method(method), bot.file_limit() + (1 << 20));
-            return pass::stream(self.shared, self.request, payload, bot.name.clone(), to, limit).await;
+            let (target, limit) = (ProxyTarget::Method(method), bot.file_limit() + (1 << 20));
+            return pass::stream(self.shared, self.request, payload, bot.name.clone(), target, limit).await;
         }
         let spool = self.shared.intake.spool();
         let mut arguments = Arguments::read(self.request, payload, spool, bot.file_limit()).await?;

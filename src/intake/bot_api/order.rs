@@ -3,7 +3,7 @@
 use super::super::{InputFile, Order, Piece};
 use super::arguments::{Arguments, FilePart};
 use super::methods;
-use crate::domain::{ChatId, Delivery, Lane, MediaKind, Timestamp};
+use crate::domain::{ChatId, DeliveryGuarantee, Lane, MediaKind, Timestamp};
 use crate::settings::Bot;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub fn order(arguments: Arguments, bot: &Bot, method: String, chat_id: ChatId, p
         params,
         media,
         lane: Lane::Normal,
-        delivery: Delivery::AtLeastOnce,
+        delivery: DeliveryGuarantee::AtLeastOnce,
         tags: Vec::new(),
         received_at: now,
         send_at: None,

@@ -24,7 +24,7 @@ pub async fn read(ledger: &dyn Ledger, id: NotificationId, outcome: Option<Outco
     }
 }
 
-/// Telegram's refusal as it came; one of our own as an internal error. After the last of many tries that had no answer, or
+/// Telegram's rejection as it came; one of our own as an internal error. After the last of many tries that had no answer, or
 /// a proxy's, nobody knows.
 fn refused(id: NotificationId, failure: Failure) -> Fault {
     match failure.error_code {

@@ -5,7 +5,7 @@ use super::super::http::body::Body;
 use super::reply::Fault;
 use super::stopping;
 use crate::domain::BotName;
-use crate::ports::{ByteStream, Passed, Passenger, To};
+use crate::ports::{ByteStream, ProxyRequest, ProxyResponse, ProxyTarget};
 use actix_web::body::SizedStream;
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode, header};
@@ -40,7 +40,7 @@ pub async fn stream(
     request: &HttpRequest,
     payload: Payload,
     bot: BotName,
-    to: To,
+    target: ProxyTarget,
     limit: u64,
 ) -> Result<HttpResponse, Fault> {
     let headers = request.headers();
@@ -49,19 +49,19 @@ pub async fn stream(
     let body = if has_body { Some(pump(Body::within(request, payload, limit, BODY_PATIENCE)?)) } else { None };
     let wanted = HEADERS.into_iter().filter(|name| has_body || !name.starts_with("content-"));
     let found = wanted.filter_map(|name| Some((name, headers.get(name)?.as_bytes().to_vec())));
-    let verb = match *request.method() {
+    let method = match *request.method() {
         Method::POST => "POST",
         Method::HEAD => "HEAD",
         _ => "GET",
     };
     let query = request.query_string().to_owned();
-    send(shared, Passenger { bot, to, verb, query, headers: found.collect(), body }).await
+    send(shared, ProxyRequest { bot, target, method, query, headers: found.collect(), body }).await
 }
 
 /// Sends it from the runtime that the connections belong to. Who stops waiting takes it along.
-pub async fn send(shared: &Shared, passenger: Passenger) -> Result<HttpResponse, Fault> {
-    let (passage, bot) = (shared.passage.clone(), passenger.bot.clone());
-    let mut task = Tied(shared.runtime.spawn(async move { passage.pass(passenger).await }));
+pub async fn send(shared: &Shared, proxy_request: ProxyRequest) -> Result<HttpResponse, Fault> {
+    let (proxy, bot) = (shared.proxy.clone(), proxy_request.bot.clone());
+    let mut task = Tied(shared.runtime.spawn(async move { proxy.forward(proxy_request).await }));
     let answered = tokio::select! {
         answered = &mut task.0 => answered,
         // A long poll must not hold up the stop.
@@ -91,8 +91,8 @@ impl<T> Drop for Tied<T> {
     }
 }
 
-fn answer(passed: Passed) -> HttpResponse {
-    let Passed { status, headers, body } = passed;
+fn answer(passed: ProxyResponse) -> HttpResponse {
+    let ProxyResponse { status, headers, body } = passed;
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::build(status);
     let mut length = None;

@@ -1,6 +1,6 @@
 //! Answers in Telegram's envelope (`bot-api.md` 1.2).
 
-use super::super::{Code, Refusal};
+use super::super::{Code, Rejection};
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use serde::Serialize;
@@ -87,21 +87,21 @@ impl Fault {
 
 /// What keeps us from taking a call. Clients repeat what was answered 429 and are more careful with a 5xx; so a part of
 /// ours that is away is a 503, since nobody knows whether what it was given is kept.
-impl From<Refusal> for Fault {
-    fn from(refusal: Refusal) -> Self {
-        match refusal.code {
+impl From<Rejection> for Fault {
+    fn from(rejection: Rejection) -> Self {
+        match rejection.code {
             Code::BodyTooLarge | Code::FileTooLarge => Self::api(413, "Request Entity Too Large"),
             Code::RequestTimeout => Self::Http(408),
             Code::UnsupportedMediaType => Self::Http(415),
             Code::IncompleteBody | Code::MalformedMultipart => Self::Http(400),
             Code::Unavailable | Code::NoRoom => Self::Api(ApiError {
                 error_code: 503,
-                description: format!("Service Unavailable: {}", refusal.detail),
+                description: format!("Service Unavailable: {}", rejection.detail),
                 parameters: Map::new(),
-                retry_after: refusal.code.retry_after().map(u64::from),
+                retry_after: rejection.code.retry_after().map(u64::from),
             }),
-            Code::Internal => Self::api(500, format!("Internal Server Error: {}", refusal.detail)),
-            _ => Self::bad(&refusal.detail),
+            Code::Internal => Self::api(500, format!("Internal Server Error: {}", rejection.detail)),
+            _ => Self::bad(&rejection.detail),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A request's body as a stream with limits: so many bytes, so long without one, so long in all.
 
-use super::super::{Code, Refusal};
+use super::super::{Code, Rejection};
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
@@ -36,15 +36,15 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// The refusal that an error in the body leads to.
-    pub fn refusal(&self) -> Refusal {
+    /// The rejection that an error in the body leads to.
+    pub fn rejection(&self) -> Rejection {
         match self.code.get() {
-            Some(Code::RequestTimeout) => Refusal::new(
+            Some(Code::RequestTimeout) => Rejection::new(
                 Code::RequestTimeout,
                 "No bytes came for 30 s, or the body was not whole after 15 minutes.",
             ),
             Some(Code::BodyTooLarge) => too_large(self.limit),
-            _ => Refusal::new(Code::IncompleteBody, "The body ended before it was whole."),
+            _ => Rejection::new(Code::IncompleteBody, "The body ended before it was whole."),
         }
     }
 
@@ -70,12 +70,12 @@ struct Reading {
 
 impl Body {
     /// Puts limits on the body of a request; refuses at once if it says itself that it is too large or compressed.
-    pub fn new(request: &HttpRequest, payload: Payload, limit: u64) -> Result<Self, Refusal> {
+    pub fn new(request: &HttpRequest, payload: Payload, limit: u64) -> Result<Self, Rejection> {
         Self::within(request, payload, limit, WHOLE_LIMIT)
     }
 
     /// The same for a body that may take other than 15 minutes.
-    pub fn within(request: &HttpRequest, payload: Payload, limit: u64, whole: Duration) -> Result<Self, Refusal> {
+    pub fn within(request: &HttpRequest, payload: Payload, limit: u64, whole: Duration) -> Result<Self, Rejection> {
         let headers = request.headers();
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > limit) {
@@ -83,7 +83,7 @@ impl Body {
         }
         let encoding = headers.get(header::CONTENT_ENCODING);
         if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            return Err(Refusal::field(
+            return Err(Rejection::field(
                 Code::UnsupportedMediaType,
                 "Content-Encoding",
                 "Compressed bodies are not supported: images are compressed already. Send it as it is.",
@@ -123,11 +123,11 @@ impl Reading {
     }
 }
 
-fn too_large(limit: u64) -> Refusal {
+fn too_large(limit: u64) -> Rejection {
     let detail = format!(
         "The body may have {limit} bytes (body_limit_mb). A photo may have 10 MiB, another file 50 MB; multipart needs the fewest bytes."
     );
-    Refusal::new(Code::BodyTooLarge, detail)
+    Rejection::new(Code::BodyTooLarge, detail)
 }
 
 #[cfg(test)]
@@ -149,7 +149,7 @@ mod tests {
             read += piece.len();
         }
         assert!(body.fault.is_set());
-        (read, body.fault.refusal().code)
+        (read, body.fault.rejection().code)
     }
 
     #[tokio::test]

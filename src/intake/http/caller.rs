@@ -3,7 +3,7 @@
 //! Without keys, being on this machine is what admits a caller, and a browser is on this machine too: any page that it
 //! shows could post a form here, or have its own name lead here and read the answers. Hence the second look.
 
-use super::super::{Code, Refusal};
+use super::super::{Code, Rejection};
 use super::Shared;
 use crate::domain::Sha256;
 use actix_web::dev::Payload;
@@ -28,14 +28,14 @@ impl Keys {
     }
 
     /// Lets a request in or says why not.
-    fn check(&self, headers: &HeaderMap, host: Option<&str>) -> Result<Caller, Refusal> {
+    fn check(&self, headers: &HeaderMap, host: Option<&str>) -> Result<Caller, Rejection> {
         if self.0.is_empty() && is_foreign(headers, host) {
             let detail = "Without API keys only programs on this machine and its own pages are served, and only as \
                           localhost or a loopback address. Configure API keys to be called in other ways.";
-            return Err(Refusal::new(Code::CrossSite, detail));
+            return Err(Rejection::new(Code::CrossSite, detail));
         }
         self.admit(headers).ok_or_else(|| {
-            Refusal::field(
+            Rejection::field(
                 Code::Unauthorized,
                 "Authorization",
                 "Send one of the configured API keys as Authorization: Bearer <key>.",
@@ -79,8 +79,8 @@ fn is_loopback(authority: &str) -> bool {
 pub struct Caller(String);
 
 impl FromRequest for Caller {
-    type Error = Refusal;
-    type Future = Ready<Result<Self, Refusal>>;
+    type Error = Rejection;
+    type Future = Ready<Result<Self, Rejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let shared = request.app_data::<Data<Shared>>().expect("every route is given what it works on");
@@ -97,9 +97,9 @@ impl Caller {
     }
 
     /// The request's idempotency key within this caller's scope.
-    pub fn idempotency_key(&self, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    pub fn idempotency_key(&self, headers: &HeaderMap) -> Result<Option<String>, Rejection> {
         const NAME: &str = "Idempotency-Key";
-        let refuse = |detail| Err(Refusal::field(Code::InvalidIdempotencyKey, NAME, detail));
+        let refuse = |detail| Err(Rejection::field(Code::InvalidIdempotencyKey, NAME, detail));
         let mut given = headers.get_all(NAME);
         let Some(key) = given.next() else { return Ok(None) };
         if given.next().is_some() {

@@ -1,6 +1,6 @@
 //! `/v1/notifications/{id}/edit` and `/delete`: changes of what has been sent.
 
-use super::super::{Code, Fields, Files, Refusal};
+use super::super::{Code, Fields, Files, Rejection};
 use super::caller::Caller;
 use super::notifications::{accept, id, record};
 use super::problem::Problem;
@@ -13,7 +13,7 @@ use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
-type Answer = Result<HttpResponse, Refusal>;
+type Answer = Result<HttpResponse, Rejection>;
 
 /// Edit what has been sent: a new file, caption, text or buttons.
 ///
@@ -99,10 +99,10 @@ pub async fn delete(
 }
 
 /// The record of the notification that is to be changed.
-async fn subject(request: &HttpRequest, path: &str, shared: &Shared) -> Result<Record, Refusal> {
+async fn subject(request: &HttpRequest, path: &str, shared: &Shared) -> Result<Record, Rejection> {
     let record = record(shared, id(request, path)?).await?;
     if !shared.intake.has_bot(&record.notification.bot) {
-        return Err(Refusal::field(Code::UnknownBot, "bot", "Its bot is no longer configured."));
+        return Err(Rejection::field(Code::UnknownBot, "bot", "Its bot is no longer configured."));
     }
     Ok(record)
 }

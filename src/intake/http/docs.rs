@@ -1,6 +1,6 @@
 //! The API described: OpenAPI made from the code, and a page to try it on, its assets in the binary.
 
-use super::super::{Code, Refusal};
+use super::super::{Code, Rejection};
 use super::{
     Shared, changes, files, images, not_allowed_to_write, not_found, notifications, probes, read, recipients, yaml,
 };
@@ -122,7 +122,7 @@ async fn to_page() -> HttpResponse {
 }
 
 /// A file of the page.
-async fn file(path: web::Path<String>, page: Data<Config<'static>>) -> Result<HttpResponse, Refusal> {
+async fn file(path: web::Path<String>, page: Data<Config<'static>>) -> Result<HttpResponse, Rejection> {
     match utoipa_swagger_ui::serve(&path, page.into_inner()) {
         Ok(Some(file)) => {
             let mut response = HttpResponse::Ok();
@@ -134,7 +134,7 @@ async fn file(path: web::Path<String>, page: Data<Config<'static>>) -> Result<Ht
         Ok(None) => not_found().await,
         Err(error) => {
             tracing::error!(%error, "a file of the documentation page could not be made");
-            Err(Refusal::new(Code::Internal, "The page could not be made."))
+            Err(Rejection::new(Code::Internal, "The page could not be made."))
         }
     }
 }

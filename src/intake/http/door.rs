@@ -5,7 +5,7 @@
 //! and closes it in a moment in which nobody waits.
 
 use super::problem;
-use crate::intake::{Code, Refusal};
+use crate::intake::{Code, Rejection};
 use futures_util::FutureExt;
 use std::io;
 use std::time::Duration;
@@ -72,7 +72,7 @@ async fn turn_away(mut caller: TcpStream) -> io::Result<()> {
 
 fn answer() -> Vec<u8> {
     let code = Code::Unavailable;
-    let body = problem::document(&Refusal::new(code, "The service is stopping. Nothing was done; try again."));
+    let body = problem::document(&Rejection::new(code, "The service is stopping. Nothing was done; try again."));
     let (seconds, length) = (code.retry_after().unwrap_or(1), body.len());
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: {seconds}\r\n\

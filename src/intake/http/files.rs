@@ -1,11 +1,11 @@
 //! `/v1/files`: files that Telegram has, downloaded.
 
-use super::super::{Code, Refusal, bot_api};
+use super::super::{Code, Rejection, bot_api};
 use super::caller::Caller;
 use super::problem::Problem;
 use super::{Shared, query};
 use crate::domain::BotName;
-use crate::ports::{Passed, Passenger, To};
+use crate::ports::{ProxyRequest, ProxyResponse, ProxyTarget};
 use actix_web::body::SizedStream;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Path};
@@ -20,7 +20,7 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 /// How long an answer may take to begin.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
 
-type Answer = Result<HttpResponse, Refusal>;
+type Answer = Result<HttpResponse, Rejection>;
 
 /// Download a file by its file_id.
 ///
@@ -46,7 +46,7 @@ pub async fn get(request: HttpRequest, _: Caller, path: Path<String>, shared: Da
     let bot = query::bot(&given, |bot| shared.intake.has_bot(bot))?;
     let file_path = file_path(&shared, &bot, &path).await?;
     let range = request.headers().get(header::RANGE).map(|range| ("range", range.as_bytes().to_vec()));
-    let passed = pass(&shared, bot, To::File(file_path), "GET", range.into_iter().collect(), None).await?;
+    let passed = pass(&shared, bot, ProxyTarget::File(file_path), "GET", range.into_iter().collect(), None).await?;
     match passed.status {
         200 | 206 | 416 => Ok(answer(passed)),
         status => Err(unavailable(&format!("it answered {status}."))),
@@ -54,11 +54,12 @@ pub async fn get(request: HttpRequest, _: Caller, path: Path<String>, shared: Da
 }
 
 /// Where a file lies, as getFile says.
-async fn file_path(shared: &Shared, bot: &BotName, file_id: &str) -> Result<String, Refusal> {
+async fn file_path(shared: &Shared, bot: &BotName, file_id: &str) -> Result<String, Rejection> {
     let body = json!({"file_id": file_id}).to_string();
     let headers =
         vec![("content-type", b"application/json".to_vec()), ("content-length", body.len().to_string().into_bytes())];
-    let mut passed = pass(shared, bot.clone(), To::Method("getFile".to_owned()), "POST", headers, Some(body)).await?;
+    let mut passed =
+        pass(shared, bot.clone(), ProxyTarget::Method("getFile".to_owned()), "POST", headers, Some(body)).await?;
     let mut text = Vec::new();
     while let Some(Ok(piece)) = passed.body.next().await {
         text.extend_from_slice(&piece);
@@ -73,7 +74,7 @@ async fn file_path(shared: &Shared, bot: &BotName, file_id: &str) -> Result<Stri
             bot_api::file_path(path.as_bytes()).ok_or_else(|| unavailable("it lies where nothing is given out."))
         }
         (None, Some(words)) if passed.status == 400 => {
-            Err(Refusal::field(Code::InvalidFile, "file_id", format!("Telegram says: {words}")))
+            Err(Rejection::field(Code::InvalidFile, "file_id", format!("Telegram says: {words}")))
         }
         _ => Err(unavailable(&format!("it answered {}.", passed.status))),
     }
@@ -83,25 +84,26 @@ async fn file_path(shared: &Shared, bot: &BotName, file_id: &str) -> Result<Stri
 async fn pass(
     shared: &Shared,
     bot: BotName,
-    to: To,
-    verb: &'static str,
+    target: ProxyTarget,
+    method: &'static str,
     headers: Vec<(&'static str, Vec<u8>)>,
     body: Option<String>,
-) -> Result<Passed, Refusal> {
+) -> Result<ProxyResponse, Rejection> {
     let body = body.map(|body| stream::once(async move { Ok(body.into()) }).boxed());
-    let passenger = Passenger { bot, to, verb, query: String::new(), headers, body: body.map(|body| body as _) };
-    let passage = shared.passage.clone();
-    let passed = shared.run(async move { timeout(ANSWER_TIMEOUT, passage.pass(passenger)).await }).await?;
+    let proxy_request =
+        ProxyRequest { bot, target, method, query: String::new(), headers, body: body.map(|body| body as _) };
+    let proxy = shared.proxy.clone();
+    let passed = shared.run(async move { timeout(ANSWER_TIMEOUT, proxy.forward(proxy_request)).await }).await?;
     let passed = passed.map_err(|_| unavailable("it does not answer."))?;
     passed.map_err(|error| unavailable(&format!("{error}.")))
 }
 
-fn unavailable(why: &str) -> Refusal {
-    Refusal::field(Code::FileUnavailable, "file_id", format!("Telegram does not give the file out: {why}"))
+fn unavailable(why: &str) -> Rejection {
+    Rejection::field(Code::FileUnavailable, "file_id", format!("Telegram does not give the file out: {why}"))
 }
 
-fn answer(passed: Passed) -> HttpResponse {
-    let Passed { status, headers, body } = passed;
+fn answer(passed: ProxyResponse) -> HttpResponse {
+    let ProxyResponse { status, headers, body } = passed;
     let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY));
     let mut length = None;
     for (name, value) in headers {

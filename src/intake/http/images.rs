@@ -1,11 +1,13 @@
 //! `/v1/images`: images kept, and their file_ids obtained, ahead of use.
 
-use super::super::{Code, Fields, Files, InputFile, Order, Piece, Refusal, Upload};
+use super::super::{Code, Fields, Files, InputFile, Order, Piece, Rejection, Upload};
 use super::body::Body;
 use super::caller::Caller;
 use super::problem::Problem;
 use super::{Shared, query, request};
-use crate::domain::{BotName, ChatId, Delivery, ImageFormat, InvalidId, Lane, MediaKind, Sha256, Status, Timestamp};
+use crate::domain::{
+    BotName, ChatId, DeliveryGuarantee, ImageFormat, InvalidId, Lane, MediaKind, Sha256, Status, Timestamp,
+};
 use crate::imaging::ImageInfo;
 use crate::ports::{FileKey, Outcome};
 use actix_web::web::{Data, Path, Payload};
@@ -19,7 +21,7 @@ use utoipa::ToSchema;
 /// How long the staging chat may take.
 const PATIENCE: Duration = Duration::from_secs(50);
 
-type Answer = Result<HttpResponse, Refusal>;
+type Answer = Result<HttpResponse, Rejection>;
 
 /// An image that is kept.
 #[derive(Serialize, ToSchema)]
@@ -94,10 +96,10 @@ pub async fn put(request: HttpRequest, _: Caller, payload: Payload, shared: Data
     let bot = query::bot(&given, |bot| shared.intake.has_bot(bot))?;
     let chat_id: Option<Result<ChatId, InvalidId>> = given.get("chat_id").map(|chat| chat.parse());
     let chat_id = chat_id.transpose();
-    let chat_id = chat_id.map_err(|error| Refusal::field(Code::InvalidChatId, "chat_id", format!("{error}.")))?;
+    let chat_id = chat_id.map_err(|error| Rejection::field(Code::InvalidChatId, "chat_id", format!("{error}.")))?;
     let keep_message = given.get("keep_message").map_or(Ok(false), |flag| flag.parse());
     let keep_message = keep_message
-        .map_err(|_| Refusal::field(Code::InvalidQuery, "keep_message", "keep_message is true or false."))?;
+        .map_err(|_| Rejection::field(Code::InvalidQuery, "keep_message", "keep_message is true or false."))?;
     let upload = image(&request, payload, &shared).await?;
     let info = shared.intake.spool().verify_photo(&upload).await?;
     let (spooled, blobs) = (upload.spooled(), shared.blobs.clone());
@@ -128,7 +130,7 @@ pub async fn put(request: HttpRequest, _: Caller, payload: Payload, shared: Data
 )]
 pub async fn get(_: Caller, path: Path<String>, shared: Data<Shared>) -> Answer {
     let unknown =
-        || Refusal::new(Code::ImageNotFound, "Neither the bytes of such an image nor a file_id of it are here.");
+        || Rejection::new(Code::ImageNotFound, "Neither the bytes of such an image nor a file_id of it are here.");
     let sha256: Sha256 = path.parse().map_err(|_| unknown())?;
     let blobs = shared.blobs.clone();
     let size = shared.run(async move { blobs.stat(&sha256).await }).await??;
@@ -147,13 +149,13 @@ pub async fn get(_: Caller, path: Path<String>, shared: Data<Shared>) -> Answer 
 }
 
 /// The image of a request, whichever way it came.
-async fn image(request: &HttpRequest, payload: Payload, shared: &Shared) -> Result<Upload, Refusal> {
+async fn image(request: &HttpRequest, payload: Payload, shared: &Shared) -> Result<Upload, Rejection> {
     let kind = request::content_type(request).unwrap_or_default();
     if kind.starts_with("image/") || kind == "application/octet-stream" {
         let mut body = Body::new(request, payload.into_inner(), shared.settings.body_limit)?;
         let mut writer = shared.intake.spool().begin();
         while let Some(piece) = body.pieces.next().await {
-            writer.write(&piece.map_err(|_| body.fault.refusal())?)?;
+            writer.write(&piece.map_err(|_| body.fault.rejection())?)?;
         }
         return writer.finish().await;
     }
@@ -161,10 +163,10 @@ async fn image(request: &HttpRequest, payload: Payload, shared: &Shared) -> Resu
     let _ = fields.take("photo");
     fields.check_empty("an image to keep")?;
     let file = files.take("photo").ok_or_else(|| {
-        Refusal::field(Code::MissingField, "photo", "photo is missing: {\"base64\": …}, or a file part of a form.")
+        Rejection::field(Code::MissingField, "photo", "photo is missing: {\"base64\": …}, or a file part of a form.")
     })?;
     match files.left() {
-        Some(name) => Err(Refusal::field(Code::MisplacedField, name, "One image is kept at a time.")),
+        Some(name) => Err(Rejection::field(Code::MisplacedField, name, "One image is kept at a time.")),
         None => Ok(file.upload),
     }
 }
@@ -181,7 +183,7 @@ fn kept_image(sha256: Sha256, size: u64, info: ImageInfo) -> KeptImage {
     KeptImage { sha256: sha256.into(), size, width, height, format, file_id: None, notification: None }
 }
 
-async fn file_id(shared: &Shared, bot: &BotName, kind: MediaKind, sha256: Sha256) -> Result<Option<String>, Refusal> {
+async fn file_id(shared: &Shared, bot: &BotName, kind: MediaKind, sha256: Sha256) -> Result<Option<String>, Rejection> {
     let Some(telegram) = shared.settings.bots.get(bot).and_then(|bot| bot.telegram()) else { return Ok(None) };
     let (key, media) = (FileKey { bot_id: telegram.id, kind, sha256 }, shared.media.clone());
     Ok(shared.run(async move { media.file_id(&key).await }).await??)
@@ -194,7 +196,7 @@ async fn stage(
     chat_id: ChatId,
     upload: Upload,
     keep_message: bool,
-) -> Result<(Option<String>, Option<String>), Refusal> {
+) -> Result<(Option<String>, Option<String>), Rejection> {
     let input = InputFile::Upload(upload);
     let photo = Piece { field: "photo".to_owned(), kind: MediaKind::Photo, input, filename: None };
     let silent = json!({"disable_notification": true});
@@ -203,7 +205,7 @@ async fn stage(
     let (id, outcome) = shared.run(async move { intake.deliver(sending).await }).await??;
     let failed = |why: &str| {
         let detail = format!("The image is kept. The staging chat has not got it: {why}");
-        Err(Refusal::field(Code::StagingFailed, "chat_id", detail))
+        Err(Rejection::field(Code::StagingFailed, "chat_id", detail))
     };
     let message = match outcome {
         Some(Outcome { status: Status::Sent, result: Some(message), .. }) => message,
@@ -217,8 +219,8 @@ async fn stage(
             order(bot, chat_id, "deleteMessage", json!({"message_id": message_id}), Vec::new(), 10 * PATIENCE);
         let intake = shared.intake.clone();
         // The image is staged all the same.
-        if let Err(refusal) = shared.run(async move { intake.accept(deletion, None).await }).await? {
-            tracing::warn!(%refusal, "the message in the staging chat stays");
+        if let Err(rejection) = shared.run(async move { intake.accept(deletion, None).await }).await? {
+            tracing::warn!(%rejection, "the message in the staging chat stays");
         }
     }
     Ok((file_id, Some(id.to_string())))
@@ -233,7 +235,7 @@ fn order(bot: BotName, chat_id: ChatId, method: &str, params: Value, media: Vec<
         params: params.as_object().cloned().unwrap_or_else(Map::new),
         media,
         lane: Lane::Normal,
-        delivery: Delivery::AtLeastOnce,
+        delivery: DeliveryGuarantee::AtLeastOnce,
         tags: Vec::new(),
         received_at: now,
         send_at: None,

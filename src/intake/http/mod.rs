@@ -29,9 +29,9 @@ pub(super) use caller::Caller;
 pub use docs::openapi_yaml;
 pub use door::Door;
 
-use super::{Code, Intake, Refusal, bot_api, whatsmate};
+use super::{Code, Intake, Rejection, bot_api, whatsmate};
 use crate::domain::BotName;
-use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, Passage, Queue, Recipients};
+use crate::ports::{Acceptor, Blobs, BotApiProxy, Ledger, MediaIndex, Queue, Recipients};
 use crate::registration::Registrar;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
@@ -84,7 +84,7 @@ pub struct HttpState {
     /// Knows the file_ids of images.
     pub media: Arc<dyn MediaIndex>,
     /// The way to the Bot API for what is no delivery.
-    pub passage: Arc<dyn Passage>,
+    pub proxy: Arc<dyn BotApiProxy>,
     /// Asked for its depth and its health.
     pub queue: Arc<dyn Queue>,
     /// The metrics of the process.
@@ -117,10 +117,10 @@ impl Shared {
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, Rejection> {
         self.runtime.spawn(work).await.map_err(|error| {
             tracing::error!(%error, "work for a request ended abnormally");
-            Refusal::new(Code::Internal, "Something went wrong on our side; whether it took effect is not known.")
+            Rejection::new(Code::Internal, "Something went wrong on our side; whether it took effect is not known.")
         })
     }
 }
@@ -229,13 +229,13 @@ async fn not_allowed_to_write() -> HttpResponse {
     not_allowed("GET, HEAD").await
 }
 
-async fn not_found() -> Result<HttpResponse, Refusal> {
-    Err(Refusal::new(Code::NotFound, "There is nothing at this address. The API is described at /docs."))
+async fn not_found() -> Result<HttpResponse, Rejection> {
+    Err(Rejection::new(Code::NotFound, "There is nothing at this address. The API is described at /docs."))
 }
 
 async fn not_allowed(allow: &'static str) -> HttpResponse {
-    let refusal = Refusal::new(Code::MethodNotAllowed, format!("This address takes {allow}."));
-    let mut response = problem::response(&refusal);
+    let rejection = Rejection::new(Code::MethodNotAllowed, format!("This address takes {allow}."));
+    let mut response = problem::response(&rejection);
     response
         .headers_mut()
         .insert(actix_web::http::header::ALLOW, actix_web::http::header::HeaderValue::from_static(allow));

@@ -1,6 +1,6 @@
 //! Forms: files go to disk as they arrive, texts are kept.
 
-use super::super::{Code, Fields, Files, Refusal, Spool};
+use super::super::{Code, Fields, Files, Rejection, Spool};
 use super::body::{Body, Fault};
 use crate::intake::names::{check_name, is_file_field};
 use actix_multipart::{Field, Multipart};
@@ -13,7 +13,7 @@ use serde_json::Value;
 const TEXTS_LIMIT: usize = 128 * 1024;
 
 /// Reads a body into fields and files, those for an album by whatever names they have.
-pub async fn read(request: &HttpRequest, body: Body, spool: &Spool) -> Result<(Fields, Files), Refusal> {
+pub async fn read(request: &HttpRequest, body: Body, spool: &Spool) -> Result<(Fields, Files), Rejection> {
     let fault = body.fault;
     let mut payload = Payload::Stream { payload: body.pieces };
     let mut parts = Multipart::from_request(request, &mut payload).await.map_err(|_| malformed())?;
@@ -28,7 +28,7 @@ pub async fn read(request: &HttpRequest, body: Body, spool: &Spool) -> Result<(F
             fields.insert(&name, Value::String(value))?;
         } else if check_name(&name).is_ok() && !is_file_field(&name) {
             let detail = format!("{name} is a text, not a file. Send it without a filename.");
-            return Err(Refusal::field(Code::InvalidField, name, detail));
+            return Err(Rejection::field(Code::InvalidField, name, detail));
         } else {
             file(&mut part, name, &mut files, spool, &fault).await?;
         }
@@ -48,7 +48,7 @@ fn is_file(part: &Field) -> bool {
 }
 
 /// HTTP carries bytes as they are; a part that says it is encoded would be taken for something else (RFC 7578 4.7).
-fn check_encoding(part: &Field, name: &str) -> Result<(), Refusal> {
+fn check_encoding(part: &Field, name: &str) -> Result<(), Rejection> {
     let encoding = part.headers().get("content-transfer-encoding").map(|encoding| encoding.as_bytes().trim_ascii());
     let is_plain =
         |encoding: &[u8]| [&b"7bit"[..], b"8bit", b"binary"].iter().any(|e| e.eq_ignore_ascii_case(encoding));
@@ -56,10 +56,16 @@ fn check_encoding(part: &Field, name: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     let detail = format!("The part {name} has a Content-Transfer-Encoding. Send its bytes as they are, without one.");
-    Err(Refusal::field(Code::InvalidField, name, detail))
+    Err(Rejection::field(Code::InvalidField, name, detail))
 }
 
-async fn file(part: &mut Field, name: String, files: &mut Files, spool: &Spool, fault: &Fault) -> Result<(), Refusal> {
+async fn file(
+    part: &mut Field,
+    name: String,
+    files: &mut Files,
+    spool: &Spool,
+    fault: &Fault,
+) -> Result<(), Rejection> {
     let filename = part.content_disposition().and_then(|disposition| {
         let extended = disposition.get_filename_ext().and_then(|ext| String::from_utf8(ext.value.clone()).ok());
         extended.or_else(|| disposition.get_filename().map(str::to_owned))
@@ -73,29 +79,29 @@ async fn file(part: &mut Field, name: String, files: &mut Files, spool: &Spool, 
     Ok(())
 }
 
-async fn text(part: &mut Field, name: &str, left: &mut usize, fault: &Fault) -> Result<String, Refusal> {
+async fn text(part: &mut Field, name: &str, left: &mut usize, fault: &Fault) -> Result<String, Rejection> {
     let mut bytes = Vec::new();
     while let Some(piece) = part.next().await {
         let piece = piece.map_err(|_| refuse(fault))?;
         *left = left.checked_sub(piece.len()).ok_or_else(|| {
             let detail = "All texts together may have 128 KiB. If this is a file, send the part with a filename.";
-            Refusal::field(Code::BodyTooLarge, name, detail)
+            Rejection::field(Code::BodyTooLarge, name, detail)
         })?;
         bytes.extend_from_slice(&piece);
     }
     String::from_utf8(bytes).map_err(|_| {
         let advice = if is_file_field(name) { " If this is the file, send the part with a filename." } else { "" };
-        Refusal::field(Code::InvalidField, name, format!("{name} is not valid UTF-8.{advice}"))
+        Rejection::field(Code::InvalidField, name, format!("{name} is not valid UTF-8.{advice}"))
     })
 }
 
 /// A body that came whole and cannot be read was made wrongly: sending it again would not help.
-fn refuse(fault: &Fault) -> Refusal {
-    if fault.is_set() { fault.refusal() } else { malformed() }
+fn refuse(fault: &Fault) -> Rejection {
+    if fault.is_set() { fault.rejection() } else { malformed() }
 }
 
-fn malformed() -> Refusal {
-    Refusal::new(
+fn malformed() -> Rejection {
+    Rejection::new(
         Code::MalformedMultipart,
         "The body is not multipart/form-data as RFC 7578 has it: the boundary named in Content-Type between the parts and \
          after the last, lines that end in CRLF, and a Content-Disposition with a name in each. Let your HTTP client \

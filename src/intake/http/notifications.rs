@@ -1,6 +1,6 @@
 //! `/v1/notifications`.
 
-use super::super::{Code, Draft, Kept, Refusal, fingerprint};
+use super::super::{Code, Draft, Kept, Rejection, fingerprint};
 use super::caller::Caller;
 use super::problem::Problem;
 use super::schema::{NotificationForm, NotificationRequest};
@@ -15,7 +15,7 @@ use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 
-type Answer = Result<HttpResponse, Refusal>;
+type Answer = Result<HttpResponse, Rejection>;
 
 /// Send an image, another file, a text or an album.
 ///
@@ -61,7 +61,7 @@ pub(super) async fn accept(request: &HttpRequest, shared: &Shared, mut draft: Dr
     let order = draft.order(chat_id)?;
     let intake = shared.intake.clone();
     let accepted = shared.run(async move { intake.accept(order, idempotency).await }).await?;
-    let mut receipt = accepted.map_err(|refusal| in_request(refusal, &places))?;
+    let mut receipt = accepted.map_err(|rejection| in_request(rejection, &places))?;
     let id = receipt.accepted.id;
     if receipt.accepted.replayed && receipt.files.is_empty() {
         receipt.files.extend(files(record(shared, id).await.ok()));
@@ -136,7 +136,7 @@ pub async fn cancel(request: HttpRequest, _: Caller, path: Path<String>, shared:
             } else {
                 format!("It has ended as {}", status.as_str())
             };
-            Err(Refusal::new(Code::TooLate, format!("{why}, so it cannot be cancelled.")))
+            Err(Rejection::new(Code::TooLate, format!("{why}, so it cannot be cancelled.")))
         }
     }
 }
@@ -166,14 +166,14 @@ pub async fn retry(request: HttpRequest, _: Caller, path: Path<String>, shared: 
     }
     let mut notification = record.notification;
     if !shared.intake.has_bot(&notification.bot) {
-        return Err(Refusal::field(Code::UnknownBot, "bot", "Its bot is no longer configured."));
+        return Err(Rejection::field(Code::UnknownBot, "bot", "Its bot is no longer configured."));
     }
     for media in &notification.call.media {
         let MediaSource::Blob { sha256, .. } = media.source else { continue };
         let blobs = shared.blobs.clone();
         if shared.run(async move { blobs.stat(&sha256).await }).await??.is_none() {
             let detail = "The bytes of its image were swept after their retention. Send a new notification with them.";
-            return Err(Refusal::new(Code::ImageGone, detail));
+            return Err(Rejection::new(Code::ImageGone, detail));
         }
     }
     let now = Timestamp::now();
@@ -197,13 +197,13 @@ fn files(record: Option<Record>) -> Vec<Kept> {
     record.map(|record| record.notification.call.media.iter().filter_map(Kept::of).collect()).unwrap_or_default()
 }
 
-pub(super) async fn record(shared: &Shared, id: NotificationId) -> Result<Record, Refusal> {
+pub(super) async fn record(shared: &Shared, id: NotificationId) -> Result<Record, Rejection> {
     let ledger = shared.ledger.clone();
     shared.run(async move { ledger.get(id).await }).await??.ok_or_else(no_such_notification)
 }
 
 /// The id in the path, noted for the request's log line. What is no id names no notification.
-pub(super) fn id(request: &HttpRequest, path: &str) -> Result<NotificationId, Refusal> {
+pub(super) fn id(request: &HttpRequest, path: &str) -> Result<NotificationId, Rejection> {
     let id: NotificationId = path.parse().map_err(|_| no_such_notification())?;
     request.extensions_mut().insert(id);
     Ok(id)
@@ -213,14 +213,14 @@ fn location(id: NotificationId) -> (header::HeaderName, String) {
     (header::LOCATION, format!("/v1/notifications/{id}"))
 }
 
-fn no_such_notification() -> Refusal {
-    Refusal::new(Code::NotificationNotFound, "There is no notification with this id, or its record was swept.")
+fn no_such_notification() -> Rejection {
+    Rejection::new(Code::NotificationNotFound, "There is no notification with this id, or its record was swept.")
 }
 
-fn not_retryable(status: Status) -> Refusal {
+fn not_retryable(status: Status) -> Rejection {
     let detail = format!(
         "It is {}; only one that has failed, expired, was cancelled or is unknown can be tried again.",
         status.as_str()
     );
-    Refusal::new(Code::NotRetryable, detail)
+    Rejection::new(Code::NotRetryable, detail)
 }

@@ -1,6 +1,6 @@
 //! Refusals as RFC 9457 problem documents.
 
-use super::super::{Code, Refusal};
+use super::super::{Code, Rejection};
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpResponse, ResponseError};
@@ -33,9 +33,9 @@ pub struct Problem<'a> {
     field: Option<&'a str>,
 }
 
-/// The answer that a refusal is.
-pub fn response(refusal: &Refusal) -> HttpResponse {
-    let code = refusal.code;
+/// The answer that a rejection is.
+pub fn response(rejection: &Rejection) -> HttpResponse {
+    let code = rejection.code;
     let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     if let Some(seconds) = code.retry_after() {
@@ -44,24 +44,24 @@ pub fn response(refusal: &Refusal) -> HttpResponse {
     if code == Code::Unauthorized {
         response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"pixcourier\""));
     }
-    response.content_type("application/problem+json").body(document(refusal))
+    response.content_type("application/problem+json").body(document(rejection))
 }
 
 /// The problem document.
-pub fn document(refusal: &Refusal) -> Vec<u8> {
-    let code = refusal.code;
+pub fn document(rejection: &Rejection) -> Vec<u8> {
+    let code = rejection.code;
     let document = Problem {
         kind: format!("urn:pixcourier:problem:{}", code.as_str()),
         title: code.title(),
         status: code.status(),
         code: code.as_str(),
-        detail: &refusal.detail,
-        field: refusal.field.as_deref(),
+        detail: &rejection.detail,
+        field: rejection.field.as_deref(),
     };
     serde_json::to_vec(&document).unwrap_or_default()
 }
 
-impl ResponseError for Refusal {
+impl ResponseError for Rejection {
     fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

@@ -1,35 +1,35 @@
 //! Query strings.
 
-use super::super::{Code, Refusal};
+use super::super::{Code, Rejection};
 use crate::domain::{BotName, InvalidId};
 use crate::ports::ListQuery;
 use actix_web::web::Query;
 use std::collections::BTreeMap;
 
 /// Reads a query string of which only these parameters are known, each at most once.
-pub fn parameters(query: &str, names: &[&str]) -> Result<BTreeMap<String, String>, Refusal> {
+pub fn parameters(query: &str, names: &[&str]) -> Result<BTreeMap<String, String>, Rejection> {
     let pairs = Query::<Vec<(String, String)>>::from_query(query)
-        .map_err(|_| Refusal::new(Code::InvalidQuery, "The query string is not name=value&… in percent-encoding."))?;
+        .map_err(|_| Rejection::new(Code::InvalidQuery, "The query string is not name=value&… in percent-encoding."))?;
     let mut given = BTreeMap::new();
     for (name, value) in pairs.into_inner() {
         if !names.contains(&name.as_str()) {
             let shown: String = name.chars().take(64).collect();
             let detail = format!("There is no such parameter; there are {}.", names.join(", "));
-            return Err(Refusal::field(Code::InvalidQuery, shown, detail));
+            return Err(Rejection::field(Code::InvalidQuery, shown, detail));
         }
         if given.insert(name.clone(), value).is_some() {
-            return Err(Refusal::field(Code::InvalidQuery, &name, format!("{name} is given twice.")));
+            return Err(Rejection::field(Code::InvalidQuery, &name, format!("{name} is given twice.")));
         }
     }
     Ok(given)
 }
 
 /// The configured bot that a query names, `default` if it names none.
-pub fn bot(given: &BTreeMap<String, String>, is_bot: impl Fn(&BotName) -> bool) -> Result<BotName, Refusal> {
+pub fn bot(given: &BTreeMap<String, String>, is_bot: impl Fn(&BotName) -> bool) -> Result<BotName, Rejection> {
     let name = given.get("bot").map_or(Ok(BotName::default_bot()), |name| name.parse());
     name.ok()
         .filter(is_bot)
-        .ok_or_else(|| Refusal::field(Code::UnknownBot, "bot", "No bot of this name is configured."))
+        .ok_or_else(|| Rejection::field(Code::UnknownBot, "bot", "No bot of this name is configured."))
 }
 
 /// How many a page of a listing holds if nobody says.
@@ -37,17 +37,17 @@ pub const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 1000;
 
 /// Reads how many a page may hold.
-pub fn limit(text: &str) -> Result<usize, Refusal> {
+pub fn limit(text: &str) -> Result<usize, Rejection> {
     let limit = text.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
     let detail = "limit is a whole number from 1 to 1000.";
-    limit.ok_or_else(|| Refusal::field(Code::InvalidQuery, "limit", detail))
+    limit.ok_or_else(|| Rejection::field(Code::InvalidQuery, "limit", detail))
 }
 
 /// Reads the query string of a listing.
-pub fn list(query: &str) -> Result<ListQuery, Refusal> {
+pub fn list(query: &str) -> Result<ListQuery, Rejection> {
     let mut list = ListQuery { limit: DEFAULT_LIMIT, ..ListQuery::default() };
     for (name, value) in parameters(query, &["status", "bot", "limit", "cursor"])? {
-        let because = |error: InvalidId| Refusal::field(Code::InvalidQuery, &name, format!("{error}."));
+        let because = |error: InvalidId| Rejection::field(Code::InvalidQuery, &name, format!("{error}."));
         match name.as_str() {
             "status" => list.status = Some(value.parse().map_err(because)?),
             "bot" => list.bot = Some(value.parse().map_err(because)?),
@@ -83,8 +83,8 @@ mod tests {
             ("limit=1&limit=2", "limit"),
             ("stauts=sent", "stauts"),
         ] {
-            let refusal = list(bad).unwrap_err();
-            assert_eq!((refusal.code, refusal.field.as_deref()), (Code::InvalidQuery, Some(field)), "{bad}");
+            let rejection = list(bad).unwrap_err();
+            assert_eq!((rejection.code, rejection.field.as_deref()), (Code::InvalidQuery, Some(field)), "{bad}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `/v1/recipients`: the recipient book.
 
-use super::super::{Code, Refusal};
+use super::super::{Code, Rejection};
 use super::body::Body;
 use super::caller::Caller;
 use super::problem::Problem;
@@ -22,7 +22,7 @@ use utoipa::{PartialSchema, ToSchema};
 /// The largest body in bytes: as many entries with the longest names.
 const BODY_LIMIT: u64 = 2 << 20;
 
-type Answer = Result<HttpResponse, Refusal>;
+type Answer = Result<HttpResponse, Rejection>;
 
 /// Register recipients.
 ///
@@ -43,12 +43,12 @@ type Answer = Result<HttpResponse, Refusal>;
 )]
 pub async fn put(request: HttpRequest, _: Caller, payload: Payload, shared: Data<Shared>) -> Answer {
     if !ContentType::parse(&request).is_ok_and(|ContentType(mime)| mime.essence_str() == "application/json") {
-        return Err(Refusal::field(Code::UnsupportedMediaType, "Content-Type", "Send application/json."));
+        return Err(Rejection::field(Code::UnsupportedMediaType, "Content-Type", "Send application/json."));
     }
     let mut body = Body::new(&request, payload.into_inner(), BODY_LIMIT)?;
     let mut document = Vec::new();
     while let Some(piece) = body.pieces.next().await {
-        document.extend_from_slice(&piece.map_err(|_| body.fault.refusal())?);
+        document.extend_from_slice(&piece.map_err(|_| body.fault.rejection())?);
     }
     let recipients = entries(&document, |bot| shared.intake.has_bot(bot))?;
     let book = shared.recipients.clone();
@@ -128,21 +128,21 @@ pub async fn delete(request: HttpRequest, _: Caller, shared: Data<Shared>) -> An
     let book = shared.recipients.clone();
     match shared.run(async move { book.delete(&bot, &address).await }).await?? {
         true => Ok(HttpResponse::NoContent().finish()),
-        false => Err(Refusal::new(Code::RecipientNotFound, "The book of this bot has no such recipient.")),
+        false => Err(Rejection::new(Code::RecipientNotFound, "The book of this bot has no such recipient.")),
     }
 }
 
-fn wrong(name: &str, text: &str) -> Refusal {
-    Refusal::field(Code::InvalidQuery, name, format!("{text}."))
+fn wrong(name: &str, text: &str) -> Rejection {
+    Rejection::field(Code::InvalidQuery, name, format!("{text}."))
 }
 
-fn bot(given: &mut BTreeMap<String, String>, shared: &Shared) -> Result<BotName, Refusal> {
+fn bot(given: &mut BTreeMap<String, String>, shared: &Shared) -> Result<BotName, Rejection> {
     let name = given.remove("bot").map_or(Some(BotName::default_bot()), |text| text.parse().ok());
     name.filter(|bot| shared.intake.has_bot(bot)).ok_or_else(unknown_bot)
 }
 
 /// The one address that a query names.
-fn queried(given: &BTreeMap<String, String>) -> Result<Address, Refusal> {
+fn queried(given: &BTreeMap<String, String>) -> Result<Address, Rejection> {
     let part = |name: &str| given.get(name).map(String::as_str);
     address(part("number"), part("group_name"), part("group_admin")).map_err(|(part, error)| match error {
         Some(InvalidId(text)) => wrong(part, text),
@@ -150,21 +150,21 @@ fn queried(given: &BTreeMap<String, String>) -> Result<Address, Refusal> {
     })
 }
 
-fn cursor(text: &str) -> Result<Address, Refusal> {
+fn cursor(text: &str) -> Result<Address, Rejection> {
     let key = hex::decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let address = key.and_then(|key| Address::from_key(&key));
     address.ok_or_else(|| wrong("cursor", "cursor is the next_cursor of the page before, taken as it is"))
 }
 
 /// Reads a body: one entry or an array of them.
-fn entries(document: &[u8], is_bot: impl Fn(&BotName) -> bool) -> Result<Vec<Recipient>, Refusal> {
+fn entries(document: &[u8], is_bot: impl Fn(&BotName) -> bool) -> Result<Vec<Recipient>, Rejection> {
     let malformed = |error: serde_json::Error| {
         let detail = if error.is_data() {
             "The body is JSON, but neither an object nor an array of objects.".to_owned()
         } else {
             format!("The body is not valid JSON: {error}.")
         };
-        Refusal::new(Code::MalformedJson, detail)
+        Rejection::new(Code::MalformedJson, detail)
     };
     if document.trim_ascii_start().first() != Some(&b'[') {
         let members: Members = serde_json::from_slice(document).map_err(malformed)?;
@@ -173,17 +173,17 @@ fn entries(document: &[u8], is_bot: impl Fn(&BotName) -> bool) -> Result<Vec<Rec
     let all: Vec<Members> = serde_json::from_slice(document).map_err(malformed)?;
     if all.len() > BULK_LIMIT {
         let detail = format!("One request writes at most {BULK_LIMIT} recipients; this one has {}.", all.len());
-        return Err(Refusal::new(Code::InvalidField, detail));
+        return Err(Rejection::new(Code::InvalidField, detail));
     }
     let (mut recipients, mut places) = (Vec::with_capacity(all.len()), HashMap::new());
     for (place, members) in all.into_iter().enumerate() {
-        let recipient = entry(members, &is_bot).map_err(|refusal| {
-            let field = refusal.field.map(|field| format!("[{place}].{field}"));
-            Refusal { field, ..refusal }
+        let recipient = entry(members, &is_bot).map_err(|rejection| {
+            let field = rejection.field.map(|field| format!("[{place}].{field}"));
+            Rejection { field, ..rejection }
         })?;
         if let Some(first) = places.insert((recipient.bot.clone(), recipient.address.clone()), place) {
             let detail = format!("The entries {first} and {place} (counted from 0) have the same address.");
-            return Err(Refusal::field(Code::DuplicateField, format!("[{place}]"), detail));
+            return Err(Rejection::field(Code::DuplicateField, format!("[{place}]"), detail));
         }
         recipients.push(recipient);
     }
@@ -296,7 +296,7 @@ impl From<Recipient> for RecipientView {
 mod tests {
     use super::*;
 
-    fn read(document: &str) -> Result<Vec<Recipient>, Refusal> {
+    fn read(document: &str) -> Result<Vec<Recipient>, Rejection> {
         entries(document.as_bytes(), |bot| bot.as_str() == "default")
     }
 
@@ -334,8 +334,8 @@ mod tests {
             ("[{]".to_owned(), Code::MalformedJson, None),
             (format!("[{}]", vec!["{}"; BULK_LIMIT + 1].join(",")), Code::InvalidField, None),
         ] {
-            let refusal = read(&document).unwrap_err();
-            assert_eq!((refusal.code, refusal.field.as_deref()), (code, field), "{document:.200}");
+            let rejection = read(&document).unwrap_err();
+            assert_eq!((rejection.code, rejection.field.as_deref()), (code, field), "{document:.200}");
         }
     }
 }

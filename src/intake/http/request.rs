@@ -1,6 +1,6 @@
 //! A request's body as fields and files, whichever way it is written.
 
-use super::super::{Code, Fields, Files, Refusal};
+use super::super::{Code, Fields, Files, Rejection};
 use super::body::Body;
 use super::{Shared, json, multipart};
 use actix_web::HttpRequest;
@@ -8,7 +8,7 @@ use actix_web::http::header::{ContentType, Header};
 use actix_web::web::Payload;
 
 /// Reads a body that must be JSON or a form.
-pub async fn read(request: &HttpRequest, payload: Payload, shared: &Shared) -> Result<(Fields, Files), Refusal> {
+pub async fn read(request: &HttpRequest, payload: Payload, shared: &Shared) -> Result<(Fields, Files), Rejection> {
     let form = is_form(request)?;
     let body = Body::new(request, payload.into_inner(), shared.settings.body_limit)?;
     let spool = shared.intake.spool();
@@ -20,11 +20,11 @@ pub fn content_type(request: &HttpRequest) -> Option<String> {
     ContentType::parse(request).ok().map(|ContentType(mime)| mime.essence_str().to_ascii_lowercase())
 }
 
-fn is_form(request: &HttpRequest) -> Result<bool, Refusal> {
+fn is_form(request: &HttpRequest) -> Result<bool, Rejection> {
     match content_type(request).as_deref() {
         Some("application/json") => Ok(false),
         Some("multipart/form-data") => Ok(true),
-        _ => Err(Refusal::field(
+        _ => Err(Rejection::field(
             Code::UnsupportedMediaType,
             "Content-Type",
             "Send application/json, or multipart/form-data with the file as a part, photo for an image.",

@@ -1,7 +1,9 @@
 //! Requests and the small enums as OpenAPI shows them. Requests are read by hand (`intake::fields`), for the sake of
-//! precise refusals; they are described from the same table, and a test keeps the two in step (`docs`).
+//! precise rejections; they are described from the same table, and a test keeps the two in step (`docs`).
 
-use crate::domain::{AttemptOutcome, ChatId, Delivery, FailureClass, Lane, RecipientSource, RecipientState, Status};
+use crate::domain::{
+    AttemptOutcome, ChatId, DeliveryGuarantee, FailureClass, Lane, RecipientSource, RecipientState, Status,
+};
 use crate::intake::content::Content;
 use crate::intake::envelope::TAG_LIMIT;
 use crate::intake::fields::TAGS_LIMIT;
@@ -38,7 +40,7 @@ macro_rules! described {
                     ("AlbumItem".to_owned(), album_item().into()),
                     (ChatId::name().into_owned(), ChatId::schema()),
                     (Lane::name().into_owned(), Lane::schema()),
-                    (Delivery::name().into_owned(), Delivery::schema()),
+                    (DeliveryGuarantee::name().into_owned(), DeliveryGuarantee::schema()),
                 ]);
             }
         }
@@ -107,7 +109,7 @@ fn envelope(object: ObjectBuilder, _: Way) -> ObjectBuilder {
             "expires_at",
             moment("Not to be sent after this (RFC 3339), up to 31 days ahead; 24 hours after `send_at` or now if not given."),
         )
-        .property("delivery", Ref::from_schema_name(Delivery::name()))
+        .property("delivery", Ref::from_schema_name(DeliveryGuarantee::name()))
         .property("tags", tags())
 }
 
@@ -260,7 +262,7 @@ macro_rules! words {
 words! {
     "Status" Status: "Where a notification stands. The last five are final.", Status::ALL.map(Status::as_str);
     "Priority" Lane: "A lane: `urgent` before everything else, `bulk` when there is room.", Lane::ALL.map(Lane::as_str);
-    "Delivery" Delivery: "`at_least_once` tries again in doubt, `at_most_once` stops and says `unknown`.",
+    "Delivery" DeliveryGuarantee: "`at_least_once` tries again in doubt, `at_most_once` stops and says `unknown`.",
         ["at_least_once", "at_most_once"];
     "RecipientSource" RecipientSource: "Who made an entry: a caller of the API, an import, or they themselves.",
         RecipientSource::ALL.map(RecipientSource::as_str);

@@ -2,11 +2,11 @@
 
 use super::super::{Kept, Receipt};
 use crate::domain::{
-    Attempt, AttemptOutcome, ChatId, Delivery, Failure, FailureClass, Lane, Media, MediaKind, MediaSource, Record,
-    Status, Timestamp,
+    Attempt, AttemptOutcome, ChatId, DeliveryGuarantee, Failure, FailureClass, Lane, Media, MediaKind, MediaSource,
+    Record, Status, Timestamp,
 };
 use crate::intake::fit::Oversize;
-use crate::ports::Page;
+use crate::ports::RecordPage;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -97,7 +97,7 @@ pub struct Notification {
     /// Its lane.
     priority: Lane,
     /// What happens in doubt.
-    delivery: Delivery,
+    delivery: DeliveryGuarantee,
     /// The caller's labels.
     tags: Vec<String>,
     /// When it was accepted; after a retry, when that was.
@@ -211,8 +211,8 @@ pub struct NotificationPage {
     next_cursor: Option<String>,
 }
 
-impl From<Page> for NotificationPage {
-    fn from(page: Page) -> Self {
+impl From<RecordPage> for NotificationPage {
+    fn from(page: RecordPage) -> Self {
         Self {
             notifications: page.records.into_iter().map(Notification::from).collect(),
             next_cursor: page.next.map(|id| id.to_string()),

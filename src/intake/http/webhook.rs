@@ -1,6 +1,6 @@
 //! `/webhook/{bot}`: updates that Telegram brings to bots with `registration = "webhook"`.
 
-use super::super::{Code, Refusal};
+use super::super::{Code, Rejection};
 use super::body::Body;
 use super::{Shared, not_found};
 use crate::domain::BotName;
@@ -18,7 +18,7 @@ pub async fn update(
     path: Path<String>,
     payload: Payload,
     shared: Data<Shared>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, Rejection> {
     let bot: Option<BotName> = path.parse().ok();
     let Some(registrar) = bot.and_then(|bot| shared.registrars.get(&bot).cloned()) else {
         return not_found().await;
@@ -26,16 +26,16 @@ pub async fn update(
     let shown = request.headers().get(SECRET).map(|secret| secret.as_bytes()).unwrap_or_default();
     if !registrar.is_telegram(shown) {
         let detail = "This address takes updates from Telegram, which shows the configured registration_secret.";
-        return Err(Refusal::field(Code::Unauthorized, SECRET, detail));
+        return Err(Rejection::field(Code::Unauthorized, SECRET, detail));
     }
     let mut body = Body::new(&request, payload.into_inner(), BODY_LIMIT)?;
     let mut document = Vec::new();
     while let Some(piece) = body.pieces.next().await {
-        document.extend_from_slice(&piece.map_err(|_| body.fault.refusal())?);
+        document.extend_from_slice(&piece.map_err(|_| body.fault.rejection())?);
     }
     let update = serde_json::from_slice(&document)
-        .map_err(|error| Refusal::new(Code::MalformedJson, format!("The body is not valid JSON: {error}.")))?;
+        .map_err(|error| Rejection::new(Code::MalformedJson, format!("The body is not valid JSON: {error}.")))?;
     let handled = shared.run(async move { registrar.handle(&update).await }).await?;
-    handled.map_err(|trouble| Refusal::unavailable("registration", &trouble))?;
+    handled.map_err(|trouble| Rejection::unavailable("registration", &trouble))?;
     Ok(HttpResponse::Ok().finish())
 }

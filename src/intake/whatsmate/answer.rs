@@ -1,19 +1,19 @@
 //! Refusals as this contract words them.
 
-use super::super::{Code, Refusal};
+use super::super::{Code, Rejection};
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 use std::fmt;
 
-/// A refusal on its way to a WhatsMate client.
+/// A rejection on its way to a WhatsMate client.
 #[derive(Debug)]
-pub struct Complaint(Refusal);
+pub struct Complaint(Rejection);
 
-impl From<Refusal> for Complaint {
-    fn from(refusal: Refusal) -> Self {
-        Self(refusal)
+impl From<Rejection> for Complaint {
+    fn from(rejection: Rejection) -> Self {
+        Self(rejection)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who may call, and which bots they may send with.
 
-use super::super::{Code, Refusal};
+use super::super::{Code, Rejection};
 use super::unknown_instance;
 use crate::domain::{BotName, Sha256};
 use crate::settings::WhatsMateClient;
@@ -32,10 +32,10 @@ impl Clients {
     }
 
     /// The client whose id and secret a request shows; compares with all of them in constant time.
-    pub fn admit(&self, headers: &HeaderMap) -> Result<&Client, Refusal> {
+    pub fn admit(&self, headers: &HeaderMap) -> Result<&Client, Rejection> {
         let given = |name: &str, missing: &str| match headers.get(name).map(|value| value.as_bytes().trim_ascii()) {
             Some(text) if !text.is_empty() => Ok(Sha256::of(text)),
-            _ => Err(Refusal::field(Code::Unauthorized, name, missing)),
+            _ => Err(Rejection::field(Code::Unauthorized, name, missing)),
         };
         let id = given("X-WM-CLIENT-ID", "Missing client ID: send it in the header X-WM-CLIENT-ID.")?;
         let secret = given("X-WM-CLIENT-SECRET", "Missing client secret: send it in the header X-WM-CLIENT-SECRET.")?;
@@ -48,14 +48,14 @@ impl Clients {
         }
         found.ok_or_else(|| {
             let detail = "Wrong client ID or client secret: this service has its own, set by whoever runs it.";
-            Refusal::new(Code::Unauthorized, detail)
+            Rejection::new(Code::Unauthorized, detail)
         })
     }
 }
 
 impl Client {
     /// The bot of an instance number as it stands in a path.
-    pub fn bot(&self, instance: &str) -> Result<&BotName, Refusal> {
+    pub fn bot(&self, instance: &str) -> Result<&BotName, Rejection> {
         let number = instance.parse::<u32>().ok().filter(|_| instance.bytes().all(|b| b.is_ascii_digit()));
         number.and_then(|number| self.instances.get(&number)).ok_or_else(|| unknown_instance(instance))
     }

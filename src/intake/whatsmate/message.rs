@@ -2,7 +2,7 @@
 
 use super::super::http::Body;
 use super::super::json_stream::{DOCUMENT_LIMIT, Event};
-use super::super::{Code, Refusal, Splitter, Spool, Upload, recipient};
+use super::super::{Code, Rejection, Splitter, Spool, Upload, recipient};
 use crate::domain::Address;
 use crate::domain::whatsmate::{CAPTION_LIMIT, FILENAME_LIMIT, Kind, TEXT_LIMIT, encoded_size, filename};
 use futures_util::StreamExt;
@@ -44,7 +44,7 @@ pub struct Message {
 }
 
 /// Reads and checks a body.
-pub async fn read(body: Body, to: To, kind: Kind, spool: &Spool) -> Result<Message, Refusal> {
+pub async fn read(body: Body, to: To, kind: Kind, spool: &Spool) -> Result<Message, Rejection> {
     let (document, file) = match kind {
         Kind::Text => (plain(body).await?, None),
         _ => with_file(body, kind, spool).await?,
@@ -74,35 +74,35 @@ pub async fn read(body: Body, to: To, kind: Kind, spool: &Spool) -> Result<Messa
     Ok(Message { address, kind, params, file, filename })
 }
 
-async fn plain(mut body: Body) -> Result<Vec<u8>, Refusal> {
+async fn plain(mut body: Body) -> Result<Vec<u8>, Rejection> {
     let mut document = Vec::new();
     while let Some(piece) = body.pieces.next().await {
-        document.extend_from_slice(&piece.map_err(|_| body.fault.refusal())?);
+        document.extend_from_slice(&piece.map_err(|_| body.fault.rejection())?);
         if document.len() > DOCUMENT_LIMIT {
             let detail =
                 format!("The body may have {DOCUMENT_LIMIT} bytes; message has {TEXT_LIMIT} characters at most.");
-            return Err(Refusal::new(Code::BodyTooLarge, detail));
+            return Err(Rejection::new(Code::BodyTooLarge, detail));
         }
     }
     Ok(document)
 }
 
 /// The document without its file, and the file.
-async fn with_file(mut body: Body, kind: Kind, spool: &Spool) -> Result<(Vec<u8>, Option<Upload>), Refusal> {
+async fn with_file(mut body: Body, kind: Kind, spool: &Spool) -> Result<(Vec<u8>, Option<Upload>), Rejection> {
     let name = kind.as_str();
     // Which MB the contract leaves open: the larger ones.
     let limit = kind.megabytes() << 20;
     let mut writer = if kind == Kind::Image { spool.begin() } else { spool.begin_file(name, limit) };
     let (mut splitter, mut events, mut found, mut size) = (Splitter::of_field(name), Vec::new(), false, 0);
     while let Some(piece) = body.pieces.next().await {
-        splitter.push(&piece.map_err(|_| body.fault.refusal())?, &mut events)?;
+        splitter.push(&piece.map_err(|_| body.fault.rejection())?, &mut events)?;
         for event in events.drain(..) {
             found = true;
             let Event::Bytes(bytes) = event else { continue };
             size += bytes.len() as u64;
             if encoded_size(size) > limit {
                 let detail = format!("{name} may have {} MB of base64.", kind.megabytes());
-                return Err(Refusal::field(Code::FileTooLarge, name, detail));
+                return Err(Rejection::field(Code::FileTooLarge, name, detail));
             }
             writer.write(&bytes).map_err(advise)?;
         }
@@ -116,14 +116,14 @@ async fn with_file(mut body: Body, kind: Kind, spool: &Spool) -> Result<(Vec<u8>
 }
 
 /// What is not taken as a photo can be sent as a file.
-fn advise(mut refusal: Refusal) -> Refusal {
-    if matches!(refusal.code, Code::NotAnImage | Code::ImageDimensions | Code::ImageRatio) {
-        refusal.detail.push_str(" The document path takes any file as it is.");
+fn advise(mut rejection: Rejection) -> Rejection {
+    if matches!(rejection.code, Code::NotAnImage | Code::ImageDimensions | Code::ImageRatio) {
+        rejection.detail.push_str(" The document path takes any file as it is.");
     }
-    refusal
+    rejection
 }
 
-fn fields(document: &[u8]) -> Result<Map<String, Value>, Refusal> {
+fn fields(document: &[u8]) -> Result<Map<String, Value>, Rejection> {
     serde_json::from_slice(document).map_err(|error| {
         let detail = match error.classify() {
             _ if document.trim_ascii().is_empty() => "The body is empty; it is a JSON object.".to_owned(),
@@ -131,11 +131,11 @@ fn fields(document: &[u8]) -> Result<Map<String, Value>, Refusal> {
             Category::Data => "The body is JSON, but not an object.".to_owned(),
             _ => format!("The body is not valid JSON: {error}."),
         };
-        Refusal::new(Code::MalformedJson, detail)
+        Rejection::new(Code::MalformedJson, detail)
     })
 }
 
-fn address(fields: &mut Map<String, Value>, to: To) -> Result<Address, Refusal> {
+fn address(fields: &mut Map<String, Value>, to: To) -> Result<Address, Rejection> {
     if to == To::Single {
         let number = digits(fields, "number", 15)?;
         return recipient::address(Some(&number), None, None).map_err(|(part, error)| {
@@ -151,7 +151,7 @@ fn address(fields: &mut Map<String, Value>, to: To) -> Result<Address, Refusal> 
 }
 
 /// A phone number as the contract writes it; as a JSON number too, since it means the same.
-fn digits(fields: &mut Map<String, Value>, name: &str, longest: usize) -> Result<String, Refusal> {
+fn digits(fields: &mut Map<String, Value>, name: &str, longest: usize) -> Result<String, Rejection> {
     let text = match fields.remove(name) {
         None | Some(Value::Null) => return Err(missing(name, "a phone number with country code, digits only")),
         Some(Value::String(text)) => text,
@@ -166,7 +166,7 @@ fn digits(fields: &mut Map<String, Value>, name: &str, longest: usize) -> Result
     Ok(text)
 }
 
-fn named(fields: &mut Map<String, Value>) -> Result<String, Refusal> {
+fn named(fields: &mut Map<String, Value>) -> Result<String, Rejection> {
     const NAME: &str = "filename";
     let given = text(fields, NAME)?.ok_or_else(|| missing(NAME, "what the receiver sees the file called"))?;
     let wrong = || {
@@ -177,7 +177,7 @@ fn named(fields: &mut Map<String, Value>) -> Result<String, Refusal> {
     if given.chars().count() > FILENAME_LIMIT { Err(wrong()) } else { filename(&given).ok_or_else(wrong) }
 }
 
-fn text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
+fn text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Rejection> {
     match fields.remove(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -185,10 +185,10 @@ fn text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, R
     }
 }
 
-fn missing(name: &str, what: &str) -> Refusal {
-    Refusal::field(Code::MissingField, name, format!("{name} is missing: {what}."))
+fn missing(name: &str, what: &str) -> Rejection {
+    Rejection::field(Code::MissingField, name, format!("{name} is missing: {what}."))
 }
 
-fn invalid(name: &str, detail: String) -> Refusal {
-    Refusal::field(Code::InvalidField, name, detail)
+fn invalid(name: &str, detail: String) -> Rejection {
+    Rejection::field(Code::InvalidField, name, detail)
 }

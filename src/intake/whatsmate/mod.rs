@@ -1,7 +1,7 @@
 //! The WhatsMate face: clients of WhatsMate's Telegram gateway work here with nothing but the host changed.
 //!
 //! Its public API document is the contract, and where that leaves something open (which MB, numbers as JSON numbers,
-//! fields that it does not name) what comes is taken. Every refusal is `{"error_message": "..."}` with 400, but for 401
+//! fields that it does not name) what comes is taken. Every rejection is `{"error_message": "..."}` with 400, but for 401
 //! without valid credentials, and 500 and 503 when the fault is ours.
 
 mod answer;
@@ -12,9 +12,9 @@ pub(in crate::intake) use clients::Clients;
 
 use super::envelope::DEFAULT_LIFE;
 use super::http::{Body, Caller, Shared};
-use super::{Code, InputFile, Order, Piece, Refusal, fingerprint, recipient};
+use super::{Code, InputFile, Order, Piece, Rejection, fingerprint, recipient};
 use crate::domain::whatsmate::{self, Kind};
-use crate::domain::{BotName, Call, ChatId, Delivery, Lane, Timestamp};
+use crate::domain::{BotName, Call, ChatId, DeliveryGuarantee, Lane, Timestamp};
 use crate::ports::Idempotency;
 use crate::settings::WhatsMate;
 use actix_web::http::header;
@@ -26,7 +26,7 @@ use serde_json::{Map, Value, json};
 
 type Answer = Result<HttpResponse, Complaint>;
 
-/// The paths of version 3, those of version 1 that older clients call, and a refusal in this contract's shape of all
+/// The paths of version 3, those of version 1 that older clients call, and a rejection in this contract's shape of all
 /// others beside them.
 pub(in crate::intake) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -73,11 +73,11 @@ fn queued_v1(id: String) -> Answer {
 async fn not_found() -> Answer {
     let detail = "There is nothing at this address. There is /v3/telegram/{single|group}/{text|image|document|audio|\
                   voice_note}/message/{instance_number}.";
-    Err(Refusal::new(Code::NotFound, detail).into())
+    Err(Rejection::new(Code::NotFound, detail).into())
 }
 
 async fn not_allowed() -> HttpResponse {
-    let mut response = Complaint::from(Refusal::new(Code::MethodNotAllowed, "This address takes POST.")).response();
+    let mut response = Complaint::from(Rejection::new(Code::MethodNotAllowed, "This address takes POST.")).response();
     response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
     response
 }
@@ -90,7 +90,7 @@ async fn take(
     instance: &str,
     payload: Payload,
     shared: &Shared,
-) -> Result<String, Refusal> {
+) -> Result<String, Rejection> {
     let client = shared.whatsmate.admit(request.headers())?;
     let bot = client.bot(instance)?;
     let key = Caller::scoped(client.scope()).idempotency_key(request.headers())?;
@@ -109,21 +109,21 @@ async fn take(
     Ok(receipt.accepted.id.to_string())
 }
 
-fn unknown_instance(instance: &str) -> Refusal {
+fn unknown_instance(instance: &str) -> Rejection {
     let shown: String = instance.chars().take(20).collect();
     let detail =
         format!("There is no instance {shown:?} for this client. The instance number is the last part of the path.");
-    Refusal::new(Code::UnknownBot, detail)
+    Rejection::new(Code::UnknownBot, detail)
 }
 
 /// Refuses what a bot that delivers through WhatsMate cannot send.
-pub(in crate::intake) fn check(account: &WhatsMate, chat: &ChatId, call: &Call) -> Result<(), Refusal> {
+pub(in crate::intake) fn check(account: &WhatsMate, chat: &ChatId, call: &Call) -> Result<(), Rejection> {
     if account.address(chat).is_none() {
         let detail = "This bot delivers through WhatsMate: chat_id is a phone number in digits, or a group that the bot's \
                       settings name, with @ in front.";
-        return Err(Refusal::field(Code::InvalidChatId, "chat_id", detail));
+        return Err(Rejection::field(Code::InvalidChatId, "chat_id", detail));
     }
-    whatsmate::check(call).map_err(|misfit| Refusal::field(Code::InvalidField, misfit.field, misfit.words))
+    whatsmate::check(call).map_err(|misfit| Rejection::field(Code::InvalidField, misfit.field, misfit.words))
 }
 
 fn order(bot: BotName, chat_id: ChatId, message: Message) -> Order {
@@ -142,7 +142,7 @@ fn order(bot: BotName, chat_id: ChatId, message: Message) -> Order {
         params,
         media: piece.into_iter().collect(),
         lane: Lane::default(),
-        delivery: Delivery::default(),
+        delivery: DeliveryGuarantee::default(),
         tags: Vec::new(),
         received_at: now,
         send_at: None,

@@ -145,8 +145,8 @@ fn chat_named(call: &Call, text: &str, speaking: bool) -> Result<i64, ApiError> 
     if let Some(to) = desk.migrations.get(&id) {
         return Err(ApiError::migrated(*to));
     }
-    match desk.chats.refusal(call.bot, id).filter(|_| speaking) {
-        Some(refusal) => Err(refusal),
+    match desk.chats.rejection(call.bot, id).filter(|_| speaking) {
+        Some(rejection) => Err(rejection),
         None => Ok(id),
     }
 }

@@ -3,11 +3,12 @@
 use super::{bot, demanding, eventually, later, next, nothing_comes, notification, ownership, with_image};
 use futures_util::future::join_all;
 use pixcourier::domain::{
-    Attempt, AttemptOutcome, Failure, FailureClass, Notification, NotificationId, Settlement, Sha256, Status, Timestamp,
+    Attempt, AttemptOutcome, Failure, FailureClass, Notification, NotificationId, RecordUpdate, Sha256, Status,
+    Timestamp,
 };
 use pixcourier::ports::{
-    AcceptError, Accepted, Acceptor, Attendance, Begin, Cancelled, Delivered, Depth, Idempotency, Ledger, MediaIndex,
-    Queue, Resubmitted, Submission,
+    AcceptError, Accepted, Acceptor, Begin, Cancelled, Delivery, Depth, Idempotency, Ledger, MediaIndex, Queue,
+    Resubmitted, Submission, Subscription,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ pub struct World {
     pub media: Arc<dyn MediaIndex>,
 }
 
-const GO: Begin = Begin::Go { interrupted: false, cut_offs: 0 };
+const GO: Begin = Begin::Proceed { interrupted: false, interrupted_attempts: 0 };
 
 /// Runs every check.
 pub async fn suite(world: World) {
@@ -65,14 +66,14 @@ impl World {
         self.acceptor.accept(submission).await.expect("accepted")
     }
 
-    async fn attend(&self, name: &str) -> Attendance {
-        let mut attendance = self.queue.attend(&bot(name), 100).await.expect("attend");
-        ownership(&mut attendance).await;
-        attendance
+    async fn subscribe(&self, name: &str) -> Subscription {
+        let mut subscription = self.queue.subscribe(&bot(name), 100).await.expect("subscribe");
+        ownership(&mut subscription).await;
+        subscription
     }
 
-    async fn take(&self, attendance: &mut Attendance) -> Delivered {
-        let delivered = next(attendance).await;
+    async fn take(&self, subscription: &mut Subscription) -> Delivery {
+        let delivered = next(subscription).await;
         self.queue.ack(&delivered.receipt).await.expect("ack");
         delivered
     }
@@ -96,50 +97,50 @@ pub async fn what_is_accepted_is_recorded_and_delivered(world: &World) {
         assert_eq!((&record.notification, record.updated_at), (sent, sent.accepted_at));
         assert!(record.attempts.is_empty());
     }
-    let mut attendance = world.attend("a-plain").await;
-    assert_eq!(world.take(&mut attendance).await.notification, first);
-    assert_eq!(world.take(&mut attendance).await.notification, second);
-    nothing_comes(&mut attendance, "two were accepted").await;
+    let mut subscription = world.subscribe("a-plain").await;
+    assert_eq!(world.take(&mut subscription).await.notification, first);
+    assert_eq!(world.take(&mut subscription).await.notification, second);
+    nothing_comes(&mut subscription, "two were accepted").await;
     let begun = world.ledger.begin(&first, Timestamp::now()).await.expect("begin");
     assert_eq!(begun, GO);
 }
 
 /// The status says so, and the queue keeps it back.
 pub async fn what_is_accepted_for_later_is_scheduled(world: &World) {
-    let mut attendance = world.attend("a-later").await;
+    let mut subscription = world.subscribe("a-later").await;
     let sent = later(&bot("a-later"), 1, Duration::from_millis(2_500));
     assert_eq!(world.accept(&plainly(sent.clone())).await.status, Status::Scheduled);
     world.status_becomes(sent.id, Status::Scheduled).await;
-    assert_eq!(world.take(&mut attendance).await.notification, sent);
+    assert_eq!(world.take(&mut subscription).await.notification, sent);
     assert!(Timestamp::now() >= sent.send_at.expect("scheduled"), "delivered before its send_at");
 }
 
 /// Also after it was sent: the answer is the one given first.
 pub async fn one_key_gives_one_answer_and_one_delivery(world: &World) {
     let name = bot("a-key");
-    let mut attendance = world.attend("a-key").await;
+    let mut subscription = world.subscribe("a-key").await;
     let first = notification(&name, 1);
     let accepted = world.accept(&with_key(first.clone(), "order 1", "f1")).await;
     assert!(!accepted.replayed);
-    assert_eq!(world.take(&mut attendance).await.notification, first);
+    assert_eq!(world.take(&mut subscription).await.notification, first);
     let replay = Accepted { replayed: true, ..accepted };
     let repeat = || with_key(notification(&name, 1), "order 1", "f1");
     assert_eq!(world.accept(&repeat()).await, replay);
-    let sent = Settlement::of(Status::Sent, Timestamp::now());
+    let sent = RecordUpdate::of(Status::Sent, Timestamp::now());
     assert!(world.ledger.settle(&first, &sent).await.expect("settle"));
     assert_eq!(world.accept(&repeat()).await, replay, "the status is that of the time of acceptance");
     world.status_becomes(first.id, Status::Sent).await;
 
     let other = notification(&name, 2);
     assert!(!world.accept(&with_key(other.clone(), "order 2", "f1")).await.replayed, "another key is another order");
-    assert_eq!(world.take(&mut attendance).await.notification.id, other.id, "the repeats were not delivered");
-    nothing_comes(&mut attendance, "the repeats were not accepted").await;
+    assert_eq!(world.take(&mut subscription).await.notification.id, other.id, "the repeats were not delivered");
+    nothing_comes(&mut subscription, "the repeats were not accepted").await;
 }
 
 /// And leaves no trace.
 pub async fn a_key_with_another_request_is_refused(world: &World) {
     let name = bot("a-key");
-    let mut attendance = world.attend("a-key").await;
+    let mut subscription = world.subscribe("a-key").await;
     let key = "a key with\u{0} odd 🦀 characters: {}*?";
     let first = notification(&name, 3);
     world.accept(&with_key(first.clone(), key, "f1")).await;
@@ -148,14 +149,14 @@ pub async fn a_key_with_another_request_is_refused(world: &World) {
     assert!(matches!(answer, Err(AcceptError::KeyReused)), "{answer:?}");
     assert_eq!(world.ledger.get(refused.id).await.expect("get"), None);
     assert!(world.accept(&with_key(notification(&name, 5), key, "f1")).await.replayed, "the key is still the first's");
-    assert_eq!(world.take(&mut attendance).await.notification.id, first.id);
-    nothing_comes(&mut attendance, "one was accepted").await;
+    assert_eq!(world.take(&mut subscription).await.notification.id, first.id);
+    nothing_comes(&mut subscription, "one was accepted").await;
 }
 
 /// Only what was accepted, and only for the same request.
 pub async fn an_answer_is_recalled_without_taking_anything_in(world: &World) {
     let name = bot("a-key");
-    let mut attendance = world.attend("a-key").await;
+    let mut subscription = world.subscribe("a-key").await;
     let key = |fingerprint: &str| Idempotency { key: "recalled".to_owned(), fingerprint: fingerprint.to_owned() };
     assert_eq!(world.acceptor.recall(&key("f1")).await.expect("recall"), None);
     let first = notification(&name, 6);
@@ -164,14 +165,14 @@ pub async fn an_answer_is_recalled_without_taking_anything_in(world: &World) {
     assert_eq!(world.acceptor.recall(&key("f1")).await.expect("recall"), Some(again));
     let other = world.acceptor.recall(&key("f2")).await;
     assert!(matches!(other, Err(AcceptError::KeyReused)), "{other:?}");
-    assert_eq!(world.take(&mut attendance).await.notification.id, first.id);
-    nothing_comes(&mut attendance, "one was accepted").await;
+    assert_eq!(world.take(&mut subscription).await.notification.id, first.id);
+    nothing_comes(&mut subscription, "one was accepted").await;
 }
 
 /// Fifty at once with one key: one id, one delivery. Those told to come again later get the same answer then.
 pub async fn of_a_crowd_with_one_key_one_gets_in(world: &World) {
     let name = bot("a-crowd");
-    let mut attendance = world.attend("a-crowd").await;
+    let mut subscription = world.subscribe("a-crowd").await;
     let submissions: Vec<_> = (1..=50).map(|chat| with_key(notification(&name, chat), "crowd", "f")).collect();
     let persist = async |submission: &Submission| {
         let deadline = tokio::time::Instant::now() + super::PATIENCE;
@@ -188,22 +189,22 @@ pub async fn of_a_crowd_with_one_key_one_gets_in(world: &World) {
     let answers = join_all(submissions.iter().map(persist)).await;
     let distinct: HashSet<_> = answers.iter().map(|answer| (answer.id, answer.accepted_at)).collect();
     assert_eq!(distinct.len(), 1, "one key, one answer");
-    let delivered = world.take(&mut attendance).await;
+    let delivered = world.take(&mut subscription).await;
     assert_eq!(distinct, HashSet::from([(delivered.notification.id, delivered.notification.accepted_at)]));
-    nothing_comes(&mut attendance, "one key, one delivery").await;
+    nothing_comes(&mut subscription, "one key, one delivery").await;
 }
 
 /// Under its own id, with fresh times; what was tried before stays on record.
 pub async fn only_what_ended_otherwise_than_sent_is_taken_in_again(world: &World) {
     let name = bot("a-again");
-    let mut attendance = world.attend("a-again").await;
+    let mut subscription = world.subscribe("a-again").await;
     let missing = world.acceptor.resubmit(&notification(&name, 1)).await.expect("resubmit");
     assert_eq!(missing, Resubmitted::NotFound);
 
     for status in Status::ALL {
         let sent = notification(&name, 2);
         world.accept(&plainly(sent.clone())).await;
-        world.take(&mut attendance).await;
+        world.take(&mut subscription).await;
         let tried = Attempt {
             at: Timestamp::now(),
             duration_ms: 5,
@@ -214,13 +215,13 @@ pub async fn only_what_ended_otherwise_than_sent_is_taken_in_again(world: &World
             retry_after: None,
         };
         let failure = Failure { class: FailureClass::Content, error_code: Some(400), description: "no".to_owned() };
-        let end = Settlement {
+        let end = RecordUpdate {
             attempt: Some(tried.clone()),
             failure: Some(failure),
             message_id: Some(7),
             file_id: Some("AgAC".to_owned()),
             next_attempt_at: Some(Timestamp::now()),
-            ..Settlement::of(status, Timestamp::now())
+            ..RecordUpdate::of(status, Timestamp::now())
         };
         assert!(world.ledger.settle(&sent, &end).await.expect("settle"));
         let accepted_at = Timestamp::now().plus(Duration::from_secs(1));
@@ -236,19 +237,19 @@ pub async fn only_what_ended_otherwise_than_sent_is_taken_in_again(world: &World
         assert_eq!((record.message_id, &record.file_id), (None, &None));
         assert_eq!(record.attempts, [tried], "what was tried stays on record");
         assert_eq!(world.ledger.get(sent.id).await.expect("get").as_ref(), Some(&*record));
-        assert_eq!(world.take(&mut attendance).await.notification, fresh, "it is on its way again");
+        assert_eq!(world.take(&mut subscription).await.notification, fresh, "it is on its way again");
         let begun = world.ledger.begin(&fresh, Timestamp::now()).await.expect("begin");
         assert_eq!(begun, GO, "as if it were new");
         let twice = world.acceptor.resubmit(&fresh).await.expect("resubmit");
         assert_eq!(twice, Resubmitted::Refused(Status::Sending));
     }
-    nothing_comes(&mut attendance, "what was refused is not delivered").await;
+    nothing_comes(&mut subscription, "what was refused is not delivered").await;
 }
 
 /// The copy from before waits in the queue for a time far away, or is in a courier's hands. It is not forgotten who it
 /// is, even when the one taken in again was to live shorter.
 pub async fn of_a_cancelled_one_only_the_copy_taken_in_again_is_sent(world: &World) {
-    let mut attendance = world.attend("a-copies").await;
+    let mut subscription = world.subscribe("a-copies").await;
     let old = later(&bot("a-copies"), 1, Duration::from_secs(10 * 86_400));
     let old = Notification { expires_at: old.accepted_at.plus(Duration::from_secs(11 * 86_400)), ..old };
     world.accept(&plainly(old.clone())).await;
@@ -260,13 +261,13 @@ pub async fn of_a_cancelled_one_only_the_copy_taken_in_again_is_sent(world: &Wor
     let fresh = Notification { accepted_at, expires_at, send_at: None, ..old.clone() };
     let answer = world.acceptor.resubmit(&fresh).await.expect("resubmit");
     assert!(matches!(answer, Resubmitted::Done(_)), "{answer:?}");
-    assert_eq!(world.take(&mut attendance).await.notification, fresh);
+    assert_eq!(world.take(&mut subscription).await.notification, fresh);
 
     let now = Timestamp::now();
-    let late = Settlement::of(Status::Sent, now);
+    let late = RecordUpdate::of(Status::Sent, now);
     let stopped = async |status| {
         let before = world.ledger.get(old.id).await.expect("get");
-        assert_eq!(world.ledger.begin(&old, now).await.expect("begin"), Begin::Stop(status));
+        assert_eq!(world.ledger.begin(&old, now).await.expect("begin"), Begin::Skip(status));
         assert!(!world.ledger.settle(&old, &late).await.expect("settle"), "{status:?}");
         assert_eq!(world.ledger.get(old.id).await.expect("get"), before);
     };
@@ -287,16 +288,16 @@ pub async fn what_is_taken_in_again_is_counted_anew_and_waits_for_its_time(world
     world.accept(&plainly(sent.clone())).await;
     world.status_becomes(sent.id, Status::Queued).await;
     let at = |second| sent.accepted_at.plus(Duration::from_secs(second));
-    for (second, cut_offs) in [(0, 0), (1, 1), (2, 2)] {
+    for (second, interrupted_attempts) in [(0, 0), (1, 1), (2, 2)] {
         let begun = world.ledger.begin(&sent, at(second)).await.expect("begin");
-        assert_eq!(begun, Begin::Go { interrupted: cut_offs > 0, cut_offs });
+        assert_eq!(begun, Begin::Proceed { interrupted: interrupted_attempts > 0, interrupted_attempts });
     }
-    assert!(world.ledger.settle(&sent, &Settlement::of(Status::Failed, at(3))).await.expect("settle"));
+    assert!(world.ledger.settle(&sent, &RecordUpdate::of(Status::Failed, at(3))).await.expect("settle"));
     let fresh = Notification { accepted_at: at(4), send_at: Some(at(3_600)), ..sent.clone() };
     let answer = world.acceptor.resubmit(&fresh).await.expect("resubmit");
     let Resubmitted::Done(record) = answer else { panic!("{answer:?}") };
     assert_eq!(record.status, Status::Scheduled);
-    assert_eq!(record.attempts, [Attempt::cut_off(at(1)), Attempt::cut_off(at(2))]);
+    assert_eq!(record.attempts, [Attempt::interrupted(at(1)), Attempt::interrupted(at(2))]);
     assert_eq!(world.ledger.get(sent.id).await.expect("get").as_ref(), Some(&*record));
     assert_eq!(world.ledger.begin(&fresh, at(5)).await.expect("begin"), GO, "counted anew");
 }
@@ -306,12 +307,12 @@ pub async fn what_is_taken_in_again_is_later_than_before_by_any_clock(world: &Wo
     let old = notification(&bot("a-later"), 3);
     world.accept(&plainly(old.clone())).await;
     world.status_becomes(old.id, Status::Queued).await;
-    assert!(world.ledger.settle(&old, &Settlement::of(Status::Failed, old.accepted_at)).await.expect("settle"));
+    assert!(world.ledger.settle(&old, &RecordUpdate::of(Status::Failed, old.accepted_at)).await.expect("settle"));
     let behind = Notification { accepted_at: old.accepted_at.minus(Duration::from_secs(1)), ..old.clone() };
     let answer = world.acceptor.resubmit(&behind).await.expect("resubmit");
     let Resubmitted::Done(record) = answer else { panic!("{answer:?}") };
     assert!(record.notification.accepted_at > old.accepted_at);
-    assert_eq!(world.ledger.begin(&old, Timestamp::now()).await.expect("begin"), Begin::Stop(Status::Queued));
+    assert_eq!(world.ledger.begin(&old, Timestamp::now()).await.expect("begin"), Begin::Skip(Status::Queued));
     assert_eq!(world.ledger.begin(&record.notification, Timestamp::now()).await.expect("begin"), GO);
 }
 
@@ -325,7 +326,7 @@ pub async fn an_image_is_pinned_until_its_notification_expires(world: &World) {
     assert!(pinned(Timestamp::now()).await);
     assert!(pinned(sent.expires_at.minus(Duration::from_secs(1))).await);
     assert!(!world.media.is_pinned(&other, Timestamp::now()).await.expect("is_pinned"));
-    let end = Settlement::of(Status::Failed, Timestamp::now());
+    let end = RecordUpdate::of(Status::Failed, Timestamp::now());
     assert!(world.ledger.settle(&sent, &end).await.expect("settle"));
     let fresh = Notification { expires_at: sent.expires_at.plus(Duration::from_secs(86_400)), ..sent };
     let answer = world.acceptor.resubmit(&fresh).await.expect("resubmit");

@@ -2,8 +2,8 @@
 
 use super::{bot, demanding, notification, text_of};
 use pixcourier::domain::{
-    Attempt, AttemptOutcome, BotName, ChatId, Failure, FailureClass, Notification, NotificationId, Record, Settlement,
-    Status, Timestamp,
+    Attempt, AttemptOutcome, BotName, ChatId, Failure, FailureClass, Notification, NotificationId, Record,
+    RecordUpdate, Status, Timestamp,
 };
 use pixcourier::ports::{Begin, Cancelled, Ledger, ListQuery};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub async fn suite(ledger: Arc<dyn Ledger>) {
     everything_in_a_record_is_kept_unbent(&ledger).await;
 }
 
-const GO: Begin = Begin::Go { interrupted: false, cut_offs: 0 };
+const GO: Begin = Begin::Proceed { interrupted: false, interrupted_attempts: 0 };
 
 fn attempt(number: u64, outcome: AttemptOutcome) -> Attempt {
     Attempt {
@@ -55,7 +55,7 @@ async fn get(ledger: &Arc<dyn Ledger>, id: NotificationId) -> Record {
 }
 
 async fn settle(ledger: &Arc<dyn Ledger>, notification: &Notification, status: Status) -> bool {
-    ledger.settle(notification, &Settlement::of(status, Timestamp::now())).await.expect("settle")
+    ledger.settle(notification, &RecordUpdate::of(status, Timestamp::now())).await.expect("settle")
 }
 
 /// The ledger may have been away at acceptance.
@@ -75,17 +75,21 @@ pub async fn an_attempt_without_an_end_is_told_as_interrupted(ledger: &Arc<dyn L
     let sent = notification(&bot("l-begin"), 2);
     let at = |second| sent.accepted_at.plus(Duration::from_secs(second));
     assert_eq!(ledger.begin(&sent, at(0)).await.expect("begin"), GO);
-    for cut_offs in 1..=2 {
-        let again = ledger.begin(&sent, at(cut_offs.into())).await.expect("begin");
-        assert_eq!(again, Begin::Go { interrupted: true, cut_offs });
+    for interrupted_attempts in 1..=2 {
+        let again = ledger.begin(&sent, at(interrupted_attempts.into())).await.expect("begin");
+        assert_eq!(again, Begin::Proceed { interrupted: true, interrupted_attempts });
     }
     let record = get(ledger, sent.id).await;
     assert_eq!((record.status, record.updated_at), (Status::Sending, at(2)));
-    assert_eq!(record.attempts, [Attempt::cut_off(at(1)), Attempt::cut_off(at(2))], "the ledger itself writes them");
+    assert_eq!(
+        record.attempts,
+        [Attempt::interrupted(at(1)), Attempt::interrupted(at(2))],
+        "the ledger itself writes them"
+    );
     for status in [Status::Retrying, Status::Held, Status::Queued] {
         assert!(settle(ledger, &sent, status).await);
         let begun = ledger.begin(&sent, Timestamp::now()).await.expect("begin");
-        assert_eq!(begun, Begin::Go { interrupted: false, cut_offs: 2 }, "{status:?} is an end");
+        assert_eq!(begun, Begin::Proceed { interrupted: false, interrupted_attempts: 2 }, "{status:?} is an end");
     }
     assert_eq!(get(ledger, sent.id).await.attempts.len(), 2);
 }
@@ -97,21 +101,21 @@ pub async fn cut_off_attempts_are_counted_but_not_kept_without_bound(ledger: &Ar
     for number in 0..begins {
         let at = sent.accepted_at.plus(Duration::from_secs(number.into()));
         let begun = ledger.begin(&sent, at).await.expect("begin");
-        assert_eq!(begun, Begin::Go { interrupted: number > 0, cut_offs: number });
+        assert_eq!(begun, Begin::Proceed { interrupted: number > 0, interrupted_attempts: number });
     }
-    let last = Attempt::cut_off(sent.accepted_at.plus(Duration::from_secs((begins - 1).into())));
+    let last = Attempt::interrupted(sent.accepted_at.plus(Duration::from_secs((begins - 1).into())));
     let attempts = get(ledger, sent.id).await.attempts;
     assert_eq!((attempts.len(), attempts.last()), (Record::ATTEMPTS_KEPT, Some(&last)));
 }
 
-/// Neither its begin nor its settlement changes anything, whatever has become of the later acceptance.
+/// Neither its begin nor its update changes anything, whatever has become of the later acceptance.
 pub async fn a_copy_from_before_the_last_acceptance_is_stopped(ledger: &Arc<dyn Ledger>) {
     let last = notification(&bot("l-older"), 1);
     let older = Notification { accepted_at: last.accepted_at.minus(Duration::from_millis(1)), ..last.clone() };
     for status in [Status::Queued, Status::Sending, Status::Retrying, Status::Held, Status::Sent] {
         assert!(settle(ledger, &last, status).await);
         let before = get(ledger, last.id).await;
-        assert_eq!(ledger.begin(&older, Timestamp::now()).await.expect("begin"), Begin::Stop(status));
+        assert_eq!(ledger.begin(&older, Timestamp::now()).await.expect("begin"), Begin::Skip(status));
         for late in [Status::Retrying, Status::Sent] {
             assert!(!settle(ledger, &older, late).await, "{status:?} stays when an older copy says {late:?}");
         }
@@ -124,13 +128,13 @@ pub async fn a_settlement_changes_what_it_names_and_leaves_the_rest(ledger: &Arc
     let sent = notification(&bot("l-settle"), 1);
     ledger.begin(&sent, Timestamp::now()).await.expect("begin");
     let at = Timestamp::now();
-    let first = Settlement {
+    let first = RecordUpdate {
         attempt: Some(attempt(1, AttemptOutcome::FloodWait)),
         failure: Some(failure()),
         file_id: Some("AgAC".to_owned()),
         message_id: Some(i64::MAX),
         next_attempt_at: Some(at.plus(Duration::from_secs(60))),
-        ..Settlement::of(Status::Retrying, at)
+        ..RecordUpdate::of(Status::Retrying, at)
     };
     assert!(ledger.settle(&sent, &first).await.expect("settle"));
     let record = get(ledger, sent.id).await;
@@ -138,9 +142,9 @@ pub async fn a_settlement_changes_what_it_names_and_leaves_the_rest(ledger: &Arc
     assert_eq!(record.attempts, [attempt(1, AttemptOutcome::FloodWait)]);
     assert_eq!((record.failure, record.next_attempt_at), (Some(failure()), first.next_attempt_at));
 
-    let second = Settlement {
+    let second = RecordUpdate {
         attempt: Some(attempt(2, AttemptOutcome::Sent)),
-        ..Settlement::of(Status::Sent, at.plus(Duration::from_secs(1)))
+        ..RecordUpdate::of(Status::Sent, at.plus(Duration::from_secs(1)))
     };
     assert!(ledger.settle(&sent, &second).await.expect("settle"));
     let record = get(ledger, sent.id).await;
@@ -153,7 +157,7 @@ pub async fn a_settlement_changes_what_it_names_and_leaves_the_rest(ledger: &Arc
 /// As with begin.
 pub async fn a_settlement_creates_the_record_that_is_missing(ledger: &Arc<dyn Ledger>) {
     let sent = notification(&bot("l-settle"), 2);
-    let change = Settlement { failure: Some(failure()), ..Settlement::of(Status::Failed, Timestamp::now()) };
+    let change = RecordUpdate { failure: Some(failure()), ..RecordUpdate::of(Status::Failed, Timestamp::now()) };
     assert!(ledger.settle(&sent, &change).await.expect("settle"));
     let record = get(ledger, sent.id).await;
     assert_eq!((record.status, record.failure, record.notification), (Status::Failed, Some(failure()), sent));
@@ -167,14 +171,14 @@ pub async fn final_statuses_never_change(ledger: &Arc<dyn Ledger>) {
         assert!(settle(ledger, &sent, status).await, "{status:?} can be reached");
         let before = get(ledger, sent.id).await;
         for next in Status::ALL {
-            let change = Settlement {
+            let change = RecordUpdate {
                 attempt: Some(attempt(1, AttemptOutcome::Transient)),
                 failure: Some(failure()),
-                ..Settlement::of(next, Timestamp::now())
+                ..RecordUpdate::of(next, Timestamp::now())
             };
             assert!(!ledger.settle(&sent, &change).await.expect("settle"), "{status:?} to {next:?}");
         }
-        assert_eq!(ledger.begin(&sent, Timestamp::now()).await.expect("begin"), Begin::Stop(status));
+        assert_eq!(ledger.begin(&sent, Timestamp::now()).await.expect("begin"), Begin::Skip(status));
         let cancelled = ledger.cancel(sent.id, Timestamp::now()).await.expect("cancel");
         assert_eq!(cancelled, Cancelled::TooLate(status));
         assert_eq!(get(ledger, sent.id).await, before, "{status:?} is final");
@@ -199,7 +203,7 @@ pub async fn what_has_not_begun_can_be_cancelled(ledger: &Arc<dyn Ledger>) {
         };
         assert_eq!((record.status, record.updated_at, record.next_attempt_at), (Status::Cancelled, at, None));
         assert_eq!(*record, get(ledger, sent.id).await);
-        assert_eq!(ledger.begin(&sent, at).await.expect("begin"), Begin::Stop(Status::Cancelled));
+        assert_eq!(ledger.begin(&sent, at).await.expect("begin"), Begin::Skip(Status::Cancelled));
     }
 }
 
@@ -211,7 +215,7 @@ pub async fn of_a_cancel_and_a_begin_at_once_one_wins(ledger: &Arc<dyn Ledger>) 
         let at = Timestamp::now();
         let (begun, cancelled) = tokio::join!(ledger.begin(&sent, at), ledger.cancel(sent.id, at));
         match (begun.expect("begin"), cancelled.expect("cancel")) {
-            (GO, Cancelled::TooLate(Status::Sending)) | (Begin::Stop(Status::Cancelled), Cancelled::Done(_)) => {}
+            (GO, Cancelled::TooLate(Status::Sending)) | (Begin::Skip(Status::Cancelled), Cancelled::Done(_)) => {}
             both => panic!("{both:?}"),
         }
     }
@@ -222,9 +226,9 @@ pub async fn a_record_keeps_the_last_attempts(ledger: &Arc<dyn Ledger>) {
     let sent = notification(&bot("l-attempts"), 1);
     let tried = Record::ATTEMPTS_KEPT as u64 + 5;
     for number in 1..=tried {
-        let change = Settlement {
+        let change = RecordUpdate {
             attempt: Some(attempt(number, AttemptOutcome::Transient)),
-            ..Settlement::of(Status::Retrying, Timestamp::now())
+            ..RecordUpdate::of(Status::Retrying, Timestamp::now())
         };
         assert!(ledger.settle(&sent, &change).await.expect("settle"));
     }
@@ -300,11 +304,11 @@ pub async fn a_sweep_takes_what_finished_before_and_nothing_else(ledger: &Arc<dy
     let old = |chat| Notification { accepted_at: long_ago, expires_at: long_ago, ..notification(&name, chat) };
     let (gone, unfinished, fresh) = ([old(1), old(2), old(3)], old(4), old(5));
     for (one, status) in gone.iter().zip([Status::Sent, Status::Failed, Status::Cancelled]) {
-        assert!(ledger.settle(one, &Settlement::of(status, long_ago)).await.expect("settle"));
+        assert!(ledger.settle(one, &RecordUpdate::of(status, long_ago)).await.expect("settle"));
     }
-    assert!(ledger.settle(&unfinished, &Settlement::of(Status::Held, long_ago)).await.expect("settle"));
+    assert!(ledger.settle(&unfinished, &RecordUpdate::of(Status::Held, long_ago)).await.expect("settle"));
     let just_after = moment.plus(Duration::from_secs(1));
-    assert!(ledger.settle(&fresh, &Settlement::of(Status::Sent, just_after)).await.expect("settle"));
+    assert!(ledger.settle(&fresh, &RecordUpdate::of(Status::Sent, just_after)).await.expect("settle"));
 
     assert_eq!(ledger.sweep(moment).await.expect("sweep"), 3, "what finished before");
     for one in &gone {
@@ -328,11 +332,11 @@ pub async fn a_final_record_stays_until_its_notification_expires(ledger: &Arc<dy
         expires_at: day(11),
         ..notification(&name, 1)
     };
-    assert!(ledger.settle(&sent, &Settlement::of(Status::Scheduled, finished_at)).await.expect("settle"));
+    assert!(ledger.settle(&sent, &RecordUpdate::of(Status::Scheduled, finished_at)).await.expect("settle"));
     assert!(matches!(ledger.cancel(sent.id, finished_at).await.expect("cancel"), Cancelled::Done(_)));
     for moment in [day(7), day(11)] {
         assert_eq!(ledger.sweep(moment).await.expect("sweep"), 0);
-        assert_eq!(ledger.begin(&sent, moment).await.expect("begin"), Begin::Stop(Status::Cancelled));
+        assert_eq!(ledger.begin(&sent, moment).await.expect("begin"), Begin::Skip(Status::Cancelled));
     }
     assert_eq!(ledger.sweep(day(11).plus(Duration::from_millis(1))).await.expect("sweep"), 1);
     assert_eq!(ledger.get(sent.id).await.expect("get"), None);
@@ -344,10 +348,10 @@ pub async fn everything_in_a_record_is_kept_unbent(ledger: &Arc<dyn Ledger>) {
         let name = bot("l-whole");
         let sent = if odd { demanding(&name) } else { notification(&name, chat) };
         assert_eq!(ledger.begin(&sent, Timestamp::now()).await.expect("begin"), GO);
-        let change = Settlement {
+        let change = RecordUpdate {
             attempt: Some(attempt(1, AttemptOutcome::Sent)),
             failure: Some(Failure { description: "\u{0}🦀 \"quoted\" \\".to_owned(), ..failure() }),
-            ..Settlement::of(Status::Unknown, Timestamp::now())
+            ..RecordUpdate::of(Status::Unknown, Timestamp::now())
         };
         assert!(ledger.settle(&sent, &change).await.expect("settle"));
         let record = get(ledger, sent.id).await;

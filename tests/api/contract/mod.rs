@@ -6,15 +6,15 @@ pub mod acceptor;
 pub mod blobs;
 pub mod ledger;
 pub mod media_index;
+pub mod outcome_notifier;
 pub mod queue;
 pub mod recipients;
-pub mod switchboard;
 
 use pixcourier::domain::{
-    BotName, Call, ChatId, Delivery, Lane, Media, MediaKind, MediaSource, Notification, NotificationId, Sha256,
-    Timestamp,
+    BotName, Call, ChatId, DeliveryGuarantee, Lane, Media, MediaKind, MediaSource, Notification, NotificationId,
+    Sha256, Timestamp,
 };
-use pixcourier::ports::{Attendance, Delivered};
+use pixcourier::ports::{Delivery, Subscription};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub fn notification(bot: &BotName, chat: i64) -> Notification {
         bot: bot.clone(),
         chat_id: ChatId::Id(chat),
         lane: Lane::Normal,
-        delivery: Delivery::AtLeastOnce,
+        delivery: DeliveryGuarantee::AtLeastOnce,
         call: Call { method: "sendPhoto".to_owned(), params, media: Vec::new() },
         accepted_at,
         send_at: None,
@@ -91,7 +91,7 @@ pub fn demanding(bot: &BotName) -> Notification {
         notification.call.media.push(Media { source, ..first });
     }
     notification.tags = vec![odd.to_owned(), String::new()];
-    notification.delivery = Delivery::AtMostOnce;
+    notification.delivery = DeliveryGuarantee::AtMostOnce;
     notification.attempts = u32::MAX;
     notification
 }
@@ -102,8 +102,8 @@ pub fn text_of(notification: &Notification) -> String {
 }
 
 /// The next delivery; panics when none comes.
-pub async fn next(attendance: &mut Attendance) -> Delivered {
-    let delivered = tokio::time::timeout(PATIENCE, attendance.deliveries.recv()).await;
+pub async fn next(subscription: &mut Subscription) -> Delivery {
+    let delivered = tokio::time::timeout(PATIENCE, subscription.deliveries.recv()).await;
     let delivered = delivered.expect("a delivery in time").expect("deliveries stay open");
     let notification = &delivered.notification;
     assert_eq!(delivered.receipt.bot, notification.bot, "a receipt names its bot");
@@ -112,15 +112,15 @@ pub async fn next(attendance: &mut Attendance) -> Delivered {
 }
 
 /// Panics if there is a delivery within [`QUIET`].
-pub async fn nothing_comes(attendance: &mut Attendance, why: &str) {
-    if let Ok(Some(delivered)) = tokio::time::timeout(QUIET, attendance.deliveries.recv()).await {
+pub async fn nothing_comes(subscription: &mut Subscription, why: &str) {
+    if let Ok(Some(delivered)) = tokio::time::timeout(QUIET, subscription.deliveries.recv()).await {
         panic!("{why}, and yet {:?} was delivered", delivered.receipt);
     }
 }
 
-/// Waits until this attendance owns the bot and gives the epoch.
-pub async fn ownership(attendance: &mut Attendance) -> u64 {
-    let wait = attendance.ownership.wait_for(Option::is_some);
+/// Waits until this subscription owns the bot and gives the epoch.
+pub async fn ownership(subscription: &mut Subscription) -> u64 {
+    let wait = subscription.ownership.wait_for(Option::is_some);
     let owned = tokio::time::timeout(PATIENCE, wait).await.expect("ownership in time").expect("the watch stays open");
     owned.expect("waited for it")
 }

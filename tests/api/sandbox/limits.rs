@@ -83,7 +83,7 @@ async fn too_many_calls_at_once_are_held_back_and_refused() {
     let statuses = futures_util::future::join_all((0..320).map(|_| send(7))).await;
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 310);
     assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 10);
-    assert!(started.elapsed() >= Duration::from_secs(3), "a refusal is held for three seconds");
+    assert!(started.elapsed() >= Duration::from_secs(3), "a rejection is held for three seconds");
     assert_eq!(send(7).await, 200, "nothing is left behind");
     assert_eq!(world.sandbox.stats().too_many_requests, 10);
 }

@@ -3,11 +3,11 @@
 use crate::ports::{AcceptError, BlobError, LedgerError};
 use std::io;
 
-/// A refusal: the code for programs, the field to blame if there is one, and a sentence that says what to do.
+/// A rejection: the code for programs, the field to blame if there is one, and a sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {detail}", code.as_str())]
-pub struct Refusal {
-    /// What kind of refusal.
+pub struct Rejection {
+    /// What kind of rejection.
     pub code: Code,
     /// The field, query parameter or header to blame.
     pub field: Option<String>,
@@ -15,13 +15,13 @@ pub struct Refusal {
     pub detail: String,
 }
 
-impl Refusal {
-    /// A refusal of the request as a whole.
+impl Rejection {
+    /// A rejection of the request as a whole.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, field: None, detail: detail.into() }
     }
 
-    /// A refusal of one field.
+    /// A rejection of one field.
     pub fn field(code: Code, field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { code, field: Some(field.into()), detail: detail.into() }
     }
@@ -66,7 +66,7 @@ impl Refusal {
     }
 }
 
-impl From<AcceptError> for Refusal {
+impl From<AcceptError> for Rejection {
     fn from(error: AcceptError) -> Self {
         match error {
             AcceptError::KeyReused => Self::field(
@@ -80,7 +80,7 @@ impl From<AcceptError> for Refusal {
     }
 }
 
-impl From<BlobError> for Refusal {
+impl From<BlobError> for Rejection {
     fn from(error: BlobError) -> Self {
         match error {
             BlobError::Unavailable(reason) => Self::unavailable("image store", &reason),
@@ -89,7 +89,7 @@ impl From<BlobError> for Refusal {
     }
 }
 
-impl From<LedgerError> for Refusal {
+impl From<LedgerError> for Rejection {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Unavailable(reason) => Self::unavailable("ledger", &reason),
@@ -99,7 +99,7 @@ impl From<LedgerError> for Refusal {
 
 macro_rules! codes {
     ($($variant:ident = $name:literal, $status:literal, $title:literal;)*) => {
-        /// The kinds of refusals. Their names are part of the interface and never change.
+        /// The kinds of rejections. Their names are part of the interface and never change.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
             $(#[doc = $title] $variant,)*
@@ -119,7 +119,7 @@ macro_rules! codes {
                 match self { $(Self::$variant => $status,)* }
             }
 
-            /// A few words that are the same for every refusal of the kind.
+            /// A few words that are the same for every rejection of the kind.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)* }
             }
@@ -211,16 +211,16 @@ mod tests {
     #[test]
     fn what_the_engine_says_becomes_a_refusal_and_its_reason_stays_inside() {
         let reason = || "connection to 10.0.0.7 refused".to_owned();
-        for (refusal, code) in [
-            (Refusal::from(AcceptError::KeyReused), Code::IdempotencyKeyReused),
+        for (rejection, code) in [
+            (Rejection::from(AcceptError::KeyReused), Code::IdempotencyKeyReused),
             (AcceptError::Unavailable { part: "queue", reason: reason() }.into(), Code::Unavailable),
             (AcceptError::Full(reason()).into(), Code::NoRoom),
             (BlobError::Unavailable(reason()).into(), Code::Unavailable),
             (BlobError::Full(reason()).into(), Code::NoRoom),
             (LedgerError::Unavailable(reason()).into(), Code::Unavailable),
         ] {
-            assert_eq!(refusal.code, code);
-            assert!(!refusal.to_string().contains("10.0.0.7"), "{refusal}");
+            assert_eq!(rejection.code, code);
+            assert!(!rejection.to_string().contains("10.0.0.7"), "{rejection}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::adapters::http::words;
 use crate::domain::BotName;
-use crate::ports::{Passage, PassageError, Passed, Passenger, To};
+use crate::ports::{BotApiProxy, ProxyError, ProxyRequest, ProxyResponse, ProxyTarget};
 use crate::settings::Bot;
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -13,12 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Passes requests on with a pool of connections of its own: a crowd of long polls takes none from the couriers.
-pub struct TelegramPassage {
+pub struct TelegramProxy {
     client: reqwest::Client,
     bots: BTreeMap<BotName, Arc<Bot>>,
 }
 
-impl TelegramPassage {
+impl TelegramProxy {
     /// A way through for these bots.
     pub fn new(bots: BTreeMap<BotName, Arc<Bot>>) -> Result<Self, reqwest::Error> {
         // No timeout but for the connection: how long a poll may take is between its two ends.
@@ -37,35 +37,35 @@ impl TelegramPassage {
 }
 
 #[async_trait]
-impl Passage for TelegramPassage {
-    async fn pass(&self, passenger: Passenger) -> Result<Passed, PassageError> {
-        let Passenger { bot, to, verb, query, headers, body } = passenger;
+impl BotApiProxy for TelegramProxy {
+    async fn forward(&self, proxy_request: ProxyRequest) -> Result<ProxyResponse, ProxyError> {
+        let ProxyRequest { bot, target, method, query, headers, body } = proxy_request;
         let bot = self.bots.get(&bot).and_then(|bot| bot.telegram());
-        let bot = bot.ok_or_else(|| PassageError("the bot is not configured".into()))?;
-        let mut url = match to {
-            To::Method(name) => bot.method_url(&name),
-            To::File(path) => bot.file_url(&path),
+        let bot = bot.ok_or_else(|| ProxyError("the bot is not configured".into()))?;
+        let mut url = match target {
+            ProxyTarget::Method(name) => bot.method_url(&name),
+            ProxyTarget::File(path) => bot.file_url(&path),
         };
         if !query.is_empty() {
             url.push(if url.contains('?') { '&' } else { '?' });
             url.push_str(&query);
         }
-        let verb = Method::from_bytes(verb.as_bytes()).map_err(|_| PassageError("not an HTTP verb".into()))?;
-        let mut request = self.client.request(verb, url);
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| ProxyError("not an HTTP method".into()))?;
+        let mut request = self.client.request(method, url);
         for (name, value) in headers {
             request = request.header(name, value);
         }
         if let Some(body) = body {
             request = request.body(reqwest::Body::wrap_stream(body));
         }
-        let response = request.send().await.map_err(|error| PassageError(words(error)))?;
+        let response = request.send().await.map_err(|error| ProxyError(words(error)))?;
         let status = response.status().as_u16();
-        let found = Passed::HEADERS.into_iter().filter_map(|name| {
+        let found = ProxyResponse::HEADERS.into_iter().filter_map(|name| {
             let value = response.headers().get(name)?;
             Some((name, value.as_bytes().to_vec()))
         });
         let headers = found.collect();
         let body = response.bytes_stream().map(|piece| piece.map_err(|error| io::Error::other(words(error))));
-        Ok(Passed { status, headers, body: body.boxed() })
+        Ok(ProxyResponse { status, headers, body: body.boxed() })
     }
 }

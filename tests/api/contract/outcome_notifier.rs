@@ -2,13 +2,13 @@
 
 use super::PATIENCE;
 use pixcourier::domain::{NotificationId, Status};
-use pixcourier::ports::{Outcome, Switchboard};
+use pixcourier::ports::{Outcome, OutcomeNotifier};
 use serde_json::json;
 use std::sync::Arc;
 use tokio::time::timeout;
 
 /// `here` listens, `there` (which may be the same) tells.
-pub async fn suite(here: Arc<dyn Switchboard>, there: Arc<dyn Switchboard>) {
+pub async fn suite(here: Arc<dyn OutcomeNotifier>, there: Arc<dyn OutcomeNotifier>) {
     let (first, second) = (NotificationId::new(), NotificationId::new());
     let (mut one, two) = (here.listen(first), here.listen(second));
     assert!(!one.address.is_empty(), "whoever listens can be told");
@@ -18,14 +18,14 @@ pub async fn suite(here: Arc<dyn Switchboard>, there: Arc<dyn Switchboard>) {
         failure: None,
         turn: None,
     };
-    there.tell(&two.address, second, &sent(2)).await;
+    there.notify(&two.address, second, &sent(2)).await;
     let heard = timeout(PATIENCE, two.outcome).await.expect("an outcome arrives").expect("nobody hangs up");
     assert_eq!(heard, sent(2), "it arrives as it was told");
     assert!(one.outcome.try_recv().is_err(), "another caller hears nothing of it");
     // Whom nobody listens to: neither harms those that do.
-    there.tell(&one.address, NotificationId::new(), &sent(3)).await;
-    there.tell("amq.rabbitmq.reply-to.nobody", first, &sent(4)).await;
-    there.tell(&one.address, first, &sent(1)).await;
+    there.notify(&one.address, NotificationId::new(), &sent(3)).await;
+    there.notify("amq.rabbitmq.reply-to.nobody", first, &sent(4)).await;
+    there.notify(&one.address, first, &sent(1)).await;
     let heard = timeout(PATIENCE, &mut one.outcome).await.expect("an outcome arrives").expect("nobody hangs up");
     assert!(heard == sent(1) || heard == sent(4), "told under its id: {heard:?}");
 }

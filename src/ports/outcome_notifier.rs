@@ -1,6 +1,6 @@
 //! The way back: how a caller that waits gets to hear of the end.
 
-use crate::domain::{Failure, NotificationId, Record, Settlement, Status, Timestamp};
+use crate::domain::{Failure, NotificationId, Record, RecordUpdate, Status, Timestamp};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,18 +9,18 @@ use tokio::sync::oneshot;
 /// Carries outcomes from the courier to the process that holds the caller's request. Quick, not durable: the ledger has
 /// the same outcome, for when this one is lost.
 #[async_trait]
-pub trait Switchboard: Send + Sync {
+pub trait OutcomeNotifier: Send + Sync {
     /// Begins to listen for the end of a notification that is about to be accepted. Dropping the receiver is enough to
     /// stop.
-    fn listen(&self, id: NotificationId) -> Listening;
+    fn listen(&self, id: NotificationId) -> OutcomeWaiter;
 
     /// Tells whoever listens at an address. Lost if nobody does (any more).
-    async fn tell(&self, address: &str, id: NotificationId, outcome: &Outcome);
+    async fn notify(&self, address: &str, id: NotificationId, outcome: &Outcome);
 }
 
 /// A caller that listens.
 #[derive(Debug)]
-pub struct Listening {
+pub struct OutcomeWaiter {
     /// What to put into [`crate::domain::Notification::reply_to`].
     pub address: String,
     /// Where the outcome comes; closed when it cannot come any more. The ledger knows then.
@@ -41,13 +41,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// What a settlement says.
-    pub fn of(settlement: &Settlement) -> Self {
+    /// What a update says.
+    pub fn of(update: &RecordUpdate) -> Self {
         Self {
-            status: settlement.status,
-            result: settlement.result.clone(),
-            failure: settlement.failure.clone(),
-            turn: settlement.next_attempt_at,
+            status: update.status,
+            result: update.result.clone(),
+            failure: update.failure.clone(),
+            turn: update.next_attempt_at,
         }
     }
 }

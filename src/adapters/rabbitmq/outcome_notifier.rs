@@ -4,9 +4,9 @@ use super::link::Backoff;
 use super::office::Office;
 use super::session::Session;
 use super::stand::{ended_by, step};
-use crate::adapters::embedded::LocalSwitchboard;
+use crate::adapters::embedded::LocalOutcomeNotifier;
 use crate::domain::NotificationId;
-use crate::ports::{Listening, Outcome, Switchboard};
+use crate::ports::{Outcome, OutcomeNotifier, OutcomeWaiter};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use lapin::options::{
@@ -23,10 +23,10 @@ use tracing::debug;
 /// The pseudo-queue; messages that name it as `reply-to` get the address of the channel that publishes them (RabbitMQ).
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
-/// [`Switchboard`] over RabbitMQ.
+/// [`OutcomeNotifier`] over RabbitMQ.
 pub(super) struct RabbitSwitchboard {
     office: Arc<Office>,
-    local: LocalSwitchboard,
+    local: LocalOutcomeNotifier,
     /// Where this process is told; empty while the broker is away.
     address: watch::Sender<String>,
 }
@@ -40,7 +40,7 @@ struct Letter {
 
 impl RabbitSwitchboard {
     pub(super) fn new(office: Arc<Office>) -> Self {
-        Self { office, local: LocalSwitchboard::default(), address: watch::Sender::new(String::new()) }
+        Self { office, local: LocalOutcomeNotifier::default(), address: watch::Sender::new(String::new()) }
     }
 
     /// Takes what comes until the queue is shut down.
@@ -98,12 +98,12 @@ async fn address(channel: &Channel) -> Result<String, String> {
 }
 
 #[async_trait]
-impl Switchboard for RabbitSwitchboard {
-    fn listen(&self, id: NotificationId) -> Listening {
+impl OutcomeNotifier for RabbitSwitchboard {
+    fn listen(&self, id: NotificationId) -> OutcomeWaiter {
         self.local.listen_at(id, self.address.borrow().clone())
     }
 
-    async fn tell(&self, address: &str, id: NotificationId, outcome: &Outcome) {
+    async fn notify(&self, address: &str, id: NotificationId, outcome: &Outcome) {
         if address == *self.address.borrow() {
             return self.local.deliver(id, outcome.clone());
         }

@@ -1,15 +1,15 @@
 //! Outcomes within one process: a map of who listens.
 
 use crate::domain::NotificationId;
-use crate::ports::{Listening, Outcome, Switchboard};
+use crate::ports::{Outcome, OutcomeNotifier, OutcomeWaiter};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
-/// [`Switchboard`] of one process, and the last step of one between processes.
+/// [`OutcomeNotifier`] of one process, and the last step of one between processes.
 #[derive(Debug, Default)]
-pub struct LocalSwitchboard {
+pub struct LocalOutcomeNotifier {
     callers: Mutex<Callers>,
 }
 
@@ -20,9 +20,9 @@ struct Callers {
     prune_at: usize,
 }
 
-impl LocalSwitchboard {
+impl LocalOutcomeNotifier {
     /// Who listens under which id; gives the address to be told at.
-    pub fn listen_at(&self, id: NotificationId, address: String) -> Listening {
+    pub fn listen_at(&self, id: NotificationId, address: String) -> OutcomeWaiter {
         let (sender, outcome) = oneshot::channel();
         let mut callers = self.callers();
         if callers.waiting.len() >= callers.prune_at {
@@ -30,7 +30,7 @@ impl LocalSwitchboard {
             callers.prune_at = (callers.waiting.len() * 2).max(1024);
         }
         callers.waiting.insert(id, sender);
-        Listening { address, outcome }
+        OutcomeWaiter { address, outcome }
     }
 
     /// Tells who listens here.
@@ -52,12 +52,12 @@ impl LocalSwitchboard {
 }
 
 #[async_trait]
-impl Switchboard for LocalSwitchboard {
-    fn listen(&self, id: NotificationId) -> Listening {
+impl OutcomeNotifier for LocalOutcomeNotifier {
+    fn listen(&self, id: NotificationId) -> OutcomeWaiter {
         self.listen_at(id, "here".to_owned())
     }
 
-    async fn tell(&self, _address: &str, id: NotificationId, outcome: &Outcome) {
+    async fn notify(&self, _address: &str, id: NotificationId, outcome: &Outcome) {
         self.deliver(id, outcome.clone());
     }
 }

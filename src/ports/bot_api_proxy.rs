@@ -10,22 +10,22 @@ use std::pin::Pin;
 /// Passes requests on to the Bot API server of a bot, and answers back, both as streams and untouched. Waits as long as
 /// the server does: only who asks can give up, by dropping the future or the answer's body.
 #[async_trait]
-pub trait Passage: Send + Sync {
+pub trait BotApiProxy: Send + Sync {
     /// Passes one request on.
-    async fn pass(&self, passenger: Passenger) -> Result<Passed, PassageError>;
+    async fn forward(&self, proxy_request: ProxyRequest) -> Result<ProxyResponse, ProxyError>;
 }
 
 /// A body on its way. An error cuts it off, so that nobody takes a part for the whole.
 pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// A request to pass on.
-pub struct Passenger {
+pub struct ProxyRequest {
     /// Whose token stands in the address.
     pub bot: BotName,
     /// What is asked for.
-    pub to: To,
-    /// The HTTP verb.
-    pub verb: &'static str,
+    pub target: ProxyTarget,
+    /// The HTTP method.
+    pub method: &'static str,
     /// The query string as it came, without the question mark.
     pub query: String,
     /// Headers worth passing on; with `content-length` the body has that length, else none in particular.
@@ -36,7 +36,7 @@ pub struct Passenger {
 
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum To {
+pub enum ProxyTarget {
     /// To a method: ASCII letters, digits and underscores.
     Method(String),
     /// To a file, by its path as `getFile` gives it, percent-encoded.
@@ -44,16 +44,16 @@ pub enum To {
 }
 
 /// What came back.
-pub struct Passed {
+pub struct ProxyResponse {
     /// The HTTP status.
     pub status: u16,
-    /// The headers that [`Passed::HEADERS`] names.
+    /// The headers that [`ProxyResponse::HEADERS`] names.
     pub headers: Vec<(&'static str, Vec<u8>)>,
     /// The body.
     pub body: ByteStream,
 }
 
-impl Passed {
+impl ProxyResponse {
     /// The headers of an answer that are passed back.
     pub const HEADERS: [&'static str; 11] = [
         "content-type",
@@ -73,4 +73,4 @@ impl Passed {
 /// No answer came. Holds no secret.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct PassageError(pub String);
+pub struct ProxyError(pub String);
