@@ -9,7 +9,7 @@ mod images;
 
 use futures_util::{StreamExt, stream};
 use pixcourier::adapters::embedded::Embedded;
-use pixcourier::app::{self, Role};
+use pixcourier::app::{App, Role};
 use pixcourier::domain::{
     BotName, Call, ChatId, DeliveryGuarantee, Lane, Media, MediaKind, MediaSource, Notification, NotificationId,
     Timestamp,
@@ -83,7 +83,8 @@ async fn through_us() {
     let api = format!("http://{}/v1/notifications", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
     let settings = settings(folder.path(), &sandbox.url());
-    let serving = tokio::spawn(app::serve(settings, Role::All, listener, stop.clone().cancelled_owned()));
+    let stopped = stop.clone().cancelled_owned();
+    let serving = tokio::spawn(async move { App::build(settings, Role::All, listener).await?.run(stopped).await });
     let form = Form::new().text("chat_id", "1").part("photo", Part::bytes(image.clone()).file_name("photo.png"));
     let digest = pixcourier::domain::Sha256::of(&image).to_string();
     let began = Instant::now();

@@ -9,7 +9,9 @@
 //! object store), the Bot API client and that of WhatsMate's gateway; [`app`] puts them together; [`sandbox`] is a Bot
 //! API to try things against.
 
+pub mod api;
 pub mod domain;
+pub mod http;
 pub mod imaging;
 pub mod ports;
 pub mod settings;

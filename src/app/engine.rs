@@ -5,7 +5,7 @@ use crate::adapters::objects::ObjectBlobs;
 use crate::adapters::rabbitmq::RabbitQueue;
 use crate::adapters::redis::{BufferedLedger, DistributedAcceptor, RedisLedger};
 use crate::domain::{Failure, FailureClass, RecordUpdate, Status, Timestamp};
-use crate::ports::{Acceptor, Blobs, Ledger, MediaIndex, OutcomeNotifier, Queue, Recipients};
+use crate::ports::{Ledger, Ports};
 use crate::settings::{self, Settings};
 use crate::telemetry::Metrics;
 use anyhow::Context;
@@ -16,13 +16,8 @@ use tokio_util::sync::CancellationToken;
 /// The ports of the chosen engine.
 #[derive(Clone)]
 pub struct Engine {
-    pub acceptor: Arc<dyn Acceptor>,
-    pub queue: Arc<dyn Queue>,
-    pub ledger: Arc<dyn Ledger>,
-    pub media: Arc<dyn MediaIndex>,
-    pub blobs: Arc<dyn Blobs>,
-    pub outcome_notifier: Arc<dyn OutcomeNotifier>,
-    pub recipients: Arc<dyn Recipients>,
+    /// Its ports.
+    pub ports: Ports,
     kind: Kind,
 }
 
@@ -47,7 +42,7 @@ impl Engine {
                 let redis = Arc::new(RedisLedger::new(&parts.redis_url, &parts.namespace).context("redis_url")?);
                 let ledger = BufferedLedger::with_journal(redis.clone(), queue.clone());
                 let blobs = ObjectBlobs::new(&parts.blobs, settings.blob_retention).context("blob_url")?;
-                Ok(Self {
+                let ports = Ports {
                     acceptor: Arc::new(DistributedAcceptor::new(queue.clone(), ledger.clone())),
                     queue: queue.clone(),
                     ledger: ledger.clone(),
@@ -55,14 +50,14 @@ impl Engine {
                     blobs: Arc::new(blobs),
                     outcome_notifier: queue.outcome_notifier(),
                     recipients: redis,
-                    kind: Kind::Distributed { queue, ledger },
-                })
+                };
+                Ok(Self { ports, kind: Kind::Distributed { queue, ledger } })
             }
         }
     }
 
     fn embedded(embedded: Embedded) -> Self {
-        Self {
+        let ports = Ports {
             acceptor: embedded.acceptor.clone(),
             queue: embedded.queue.clone(),
             ledger: embedded.ledger.clone(),
@@ -70,8 +65,8 @@ impl Engine {
             blobs: embedded.blobs.clone(),
             outcome_notifier: embedded.outcome_notifier.clone(),
             recipients: embedded.recipients.clone(),
-            kind: Kind::Embedded(embedded),
-        }
+        };
+        Self { ports, kind: Kind::Embedded(embedded) }
     }
 
     /// How many changes wait in memory for the ledger to come back.
@@ -82,17 +77,17 @@ impl Engine {
         }
     }
 
-    /// Writes down what the broker itself has buried: what crashed its workers so often that no courier saw it again.
-    pub fn watch_buried(&self, metrics: Arc<Metrics>, halt: CancellationToken) {
-        let Kind::Distributed { queue, ledger } = &self.kind else { return };
-        let (mut buried, ledger) = (queue.subscribe_dead_letters(), ledger.clone());
-        tokio::spawn(async move {
-            loop {
-                let next = tokio::select! {
-                    () = halt.cancelled() => return,
-                    next = buried.recv() => next,
-                };
-                let Some(found) = next else { return };
+    /// Records as failed what the broker has dead-lettered: what crashed its workers so often that no courier saw it
+    /// again. `None` on the embedded engine, whose couriers see everything.
+    pub fn record_dead_letters(
+        &self,
+        metrics: Arc<Metrics>,
+        halt: CancellationToken,
+    ) -> Option<impl Future<Output = ()> + use<>> {
+        let Kind::Distributed { queue, ledger } = &self.kind else { return None };
+        let (mut dead_letters, ledger) = (queue.subscribe_dead_letters(), ledger.clone());
+        let recording = async move {
+            while let Some(found) = dead_letters.recv().await {
                 let notification = &found.notification;
                 let description = format!("taken out of the queue by the broker: {}", found.reason);
                 let failure = Failure { class: FailureClass::Buried, error_code: None, description };
@@ -107,14 +102,16 @@ impl Engine {
                     found.done().await;
                 }
             }
-        });
+        };
+        Some(async move { _ = halt.run_until_cancelled_owned(recording).await })
     }
 
-    /// Takes over into the ledger what was journaled while it was away, by this process or another. Every process helps.
-    pub fn take_over_journal(&self, halt: CancellationToken) {
-        let Kind::Distributed { queue, ledger } = &self.kind else { return };
+    /// Applies to the ledger what was journaled while it was away, by this process or another. Every process helps.
+    /// `None` on the embedded engine, whose ledger is never away.
+    pub fn apply_journal(&self, halt: CancellationToken) -> Option<impl Future<Output = ()> + use<>> {
+        let Kind::Distributed { queue, ledger } = &self.kind else { return None };
         let (queue, ledger) = (queue.clone(), ledger.clone());
-        tokio::spawn(halt.run_until_cancelled_owned(async move {
+        let applying = async move {
             loop {
                 ledger.caught_up().await;
                 let mut journal = queue.subscribe_journal();
@@ -127,7 +124,8 @@ impl Engine {
                     noted.done().await;
                 }
             }
-        }));
+        };
+        Some(async move { _ = halt.run_until_cancelled_owned(applying).await })
     }
 
     /// Writes and closes what is open.

@@ -1,29 +1,29 @@
 //! Removes records and images after their retention, and uploads that killed processes left behind.
 
-use super::engine::Engine;
+use crate::app::engine::Engine;
 use crate::domain::Timestamp;
-use crate::intake::Spool;
+use crate::intake::spool::Spool;
 use crate::settings::Settings;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How often. Several workers may sweep at once; that costs only the looking.
-const EVERY: Duration = Duration::from_secs(600);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Sweeps until told to stop. Records go first: nothing that is pending has one that is final.
 pub async fn run(engine: Engine, settings: Arc<Settings>, halt: CancellationToken) {
     loop {
         tokio::select! {
             () = halt.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(SWEEP_INTERVAL) => {}
         }
         let now = Timestamp::now();
-        match engine.ledger.sweep(now.minus(settings.record_retention)).await {
+        match engine.ports.ledger.sweep(now.minus(settings.record_retention)).await {
             Ok(records) => tracing::debug!(records, "swept old records"),
             Err(error) => tracing::warn!(%error, "cannot sweep old records now"),
         }
-        match engine.blobs.sweep(now.minus(settings.blob_retention), &*engine.media).await {
+        match engine.ports.blobs.sweep(now.minus(settings.blob_retention), &*engine.ports.media).await {
             Ok(images) => tracing::debug!(images, "swept old images"),
             Err(error) => tracing::warn!(%error, "cannot sweep old images now"),
         }
@@ -35,7 +35,7 @@ pub async fn sweep_spool(spool: Spool, halt: CancellationToken) {
     loop {
         tokio::select! {
             () = halt.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(SWEEP_INTERVAL) => {}
         }
         let own = spool.clone();
         match tokio::task::spawn_blocking(move || own.sweep()).await {

@@ -2,12 +2,12 @@
 
 mod file;
 
-use super::block_on;
-use super::client::{Client, Refused};
-use super::say::say;
-use super::send::key;
+use crate::cli::block_on;
+use crate::cli::client::{Client, Refused};
+use crate::cli::say::say;
+use crate::cli::send::key;
 use crate::domain::{Address, Recipient};
-use crate::intake::recipient::BULK_LIMIT;
+use crate::intake::recipients::BULK_LIMIT;
 use crate::settings::PREFIX;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};

@@ -11,7 +11,7 @@ mod send;
 mod serve;
 mod stop;
 
-use crate::intake;
+use crate::api::native::openapi::openapi_yaml;
 use crate::settings::Problem;
 use clap::{Parser, Subcommand};
 use say::say;
@@ -59,7 +59,7 @@ pub fn run() -> ExitCode {
         Command::Send(arguments) => send::run(arguments),
         Command::ImportRecipients(arguments) => import_recipients::run(arguments),
         Command::Openapi => {
-            say(intake::http::openapi_yaml().trim_end());
+            say(openapi_yaml().trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Command::CheckConfig(arguments) => check_config::run(arguments),

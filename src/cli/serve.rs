@@ -3,7 +3,7 @@
 use super::config::Configuration;
 use super::say::say;
 use super::{Misconfigured, block_on, stop};
-use crate::app::{self, Role};
+use crate::app::{App, Role};
 use crate::settings::{BlobLocation, Engine, Problem, Settings};
 use crate::telemetry::logs;
 use anyhow::Context;
@@ -51,7 +51,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         let stop = stop::on_signal()?;
         let listener = TcpListener::bind(settings.listen).with_context(|| format!("listen on {}", settings.listen))?;
         announce(&settings, listener.local_addr()?);
-        app::serve(settings, arguments.role.into(), listener, stop.cancelled_owned()).await?;
+        App::build(settings, arguments.role.into(), listener).await?.run(stop.cancelled_owned()).await?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -1,6 +1,7 @@
 //! What the post office talks about: notifications, the calls they become, what became of them. No I/O, no async.
 
 mod call;
+pub mod file_path;
 mod ids;
 mod image;
 pub mod markup;

@@ -8,7 +8,7 @@ use std::io;
 #[error("{}: {detail}", code.as_str())]
 pub struct Rejection {
     /// What kind of rejection.
-    pub code: Code,
+    pub code: ProblemCode,
     /// The field, query parameter or header to blame.
     pub field: Option<String>,
     /// What is wrong and what to do about it; repeats no secret and no caption.
@@ -17,13 +17,30 @@ pub struct Rejection {
 
 impl Rejection {
     /// A rejection of the request as a whole.
-    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         Self { code, field: None, detail: detail.into() }
     }
 
     /// A rejection of one field.
-    pub fn field(code: Code, field: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn field(code: ProblemCode, field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { code, field: Some(field.into()), detail: detail.into() }
+    }
+
+    /// A field whose value is not what it has to be: `what` goes on after its name, as in `is a string`.
+    pub fn invalid(name: &str, what: &str) -> Self {
+        Self::field(ProblemCode::InvalidField, name, format!("{name} {what}."))
+    }
+
+    /// A bot that is not configured.
+    pub fn unknown_bot() -> Self {
+        let detail = "No bot of this name is configured. Without bot, the one named default is meant.";
+        Self::field(ProblemCode::UnknownBot, "bot", detail)
+    }
+
+    /// An id that names no notification.
+    pub fn no_such_notification() -> Self {
+        let detail = "There is no notification with this id, or its record was swept.";
+        Self::new(ProblemCode::NotificationNotFound, detail)
     }
 
     /// The same, if it blames a field, of one that stands within another: `album[2].` before its name.
@@ -43,7 +60,7 @@ impl Rejection {
     pub fn unavailable(part: &str, reason: &dyn std::fmt::Display) -> Self {
         tracing::warn!(part, reason = %reason, "a needed part is away");
         Self::new(
-            Code::Unavailable,
+            ProblemCode::Unavailable,
             format!("The {part} is not available, so nothing was done. Try again after the time given in Retry-After."),
         )
     }
@@ -60,7 +77,7 @@ impl Rejection {
     pub fn no_room(reason: &dyn std::fmt::Display) -> Self {
         tracing::warn!(reason = %reason, "no room for what a caller hands in");
         Self::new(
-            Code::NoRoom,
+            ProblemCode::NoRoom,
             "There is no room for it: the disk or the queue is full. Nothing was accepted; try again later.",
         )
     }
@@ -70,7 +87,7 @@ impl From<AcceptError> for Rejection {
     fn from(error: AcceptError) -> Self {
         match error {
             AcceptError::KeyReused => Self::field(
-                Code::IdempotencyKeyReused,
+                ProblemCode::IdempotencyKeyReused,
                 "Idempotency-Key",
                 "This key was used with another request. Use a fresh key for every new notification.",
             ),
@@ -101,13 +118,13 @@ macro_rules! codes {
     ($($variant:ident = $name:literal, $status:literal, $title:literal;)*) => {
         /// The kinds of rejections. Their names are part of the interface and never change.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Code {
+        pub enum ProblemCode {
             $(#[doc = $title] $variant,)*
         }
 
-        impl Code {
+        impl ProblemCode {
             /// All codes.
-            pub const ALL: &'static [Code] = &[$(Self::$variant,)*];
+            pub const ALL: &'static [ProblemCode] = &[$(Self::$variant,)*];
 
             /// The stable name.
             pub fn as_str(self) -> &'static str {
@@ -182,7 +199,7 @@ codes! {
     NoRoom = "no_room", 507, "There is no room";
 }
 
-impl Code {
+impl ProblemCode {
     /// After how many seconds it makes sense to try again.
     pub fn retry_after(self) -> Option<u32> {
         match self {
@@ -199,11 +216,11 @@ mod tests {
 
     #[test]
     fn codes_are_told_apart_and_only_what_passes_says_when_to_come_back() {
-        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        let mut names: Vec<_> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), Code::ALL.len());
-        for code in Code::ALL {
+        assert_eq!(names.len(), ProblemCode::ALL.len());
+        for code in ProblemCode::ALL {
             assert_eq!(code.retry_after().is_some(), [503, 507].contains(&code.status()), "{code:?}");
         }
     }
@@ -212,12 +229,12 @@ mod tests {
     fn what_the_engine_says_becomes_a_refusal_and_its_reason_stays_inside() {
         let reason = || "connection to 10.0.0.7 refused".to_owned();
         for (rejection, code) in [
-            (Rejection::from(AcceptError::KeyReused), Code::IdempotencyKeyReused),
-            (AcceptError::Unavailable { part: "queue", reason: reason() }.into(), Code::Unavailable),
-            (AcceptError::Full(reason()).into(), Code::NoRoom),
-            (BlobError::Unavailable(reason()).into(), Code::Unavailable),
-            (BlobError::Full(reason()).into(), Code::NoRoom),
-            (LedgerError::Unavailable(reason()).into(), Code::Unavailable),
+            (Rejection::from(AcceptError::KeyReused), ProblemCode::IdempotencyKeyReused),
+            (AcceptError::Unavailable { part: "queue", reason: reason() }.into(), ProblemCode::Unavailable),
+            (AcceptError::Full(reason()).into(), ProblemCode::NoRoom),
+            (BlobError::Unavailable(reason()).into(), ProblemCode::Unavailable),
+            (BlobError::Full(reason()).into(), ProblemCode::NoRoom),
+            (LedgerError::Unavailable(reason()).into(), ProblemCode::Unavailable),
         ] {
             assert_eq!(rejection.code, code);
             assert!(!rejection.to_string().contains("10.0.0.7"), "{rejection}");

@@ -8,10 +8,10 @@
 //! Every process spools into a folder of its own and holds a lock in it, which the system lets go when the process ends,
 //! however it ends. A folder whose lock is free is therefore left over.
 
-use super::image::{self, Inspector};
-use super::rejection::{Code, Rejection};
 use crate::domain::{ImageFormat, Sha256};
 use crate::imaging::ImageInfo;
+use crate::intake::image_check::{self, ImageInspector};
+use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::Spooled;
 use sha2::Digest;
 use std::fs::File;
@@ -38,7 +38,7 @@ const TRIES: usize = 10;
 pub struct Spool {
     root: PathBuf,
     own: Arc<Own>,
-    inspector: Inspector,
+    inspector: ImageInspector,
 }
 
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Spool {
     pub fn open(root: PathBuf) -> io::Result<Self> {
         std::fs::create_dir_all(&root)?;
         let own = Arc::new(Own::make(&root)?);
-        let spool = Self { root, own, inspector: Inspector::new() };
+        let spool = Self { root, own, inspector: ImageInspector::new() };
         spool.sweep()?;
         Ok(spool)
     }
@@ -195,9 +195,9 @@ struct Sink {
 impl Sink {
     fn open(spool: &Spool, head: &[u8], wanted: Wanted) -> Result<Self, Rejection> {
         let format = match wanted {
-            Wanted::Photo => Some(image::format(head)?),
-            Wanted::Picture if image::is_foreign_picture(head) => None,
-            Wanted::Picture => Some(image::format(head)?),
+            Wanted::Photo => Some(image_check::format(head)?),
+            Wanted::Picture if image_check::is_foreign_picture(head) => None,
+            Wanted::Picture => Some(image_check::format(head)?),
             Wanted::Anything => ImageFormat::sniff(head),
         };
         let mut sink = Self { file: spool.own.file()?, hasher: sha2::Sha256::new(), format };
@@ -247,14 +247,14 @@ impl Writer {
             return photo_too_large();
         }
         let detail = format!("{} may have {} bytes. Telegram takes no larger file.", self.field, self.limit);
-        Rejection::field(Code::FileTooLarge, self.field.clone(), detail)
+        Rejection::field(ProblemCode::FileTooLarge, self.field.clone(), detail)
     }
 }
 
 /// The rejection of an image of too many bytes.
 pub fn photo_too_large() -> Rejection {
     let detail = format!("A photo may have {PHOTO_LIMIT} bytes (10 MiB). Scale it down or compress it further.");
-    Rejection::field(Code::PhotoTooLarge, "photo", detail)
+    Rejection::field(ProblemCode::PhotoTooLarge, "photo", detail)
 }
 
 async fn blocking<T: Send + 'static>(

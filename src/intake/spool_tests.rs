@@ -1,4 +1,4 @@
-use super::*;
+use crate::intake::spool::*;
 
 /// One pixel, and as many bytes behind it as it takes.
 fn gif(size: usize) -> Vec<u8> {
@@ -42,7 +42,7 @@ async fn what_is_no_image_is_refused_at_its_first_bytes() {
     let spool = Spool::open(folder.path().to_owned()).unwrap();
     let mut writer = spool.begin();
     writer.write(b"not an").unwrap();
-    assert_eq!(writer.write(b" image").unwrap_err().code, Code::NotAnImage);
+    assert_eq!(writer.write(b" image").unwrap_err().code, ProblemCode::NotAnImage);
     assert_eq!(files(&spool), 0);
 }
 
@@ -53,7 +53,7 @@ async fn one_byte_over_the_limit_is_too_large_and_leaves_nothing() {
     let limit = usize::try_from(PHOTO_LIMIT).unwrap();
     let mut writer = spool.begin();
     writer.write(&gif(limit)).unwrap();
-    assert_eq!(writer.write(b"x").unwrap_err().code, Code::PhotoTooLarge);
+    assert_eq!(writer.write(b"x").unwrap_err().code, ProblemCode::PhotoTooLarge);
     drop(writer);
     assert_eq!(files(&spool), 0);
     let mut writer = spool.begin();
@@ -67,10 +67,10 @@ async fn nothing_at_all_and_a_cut_off_image_are_refused() {
     let spool = Spool::open(folder.path().to_owned()).unwrap();
     let (whole, nothing) = (gif(0), Vec::new());
     for (bytes, code) in [
-        (&nothing[..], Code::NotAnImage),
-        (b"\xff\xd8\xff", Code::ImageDamaged),
-        (b"GIF89a", Code::ImageDamaged),
-        (&whole[..whole.len() - 1], Code::ImageDamaged),
+        (&nothing[..], ProblemCode::NotAnImage),
+        (b"\xff\xd8\xff", ProblemCode::ImageDamaged),
+        (b"GIF89a", ProblemCode::ImageDamaged),
+        (&whole[..whole.len() - 1], ProblemCode::ImageDamaged),
     ] {
         let mut writer = spool.begin();
         writer.write(bytes).unwrap();
@@ -86,7 +86,7 @@ async fn a_webp_is_no_photo_until_it_is_shrunk() {
     let mut writer = spool.begin_file("photo", FILE_LIMIT);
     writer.write(include_bytes!("../../tests/fixtures/images/lossy.webp")).unwrap();
     let webp = writer.finish().await.unwrap();
-    assert_eq!(spool.verify(&webp).await.unwrap_err().code, Code::NotAnImage);
+    assert_eq!(spool.verify(&webp).await.unwrap_err().code, ProblemCode::NotAnImage);
     let photo = spool.shrink(&webp.spooled().path).await.unwrap();
     let bytes = std::fs::read(photo.spooled().path).unwrap();
     assert_eq!((photo.sha256(), photo.spooled().size), (Sha256::of(&bytes), bytes.len() as u64));

@@ -2,10 +2,15 @@
 
 use crate::support::images;
 use actix_web::dev::ServerHandle;
+use actix_web::web::Data;
 use pixcourier::adapters::embedded::Embedded;
 use pixcourier::adapters::telegram::TelegramProxy;
-use pixcourier::intake::http::{HttpState, serve};
-use pixcourier::intake::{Intake, Parts, Spool};
+use pixcourier::app::{Role, routes};
+use pixcourier::http::server;
+use pixcourier::http::state::AppState;
+use pixcourier::intake::Intake;
+use pixcourier::intake::spool::Spool;
+use pixcourier::ports::Ports;
 use pixcourier::settings::{Bot, Engine, Limits, LogFormat, Settings};
 use pixcourier::telemetry::Metrics;
 use reqwest::multipart::{Form, Part};
@@ -16,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 pub const BODY_LIMIT: u64 = 20 << 20;
@@ -42,34 +48,31 @@ impl Counter {
         let settings = Arc::new(settings(folder.path().to_owned(), keys));
         let metrics = Arc::new(Metrics::new());
         let spool = Spool::open(folder.path().join("spool")).unwrap();
-        let (blobs, acceptor) = (engine.blobs.clone(), engine.acceptor.clone());
-        let (ledger, queue) = (engine.ledger.clone(), engine.queue.clone());
-        let parts = Parts {
-            blobs: blobs.clone(),
-            acceptor: acceptor.clone(),
-            outcome_notifier: engine.outcome_notifier.clone(),
-            ledger: ledger.clone(),
-        };
-        let intake = Arc::new(Intake::new(spool, parts, metrics.clone(), settings.clone()));
-        let (ready, is_ready) = watch::channel(true);
-        let proxy = Arc::new(TelegramProxy::new(settings.bots.clone()).unwrap());
-        let state = HttpState {
-            intake,
-            ledger,
-            acceptor,
-            blobs,
+        let ports = Ports {
+            acceptor: engine.acceptor.clone(),
+            queue: engine.queue.clone(),
+            ledger: engine.ledger.clone(),
             media: engine.media.clone(),
-            proxy,
+            blobs: engine.blobs.clone(),
+            outcome_notifier: engine.outcome_notifier.clone(),
             recipients: engine.recipients.clone(),
+        };
+        let intake = Arc::new(Intake::new(spool, ports.clone(), metrics.clone(), settings.clone()));
+        let (ready, is_ready) = watch::channel(true);
+        let routes = routes::of(Role::Api, &settings);
+        let state = AppState {
+            intake,
+            ports,
+            proxy: Arc::new(TelegramProxy::new(settings.bots.clone()).unwrap()),
             registrars: Arc::default(),
-            queue,
             metrics,
             settings,
             ready: is_ready,
+            runtime: Handle::current(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = serve(listener, state, true).unwrap();
+        let server = server::start(listener, Data::new(state), routes).unwrap();
         let handle = server.handle();
         tokio::spawn(server);
         Self { engine, url, ready, client: Client::new(), server: handle, folder }

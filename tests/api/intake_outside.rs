@@ -1,7 +1,7 @@
 //! The counter seen from outside: probes, metrics, the description, and whatever strangers send.
 
 use crate::intake_counter::{Answer, Counter, TOKEN, form, png};
-use pixcourier::intake::http::openapi_yaml;
+use pixcourier::api::native::openapi::openapi_yaml;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! What is written about the program and shipped beside it, compared with the program.
 
-use pixcourier::intake::Code;
+use pixcourier::intake::rejection::ProblemCode;
 use pixcourier::settings::{Flags, KEYS, load};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -44,12 +44,12 @@ fn the_manual_explains_every_metric() {
 #[test]
 fn the_manual_explains_every_problem_code() {
     let manual = read("docs/errors.md");
-    for code in Code::ALL {
+    for code in ProblemCode::ALL {
         let row = format!("| `{}` | {} | {} | ", code.as_str(), code.status(), code.title());
         assert!(manual.contains(&row), "docs/errors.md lacks {row:?}");
     }
     let rows = manual.split("## How").next().unwrap().matches("\n| `").count();
-    assert_eq!(rows, Code::ALL.len(), "docs/errors.md explains codes that are not there");
+    assert_eq!(rows, ProblemCode::ALL.len(), "docs/errors.md explains codes that are not there");
 }
 
 #[test]

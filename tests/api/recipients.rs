@@ -3,7 +3,8 @@
 use crate::world::World;
 use pixcourier::adapters::embedded::Embedded;
 use pixcourier::domain::{Address, BotName, ChatId, Recipient, RecipientSource, RecipientState, Timestamp};
-use pixcourier::intake::{Code, recipient};
+use pixcourier::intake::recipients::look_up;
+use pixcourier::intake::rejection::ProblemCode;
 use reqwest::Response;
 use serde_json::{Value, json};
 use std::process::{Command, Output};
@@ -154,10 +155,10 @@ async fn an_address_is_resolved_or_its_owner_told_how_to_register() {
     let engine = Embedded::open(folder.path()).unwrap();
     let (book, bot) = (engine.recipients.clone(), BotName::default_bot());
     let ada = Address::Number("491701234567".parse().unwrap());
-    let unknown = recipient::resolve(&*book, &bot, &ada).await.unwrap_err();
-    assert_eq!((unknown.code, unknown.field.as_deref()), (Code::UnregisteredRecipient, Some("recipient")));
+    let unknown = look_up(&*book, &bot, &ada).await.unwrap_err();
+    assert_eq!((unknown.code, unknown.field.as_deref()), (ProblemCode::UnregisteredRecipient, Some("recipient")));
     book.introduce(&bot, "plots_bot").await.unwrap();
-    let unknown = recipient::resolve(&*book, &bot, &ada).await.unwrap_err();
+    let unknown = look_up(&*book, &bot, &ada).await.unwrap_err();
     assert!(unknown.detail.contains("https://t.me/plots_bot"), "{}", unknown.detail);
     let entry = Recipient {
         bot: bot.clone(),
@@ -169,9 +170,9 @@ async fn an_address_is_resolved_or_its_owner_told_how_to_register() {
         state: RecipientState::Active,
     };
     book.put(&[entry]).await.unwrap();
-    assert_eq!(recipient::resolve(&*book, &bot, &ada).await, Ok(ChatId::Id(7)));
+    assert_eq!(look_up(&*book, &bot, &ada).await, Ok(ChatId::Id(7)));
     book.set_state(&bot, &ChatId::Id(7), RecipientState::Blocked).await.unwrap();
-    assert_eq!(recipient::resolve(&*book, &bot, &ada).await.unwrap_err().code, Code::RecipientBlocked);
+    assert_eq!(look_up(&*book, &bot, &ada).await.unwrap_err().code, ProblemCode::RecipientBlocked);
     engine.close().await;
-    assert_eq!(recipient::resolve(&*book, &bot, &ada).await.unwrap_err().code, Code::Unavailable);
+    assert_eq!(look_up(&*book, &bot, &ada).await.unwrap_err().code, ProblemCode::Unavailable);
 }

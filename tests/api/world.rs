@@ -1,7 +1,7 @@
 //! A whole service with a sandbox behind it, on either engine, in the test's own process, over real sockets.
 
 use crate::support::{self, images};
-use pixcourier::app::{self, Role};
+use pixcourier::app::{App, Role};
 use pixcourier::domain::BotName;
 use pixcourier::sandbox::{Bots, Fault, Filter, Message, Options, Rule, Sandbox};
 use pixcourier::settings::{
@@ -308,7 +308,8 @@ type Process = (String, CancellationToken, JoinHandle<anyhow::Result<()>>);
 fn launch_on(listener: TcpListener, settings: &Settings, role: Role) -> Process {
     let api = format!("http://{}", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(app::serve(settings.clone(), role, listener, stop.clone().cancelled_owned()));
+    let (settings, stopped) = (settings.clone(), stop.clone().cancelled_owned());
+    let serving = tokio::spawn(async move { App::build(settings, role, listener).await?.run(stopped).await });
     (api, stop, serving)
 }
 

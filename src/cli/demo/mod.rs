@@ -6,7 +6,7 @@ mod report;
 use super::client::Client;
 use super::say::{Style, say};
 use super::{Misconfigured, block_on, stop};
-use crate::app::{self, Role};
+use crate::app::{App, Role};
 use crate::sandbox::{Options, Sandbox};
 use crate::settings::{Flags, LogFormat, Settings, environment, load};
 use crate::telemetry::logs;
@@ -47,7 +47,8 @@ async fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let settings = settings(arguments.listen, folder.path(), sandbox.addr())?;
     let listener = bind(settings.listen)?;
     let service_at = listener.local_addr()?;
-    let mut service = pin!(app::serve(settings, Role::All, listener, stop.clone().cancelled_owned()));
+    let app = App::build(settings, Role::All, listener).await?;
+    let mut service = pin!(app.run(stop.clone().cancelled_owned()));
 
     let shown = tokio::select! {
         ended = &mut service => Err(ended.err().unwrap_or_else(|| anyhow!("stopped before everything was sent"))),

@@ -1,8 +1,9 @@
 //! A file of recipients: CSV with a header, or JSON lines.
 
 use crate::domain::Recipient;
-use crate::intake::recipient::entry;
-use crate::intake::{Members, Rejection};
+use crate::intake::members::Members;
+use crate::intake::recipients::entry;
+use crate::intake::rejection::Rejection;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt;

@@ -1,0 +1,50 @@
+//! Images in answers to inline queries: `sha256:<hex>` in place of a file_id becomes the file_id that the bot has for it.
+
+use crate::api::bot_api::arguments::CallArguments;
+use crate::api::bot_api::error::BotApiError;
+use crate::domain::{MediaKind, Sha256};
+use crate::intake::rejection::Rejection;
+use crate::ports::{FileKey, MediaIndex};
+use serde_json::Value;
+
+const PREFIX: &str = "sha256:";
+
+/// Puts file_ids into the results of a call.
+pub async fn resolve(media: &dyn MediaIndex, bot_id: u64, arguments: &mut CallArguments) -> Result<(), BotApiError> {
+    for name in ["results", "result"] {
+        let Some(text) = arguments.text(name).filter(|text| text.contains(PREFIX)) else { continue };
+        // What cannot be read is for Telegram to judge.
+        let Ok(mut results) = serde_json::from_str::<Value>(text) else { continue };
+        let items = match &mut results {
+            Value::Array(items) => items.as_mut_slice(),
+            one => std::slice::from_mut(one),
+        };
+        for (key, value) in items.iter_mut().filter_map(Value::as_object_mut).flatten() {
+            let Some((digest, kind)) = named(key, value)? else { continue };
+            let found = media.file_id(&FileKey { bot_id, kind, sha256: digest }).await;
+            let found = found.map_err(|error| BotApiError::from(Rejection::from(error)))?;
+            *value = found.ok_or_else(|| unknown(key, &digest))?.into();
+        }
+        arguments.texts.insert(name.to_owned(), Value::String(results.to_string()));
+    }
+    Ok(())
+}
+
+/// The image that a member names by its digest, and what it is sent as.
+fn named(key: &str, value: &Value) -> Result<Option<(Sha256, MediaKind)>, BotApiError> {
+    let digest = value.as_str().and_then(|text| text.strip_prefix(PREFIX));
+    let (Some(kind), Some(digest)) = (key.strip_suffix("_file_id"), digest) else { return Ok(None) };
+    let kind = match kind {
+        "gif" | "mpeg4" => Some(MediaKind::Animation),
+        kind => MediaKind::named(kind),
+    };
+    let digest =
+        digest.parse().map_err(|_| BotApiError::bad(&format!("{key}: sha256: is followed by 64 hexadecimal digits")));
+    kind.map(|kind| Ok((digest?, kind))).transpose()
+}
+
+fn unknown(key: &str, digest: &Sha256) -> BotApiError {
+    BotApiError::bad(&format!(
+        "{key}: this bot has no file_id for sha256:{digest} yet; PUT it to /v1/images with a staging chat first"
+    ))
+}

@@ -1,0 +1,130 @@
+//! One call of a method: through the queue if it makes, changes or deletes messages, else passed through.
+
+use super::arguments::CallArguments;
+use super::error::{self, BotApiError};
+use super::face::BotApiFace;
+use super::send_request::send_request;
+use super::{inline, methods, outcome, proxying, reencode};
+use crate::domain::ChatId;
+use crate::http::state::AppState;
+use crate::ports::ProxyTarget;
+use crate::settings::{Bot, Registration};
+use actix_web::web::Payload;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long before the end of the grace period callers that still wait are answered.
+const RESTART_NOTICE: Duration = Duration::from_secs(2);
+/// What may come with the largest file of a call that is passed through, in bytes.
+const BESIDE_FILE_BYTES: u64 = 1 << 20;
+
+/// A call whose token was good.
+pub struct Call<'a> {
+    /// The face.
+    pub face: &'a BotApiFace,
+    /// The state of the HTTP API.
+    pub state: &'a AppState,
+    /// The request.
+    pub request: &'a HttpRequest,
+    /// The bot of its token.
+    pub bot: Arc<Bot>,
+}
+
+impl Call<'_> {
+    /// Answers a call of a method; if the address does not name it, it is in the arguments.
+    pub async fn answer(&self, method: &str, payload: Payload) -> Result<HttpResponse, BotApiError> {
+        let unknown = || BotApiError::api(404, "Not Found: method not found");
+        let (bot, payload) = (&self.bot, payload.into_inner());
+        let mut method = methods::canonical(method);
+        if !methods::is_name(&method) {
+            return Err(unknown());
+        }
+        if !method.is_empty() && !methods::is_queued(&method) && !methods::is_inline(&method) {
+            check_updates_are_free(bot, &method)?;
+            let (target, limit) = (ProxyTarget::Method(method), bot.file_limit() + BESIDE_FILE_BYTES);
+            return proxying::stream(self.state, self.request, payload, bot.name.clone(), target, limit).await;
+        }
+        let spool = self.state.intake.spool();
+        let mut arguments = CallArguments::read(self.request, payload, spool, bot.file_limit()).await?;
+        if method.is_empty() {
+            let named = arguments.texts.shift_remove("method");
+            method = methods::canonical(named.as_ref().and_then(Value::as_str).unwrap_or_default());
+        }
+        if method.is_empty() || !methods::is_name(&method) {
+            return Err(unknown());
+        }
+        check_updates_are_free(bot, &method)?;
+        if methods::is_queued(&method) {
+            match chat(&arguments) {
+                Ok(chat_id) => {
+                    let result = self.deliver(method, chat_id, arguments).await?;
+                    return Ok(error::ok(&result));
+                }
+                // Telegram refuses it in its own words and order, unless files would have to travel for nothing.
+                Err(refused)
+                    if !arguments.files.is_empty()
+                        && methods::is_known(&method)
+                        && !is_addressed_otherwise(&arguments) =>
+                {
+                    return Err(refused);
+                }
+                Err(_) => {}
+            }
+        }
+        if let Some(telegram) = bot.telegram().filter(|_| methods::is_inline(&method)) {
+            let (media, id) = (self.state.ports.media.clone(), telegram.id);
+            let resolved = self.state.run(async move {
+                inline::resolve(&*media, id, &mut arguments).await?;
+                Ok::<_, BotApiError>(arguments)
+            });
+            arguments = resolved.await??;
+        }
+        reencode::forward(self.state, bot.name.clone(), method, arguments).await
+    }
+
+    /// Puts a call into the queue, unless it would wait there for too long, and waits for Telegram's answer.
+    async fn deliver(&self, method: String, chat_id: ChatId, arguments: CallArguments) -> Result<Value, BotApiError> {
+        let patience = self.state.settings.bot_api_patience;
+        let wait = self.face.backlog.wait(self.state, &self.bot).await;
+        if wait > patience {
+            return Err(BotApiError::too_many(wait.as_secs() + 1));
+        }
+        let send_request = send_request(arguments, &self.bot, &method, chat_id, patience);
+        let (intake, ledger) = (self.state.intake.clone(), self.state.ports.ledger.clone());
+        let stopping = self.state.stopping_for(self.state.settings.grace_period.saturating_sub(RESTART_NOTICE));
+        // To its end, also if the caller hangs up.
+        let ended = self.state.run(async move {
+            let (id, outcome) = tokio::select! {
+                ended = intake.deliver(send_request) => ended?,
+                // It goes on after the restart; like Telegram, we cannot say how it will end.
+                () = stopping => return Err(BotApiError::api(500, "Internal Server Error: restart")),
+            };
+            Ok((id, outcome::read(&*ledger, id, outcome).await))
+        });
+        let (id, answer) = ended.await??;
+        self.request.extensions_mut().insert(id);
+        answer
+    }
+}
+
+/// Updates that a registration reads are not to be taken from it.
+fn check_updates_are_free(bot: &Bot, method: &str) -> Result<(), BotApiError> {
+    if methods::takes_updates(method) && !matches!(bot.registration(), Registration::Off) {
+        let words = "Conflict: the updates of this bot are read by its registration here; switch that off first";
+        return Err(BotApiError::api(409, words));
+    }
+    Ok(())
+}
+
+/// The chat that a call goes to.
+fn chat(arguments: &CallArguments) -> Result<ChatId, BotApiError> {
+    let text = arguments.text("chat_id").ok_or_else(|| BotApiError::bad("chat_id is empty"))?;
+    text.trim().parse().map_err(|_| BotApiError::bad("chat not found"))
+}
+
+/// Whether a call needs no chat.
+fn is_addressed_otherwise(arguments: &CallArguments) -> bool {
+    ["inline_message_id", "user_id"].iter().any(|name| arguments.text(name).is_some())
+}

@@ -1,0 +1,98 @@
+//! The addresses of the Bot API face.
+
+use super::error::BotApiError;
+use super::face::BotApiFace;
+use super::percent::decode;
+use super::proxying;
+use super::queued_call::Call;
+use crate::domain::file_path;
+use crate::http::state::AppState;
+use crate::ports::ProxyTarget;
+use actix_web::http::Method;
+use actix_web::web::{self, Data, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+
+/// A token without `bot` in front: digits and a colon begin it, everything else belongs to another address.
+const WITHOUT_BOT: &str = "/{token:[0-9]+:[^/]*}/{method:(?i)sendPhoto}";
+/// What begins like an address of ours: without a method, without a token, in capitals.
+const INCOMPLETE: [&str; 3] = ["/bot{token}", "/bot/{method}*", "/BOT{rest}*"];
+
+/// Adds the routes.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(web::resource("/file/bot{token}/{path}*").route(web::to(download)))
+        .service(web::resource("/bot{token}/{method}*").route(web::to(call)))
+        .service(web::resource(WITHOUT_BOT).route(web::to(send_photo)))
+        .service(web::resource(INCOMPLETE).route(web::to(not_found)));
+}
+
+/// `/bot<token>/<method>`.
+async fn call(request: HttpRequest, payload: Payload, face: Data<BotApiFace>, state: Data<AppState>) -> HttpResponse {
+    let answered = async {
+        allow_only(&request, &[Method::GET, Method::POST])?;
+        let path = path(&request);
+        let (token, method) = split(path.strip_prefix(b"/bot").unwrap_or_default());
+        let bot = face.bot(token)?;
+        let method = String::from_utf8_lossy(method).trim_end_matches('/').to_owned();
+        if method.starts_with("test/") {
+            return Err(BotApiError::api(404, "Not Found: the test environment is not served here"));
+        }
+        Call { face: &face, state: &state, request: &request, bot }.answer(&method, payload).await
+    };
+    answered.await.unwrap_or_else(|error| error.response())
+}
+
+/// `/<token>/sendPhoto`, without `bot`: a shape of its own, which tells more errors apart by their status.
+async fn send_photo(
+    request: HttpRequest,
+    payload: Payload,
+    face: Data<BotApiFace>,
+    state: Data<AppState>,
+) -> HttpResponse {
+    let answered = async {
+        allow_only(&request, &[Method::POST])?;
+        let path = path(&request);
+        let bot = face.bot(split(path.strip_prefix(b"/").unwrap_or_default()).0)?;
+        Call { face: &face, state: &state, request: &request, bot }.answer("sendPhoto", payload).await
+    };
+    answered.await.unwrap_or_else(|error| error.with_telling_status().response())
+}
+
+/// `/file/bot<token>/<path>`.
+async fn download(
+    request: HttpRequest,
+    payload: Payload,
+    face: Data<BotApiFace>,
+    state: Data<AppState>,
+) -> HttpResponse {
+    let answered = async {
+        allow_only(&request, &[Method::GET, Method::HEAD])?;
+        let whole = path(&request);
+        let (token, file) = split(whole.strip_prefix(b"/file/bot").unwrap_or_default());
+        let bot = face.bot(token)?;
+        let file = file_path::encode(file).ok_or_else(|| BotApiError::api(404, "Not Found"))?;
+        proxying::stream(&state, &request, payload.into_inner(), bot.name.clone(), ProxyTarget::File(file), 0).await
+    };
+    answered.await.unwrap_or_else(|error| error.response())
+}
+
+/// An address that has nearly the right shape gets an error of this face.
+async fn not_found() -> HttpResponse {
+    BotApiError::api(404, "Not Found").response()
+}
+
+/// Other HTTP methods get a 501 without a body (Bot API server).
+fn allow_only(request: &HttpRequest, allowed: &[Method]) -> Result<(), BotApiError> {
+    if allowed.contains(request.method()) { Ok(()) } else { Err(BotApiError::Http(501)) }
+}
+
+/// The path, decoded: clients encode the colon of a token and the slashes of a file's path.
+fn path(request: &HttpRequest) -> Vec<u8> {
+    decode(request.uri().path().as_bytes())
+}
+
+/// What stands before the first slash, and behind it.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    let slash = path.iter().position(|b| *b == b'/').unwrap_or(path.len());
+    (&path[..slash], path.get(slash + 1..).unwrap_or_default())
+}

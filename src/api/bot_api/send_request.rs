@@ -1,0 +1,177 @@
+//! From the arguments of a call to an order.
+
+use crate::api::bot_api::arguments::{CallArguments, FilePart};
+use crate::api::bot_api::methods;
+use crate::domain::{ChatId, MediaKind};
+use crate::intake::send_request::{Attachment, InputFile, SendRequest};
+use crate::settings::Bot;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+const ATTACH: &str = "attach://";
+/// The parameters that the rest of the house reads: what an album costs, where its files are. As JSON, not as text.
+const STRUCTURED: [&str; 2] = ["media", "message_ids"];
+
+/// Longer ones are left as text: parsed, they could take twenty times as much memory. In bytes.
+const STRUCTURE_LIMIT: usize = 256 * 1024;
+
+/// The order that a call comes to. What we do not know is left as it is, for Telegram to judge.
+pub fn send_request(
+    arguments: CallArguments,
+    bot: &Bot,
+    method: &str,
+    chat_id: ChatId,
+    patience: Duration,
+) -> SendRequest {
+    let CallArguments { texts: mut params, files, .. } = arguments;
+    params.remove("chat_id");
+    for name in STRUCTURED {
+        let text = params.get(name).and_then(Value::as_str).filter(|text| text.len() <= STRUCTURE_LIMIT);
+        let read = text.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        if let Some(value) = read.filter(|value| value.is_array() || value.is_object()) {
+            params.insert(name.to_owned(), value);
+        }
+    }
+    let media = attachments(method, &mut params, files);
+    SendRequest::now(bot.name.clone(), chat_id, method, params, media, patience)
+}
+
+/// The files of a call, each once, by where it is named (`bot-api.md` 2.2).
+fn attachments(method: &str, params: &mut Map<String, Value>, files: Vec<FilePart>) -> Vec<Attachment> {
+    let mut sorter = Sorter { files, attachments: Vec::new() };
+    if let Some((field, kind)) = methods::medium(method) {
+        match params.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()) {
+            None => {
+                params.remove(field);
+                sorter.take(field, kind);
+            }
+            Some(text) => match text.strip_prefix(ATTACH) {
+                Some(name) => sorter.take(name, kind),
+                None => {
+                    let input = reference(text);
+                    sorter.attachments.push(Attachment { field: field.to_owned(), kind, input, filename: None });
+                    params.remove(field);
+                    sorter.files.retain(|file| file.name != field);
+                }
+            },
+        }
+    }
+    match params.get("media") {
+        Some(Value::Array(items)) => items.iter().for_each(|item| sorter.item(item)),
+        Some(item) => sorter.item(item),
+        None => {}
+    }
+    for (name, value) in params.iter() {
+        match value.as_str() {
+            Some(_) if name == "caption" || name == "text" => {}
+            Some(text) => {
+                text.strip_prefix(ATTACH).into_iter().for_each(|name| sorter.take(name, MediaKind::Other));
+                // The text wins over the file of its name.
+                if !text.is_empty() {
+                    sorter.files.retain(|file| file.name != *name);
+                }
+            }
+            None => {}
+        }
+    }
+    // What is left may belong to a parameter of tomorrow.
+    while let Some(name) = sorter.files.first().map(|file| file.name.clone()) {
+        sorter.take(&name, MediaKind::Other);
+    }
+    sorter.attachments
+}
+
+/// A text with a dot is a URL, one without is a file_id (Bot API server).
+fn reference(text: &str) -> InputFile {
+    match text.contains('.') || text.contains("://") {
+        true => InputFile::Url(text.to_owned()),
+        false => InputFile::FileId(text.to_owned()),
+    }
+}
+
+struct Sorter {
+    files: Vec<FilePart>,
+    attachments: Vec<Attachment>,
+}
+
+impl Sorter {
+    /// Makes a piece of the file of a name, if it is (still) here.
+    fn take(&mut self, name: &str, kind: MediaKind) {
+        let Some(at) = self.files.iter().position(|file| file.name == name) else { return };
+        let FilePart { name, filename, upload } = self.files.remove(at);
+        // An empty name is one too: Telegram then shows none.
+        self.attachments.push(Attachment {
+            field: name,
+            kind,
+            input: InputFile::Upload(upload),
+            filename: Some(filename),
+        });
+    }
+
+    /// Takes the files that an InputMedia names: its medium by its type, and what comes with it.
+    fn item(&mut self, item: &Value) {
+        let Some(members) = item.as_object() else { return };
+        let kind = members.get("type").and_then(Value::as_str).and_then(MediaKind::named).unwrap_or(MediaKind::Other);
+        for (key, value) in members.iter().filter(|(key, _)| *key != "caption") {
+            if let Some(name) = value.as_str().and_then(|text| text.strip_prefix(ATTACH)) {
+                self.take(name, if key == "media" { kind } else { MediaKind::Other });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::spool::Spool;
+    use serde_json::json;
+
+    /// The pieces of a call, as `field:kind:source`, and its parameters afterwards.
+    async fn sorted(method: &str, params: Value, names: &[&str]) -> (Vec<String>, Value) {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path().to_owned()).unwrap();
+        let mut files = Vec::new();
+        for name in names {
+            let upload = spool.begin_file(name, 10).finish().await.unwrap();
+            files.push(FilePart { name: (*name).to_owned(), filename: String::new(), upload });
+        }
+        let Value::Object(mut params) = params else { panic!("an object") };
+        let attachments = attachments(method, &mut params, files).into_iter().map(|attachment| {
+            let source = match attachment.input {
+                InputFile::Upload(_) => "upload".to_owned(),
+                InputFile::Url(text) | InputFile::FileId(text) => text,
+                InputFile::Held(digest) => digest.to_string(),
+            };
+            format!("{}:{}:{source}", attachment.field, attachment.kind.as_str())
+        });
+        (attachments.collect(), Value::Object(params))
+    }
+
+    #[tokio::test]
+    async fn the_medium_is_the_text_or_else_the_file_of_its_name() {
+        let (attachments, params) = sorted("sendPhoto", json!({"photo": ""}), &["photo"]).await;
+        assert_eq!((attachments, params), (vec!["photo:photo:upload".to_owned()], json!({})));
+        let (attachments, params) = sorted("sendVideo", json!({"video": "BAACid"}), &["video"]).await;
+        assert_eq!((attachments, params), (vec!["video:video:BAACid".to_owned()], json!({})));
+        let attached = json!({"document": "attach://a", "thumbnail": "attach://b", "caption": "attach://c"});
+        let (attachments, params) = sorted("sendDocument", attached.clone(), &["b", "a", "c"]).await;
+        assert_eq!(attachments, ["a:document:upload", "b:other:upload", "c:other:upload"]);
+        assert_eq!(params, attached, "named where they are");
+        let (attachments, _) = sorted("sendHologram", json!({"colour": "x"}), &["hologram", "colour"]).await;
+        assert_eq!(attachments, ["hologram:other:upload"], "the text wins, and tomorrow's files go along");
+    }
+
+    #[tokio::test]
+    async fn an_album_names_its_files_by_their_type() {
+        let album = json!({"media": [
+            {"type": "photo", "media": "attach://a", "caption": "attach://c"},
+            {"type": "video", "media": "attach://b", "thumbnail": "attach://t"},
+            {"type": "photo", "media": "attach://a"},
+            {"type": "photo", "media": "attach://missing"},
+            "no item",
+        ]});
+        let (attachments, params) = sorted("sendMediaGroup", album.clone(), &["t", "b", "a"]).await;
+        assert_eq!(attachments, ["a:photo:upload", "b:video:upload", "t:other:upload"]);
+        assert_eq!(params, album);
+    }
+}

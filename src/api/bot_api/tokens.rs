@@ -1,0 +1,73 @@
+//! Which bot a token stands for.
+
+use crate::domain::{BotName, Sha256};
+use crate::settings::{Bot, token_id};
+use secrecy::ExposeSecret;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use subtle::{ConditionallySelectable, ConstantTimeEq};
+
+/// The digests of all good tokens with their bots. Digests have one length, so that comparing them tells nothing of the
+/// tokens'.
+pub struct Tokens(Vec<(Sha256, Arc<Bot>)>);
+
+/// Why a token is no good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenError {
+    /// Nothing like a token.
+    Malformed,
+    /// Of no bot.
+    Unknown,
+}
+
+impl Tokens {
+    /// Of each bot its own token and those that stand for it.
+    pub fn new(bots: &BTreeMap<BotName, Arc<Bot>>) -> Self {
+        let reachable = bots.values().filter_map(|bot| Some((bot, bot.telegram()?)));
+        let tokens = reachable.flat_map(|(bot, telegram)| {
+            let tokens = [&telegram.token].into_iter().chain(&telegram.client_tokens);
+            tokens.map(|token| (Sha256::of(token.expose_secret().as_bytes()), bot.clone()))
+        });
+        Self(tokens.collect())
+    }
+
+    /// The bot, compared with every token in constant time.
+    pub fn bot(&self, token: &str) -> Result<Arc<Bot>, TokenError> {
+        token_id(token).ok_or(TokenError::Malformed)?;
+        let given = Sha256::of(token.as_bytes());
+        let mut place = u64::MAX;
+        for (at, (known, _)) in (0..).zip(&self.0) {
+            place.conditional_assign(&at, known.as_bytes().ct_eq(given.as_bytes()));
+        }
+        let found = usize::try_from(place).ok().and_then(|place| self.0.get(place));
+        found.map(|(_, bot)| bot.clone()).ok_or(TokenError::Unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Limits;
+
+    #[test]
+    fn a_bot_answers_to_its_own_token_and_to_those_that_stand_for_it() {
+        let bot = |name: &str, token: &str, ours: &[&str]| {
+            let name: BotName = name.parse().unwrap();
+            let bot = Bot::new(name.clone(), token.to_owned().into(), "http://x".into(), Limits::default()).unwrap();
+            let client_tokens = ours.iter().map(|token| (*token).to_owned().into()).collect();
+            (name, Arc::new(bot.with(|telegram| telegram.client_tokens = client_tokens)))
+        };
+        let (first, second) = ("1:first-first-first-first-first", "2:second-second-second-second");
+        let (ours, other) = ("77:ours-ours-ours-ours-ours-ours", "78:other-other-other-other-ok");
+        let tokens = Tokens::new(&[bot("a", first, &[]), bot("b", second, &[ours, other])].into());
+        let name = |token| tokens.bot(token).map(|bot| bot.name.to_string());
+        assert_eq!(name(first), Ok("a".to_owned()));
+        for token in [second, ours, other] {
+            assert_eq!(name(token), Ok("b".to_owned()));
+        }
+        assert_eq!(name("1:first-first-first-first-firsT"), Err(TokenError::Unknown));
+        for bad in ["", "1", "1:short", "01:first-first-first-first-first", "x:first-first-first-first-first"] {
+            assert_eq!(name(bad), Err(TokenError::Malformed), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! `/v1/notifications/{id}/edit` and `/delete`: changes of what has been sent.
+
+use crate::api::native::notifications::{accept, id, record};
+use crate::api::native::request::fields::Fields;
+use crate::api::native::request::files::Files;
+use crate::api::native::request::{body, change};
+use crate::api::native::schema::{DeleteRequest, EditForm, EditRequest};
+use crate::api::native::view::AcceptedNotification;
+use crate::domain::{Record, Timestamp};
+use crate::http::auth::ApiClient;
+use crate::http::problem::Problem;
+use crate::http::routing::HandlerResult;
+use crate::http::state::AppState;
+use crate::intake::rejection::{ProblemCode, Rejection};
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use actix_web::web::{Data, Path, Payload};
+
+/// Edit what has been sent: a new file, caption, text or buttons.
+///
+/// The edit is a notification of its own, with its own id: it keeps the limits and the order of the chat, and can be asked
+/// about. A new file takes the caption's place too, as Telegram has it: give the caption again if it is to stay.
+#[utoipa::path(
+    post, path = "/v1/notifications/{id}/edit", tag = "Notifications", security(("api_key" = [])),
+    params(
+        ("id" = String, Path, format = Uuid, description = "The id of the notification whose message is edited"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every edit"),
+    ),
+    request_body(content((EditRequest = "application/json"), (EditForm = "multipart/form-data"))),
+    responses(
+        (status = 202, body = AcceptedNotification, description = "Accepted, durably",
+            headers(("Location" = String, description = "Where to ask what became of the edit"))),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "Something in the request is wrong; `code` and `field` say what"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such notification (any more)"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It has not been sent, or has no message that could be changed"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The file or the body is too large"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "Neither JSON nor multipart/form-data"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The idempotency key was used with another request"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "A needed part is away; try again after Retry-After"),
+        (status = 507, body = Problem, content_type = "application/problem+json", description = "No room; try again after Retry-After"),
+    )
+)]
+pub async fn edit(
+    request: HttpRequest,
+    caller: ApiClient,
+    path: Path<String>,
+    payload: Payload,
+    state: Data<AppState>,
+) -> HandlerResult {
+    let key = caller.idempotency_key(request.headers())?;
+    let record = subject(&request, &path, &state).await?;
+    let (fields, files) = body::read(&request, payload, &state).await?;
+    let validated = change::edit(&record, fields, files, Timestamp::now())?;
+    accept(&request, &state, validated, key).await
+}
+
+/// Delete what has been sent.
+///
+/// The deletion is a notification of its own, with its own id. Telegram allows it for 48 hours. The body may be left out.
+#[utoipa::path(
+    post, path = "/v1/notifications/{id}/delete", tag = "Notifications", security(("api_key" = [])),
+    params(
+        ("id" = String, Path, format = Uuid, description = "The id of the notification whose message is deleted"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every deletion"),
+    ),
+    request_body(content = Option<DeleteRequest>, content_type = "application/json"),
+    responses(
+        (status = 202, body = AcceptedNotification, description = "Accepted, durably",
+            headers(("Location" = String, description = "Where to ask what became of the deletion"))),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "Something in the request is wrong; `code` and `field` say what"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such notification (any more)"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It has not been sent, or has no message that could be deleted"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "Neither JSON nor multipart/form-data"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The idempotency key was used with another request"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "A needed part is away; try again after Retry-After"),
+        (status = 507, body = Problem, content_type = "application/problem+json", description = "No room; try again after Retry-After"),
+    )
+)]
+pub async fn delete(
+    request: HttpRequest,
+    caller: ApiClient,
+    path: Path<String>,
+    payload: Payload,
+    state: Data<AppState>,
+) -> HandlerResult {
+    let key = caller.idempotency_key(request.headers())?;
+    let record = subject(&request, &path, &state).await?;
+    let headers = request.headers();
+    let length = headers.get(header::CONTENT_LENGTH).map(|length| length.as_bytes());
+    let is_empty = length.map_or(!headers.contains_key(header::TRANSFER_ENCODING), |length| length == b"0");
+    let (fields, files) = match is_empty {
+        true => (Fields::json(), Files::default()),
+        false => body::read(&request, payload, &state).await?,
+    };
+    let validated = change::delete(&record, fields, &files, Timestamp::now())?;
+    accept(&request, &state, validated, key).await
+}
+
+/// The record of the notification that is to be changed.
+async fn subject(request: &HttpRequest, path: &str, state: &AppState) -> Result<Record, Rejection> {
+    let record = record(state, id(request, path)?).await?;
+    if !state.intake.has_bot(&record.notification.bot) {
+        return Err(Rejection::field(ProblemCode::UnknownBot, "bot", "Its bot is no longer configured."));
+    }
+    Ok(record)
+}

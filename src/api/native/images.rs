@@ -1,0 +1,190 @@
+//! `/v1/images`: images kept, and their file_ids obtained, ahead of use.
+
+use crate::api::native::query;
+use crate::api::native::request::body;
+use crate::api::native::request::fields::Fields;
+use crate::api::native::request::files::Files;
+use crate::domain::{ChatId, ImageFormat, InvalidId, MediaKind, Sha256};
+use crate::http::auth::ApiClient;
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::http::routing::HandlerResult;
+use crate::http::state::AppState;
+use crate::imaging::ImageInfo;
+use crate::intake::rejection::{ProblemCode, Rejection};
+use crate::intake::spool::Upload;
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::StreamExt;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An image that is kept.
+#[derive(Serialize, ToSchema)]
+pub struct KeptImage {
+    /// The SHA-256 of its bytes in hexadecimal: send it in place of the bytes.
+    sha256: String,
+    /// Their number.
+    size: u64,
+    /// In pixels.
+    width: u32,
+    /// In pixels.
+    height: u32,
+    /// `jpeg`, `png`, `gif`, `bmp` or `tiff`.
+    format: &'static str,
+    /// The file_id under which the bot can send it as a photo, if it was staged.
+    file_id: Option<String>,
+    /// The notification that brought it to the staging chat, if one was needed.
+    #[schema(format = Uuid)]
+    notification: Option<String>,
+}
+
+/// What is known of an image.
+#[derive(Serialize, ToSchema)]
+pub struct KnownImage {
+    /// The SHA-256 of its bytes in hexadecimal.
+    sha256: String,
+    /// The number of its bytes, while they are with us.
+    size: Option<u64>,
+    /// The file_ids under which bots can send it.
+    file_ids: Vec<KnownFileId>,
+}
+
+/// A file_id.
+#[derive(Serialize, ToSchema)]
+pub struct KnownFileId {
+    /// The bot that can use it.
+    bot: String,
+    /// What it can be sent as.
+    kind: &'static str,
+    /// It.
+    file_id: String,
+}
+
+/// Keep an image.
+///
+/// From then on its digest can be sent in place of its bytes. With `chat_id`, a chat to stage images in, it is sent there
+/// without a sound and deleted again, so that its file_id is there before the first notification needs it.
+#[utoipa::path(
+    put, path = "/v1/images", tag = "Images", security(("api_key" = [])),
+    params(
+        ("bot" = Option<String>, Query, pattern = "^[a-z0-9_-]{1,64}$", description = "The bot to stage it with; `default` if not given"),
+        ("chat_id" = Option<String>, Query, description = "The chat to stage it in"),
+        ("keep_message" = Option<bool>, Query, description = "Leave the message in the staging chat"),
+    ),
+    request_body(content(
+        (Vec<u8> = "image/*"), (Vec<u8> = "application/octet-stream"), (Value = "application/json"), (Value = "multipart/form-data")
+    ), description = "The image itself, or `{\"photo\": {\"base64\": ...}}`, or a form with the part `photo`"),
+    responses(
+        (status = 200, body = KeptImage, description = "It is kept, and staged if that was asked for"),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "Something in the request is wrong, or the image is no photo"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The image or the body is too large"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "Neither an image nor JSON nor multipart/form-data"),
+        (status = 502, body = Problem, content_type = "application/problem+json", description = "It is kept, but the staging chat has not got it"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "A needed part is away; try again after Retry-After"),
+        (status = 507, body = Problem, content_type = "application/problem+json", description = "No room; try again after Retry-After"),
+    )
+)]
+pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
+    let given = query::parameters(request.query_string(), &["bot", "chat_id", "keep_message"])?;
+    let bot = query::bot(&given, |bot| state.intake.has_bot(bot))?;
+    let chat_id: Option<Result<ChatId, InvalidId>> = given.get("chat_id").map(|chat| chat.parse());
+    let chat_id = chat_id.transpose();
+    let chat_id =
+        chat_id.map_err(|error| Rejection::field(ProblemCode::InvalidChatId, "chat_id", format!("{error}.")))?;
+    let keep_message = given.get("keep_message").map_or(Ok(false), |flag| flag.parse());
+    let keep_message = keep_message
+        .map_err(|_| Rejection::field(ProblemCode::InvalidQuery, "keep_message", "keep_message is true or false."))?;
+    let upload = image(&request, payload, &state).await?;
+    let info = state.intake.spool().verify_photo(&upload).await?;
+    let (spooled, blobs) = (upload.spooled(), state.ports.blobs.clone());
+    let sha256 = upload.sha256();
+    let kept = spooled.clone();
+    state.run(async move { blobs.put(&kept).await }).await??;
+    let mut answer = kept_image(sha256, spooled.size, info);
+    if let Some(chat_id) = chat_id {
+        let intake = state.intake.clone();
+        let staged = async move {
+            match intake.file_id(&bot, MediaKind::Photo, sha256).await? {
+                Some(file_id) => Ok((Some(file_id), None)),
+                None => intake.stage(bot, chat_id, upload, keep_message).await.map(|(file_id, id)| (file_id, Some(id))),
+            }
+        };
+        let (file_id, notification) = state.run(staged).await??;
+        (answer.file_id, answer.notification) = (file_id, notification.map(|id| id.to_string()));
+    }
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// Which bots hold which file_id of an image.
+#[utoipa::path(
+    get, path = "/v1/images/{sha256}", tag = "Images", security(("api_key" = [])),
+    params(("sha256" = String, Path, pattern = "^[0-9a-f]{64}$", description = "The SHA-256 of the image in hexadecimal")),
+    responses(
+        (status = 200, body = KnownImage, description = "What is known of it"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "Neither its bytes nor a file_id of it are here"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "A needed part is away; try again after Retry-After"),
+    )
+)]
+pub async fn get(_: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
+    let unknown = || {
+        Rejection::new(ProblemCode::ImageNotFound, "Neither the bytes of such an image nor a file_id of it are here.")
+    };
+    let sha256: Sha256 = path.parse().map_err(|_| unknown())?;
+    let blobs = state.ports.blobs.clone();
+    let size = state.run(async move { blobs.stat(&sha256).await }).await??;
+    let mut file_ids = Vec::new();
+    for bot in state.settings.bots.keys() {
+        for kind in MediaKind::REUSABLE {
+            let (intake, name) = (state.intake.clone(), bot.clone());
+            let found = state.run(async move { intake.file_id(&name, kind, sha256).await }).await??;
+            file_ids.extend(found.map(|file_id| KnownFileId { bot: bot.to_string(), kind: kind.as_str(), file_id }));
+        }
+    }
+    if size.is_none() && file_ids.is_empty() {
+        return Err(unknown());
+    }
+    Ok(HttpResponse::Ok().json(KnownImage { sha256: sha256.into(), size, file_ids }))
+}
+
+/// The image of a request, whichever way it came.
+async fn image(request: &HttpRequest, payload: Payload, state: &AppState) -> Result<Upload, Rejection> {
+    let kind = body::content_type(request).unwrap_or_default();
+    if kind.starts_with("image/") || kind == "application/octet-stream" {
+        let mut body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
+        let mut writer = state.intake.spool().begin();
+        while let Some(piece) = body.pieces.next().await {
+            writer.write(&piece.map_err(|_| body.error.rejection())?)?;
+        }
+        return writer.finish().await;
+    }
+    let (mut fields, mut files): (Fields, Files) = body::read(request, payload, state).await?;
+    let _ = fields.take("photo");
+    fields.check_empty("an image to keep")?;
+    let file = files.take("photo").ok_or_else(|| {
+        Rejection::field(
+            ProblemCode::MissingField,
+            "photo",
+            "photo is missing: {\"base64\": …}, or a file part of a form.",
+        )
+    })?;
+    match files.left() {
+        Some(name) => Err(Rejection::field(ProblemCode::MisplacedField, name, "One image is kept at a time.")),
+        None => Ok(file.upload),
+    }
+}
+
+fn kept_image(sha256: Sha256, size: u64, info: ImageInfo) -> KeptImage {
+    let format = match info.format {
+        ImageFormat::Jpeg => "jpeg",
+        ImageFormat::Png => "png",
+        ImageFormat::Gif => "gif",
+        ImageFormat::Bmp => "bmp",
+        ImageFormat::Tiff => "tiff",
+    };
+    let (width, height) = (info.width, info.height);
+    KeptImage { sha256: sha256.into(), size, width, height, format, file_id: None, notification: None }
+}

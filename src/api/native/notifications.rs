@@ -1,0 +1,194 @@
+//! `/v1/notifications`.
+
+use crate::api::native::query;
+use crate::api::native::request::body;
+use crate::api::native::request::fit::{fit, in_request, places};
+use crate::api::native::request::send_options::Target;
+use crate::api::native::request::validated_request::ValidatedRequest;
+use crate::api::native::schema::{NotificationForm, NotificationRequest};
+use crate::api::native::view::{AcceptedNotification, Notification, NotificationPage};
+use crate::domain::{NotificationId, Record, Status, Timestamp};
+use crate::http::auth::ApiClient;
+use crate::http::problem::Problem;
+use crate::http::routing::HandlerResult;
+use crate::http::state::AppState;
+use crate::intake::StoredFile;
+use crate::intake::fingerprint::fingerprint;
+use crate::intake::rejection::{ProblemCode, Rejection};
+use crate::ports::{Cancelled, Idempotency};
+use actix_web::http::header;
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+
+/// Send an image, another file, a text or an album.
+///
+/// Answered when the notification is on stable storage. With an `Idempotency-Key`, the same request may be sent again
+/// for 24 hours: it gets the same answer and is delivered once.
+#[utoipa::path(
+    post, path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every notification")),
+    request_body(content((NotificationRequest = "application/json"), (NotificationForm = "multipart/form-data"))),
+    responses(
+        (status = 202, body = AcceptedNotification, description = "Accepted, durably",
+            headers(("Location" = String, description = "Where to ask what became of it"))),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "Something in the request is wrong; `code` and `field` say what"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The image or the body is too large"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "Neither JSON nor multipart/form-data"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "The idempotency key was used with another request"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "A needed part is away; try again after Retry-After"),
+        (status = 507, body = Problem, content_type = "application/problem+json", description = "No room; try again after Retry-After"),
+    )
+)]
+pub async fn create(request: HttpRequest, caller: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
+    let key = caller.idempotency_key(request.headers())?;
+    let (fields, files) = body::read(&request, payload, &state).await?;
+    let validated = ValidatedRequest::read(fields, files, Timestamp::now(), |bot| state.intake.has_bot(bot))?;
+    accept(&request, &state, validated, key).await
+}
+
+/// Looks into the files of a validated and takes it in.
+pub(super) async fn accept(
+    request: &HttpRequest,
+    state: &AppState,
+    mut validated: ValidatedRequest,
+    key: Option<String>,
+) -> HandlerResult {
+    let idempotency = key.map(|key| Idempotency { key, fingerprint: fingerprint(&validated.canonical()) });
+    let chat_id = match validated.to.clone() {
+        Target::Chat(chat_id) => chat_id,
+        Target::Recipient(address) => {
+            let (intake, bot) = (state.intake.clone(), validated.bot.clone());
+            state.run(async move { intake.chat_of(&bot, &address).await }).await??
+        }
+    };
+    let oversize = fit(&mut validated, state.intake.spool()).await?;
+    let places = places(&validated);
+    let send_request = validated.into_send_request(chat_id)?;
+    let intake = state.intake.clone();
+    let accepted = state.run(async move { intake.accept(send_request, idempotency).await }).await?;
+    let mut acceptance = accepted.map_err(|rejection| in_request(rejection, &places))?;
+    let id = acceptance.accepted.id;
+    if acceptance.accepted.replayed && acceptance.files.is_empty() {
+        acceptance.files.extend(files(record(state, id).await.ok()));
+    }
+    request.extensions_mut().insert(id);
+    Ok(HttpResponse::Accepted().insert_header(location(id)).json(AcceptedNotification::new(acceptance, oversize)))
+}
+
+/// What became of it.
+#[utoipa::path(
+    get, path = "/v1/notifications/{id}", tag = "Notifications", security(("api_key" = [])),
+    params(("id" = String, Path, format = Uuid, description = "The notification's id")),
+    responses(
+        (status = 200, body = Notification, description = "The notification as it stands"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such notification (any more)"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The ledger is away"),
+    )
+)]
+pub async fn get(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
+    let record = record(&state, id(&request, &path)?).await?;
+    Ok(HttpResponse::Ok().json(Notification::from(record)))
+}
+
+/// List notifications, newest first.
+#[utoipa::path(
+    get, path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
+    params(
+        ("status" = Option<Status>, Query, description = "Only this status"),
+        ("bot" = Option<String>, Query, pattern = "^[a-z0-9_-]{1,64}$", description = "Only this bot"),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "At most so many; 50 if not given"),
+        ("cursor" = Option<String>, Query, format = Uuid, description = "The next_cursor of the page before"),
+    ),
+    responses(
+        (status = 200, body = NotificationPage, description = "A page"),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "A query parameter is wrong"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The ledger is away"),
+    )
+)]
+pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> HandlerResult {
+    let query = query::list(request.query_string())?;
+    let ledger = state.ports.ledger.clone();
+    let page = state.run(async move { ledger.list(&query).await }).await??;
+    Ok(HttpResponse::Ok().json(NotificationPage::from(page)))
+}
+
+/// Cancel one that has not been sent. Again for one that is cancelled already is fine.
+#[utoipa::path(
+    delete, path = "/v1/notifications/{id}", tag = "Notifications", security(("api_key" = [])),
+    params(("id" = String, Path, format = Uuid, description = "The notification's id")),
+    responses(
+        (status = 200, body = Notification, description = "It will not be sent"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such notification (any more)"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Too late: it is being sent, or has ended"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The ledger is away"),
+    )
+)]
+pub async fn cancel(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
+    let id = id(&request, &path)?;
+    let ledger = state.ports.ledger.clone();
+    match state.run(async move { ledger.cancel(id, Timestamp::now()).await }).await?? {
+        Cancelled::Done(record) => Ok(HttpResponse::Ok().json(Notification::from(*record))),
+        Cancelled::NotFound => Err(Rejection::no_such_notification()),
+        Cancelled::TooLate(Status::Cancelled) => {
+            Ok(HttpResponse::Ok().json(Notification::from(record(&state, id).await?)))
+        }
+        Cancelled::TooLate(status) => {
+            let why = if status == Status::Sending {
+                "It is being sent at this moment".to_owned()
+            } else {
+                format!("It has ended as {}", status.as_str())
+            };
+            Err(Rejection::new(ProblemCode::TooLate, format!("{why}, so it cannot be cancelled.")))
+        }
+    }
+}
+
+/// Try a finished one again.
+///
+/// For one that has failed, expired, was cancelled, or is unknown. It keeps its id and lives for another 24 hours.
+#[utoipa::path(
+    post, path = "/v1/notifications/{id}/retry", tag = "Notifications", security(("api_key" = [])),
+    params(("id" = String, Path, format = Uuid, description = "The notification's id")),
+    responses(
+        (status = 202, body = Notification, description = "It is on its way again, durably",
+            headers(("Location" = String, description = "Where to ask what became of it"))),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such notification (any more)"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It has been sent, or is still on its way"),
+        (status = 410, body = Problem, content_type = "application/problem+json", description = "Its image is no longer held"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "A needed part is away; try again after Retry-After"),
+        (status = 507, body = Problem, content_type = "application/problem+json", description = "No room; try again after Retry-After"),
+    )
+)]
+pub async fn retry(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
+    let id = id(&request, &path)?;
+    let intake = state.intake.clone();
+    let record = state.run(async move { intake.retry(id).await }).await??;
+    Ok(HttpResponse::Accepted().insert_header(location(id)).json(Notification::from(record)))
+}
+
+/// The files that a record names, as the first answer told them.
+fn files(record: Option<Record>) -> Vec<StoredFile> {
+    record.map(|record| record.notification.call.media.iter().filter_map(StoredFile::of).collect()).unwrap_or_default()
+}
+
+pub(super) async fn record(state: &AppState, id: NotificationId) -> Result<Record, Rejection> {
+    let intake = state.intake.clone();
+    state.run(async move { intake.record(id).await }).await?
+}
+
+/// The id in the path, noted for the request's log line. What is no id names no notification.
+pub(super) fn id(request: &HttpRequest, path: &str) -> Result<NotificationId, Rejection> {
+    let id: NotificationId = path.parse().map_err(|_| Rejection::no_such_notification())?;
+    request.extensions_mut().insert(id);
+    Ok(id)
+}
+
+fn location(id: NotificationId) -> (header::HeaderName, String) {
+    (header::LOCATION, format!("/v1/notifications/{id}"))
+}

@@ -1,0 +1,196 @@
+//! The API described: OpenAPI made from the code, and a page to try it on, its assets in the binary.
+
+use crate::api::native::{changes, files, images, notifications, recipients, yaml};
+use crate::http::probes;
+use crate::http::routing::{get_or_head, not_found, read_only};
+use crate::http::state::AppState;
+use crate::intake::rejection::{ProblemCode, Rejection};
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::{self, Data};
+use std::collections::BTreeMap;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ObjectBuilder, RefOr, Response, Type};
+use utoipa::{Modify, OpenApi};
+use utoipa_swagger_ui::Config;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Pixcourier", description = "Image notifications to Telegram: accepted at once, kept durably, never too fast, uploaded once, accounted for."),
+    paths(
+        notifications::create,
+        notifications::list,
+        notifications::get,
+        notifications::cancel,
+        notifications::retry,
+        changes::edit,
+        changes::delete,
+        images::put,
+        images::get,
+        files::get,
+        recipients::put,
+        recipients::list,
+        recipients::delete,
+        probes::healthz,
+        probes::readyz,
+        probes::metrics,
+    ),
+    tags(
+        (name = "Notifications", description = "Send images, ask what became of them, take them back, try them again."),
+        (name = "Recipients", description = "Who is meant by a phone number, or by a group's name and its admin's number."),
+        (name = "Images", description = "Keep images ahead of use, ask which bots know them, download files."),
+        (name = "Operations", description = "For probes and scrapers; open to everybody who can reach them."),
+    ),
+    modifiers(&Finish),
+)]
+struct Api;
+
+/// Adds what the derive cannot know: the security scheme, the codes of problems from their table, and what every answer
+/// of one status has.
+struct Finish;
+
+impl Modify for Finish {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let Some(components) = api.components.as_mut() else { return };
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("One of the configured API keys. With none configured, none is needed."))
+            .build();
+        components.add_security_scheme("api_key", SecurityScheme::Http(bearer));
+        let mut codes = String::from("\n\nThe codes:\n");
+        for code in ProblemCode::ALL {
+            codes.push_str(&format!("- `{}` ({}): {}\n", code.as_str(), code.status(), code.title()));
+        }
+        codes.push_str("\nA 405 names in `Allow` what the address takes; wherever `GET` is, so is `HEAD`.\n");
+        api.info.description.get_or_insert_default().push_str(&codes);
+        for path in api.paths.paths.values_mut() {
+            for operation in [&mut path.get, &mut path.put, &mut path.post, &mut path.delete].into_iter().flatten() {
+                finish(&mut operation.responses.responses);
+            }
+        }
+    }
+}
+
+/// Adds the headers that a status always has. Whoever may answer 401 with keys may answer 403 without.
+fn finish(responses: &mut BTreeMap<String, RefOr<Response>>) {
+    const RETRY_AFTER: &str = "After how many seconds to try again";
+    let headers = [
+        ("401", "WWW-Authenticate", "Bearer", Type::String),
+        ("503", "Retry-After", RETRY_AFTER, Type::Integer),
+        ("507", "Retry-After", RETRY_AFTER, Type::Integer),
+    ];
+    if let Some(RefOr::T(response)) = responses.get("401") {
+        let mut forbidden = response.clone();
+        "Without API keys: the page of another site, or not called by a loopback name"
+            .clone_into(&mut forbidden.description);
+        responses.insert("403".to_owned(), RefOr::T(forbidden));
+    }
+    for (status, name, about, kind) in headers {
+        // Of readiness, whose 503 is no problem document, nobody knows when it comes back.
+        if let Some(RefOr::T(response)) = responses.get_mut(status)
+            && response.content.contains_key("application/problem+json")
+        {
+            let schema = ObjectBuilder::new().schema_type(kind);
+            let header = HeaderBuilder::new().schema(Some(schema)).description(Some(about)).build();
+            response.headers.insert(name.to_owned(), RefOr::T(header));
+        }
+    }
+}
+
+/// The OpenAPI document as YAML, as it is kept in `openapi/openapi.yaml`.
+pub fn openapi_yaml() -> String {
+    yaml::from_json(&serde_json::to_value(Api::openapi()).unwrap_or_default())
+}
+
+/// Adds the routes.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let page = Config::new(["/openapi.json"]).validator_url("none").try_it_out_enabled(true);
+    let only_read = || web::to(read_only);
+    config
+        .app_data(Data::new(page))
+        .service(web::resource("/openapi.json").route(get_or_head().to(openapi_json)).default_service(only_read()))
+        .service(web::resource("/docs").route(get_or_head().to(to_page)).default_service(only_read()))
+        .service(web::resource("/docs/{file:.*}").route(get_or_head().to(file)).default_service(only_read()));
+}
+
+async fn openapi_json(_: Data<AppState>) -> HttpResponse {
+    HttpResponse::Ok().json(Api::openapi())
+}
+
+async fn to_page() -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
+}
+
+/// A file of the page.
+async fn file(path: web::Path<String>, page: Data<Config<'static>>) -> Result<HttpResponse, Rejection> {
+    match utoipa_swagger_ui::serve(&path, page.into_inner()) {
+        Ok(Some(file)) => {
+            let mut response = HttpResponse::Ok();
+            if file.gzpipped {
+                response.insert_header((header::CONTENT_ENCODING, "gzip"));
+            }
+            Ok(response.content_type(file.content_type).body(file.bytes.into_owned()))
+        }
+        Ok(None) => not_found().await,
+        Err(error) => {
+            tracing::error!(%error, "a file of the documentation page could not be made");
+            Err(Rejection::new(ProblemCode::Internal, "The page could not be made."))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::native::request::names;
+    use serde_json::Value;
+
+    #[test]
+    fn the_described_requests_have_exactly_the_fields_that_are_read() {
+        let api = serde_json::to_value(Api::openapi()).unwrap();
+        for schema in ["NotificationRequest", "NotificationForm"] {
+            let schema = &api["components"]["schemas"][schema];
+            let mut described: Vec<&str> =
+                schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+            let mut known: Vec<_> = names::known().filter(|name| *name != "item").collect();
+            described.sort_unstable();
+            known.sort_unstable();
+            assert_eq!(described, known);
+        }
+        for schema in ["NotificationRequest", "EditRequest", "DeleteRequest"] {
+            let schema = &api["components"]["schemas"][schema];
+            assert_eq!(schema["additionalProperties"], Value::Bool(false));
+            let described = schema["properties"].as_object().unwrap().keys();
+            assert!(described.clone().all(|name| names::check_name(name).is_ok()), "{schema}");
+        }
+    }
+
+    #[test]
+    fn every_reference_in_the_document_leads_somewhere() {
+        fn check(node: &Value, api: &Value) {
+            match node {
+                Value::Object(members) => {
+                    if let Some(Value::String(reference)) = members.get("$ref") {
+                        assert!(api.pointer(&reference[1..]).is_some(), "{reference}");
+                    }
+                    members.values().for_each(|node| check(node, api));
+                }
+                Value::Array(items) => items.iter().for_each(|node| check(node, api)),
+                _ => {}
+            }
+        }
+        let api = serde_json::to_value(Api::openapi()).unwrap();
+        check(&api, &api);
+    }
+
+    #[test]
+    fn the_committed_document_is_the_one_that_the_code_makes() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.yaml");
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == openapi_yaml(),
+            "openapi/openapi.yaml is stale: run `pixcourier openapi > openapi/openapi.yaml`"
+        );
+    }
+}

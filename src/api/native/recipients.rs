@@ -1,0 +1,345 @@
+//! `/v1/recipients`: the recipient book.
+
+use crate::api::native::query;
+use crate::domain::{Address, BotName, ChatId, InvalidId, Recipient, RecipientSource, RecipientState, Timestamp};
+use crate::http::auth::ApiClient;
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::http::routing::HandlerResult;
+use crate::http::state::AppState;
+use crate::intake::members::Members;
+use crate::intake::recipients::{BULK_LIMIT, address, entry};
+use crate::intake::rejection::{ProblemCode, Rejection};
+use crate::ports::{RecipientPage, RecipientQuery};
+use actix_web::http::header::{ContentType, Header};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::StreamExt;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use utoipa::openapi::schema::ArrayBuilder;
+use utoipa::openapi::{OneOfBuilder, Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// The largest body in bytes: as many entries with the longest names.
+const BODY_LIMIT: u64 = 2 << 20;
+
+/// Register recipients.
+///
+/// One, or an array of up to 1,000, of which all are written or, when one of them is wrong, none. What an address led to
+/// before is replaced. `field` of a problem names the entry by its place: `[3].number`.
+#[utoipa::path(
+    put, path = "/v1/recipients", tag = "Recipients", security(("api_key" = [])),
+    request_body(content = RecipientEntries, content_type = "application/json"),
+    responses(
+        (status = 200, body = RecipientList, description = "They are in the book, durably"),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "Something in the request is wrong; `code` and `field` say what"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is over 2 MiB"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "Not JSON"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The ledger is away; try again after Retry-After"),
+    )
+)]
+pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
+    if !ContentType::parse(&request).is_ok_and(|ContentType(mime)| mime.essence_str() == "application/json") {
+        return Err(Rejection::field(ProblemCode::UnsupportedMediaType, "Content-Type", "Send application/json."));
+    }
+    let mut body = Body::new(&request, payload.into_inner(), BODY_LIMIT)?;
+    let mut document = Vec::new();
+    while let Some(piece) = body.pieces.next().await {
+        document.extend_from_slice(&piece.map_err(|_| body.error.rejection())?);
+    }
+    let recipients = entries(&document, |bot| state.intake.has_bot(bot))?;
+    let book = state.ports.recipients.clone();
+    let put = async move { book.put(&recipients).await.map(|()| recipients) };
+    let recipients = state.run(put).await??;
+    let recipients = recipients.into_iter().map(RecipientView::from).collect();
+    Ok(HttpResponse::Ok().json(RecipientList { recipients }))
+}
+
+/// List recipients, or find one.
+///
+/// With a number, or a group's name and its admin's number, the one entry that is meant, if there is one; with a group's
+/// name alone all groups of that name.
+#[utoipa::path(
+    get, path = "/v1/recipients", tag = "Recipients", security(("api_key" = [])),
+    params(
+        ("bot" = Option<String>, Query, pattern = "^[a-z0-9_-]{1,64}$", description = "The bot whose book it is; `default` if not given"),
+        ("number" = Option<String>, Query, description = "A phone number"),
+        ("group_name" = Option<String>, Query, min_length = 1, max_length = 150, description = "A group's title, letter by letter"),
+        ("group_admin" = Option<String>, Query, description = "The phone number of the group's admin"),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "At most so many; 50 if not given"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
+    ),
+    responses(
+        (status = 200, body = RecipientListing, description = "A page"),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "A query parameter is wrong"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The ledger is away"),
+    )
+)]
+pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> HandlerResult {
+    const NAMES: [&str; 6] = ["bot", "number", "group_name", "group_admin", "limit", "cursor"];
+    let mut given = query::parameters(request.query_string(), &NAMES)?;
+    let bot = bot(&mut given, &state)?;
+    let (limit, after) = (given.remove("limit"), given.remove("cursor"));
+    let limit = limit.map_or(Ok(query::DEFAULT_LIMIT), |text| query::limit(&text))?;
+    let after = after.map(|text| cursor(&text)).transpose()?;
+    let group = given.contains_key("group_name") && given.len() == 1;
+    let group_name = if group { given.remove("group_name") } else { None };
+    let group_name = group_name.map(|name| name.parse().map_err(|InvalidId(text)| wrong("group_name", text)));
+    let group_name = group_name.transpose()?;
+    let one = if given.is_empty() { None } else { Some(queried(&given)?) };
+    let book = state.ports.recipients.clone();
+    let find = async move {
+        match one {
+            Some(address) => {
+                let recipients = book.get(&bot, &address).await?.into_iter().collect();
+                Ok(RecipientPage { recipients, next: None })
+            }
+            None => book.list(&RecipientQuery { bot, group_name, limit, after }).await,
+        }
+    };
+    Ok(HttpResponse::Ok().json(RecipientListing::from(state.run(find).await??)))
+}
+
+/// Take a recipient out of the book.
+#[utoipa::path(
+    delete, path = "/v1/recipients", tag = "Recipients", security(("api_key" = [])),
+    params(
+        ("bot" = Option<String>, Query, pattern = "^[a-z0-9_-]{1,64}$", description = "The bot whose book it is; `default` if not given"),
+        ("number" = Option<String>, Query, description = "A phone number"),
+        ("group_name" = Option<String>, Query, min_length = 1, max_length = 150, description = "Or a group's title"),
+        ("group_admin" = Option<String>, Query, description = "and the phone number of its admin"),
+    ),
+    responses(
+        (status = 204, description = "It is no longer there"),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The query does not name one recipient"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such recipient"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The ledger is away"),
+    )
+)]
+pub async fn delete(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> HandlerResult {
+    let mut given = query::parameters(request.query_string(), &["bot", "number", "group_name", "group_admin"])?;
+    let bot = bot(&mut given, &state)?;
+    let address = queried(&given)?;
+    let book = state.ports.recipients.clone();
+    match state.run(async move { book.delete(&bot, &address).await }).await?? {
+        true => Ok(HttpResponse::NoContent().finish()),
+        false => Err(Rejection::new(ProblemCode::RecipientNotFound, "The book of this bot has no such recipient.")),
+    }
+}
+
+fn wrong(name: &str, text: &str) -> Rejection {
+    Rejection::field(ProblemCode::InvalidQuery, name, format!("{text}."))
+}
+
+fn bot(given: &mut BTreeMap<String, String>, state: &AppState) -> Result<BotName, Rejection> {
+    let name = given.remove("bot").map_or(Some(BotName::default_bot()), |text| text.parse().ok());
+    name.filter(|bot| state.intake.has_bot(bot)).ok_or_else(Rejection::unknown_bot)
+}
+
+/// The one address that a query names.
+fn queried(given: &BTreeMap<String, String>) -> Result<Address, Rejection> {
+    let part = |name: &str| given.get(name).map(String::as_str);
+    address(part("number"), part("group_name"), part("group_admin")).map_err(|(part, error)| match error {
+        Some(InvalidId(text)) => wrong(part, text),
+        None => wrong(part, "Name one recipient: by number, or by group_name and group_admin"),
+    })
+}
+
+fn cursor(text: &str) -> Result<Address, Rejection> {
+    let key = hex::decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let address = key.and_then(|key| Address::from_key(&key));
+    address.ok_or_else(|| wrong("cursor", "cursor is the next_cursor of the page before, taken as it is"))
+}
+
+/// Reads a body: one entry or an array of them.
+fn entries(document: &[u8], is_bot: impl Fn(&BotName) -> bool) -> Result<Vec<Recipient>, Rejection> {
+    let malformed = |error: serde_json::Error| {
+        let detail = if error.is_data() {
+            "The body is JSON, but neither an object nor an array of objects.".to_owned()
+        } else {
+            format!("The body is not valid JSON: {error}.")
+        };
+        Rejection::new(ProblemCode::MalformedJson, detail)
+    };
+    if document.trim_ascii_start().first() != Some(&b'[') {
+        let members: Members = serde_json::from_slice(document).map_err(malformed)?;
+        return Ok(vec![entry(members, &is_bot)?]);
+    }
+    let all: Vec<Members> = serde_json::from_slice(document).map_err(malformed)?;
+    if all.len() > BULK_LIMIT {
+        let detail = format!("One request writes at most {BULK_LIMIT} recipients; this one has {}.", all.len());
+        return Err(Rejection::new(ProblemCode::InvalidField, detail));
+    }
+    let (mut recipients, mut places) = (Vec::with_capacity(all.len()), HashMap::new());
+    for (place, members) in all.into_iter().enumerate() {
+        let recipient = entry(members, &is_bot).map_err(|rejection| {
+            let field = rejection.field.map(|field| format!("[{place}].{field}"));
+            Rejection { field, ..rejection }
+        })?;
+        if let Some(first) = places.insert((recipient.bot.clone(), recipient.address.clone()), place) {
+            let detail = format!("The entries {first} and {place} (counted from 0) have the same address.");
+            return Err(Rejection::field(ProblemCode::DuplicateField, format!("[{place}]"), detail));
+        }
+        recipients.push(recipient);
+    }
+    Ok(recipients)
+}
+
+/// One entry, or up to 1,000 of them; only described, never made.
+pub enum RecipientEntries {}
+
+impl PartialSchema for RecipientEntries {
+    fn schema() -> RefOr<Schema> {
+        let one = || Ref::from_schema_name("RecipientEntry");
+        OneOfBuilder::new().item(one()).item(ArrayBuilder::new().items(one()).max_items(Some(BULK_LIMIT))).into()
+    }
+}
+
+impl ToSchema for RecipientEntries {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push(("RecipientEntry".to_owned(), RecipientEntry::schema()));
+    }
+}
+
+/// Who leads where: a `number`, or a `group_name` with a `group_admin`, and the chat.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecipientEntry {
+    /// The configured bot that knows them.
+    #[schema(default = "default", pattern = "^[a-z0-9_-]{1,64}$")]
+    bot: Option<String>,
+    /// A phone number with its country code; `+`, spaces and the like are taken out.
+    #[schema(example = "491701234567")]
+    number: Option<String>,
+    /// The title of a group.
+    #[schema(min_length = 1, max_length = 150)]
+    group_name: Option<String>,
+    /// The phone number of its admin.
+    group_admin: Option<String>,
+    /// The chat.
+    chat_id: ChatId,
+    /// What they are called, for people who read the book.
+    #[schema(max_length = 256)]
+    name: Option<String>,
+    /// `api`, or `import` for what comes from a file.
+    source: Option<String>,
+}
+
+/// The entries as they were written.
+#[derive(Serialize, ToSchema)]
+pub struct RecipientList {
+    /// In the order of the request.
+    recipients: Vec<RecipientView>,
+}
+
+/// A page of the book.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RecipientPage)]
+pub struct RecipientListing {
+    /// Groups by name, then people by number.
+    recipients: Vec<RecipientView>,
+    /// The `cursor` of the next page, `null` on the last.
+    next_cursor: Option<String>,
+}
+
+impl From<RecipientPage> for RecipientListing {
+    fn from(page: RecipientPage) -> Self {
+        Self {
+            recipients: page.recipients.into_iter().map(RecipientView::from).collect(),
+            next_cursor: page.next.map(|address| hex::encode(address.key())),
+        }
+    }
+}
+
+/// An entry of the book. Members without a value are `null`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Recipient)]
+pub struct RecipientView {
+    /// The bot that knows them.
+    bot: String,
+    /// The phone number of a person.
+    number: Option<String>,
+    /// The title of a group.
+    group_name: Option<String>,
+    /// The phone number of its admin.
+    group_admin: Option<String>,
+    /// The chat: a number or an @username.
+    chat_id: ChatId,
+    /// What they are called.
+    name: Option<String>,
+    /// When the entry was made.
+    #[schema(value_type = String, format = DateTime)]
+    registered_at: Timestamp,
+    /// Who made it.
+    source: RecipientSource,
+    /// Whether they can be written to.
+    state: RecipientState,
+}
+
+impl From<Recipient> for RecipientView {
+    fn from(recipient: Recipient) -> Self {
+        let Recipient { bot, address, chat_id, name, registered_at, source, state } = recipient;
+        let (number, group_name, group_admin) = match address {
+            Address::Number(number) => (Some(number.into()), None, None),
+            Address::Group { name, admin } => (None, Some(name.into()), Some(admin.into())),
+        };
+        Self { bot: bot.into(), number, group_name, group_admin, chat_id, name, registered_at, source, state }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(document: &str) -> Result<Vec<Recipient>, Rejection> {
+        entries(document.as_bytes(), |bot| bot.as_str() == "default")
+    }
+
+    #[test]
+    fn one_entry_or_many_are_read() {
+        let one = read(r#"{"number":"+49 170 1234567","chat_id":987,"name":" Ada "}"#).unwrap();
+        assert_eq!((one[0].address.key().as_str(), one[0].name.as_deref()), ("n:491701234567", Some("Ada")));
+        assert_eq!((&one[0].chat_id, one[0].source), (&ChatId::Id(987), RecipientSource::Api));
+        let two = r#" [{"number":"491701234567","chat_id":"1","source":"import"},
+            {"group_name":"Ops","group_admin":"491701234567","chat_id":"-5","bot":"default","name":null}]"#;
+        let two = read(two).unwrap();
+        assert_eq!((two.len(), two[0].source, two[1].name.as_deref()), (2, RecipientSource::Import, None));
+        assert_eq!(read("[]").unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        let array = |second: &str| format!(r#"[{{"number":"491701234567","chat_id":1}},{second}]"#);
+        for (document, code, field) in [
+            (r#"{"number":"0170","chat_id":1}"#.to_owned(), ProblemCode::InvalidRecipient, Some("number")),
+            (array(r#"{"number":"0170","chat_id":1}"#), ProblemCode::InvalidRecipient, Some("[1].number")),
+            (array(r#"{"chat_id":1}"#), ProblemCode::InvalidRecipient, Some("[1].number")),
+            (array(r#"{"group_name":"a","chat_id":1}"#), ProblemCode::InvalidRecipient, Some("[1].group_admin")),
+            (array(r#"{"number":"4917012","chat_id":0}"#), ProblemCode::InvalidChatId, Some("[1].chat_id")),
+            (array(r#"{"number":"4917012","chat_id":1.5}"#), ProblemCode::InvalidChatId, Some("[1].chat_id")),
+            (array(r#"{"number":"4917012"}"#), ProblemCode::MissingField, Some("[1].chat_id")),
+            (array(r#"{"number":4917012,"chat_id":1}"#), ProblemCode::InvalidField, Some("[1].number")),
+            (array(r#"{"number":"4917012","chat_id":1,"bot":"x"}"#), ProblemCode::UnknownBot, Some("[1].bot")),
+            (
+                array(r#"{"number":"4917012","chat_id":1,"source":"bot"}"#),
+                ProblemCode::InvalidField,
+                Some("[1].source"),
+            ),
+            (array(r#"{"number":"4917012","chat_id":1,"chat":1}"#), ProblemCode::UnknownField, Some("[1].chat")),
+            (array(r#"{"number":"4917012","number":"4917012"}"#), ProblemCode::DuplicateField, Some("[1].number")),
+            (array(r#"{"number":"+491701234567","chat_id":2}"#), ProblemCode::DuplicateField, Some("[1]")),
+            ("7".to_owned(), ProblemCode::MalformedJson, None),
+            ("[1]".to_owned(), ProblemCode::MalformedJson, None),
+            ("[{]".to_owned(), ProblemCode::MalformedJson, None),
+            (format!("[{}]", vec!["{}"; BULK_LIMIT + 1].join(",")), ProblemCode::InvalidField, None),
+        ] {
+            let rejection = read(&document).unwrap_err();
+            assert_eq!((rejection.code, rejection.field.as_deref()), (code, field), "{document:.200}");
+        }
+    }
+}

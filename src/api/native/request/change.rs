@@ -1,0 +1,170 @@
+//! Changing what has been sent: an edit or a deletion is a notification of its own, by the same bot to the same chat.
+
+use crate::api::native::request::content::Content;
+use crate::api::native::request::fields::Fields;
+use crate::api::native::request::file_ref::Reader;
+use crate::api::native::request::files::Files;
+use crate::api::native::request::fit::Oversize;
+use crate::api::native::request::media_item::MediaItem;
+use crate::api::native::request::parameters;
+use crate::api::native::request::send_options::{SendOptions, Target};
+use crate::api::native::request::validated_request::{ValidatedRequest, check_all_read, content, text};
+use crate::domain::{Record, Status, Timestamp};
+use crate::intake::rejection::{ProblemCode, Rejection};
+use serde_json::{Map, Value, json};
+
+/// Reads a request to edit what a notification has sent.
+pub fn edit(
+    record: &Record,
+    mut fields: Fields,
+    mut files: Files,
+    now: Timestamp,
+) -> Result<ValidatedRequest, Rejection> {
+    let subject = Subject::of(record)?;
+    let message_id = subject.item(&mut fields)?.unwrap_or(subject.message_ids[0]);
+    let content = content(&fields, &files)?;
+    let oversize = content.map_or(Ok(Oversize::Reject), |content| Oversize::read(&mut fields, content))?;
+    let (method, mut params, media) = match content {
+        None => {
+            let (method, params) = subject.caption_or_buttons(&mut fields)?;
+            (method, params, Vec::new())
+        }
+        Some(Content::Text) => {
+            subject.check_kind(true, "text")?;
+            ("editMessageText", text(&mut fields, false)?, Vec::new())
+        }
+        Some(other @ (Content::Album | Content::Voice)) => {
+            let detail = "A message can be given one new photo, document, animation, video or audio.";
+            return Err(Rejection::field(ProblemCode::MisplacedField, other.field(), detail));
+        }
+        Some(file) => {
+            let form = fields.is_form();
+            let mut reader = Reader { files: &mut files, form, fields: &mut fields, within: "" };
+            let (input, pieces) = MediaItem::read(&mut reader, file, file.field(), false)?.into_input(0);
+            ("editMessageMedia", [("media".to_owned(), input)].into_iter().collect(), pieces)
+        }
+    };
+    params.extend(parameters::read(&mut fields, false, |p| p.name == "reply_markup")?);
+    if params.get("reply_markup").is_some_and(|markup| markup.get("inline_keyboard").is_none()) {
+        return Err(Rejection::invalid("reply_markup", "of a message that is edited is an inline_keyboard"));
+    }
+    params.insert("message_id".to_owned(), message_id.into());
+    params.extend(subject.business());
+    let draft = subject.draft(method, params, &mut fields, now)?;
+    check_all_read(&fields, &files, method)?;
+    Ok(ValidatedRequest { media, oversize, ..draft })
+}
+
+/// Reads a request to delete what a notification has sent: all of an album, unless an item is named.
+pub fn delete(
+    record: &Record,
+    mut fields: Fields,
+    files: &Files,
+    now: Timestamp,
+) -> Result<ValidatedRequest, Rejection> {
+    let subject = Subject::of(record)?;
+    let message_ids = subject.item(&mut fields)?.map_or(subject.message_ids.clone(), |one| vec![one]);
+    let (method, name, value) = match message_ids.as_slice() {
+        [one] => ("deleteMessage", "message_id", json!(one)),
+        all => ("deleteMessages", "message_ids", json!(all)),
+    };
+    let params = [(name.to_owned(), value)].into_iter().collect();
+    let draft = subject.draft(method, params, &mut fields, now)?;
+    check_all_read(&fields, files, method)?;
+    Ok(draft)
+}
+
+/// What is to be changed.
+struct Subject<'a> {
+    record: &'a Record,
+    /// The messages that it consists of, at least one.
+    message_ids: Vec<i64>,
+}
+
+impl<'a> Subject<'a> {
+    fn of(record: &'a Record) -> Result<Self, Rejection> {
+        if record.status != Status::Sent {
+            let detail = format!("It is {}; only what has been sent can be changed.", record.status.as_str());
+            return Err(Rejection::new(ProblemCode::NotSent, detail));
+        }
+        let call = &record.notification.call;
+        let mut message_ids = match (&record.result, call.params.get("message_id")) {
+            (Some(Value::Array(messages)), _) => {
+                messages.iter().filter_map(|m| m.get("message_id")?.as_i64()).collect()
+            }
+            // It was an edit itself.
+            (_, Some(edited)) => edited.as_i64().into_iter().collect(),
+            _ => Vec::from_iter(record.message_id),
+        };
+        // Telegram gives no number to what it shows later or to few (Bot API).
+        message_ids.retain(|id| *id > 0);
+        if message_ids.is_empty() || call.method.starts_with("delete") {
+            let detail = "It was sent, but Telegram gave no message that could be changed, or it is a deletion itself.";
+            return Err(Rejection::new(ProblemCode::NoMessage, detail));
+        }
+        Ok(Self { record, message_ids })
+    }
+
+    /// Takes which item of an album is meant, counted from 1; gives its message.
+    fn item(&self, fields: &mut Fields) -> Result<Option<i64>, Rejection> {
+        let most = i64::try_from(self.message_ids.len()).unwrap_or(i64::MAX);
+        let number = fields.number("item", 1, most)?.and_then(|number| number.as_u64());
+        let at = number.and_then(|number| usize::try_from(number).ok()).map(|number| number - 1);
+        Ok(at.and_then(|at| self.message_ids.get(at)).copied())
+    }
+
+    fn caption_or_buttons(&self, fields: &mut Fields) -> Result<(&'static str, Map<String, Value>), Rejection> {
+        const CAPTION: [&str; 4] = ["caption", "parse_mode", "caption_entities", "show_caption_above_media"];
+        if fields.has("caption") {
+            self.check_kind(false, "caption")?;
+            return Ok(("editMessageCaption", parameters::read(fields, false, |p| CAPTION.contains(&p.name))?));
+        }
+        if fields.has("reply_markup") {
+            return Ok(("editMessageReplyMarkup", Map::new()));
+        }
+        let detail = "There is nothing to change: give a new photo (or another file), caption, text or reply_markup.";
+        Err(Rejection::field(ProblemCode::MissingField, "caption", detail))
+    }
+
+    /// Refuses to give a caption to a text, or a text to a picture.
+    fn check_kind(&self, text: bool, field: &str) -> Result<(), Rejection> {
+        let is_text = match self.record.notification.call.method.as_str() {
+            "sendMessage" | "editMessageText" => true,
+            "editMessageReplyMarkup" => text,
+            _ => false,
+        };
+        if is_text == text {
+            return Ok(());
+        }
+        let detail = match text {
+            true => "The message is a file: it has a caption, not a text.",
+            false => "The message is a text: it has no caption. Edit its text.",
+        };
+        Err(Rejection::field(ProblemCode::MisplacedField, field, detail))
+    }
+
+    /// The business account on whose behalf the message was sent.
+    fn business(&self) -> Option<(String, Value)> {
+        let name = "business_connection_id";
+        Some((name.to_owned(), self.record.notification.call.params.get(name)?.clone()))
+    }
+
+    fn draft(
+        &self,
+        method: &str,
+        params: Map<String, Value>,
+        fields: &mut Fields,
+        now: Timestamp,
+    ) -> Result<ValidatedRequest, Rejection> {
+        Ok(ValidatedRequest {
+            bot: self.record.notification.bot.clone(),
+            to: Target::Chat(self.record.notification.chat_id.clone()),
+            method: method.to_owned(),
+            params,
+            media: Vec::new(),
+            envelope: SendOptions::read(fields, now)?,
+            oversize: Oversize::Reject,
+            split: false,
+        })
+    }
+}

@@ -1,0 +1,280 @@
+//! Which file a field means: one that came along, or one that is named.
+
+use crate::api::native::request::fields::{Fields, parsed};
+use crate::api::native::request::files::{Files, harmless};
+use crate::intake::members::Members;
+use crate::intake::rejection::{ProblemCode, Rejection};
+use crate::intake::send_request::InputFile;
+use serde_json::Value;
+
+/// The longest address of a file.
+const URL_LIMIT: usize = 2048;
+/// The longest file_id; those seen have about 100 characters.
+const FILE_ID_LIMIT: usize = 512;
+const WANTED: &str = "an uploaded file, a URL, a file_id, {\"base64\": …} or {\"sha256\": …}";
+
+/// A file and what it is to be called.
+#[derive(Debug)]
+pub struct FileRef {
+    /// Where it comes from.
+    pub input: InputFile,
+    /// The name that its sender gave it.
+    pub filename: Option<String>,
+}
+
+impl FileRef {
+    fn of(input: InputFile) -> Self {
+        Self { input, filename: None }
+    }
+}
+
+/// Reads a field that names a file, or takes the file that came in its place.
+pub struct Reader<'a> {
+    /// The files that came along.
+    pub files: &'a mut Files,
+    /// Whether they came in a form: then they are named by `attach://`.
+    pub form: bool,
+    /// The fields of the request, or those of an item of its album.
+    pub fields: &'a mut Fields,
+    /// What stands before the names of these fields: `album[2].`, or nothing.
+    pub within: &'a str,
+}
+
+impl Reader<'_> {
+    /// The file of a field that must be there.
+    pub fn required(&mut self, name: &str) -> Result<FileRef, Rejection> {
+        let path = format!("{}{name}", self.within);
+        self.read(name)?
+            .ok_or_else(|| Rejection::field(ProblemCode::MissingField, &path, format!("{path} is missing: {WANTED}.")))
+    }
+
+    /// The file of a field, if it is there.
+    pub fn read(&mut self, name: &str) -> Result<Option<FileRef>, Rejection> {
+        let path = format!("{}{name}", self.within);
+        let value = self.fields.take(name);
+        if let Some(Value::Object(members)) = value {
+            return self.object(&path, members.into_iter().collect()).map(Some);
+        }
+        match (value, self.files.take(&path)) {
+            (None, None) => Ok(None),
+            (None, Some(file)) => Ok(Some(FileRef { input: InputFile::Upload(file.upload), filename: file.filename })),
+            (Some(_), Some(_)) => {
+                Err(Rejection::field(ProblemCode::DuplicateField, &path, format!("The field {path} is given twice.")))
+            }
+            (Some(Value::String(text)), None) if self.fields.is_form() && text.starts_with('{') => {
+                self.object(&path, parsed::<Members>(&path, &text)?.0).map(Some)
+            }
+            (Some(Value::String(text)), None) => self.text(&path, text).map(Some),
+            (Some(_), None) => Err(Rejection::invalid(&path, &format!("is {WANTED}"))),
+        }
+    }
+
+    fn text(&mut self, path: &str, text: String) -> Result<FileRef, Rejection> {
+        let Some(part) = text.strip_prefix("attach://").filter(|_| self.form) else {
+            return reference(path, text).map(FileRef::of);
+        };
+        match self.files.take(part) {
+            Some(file) => Ok(FileRef { input: InputFile::Upload(file.upload), filename: file.filename }),
+            None => {
+                let shown: String = part.chars().take(64).collect();
+                let detail = format!(
+                    "The form has no file part named {shown:?}, or it is named twice. A part is a file if it has a filename."
+                );
+                Err(Rejection::field(bad(path), path, detail))
+            }
+        }
+    }
+
+    fn object(&mut self, path: &str, members: Vec<(String, Value)>) -> Result<FileRef, Rejection> {
+        let (mut input, mut filename) = (None, None);
+        if members.iter().filter(|(name, _)| name == "base64" || name == "sha256").count() > 1 {
+            return Err(Rejection::invalid(path, "has base64 and sha256, or one of them twice; give it once"));
+        }
+        for (name, value) in members {
+            let field = format!("{path}.{name}");
+            input = Some(match (name.as_str(), value) {
+                ("filename", Value::String(text)) => {
+                    filename = harmless(&text);
+                    continue;
+                }
+                ("filename", _) => return Err(Rejection::invalid(&field, "is a string")),
+                ("sha256", Value::String(text)) => {
+                    InputFile::Held(text.parse().map_err(|_| Rejection::invalid(&field, "is 64 hexadecimal digits"))?)
+                }
+                ("sha256", _) => return Err(Rejection::invalid(&field, "is a string of 64 hexadecimal digits")),
+                ("base64", Value::String(_)) => match self.files.take(path).filter(|_| !self.form) {
+                    Some(file) => InputFile::Upload(file.upload),
+                    None => {
+                        return Err(Rejection::invalid(&field, "belongs into a JSON body; in a form, send the file"));
+                    }
+                },
+                ("base64", _) => return Err(Rejection::invalid(&field, "is a string")),
+                (other, _) => {
+                    let shown: String = other.chars().take(64).collect();
+                    let detail = format!("{path} has no member {shown:?}; it has base64 or sha256, and filename.");
+                    return Err(Rejection::field(ProblemCode::UnknownField, format!("{path}.{shown}"), detail));
+                }
+            });
+        }
+        let input = input.ok_or_else(|| Rejection::invalid(path, &format!("is {WANTED}")))?;
+        Ok(FileRef { input, filename })
+    }
+}
+
+/// The code of a text that names no file.
+fn bad(path: &str) -> ProblemCode {
+    if path == "photo" { ProblemCode::InvalidPhoto } else { ProblemCode::InvalidFile }
+}
+
+/// A text is an address if there is a dot in it, else a file_id (Bot API server).
+fn reference(path: &str, text: String) -> Result<InputFile, Rejection> {
+    let refuse = |detail: &str| Err(Rejection::field(bad(path), path, detail));
+    let lower = text.get(..8).unwrap_or(&text).to_ascii_lowercase();
+    if text.is_empty() {
+        return refuse(&format!("{path} is empty. Send {WANTED}."));
+    }
+    if lower.starts_with("attach:/") {
+        return refuse(
+            "attach://NAME names a file part of a form, written exactly like this; a JSON body has no parts.",
+        );
+    }
+    if lower.starts_with("data:") {
+        return refuse("Telegram fetches no data: URL. Send the file as {\"base64\": …}, without the prefix.");
+    }
+    if lower.starts_with("http://") || lower == "https://" {
+        return match url_fault(&text) {
+            Some(fault) => refuse(fault),
+            None => Ok(InputFile::Url(text)),
+        };
+    }
+    if text.contains("://") {
+        return refuse("Telegram fetches http:// and https:// addresses only.");
+    }
+    if text.contains('.') {
+        return refuse(
+            "This is neither a URL (it would begin with http:// or https://) nor a file_id (it has a dot in it).",
+        );
+    }
+    if text.len() > FILE_ID_LIMIT || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+        return refuse("This is neither a URL nor a file_id, which is made of A-Z a-z 0-9 _ and - only.");
+    }
+    Ok(InputFile::FileId(text))
+}
+
+fn url_fault(url: &str) -> Option<&'static str> {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    let host_and_port = authority.rsplit('@').next().unwrap_or("");
+    let (host, port) = match host_and_port.strip_prefix('[') {
+        Some(v6) => v6.split_once(']').map_or(("", ""), |(host, port)| (host, port.strip_prefix(':').unwrap_or(port))),
+        None => host_and_port.split_once(':').unwrap_or((host_and_port, "")),
+    };
+    if url.len() > URL_LIMIT {
+        return Some("The URL is too long: it may have 2048 characters.");
+    }
+    if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Some("The URL has white space or a control character in it; write those as %20 and the like.");
+    }
+    if host.is_empty() || !(port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0)) {
+        return Some("The URL has no valid host.");
+    }
+    if !url.contains('.') {
+        return Some(
+            "Telegram takes a text without a dot for a file_id, so it would never fetch this URL. Upload the file instead.",
+        );
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Sha256;
+    use serde_json::json;
+
+    fn read_from(mut fields: Fields, value: Value) -> Result<InputFile, Rejection> {
+        fields.insert("photo", value).unwrap();
+        let form = fields.is_form();
+        let mut reader = Reader { files: &mut Files::default(), form, fields: &mut fields, within: "" };
+        reader.required("photo").map(|source| source.input)
+    }
+
+    fn read(value: Value) -> Result<InputFile, Rejection> {
+        read_from(Fields::json(), value)
+    }
+
+    #[test]
+    fn addresses_and_file_ids_are_told_apart_as_telegram_does() {
+        for url in [
+            "https://example.com/a.png",
+            "HTTP://example.com",
+            "http://localhost:8080/pic.png",
+            "http://[::1]:80/a.png",
+            "https://user@example.com/?a=b#c",
+            "https://\u{e4}rger.example/bild.png",
+        ] {
+            assert!(matches!(read(json!(url)), Ok(InputFile::Url(u)) if u == url), "{url}");
+        }
+        assert!(matches!(read(json!("AgACAgIAAxk-_9")), Ok(InputFile::FileId(_))));
+    }
+
+    #[test]
+    fn what_telegram_would_misread_is_refused() {
+        let long = format!("https://example.com/{}", "x".repeat(URL_LIMIT));
+        for bad in [
+            "",
+            "http://localhost/pic",
+            "https://",
+            "https:///a.png",
+            "https://:80/a.png",
+            "https://example.com:0/",
+            "https://example.com:http/",
+            "https://[::1/a.png",
+            "https://example.com/a b.png",
+            "ftp://example.com/a.png",
+            "file:///etc/a.png",
+            "attach://photo",
+            "data:image/png;base64,AAAA",
+            "picture.png",
+            "not a file id",
+            "\u{1F408}",
+            &"A".repeat(FILE_ID_LIMIT + 1),
+            &long,
+        ] {
+            let rejection = read(json!(bad)).unwrap_err();
+            assert_eq!(
+                (rejection.code, rejection.field.as_deref()),
+                (ProblemCode::InvalidPhoto, Some("photo")),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_form_names_a_digest_once() {
+        let read = |text: String| read_from(Fields::form(), json!(text));
+        let digest = Sha256::of(b"x");
+        assert!(matches!(read(format!("{{\"sha256\":\"{digest}\"}}")), Ok(InputFile::Held(d)) if d == digest));
+        for bad in [format!("{{\"sha256\":\"{digest}\",\"sha256\":\"{digest}\"}}"), "{".to_owned(), "{}".to_owned()] {
+            assert_eq!(read(bad.clone()).unwrap_err().field.as_deref(), Some("photo"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn digests_are_read_and_other_members_refused_by_name() {
+        let digest = Sha256::of(b"x");
+        assert!(matches!(read(json!({"sha256": digest.to_string()})), Ok(InputFile::Held(d)) if d == digest));
+        for (bad, field) in [
+            (json!({"sha256": "abc"}), "photo.sha256"),
+            (json!({"sha256": 5}), "photo.sha256"),
+            (json!({"base64": 5}), "photo.base64"),
+            (json!({"url": "https://example.com/a.png"}), "photo.url"),
+            (json!({}), "photo"),
+            (json!({"sha256": "a", "base64": "b"}), "photo"),
+            (json!([]), "photo"),
+            (json!(5), "photo"),
+        ] {
+            assert_eq!(read(bad.clone()).unwrap_err().field.as_deref(), Some(field), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The files that came with a request: parts of a form by their names, base64 of a JSON body by where it stood.
+
+use crate::intake::rejection::{ProblemCode, Rejection};
+use crate::intake::spool::{FILE_LIMIT, Spool, Upload, Writer};
+
+/// How many files a request may have: an album of ten, each with a thumbnail and a cover, and one to spare.
+const LIMIT: usize = 31;
+/// The largest thumbnail in bytes (TDLib).
+const THUMBNAIL_LIMIT: u64 = 204_799;
+/// How many characters a filename may have.
+const FILENAME_LIMIT: usize = 128;
+
+/// Complete files, each until it is taken.
+#[derive(Debug, Default)]
+pub struct Files(Vec<File>);
+
+/// A file and the name that its sender gave it.
+#[derive(Debug)]
+pub struct File {
+    name: String,
+    /// Its bytes.
+    pub upload: Upload,
+    /// What it was called, made harmless.
+    pub filename: Option<String>,
+}
+
+impl Files {
+    /// Begins a file, unless there is one of that name, or there are too many.
+    pub fn begin(&self, name: &str, spool: &Spool) -> Result<Writer, Rejection> {
+        if self.has(name) {
+            let detail = format!("{name} is given twice; send one file under one name.");
+            return Err(Rejection::field(ProblemCode::DuplicateField, name, detail));
+        }
+        if self.0.len() >= LIMIT {
+            let detail = format!("A request may have {LIMIT} files: an album has up to ten items.");
+            return Err(Rejection::field(ProblemCode::InvalidField, name, detail));
+        }
+        Ok(match name.rsplit('.').next() {
+            Some("photo") => spool.begin_picture(name),
+            Some("thumbnail") => spool.begin_file(name, THUMBNAIL_LIMIT),
+            _ => spool.begin_file(name, FILE_LIMIT),
+        })
+    }
+
+    /// Adds a file.
+    pub fn add(&mut self, name: String, upload: Upload, filename: Option<&str>) {
+        self.0.push(File { name, upload, filename: filename.and_then(harmless) });
+    }
+
+    /// Whether there is a file of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|file| file.name == name)
+    }
+
+    /// Takes the file of a name.
+    pub fn take(&mut self, name: &str) -> Option<File> {
+        let at = self.0.iter().position(|file| file.name == name)?;
+        Some(self.0.swap_remove(at))
+    }
+
+    /// The name of a file that nobody has taken.
+    pub fn left(&self) -> Option<&str> {
+        self.0.first().map(|file| file.name.as_str())
+    }
+}
+
+/// A name that a file can be sent under: the last part of a path, without control characters and quotes, not too long,
+/// with its extension; `None` if nothing is left.
+pub fn harmless(name: &str) -> Option<String> {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = last.chars().filter(|c| !c.is_control() && *c != '"').collect();
+    let name = name.trim().trim_start_matches('.');
+    let length = name.chars().count();
+    if length <= FILENAME_LIMIT {
+        return (!name.is_empty()).then(|| name.to_owned());
+    }
+    let (stem, extension) = name.rsplit_once('.').filter(|(_, end)| end.chars().count() <= 16).unwrap_or((name, ""));
+    let room = FILENAME_LIMIT - extension.chars().count() - usize::from(!extension.is_empty());
+    let stem: String = stem.chars().take(room).collect();
+    Some(if extension.is_empty() { stem } else { format!("{stem}.{extension}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filenames_are_kept_but_for_what_could_do_harm() {
+        for (given, kept) in [
+            ("report.pdf", Some("report.pdf")),
+            ("\u{c4}rger \u{1F408}.pdf", Some("\u{c4}rger \u{1F408}.pdf")),
+            ("/etc/passwd", Some("passwd")),
+            ("..\\..\\a.txt", Some("a.txt")),
+            ("a\r\nb\".txt", Some("ab.txt")),
+            ("..", None),
+            ("", None),
+            ("dir/", None),
+        ] {
+            assert_eq!(harmless(given).as_deref(), kept, "{given}");
+        }
+        let long = harmless(&format!("{}.tar", "\u{e9}".repeat(500))).unwrap();
+        assert!(long.chars().count() == FILENAME_LIMIT && long.ends_with("\u{e9}.tar"));
+        assert_eq!(harmless(&format!("a.{}", "b".repeat(500))).unwrap().len(), FILENAME_LIMIT);
+    }
+}

@@ -1,0 +1,81 @@
+//! JSON bodies: files go to disk as they arrive, the rest is read when it is whole.
+
+use crate::api::native::request::fields::{Fields, structure_limit};
+use crate::api::native::request::files::Files;
+use crate::api::native::request::names::{check_name, is_file_field};
+use crate::http::body::Body;
+use crate::http::json_stream::{ExtractedPart, FileFields, JsonFileExtractor};
+use crate::intake::members::Members;
+use crate::intake::rejection::{ProblemCode, Rejection};
+use crate::intake::spool::Spool;
+use futures_util::StreamExt;
+use serde_json::error::Category;
+
+/// Where a native request may hold files.
+const FILE_FIELDS: FileFields = FileFields::Objects { is_file: is_file_field, check_name, limit: structure_limit };
+
+/// Reads a body into fields and the files that it holds as base64.
+pub async fn read(mut body: Body, spool: &Spool) -> Result<(Fields, Files), Rejection> {
+    let (mut extractor, mut events, mut files) = (JsonFileExtractor::new(FILE_FIELDS), Vec::new(), Files::default());
+    let mut open = None;
+    while let Some(piece) = body.pieces.next().await {
+        let piece = piece.map_err(|_| body.error.rejection())?;
+        extractor.push(&piece, &mut events)?;
+        for event in events.drain(..) {
+            match (event, open.take()) {
+                (ExtractedPart::Begin(place), _) => open = Some((files.begin(&place, spool)?, place)),
+                (ExtractedPart::Bytes(bytes), Some((mut writer, place))) => {
+                    writer.write(&bytes).map_err(|rejection| rejection.of(&place))?;
+                    open = Some((writer, place));
+                }
+                (ExtractedPart::End, Some((writer, place))) => {
+                    let upload = writer.finish().await.map_err(|rejection| rejection.of(&place))?;
+                    files.add(place, upload, None);
+                }
+                (_, None) => {}
+            }
+        }
+    }
+    Ok((fields(&extractor.finish()?)?, files))
+}
+
+fn fields(document: &[u8]) -> Result<Fields, Rejection> {
+    let Members(members) = serde_json::from_slice(document).map_err(|error| match error.classify() {
+        Category::Data => Rejection::new(ProblemCode::MalformedJson, "The body is JSON, but not an object."),
+        _ => Rejection::new(ProblemCode::MalformedJson, format!("The body is not valid JSON: {error}.")),
+    })?;
+    let mut fields = Fields::json();
+    for (name, value) in members {
+        fields.insert(&name, value)?;
+    }
+    Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_object_is_refused_without_being_repeated() {
+        for (document, word) in [
+            ("\"secret caption\"", "not an object"),
+            ("[1]", "not an object"),
+            ("", "EOF"),
+            ("{\"caption\": secret}", "line 1"),
+            ("{} x", "trailing"),
+            ("{\"caption\": \"\\ud800\"}", "line 1"),
+        ] {
+            let rejection = fields(document.as_bytes()).unwrap_err();
+            assert_eq!(rejection.code, ProblemCode::MalformedJson);
+            assert!(rejection.detail.contains(word) && !rejection.detail.contains("secret"), "{}", rejection.detail);
+        }
+        assert_eq!(fields(&[b'{', 0xff]).unwrap_err().code, ProblemCode::MalformedJson);
+        assert_eq!(fields("[".repeat(100_000).as_bytes()).unwrap_err().code, ProblemCode::MalformedJson);
+    }
+
+    #[test]
+    fn members_are_not_dropped_because_they_are_there_twice() {
+        let rejection = fields(br#"{"caption":"a","caption":"b"}"#).unwrap_err();
+        assert_eq!((rejection.code, rejection.field.as_deref()), (ProblemCode::DuplicateField, Some("caption")));
+    }
+}

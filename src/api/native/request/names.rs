@@ -1,0 +1,105 @@
+//! The names that the fields of a request may have, and what is said to those who mistype one.
+
+use crate::api::native::request::content::Content;
+use crate::api::native::request::parameters::{Holds, PARAMETERS};
+use crate::intake::rejection::{ProblemCode, Rejection};
+
+/// The fields that are ours; the others are Telegram's, under their own names.
+const OWN: [&str; 11] = [
+    "chat_id",
+    "recipient",
+    "bot",
+    "priority",
+    "send_at",
+    "expires_at",
+    "delivery",
+    "tags",
+    "oversize",
+    "long_caption",
+    "item",
+];
+/// How much of an unknown name is repeated to the caller.
+const ECHO: usize = 64;
+
+/// Every field that some request may have.
+pub fn known() -> impl Iterator<Item = &'static str> {
+    let contents = Content::ALL.into_iter().map(Content::field);
+    OWN.into_iter().chain(contents).chain(PARAMETERS.iter().map(|parameter| parameter.name))
+}
+
+/// Refuses names that no field has, so that a typo is not silently dropped.
+pub fn check_name(name: &str) -> Result<(), Rejection> {
+    match known().any(|known| known == name) {
+        true => Ok(()),
+        false => Err(unknown(name)),
+    }
+}
+
+/// Whether a field of this name holds a file.
+pub fn is_file_field(name: &str) -> bool {
+    Content::ALL.iter().any(|content| content.is_file() && content.field() == name)
+        || PARAMETERS.iter().any(|parameter| parameter.holds == Holds::File && parameter.name == name)
+}
+
+/// The rejection of a name that no field has.
+pub fn unknown(name: &str) -> Rejection {
+    let shown: String = name.chars().take(ECHO).collect();
+    let nearest = known().map(|known| (distance(&shown, known), known)).min();
+    let advice = match nearest {
+        Some((distance, known)) if distance <= 2 && distance * 2 < known.len() => format!(" Did you mean {known}?"),
+        _ => format!(" The fields are {}.", known().collect::<Vec<_>>().join(", ")),
+    };
+    Rejection::field(ProblemCode::UnknownField, shown.clone(), format!("There is no field {shown:?}.{advice}"))
+}
+
+/// How many letters to insert, remove, replace or swap with their neighbour to get from one word to the other.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = match (i, j) {
+                (0, n) | (n, 0) => n,
+                _ => {
+                    let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                    let best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                    let swaps = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                    if swaps { best.min(rows[i - 2][j - 2] + 1) } else { best }
+                }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_is_told_what_was_meant() {
+        for (typo, meant) in [
+            ("captoin", "Did you mean caption?"),
+            ("chatid", "Did you mean chat_id?"),
+            ("Photo", "Did you mean photo?"),
+            ("vidoe", "Did you mean video?"),
+            ("parsemode", "Did you mean parse_mode?"),
+            ("callback_url", "The fields are"),
+            ("x", "The fields are"),
+        ] {
+            let rejection = check_name(typo).unwrap_err();
+            assert_eq!((rejection.code, rejection.field.as_deref()), (ProblemCode::UnknownField, Some(typo)));
+            assert!(rejection.detail.contains(meant), "{}", rejection.detail);
+        }
+        assert!(check_name(&"\u{1F408}".repeat(9000)).unwrap_err().detail.len() < 2000);
+    }
+
+    #[test]
+    fn no_name_means_two_things() {
+        let mut names: Vec<_> = known().collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+}

@@ -1,0 +1,131 @@
+//! What every request says about its way: which bot, which chat, when, and with what care.
+
+use crate::api::native::request::fields::{Fields, TAGS_LIMIT, parsed, too_many_tags};
+use crate::api::native::request::recipient;
+use crate::domain::{Address, BotName, ChatId, DeliveryGuarantee, InvalidId, Lane, Timestamp};
+use crate::intake::rejection::{ProblemCode, Rejection};
+use serde_json::Value;
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// How far ahead `send_at` may lie.
+pub const SEND_AT_LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How far ahead `expires_at` may lie.
+pub const EXPIRES_AT_LIMIT: Duration = Duration::from_secs(31 * 24 * 3600);
+/// How long a notification lives from its `send_at`, or from now, if nothing else is said.
+pub const DEFAULT_LIFE: Duration = DAY;
+/// How many characters a tag may have.
+pub const TAG_LIMIT: usize = 64;
+
+/// How a notification is sent.
+#[derive(Debug)]
+pub struct SendOptions {
+    /// Its lane.
+    pub lane: Lane,
+    /// What to do in doubt.
+    pub delivery: DeliveryGuarantee,
+    /// The caller's labels.
+    pub tags: Vec<String>,
+    /// When it was read.
+    pub received_at: Timestamp,
+    /// When to send it, if asked for; may have passed.
+    pub send_at: Option<Timestamp>,
+    /// When it expires, if asked for; may have passed.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl SendOptions {
+    /// Takes its fields.
+    pub fn read(fields: &mut Fields, now: Timestamp) -> Result<Self, Rejection> {
+        let lanes = Lane::ALL.map(|lane| (lane.as_str(), lane));
+        let lane = fields.choice("priority", &lanes)?.unwrap_or_default();
+        let deliveries =
+            [("at_least_once", DeliveryGuarantee::AtLeastOnce), ("at_most_once", DeliveryGuarantee::AtMostOnce)];
+        let delivery = fields.choice("delivery", &deliveries)?.unwrap_or_default();
+        let tags = tags(fields)?;
+        let (send_at, expires_at) = times(fields, now)?;
+        Ok(Self { lane, delivery, tags, received_at: now, send_at, expires_at })
+    }
+
+    /// The moment before which it is not sent, if that is still ahead.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.send_at.filter(|at| *at > self.received_at)
+    }
+
+    /// The moment after which it is not sent.
+    pub fn expiry(&self) -> Timestamp {
+        self.expires_at.unwrap_or_else(|| self.due().unwrap_or(self.received_at).plus(DEFAULT_LIFE))
+    }
+}
+
+/// Takes the bot.
+pub fn bot(fields: &mut Fields, is_bot: impl Fn(&BotName) -> bool) -> Result<BotName, Rejection> {
+    let name = match fields.text("bot")? {
+        None => Some(BotName::default_bot()),
+        Some(text) => text.parse().ok(),
+    };
+    name.filter(is_bot).ok_or_else(Rejection::unknown_bot)
+}
+
+/// Where a notification goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// To this chat.
+    Chat(ChatId),
+    /// To whoever the recipient book says is meant.
+    Recipient(Address),
+}
+
+/// Takes where it goes: `chat_id`, or `recipient` in its place.
+pub fn target(fields: &mut Fields) -> Result<Target, Rejection> {
+    let text = match (fields.take("chat_id"), fields.take("recipient")) {
+        (None, None) => {
+            let detail = "chat_id is missing: the number of a chat, or the @username of a public group or channel; or \
+                          recipient in its place.";
+            return Err(Rejection::field(ProblemCode::MissingField, "chat_id", detail));
+        }
+        (None, Some(recipient)) => return recipient::read(recipient).map(Target::Recipient),
+        (Some(_), Some(_)) => {
+            return Err(Rejection::invalid("recipient", "stands in place of chat_id: give one of the two"));
+        }
+        (Some(Value::String(text)), None) => text,
+        (Some(Value::Number(number)), None) => number.to_string(),
+        (Some(_), None) => String::new(),
+    };
+    let chat: Result<ChatId, InvalidId> = text.parse();
+    chat.map(Target::Chat).map_err(|error| Rejection::field(ProblemCode::InvalidChatId, "chat_id", format!("{error}.")))
+}
+
+fn tags(fields: &mut Fields) -> Result<Vec<String>, Rejection> {
+    let given = match fields.take("tags") {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(parts)) if fields.is_form() => match parts.as_slice() {
+            [Value::String(text)] if text.is_empty() => return Ok(Vec::new()),
+            [Value::String(text)] if text.starts_with('[') => parsed("tags", text)?,
+            _ => parts,
+        },
+        Some(Value::Array(tags)) => tags,
+        Some(_) => return Err(Rejection::invalid("tags", "is an array of strings")),
+    };
+    let tags: Option<Vec<String>> = given.iter().map(|tag| tag.as_str().map(ToOwned::to_owned)).collect();
+    tags.filter(|tags| tags.len() <= TAGS_LIMIT)
+        .filter(|tags| tags.iter().all(|tag| (1..=TAG_LIMIT).contains(&tag.chars().count())))
+        .ok_or_else(too_many_tags)
+}
+
+fn times(fields: &mut Fields, now: Timestamp) -> Result<(Option<Timestamp>, Option<Timestamp>), Rejection> {
+    let send_at = fields.moment("send_at")?;
+    if send_at.is_some_and(|at| at > now.plus(SEND_AT_LIMIT)) {
+        return Err(Rejection::invalid("send_at", "lies more than 30 days ahead"));
+    }
+    let expires_at = fields.moment("expires_at")?;
+    match expires_at {
+        Some(at) if at > now.plus(EXPIRES_AT_LIMIT) => {
+            Err(Rejection::invalid("expires_at", "lies more than 31 days ahead"))
+        }
+        Some(at) if send_at.is_some_and(|due| at <= due) => {
+            Err(Rejection::invalid("expires_at", "is not after send_at"))
+        }
+        _ => Ok((send_at, expires_at)),
+    }
+}

@@ -1,0 +1,282 @@
+//! Requests and the small enums as OpenAPI shows them. Requests are read by hand (`intake::fields`), for the sake of
+//! precise rejections; they are described from the same table, and a test keeps the two in step (`docs`).
+
+use crate::api::native::request::content::Content;
+use crate::api::native::request::fields::TAGS_LIMIT;
+use crate::api::native::request::fit::Oversize;
+use crate::api::native::request::parameters::{Holds, MARKUP_LIMIT, PARAMETERS, Parameter};
+use crate::api::native::request::send_options::TAG_LIMIT;
+use crate::domain::{
+    AttemptOutcome, ChatId, DeliveryGuarantee, FailureClass, Lane, RecipientSource, RecipientState, Status,
+};
+use std::borrow::Cow;
+use utoipa::openapi::schema::{AdditionalProperties, Schema, SchemaType};
+use utoipa::openapi::{ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Ref, RefOr, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+/// How a request is written.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Json,
+    Form,
+}
+
+/// A request, or a part of one, that is only described, never made.
+macro_rules! described {
+    ($($name:ident = $schema:expr;)*) => {$(
+        #[doc = "Only described, never made."]
+        pub enum $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                $schema.into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+                schemas.extend([
+                    ("FileSource".to_owned(), file_source()),
+                    ("AlbumItem".to_owned(), album_item().into()),
+                    (ChatId::name().into_owned(), ChatId::schema()),
+                    (Lane::name().into_owned(), Lane::schema()),
+                    (DeliveryGuarantee::name().into_owned(), DeliveryGuarantee::schema()),
+                ]);
+            }
+        }
+    )*};
+}
+
+described! {
+    NotificationRequest = notification(Way::Json).additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    NotificationForm = notification(Way::Form);
+    EditRequest = edit(Way::Json).additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    EditForm = edit(Way::Form);
+    DeleteRequest = envelope(ObjectBuilder::new().description(Some("How a message is deleted.")), Way::Json)
+        .property("item", item())
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+}
+
+fn notification(way: Way) -> ObjectBuilder {
+    let about = "A notification to send: exactly one of photo, document, animation, video, audio, voice, text and album, \
+                 with the parameters that Telegram's method for it has, under their own names. In a form, files are parts, \
+                 structures are JSON texts, and an album names its files by `attach://PART`.";
+    let recipient = "In place of chat_id: a registered phone number, or a group by its name and its admin's number.";
+    let mut object = ObjectBuilder::new()
+        .description(Some(about))
+        .property("chat_id", Ref::from_schema_name(ChatId::name()))
+        .property("recipient", free(recipient, way));
+    for content in Content::ALL {
+        object = object.property(content.field(), thing(content, way));
+    }
+    for parameter in PARAMETERS {
+        object = object.property(parameter.name, property(parameter, way));
+    }
+    let bot = text("The configured bot that sends it.").pattern(Some("^[a-z0-9_-]{1,64}$"));
+    let oversize = "What to do with an image that Telegram would not take as a photo (dimensions, ratio, size up to 50 MB, \
+                    WebP; HEIC as document only).";
+    let long = "What to do with a caption or text that is too long: `split` sends the rest in replies, in order.";
+    let object = object
+        .property("bot", bot.default(Some("default".into())))
+        .property("oversize", words(oversize, &Oversize::ALL.map(Oversize::as_str)))
+        .property("long_caption", words(long, &["reject", "split"]));
+    envelope(object, way)
+}
+
+fn edit(way: Way) -> ObjectBuilder {
+    let about = "What to change: a new photo, document, animation, video or audio with its caption, or the caption alone (an \
+                 empty one takes it away), or the text of a text, or the buttons alone.";
+    let mut object = ObjectBuilder::new().description(Some(about));
+    for content in Content::ALL.into_iter().filter(|content| !matches!(content, Content::Voice | Content::Album)) {
+        object = object.property(content.field(), thing(content, way));
+    }
+    for parameter in PARAMETERS.iter().filter(|p| p.of_medium || p.name == "reply_markup") {
+        object = object.property(parameter.name, property(parameter, way));
+    }
+    let oversize = "What to do with a photo that is none.";
+    let object =
+        object.property("oversize", words(oversize, &Oversize::ALL.map(Oversize::as_str))).property("item", item());
+    envelope(object, way)
+}
+
+/// What every request says about its way.
+fn envelope(object: ObjectBuilder, _: Way) -> ObjectBuilder {
+    let moment = |about| text(about).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    object
+        .property("priority", Ref::from_schema_name(Lane::name()))
+        .property("send_at", moment("Not to be sent before this (RFC 3339), up to 30 days ahead. The past means now."))
+        .property(
+            "expires_at",
+            moment("Not to be sent after this (RFC 3339), up to 31 days ahead; 24 hours after `send_at` or now if not given."),
+        )
+        .property("delivery", Ref::from_schema_name(DeliveryGuarantee::name()))
+        .property("tags", tags())
+}
+
+fn item() -> ObjectBuilder {
+    let about = "Which item of an album, counted from 1. Without it: the first, or all of them to delete.";
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(10)).description(Some(about))
+}
+
+fn text(about: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(about))
+}
+
+/// An object of any members, or its JSON text.
+fn free(about: &str, way: Way) -> ObjectBuilder {
+    match way {
+        Way::Json => ObjectBuilder::new().schema_type(Type::Object).description(Some(about)),
+        Way::Form => text(&format!("{about} The JSON text of an object.")),
+    }
+}
+
+fn thing(content: Content, way: Way) -> RefOr<Schema> {
+    let method = content.method();
+    match (content, way) {
+        (Content::Text, _) => text(
+            "Up to 4,096 UTF-16 units; with a `parse_mode` up to 32,768 bytes, and 4,096 units after \
+                                    parsing (sendMessage).",
+        )
+        .max_length(Some(MARKUP_LIMIT))
+        .into(),
+        (Content::Album, Way::Json) => ArrayBuilder::new()
+            .items(Ref::from_schema_name("AlbumItem"))
+            .min_items(Some(2))
+            .max_items(Some(10))
+            .description(Some("Photos and videos, or documents only, or audio only (sendMediaGroup)."))
+            .into(),
+        (Content::Album, Way::Form) => text("The JSON text of an array of items (sendMediaGroup).").into(),
+        (Content::Photo, Way::Form) => binary(
+            "JPEG, PNG, GIF, BMP or TIFF up to 10 MiB, width + height up to 10,000, one side \
+                                               up to 20 times the other (sendPhoto).",
+        ),
+        (_, Way::Form) => binary(&format!("Up to 50 MB ({method}).")),
+        (_, Way::Json) => Ref::from_schema_name("FileSource").into(),
+    }
+}
+
+fn binary(about: &str) -> RefOr<Schema> {
+    text(about).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).into()
+}
+
+fn property(parameter: &Parameter, way: Way) -> RefOr<Schema> {
+    let of: Vec<_> = Content::ALL.into_iter().filter(|c| parameter.is_of(*c)).map(Content::method).collect();
+    let about = match of.len() {
+        7.. => parameter.about.to_owned(),
+        _ => format!("{} ({})", parameter.about, of.join(", ")),
+    };
+    let of_type = |kind| ObjectBuilder::new().schema_type(kind).description(Some(about.clone()));
+    match parameter.holds {
+        Holds::Flag => of_type(Type::Boolean).into(),
+        Holds::Number(least, most) => of_type(Type::Integer).minimum(Some(least)).maximum(Some(most)).into(),
+        Holds::Word => of_type(Type::String).min_length(Some(1)).max_length(Some(256)).into(),
+        Holds::ParseMode => of_type(Type::String).examples(["HTML"]).into(),
+        Holds::Caption => of_type(Type::String).max_length(Some(MARKUP_LIMIT)).into(),
+        Holds::Object | Holds::Keyboard | Holds::Reply => free(&about, way).into(),
+        Holds::Entities if way == Way::Json => {
+            ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::Object)).description(Some(about)).into()
+        }
+        Holds::Entities => text(&format!("{about} The JSON text of an array.")).into(),
+        Holds::File if way == Way::Json => Ref::from_schema_name("FileSource").into(),
+        Holds::File => binary(&about),
+    }
+}
+
+fn tags() -> RefOr<Schema> {
+    let tag = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(TAG_LIMIT));
+    ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(tag)
+        .max_items(Some(TAGS_LIMIT))
+        .description(Some("Labels of your own, given back with the status."))
+        .into()
+}
+
+/// A file in a JSON request.
+fn file_source() -> RefOr<Schema> {
+    let object = |name: &str, about: &str| {
+        ObjectBuilder::new()
+            .property(name, text(about))
+            .property("filename", text("The name that a document is sent under."))
+            .required(name)
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+    };
+    OneOfBuilder::new()
+        .item(text("An http(s) URL that Telegram fetches, or a file_id of this bot."))
+        .item(object("base64", "The bytes in standard base64."))
+        .item(object("sha256", "The SHA-256 of a file that was sent before, in hexadecimal."))
+        .into()
+}
+
+fn album_item() -> ObjectBuilder {
+    let mut object = ObjectBuilder::new()
+        .description(Some("One of Telegram's InputMedia. In a form, `media` may be `attach://PART`."))
+        .property("type", words("What it is.", &["photo", "video", "document", "audio"]))
+        .property("media", Ref::from_schema_name("FileSource"))
+        .required("type")
+        .required("media");
+    let kinds = [Content::Photo, Content::Video, Content::Document, Content::Audio];
+    for parameter in PARAMETERS.iter().filter(|p| p.of_medium && kinds.iter().any(|kind| p.is_of(*kind))) {
+        object = object.property(parameter.name, property(parameter, Way::Json));
+    }
+    object.additional_properties(Some(AdditionalProperties::FreeForm(false)))
+}
+
+impl PartialSchema for ChatId {
+    fn schema() -> RefOr<Schema> {
+        OneOfBuilder::new()
+            .item(ObjectBuilder::new().schema_type(Type::Integer).description(Some("Its number, within 52 bits.")))
+            .item(
+                ObjectBuilder::new().schema_type(Type::String).description(Some("Its number as digits, or @username.")),
+            )
+            .into()
+    }
+}
+
+impl ToSchema for ChatId {}
+
+fn words(about: &str, words: &[&str]) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(about))
+        .enum_values(Some(words.iter().copied()))
+        .into()
+}
+
+macro_rules! words {
+    ($($name:literal $kind:ty: $about:literal, $words:expr;)*) => {$(
+        impl PartialSchema for $kind {
+            fn schema() -> RefOr<Schema> {
+                words($about, &$words)
+            }
+        }
+
+        impl ToSchema for $kind {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed($name)
+            }
+        }
+    )*};
+}
+
+words! {
+    "Status" Status: "Where a notification stands. The last five are final.", Status::ALL.map(Status::as_str);
+    "Priority" Lane: "A lane: `urgent` before everything else, `bulk` when there is room.", Lane::ALL.map(Lane::as_str);
+    "Delivery" DeliveryGuarantee: "`at_least_once` tries again in doubt, `at_most_once` stops and says `unknown`.",
+        ["at_least_once", "at_most_once"];
+    "RecipientSource" RecipientSource: "Who made an entry: a caller of the API, an import, or they themselves.",
+        RecipientSource::ALL.map(RecipientSource::as_str);
+    "RecipientState" RecipientState: "`blocked` when they have blocked the bot.",
+        RecipientState::ALL.map(RecipientState::as_str);
+    "AttemptOutcome" AttemptOutcome: "How an attempt ended.", [
+        AttemptOutcome::Sent,
+        AttemptOutcome::FloodWait,
+        AttemptOutcome::Transient,
+        AttemptOutcome::Ambiguous,
+        AttemptOutcome::FileIdRefused,
+        AttemptOutcome::Migrated,
+        AttemptOutcome::Configuration,
+        AttemptOutcome::Permanent,
+    ].map(AttemptOutcome::as_str);
+    "FailureClass" FailureClass: "Why a notification did not arrive.", FailureClass::ALL.map(FailureClass::as_str);
+}

@@ -1,0 +1,74 @@
+//! Refusals as this contract words them.
+
+use crate::intake::rejection::{ProblemCode, Rejection};
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::json;
+use std::fmt;
+
+/// A rejection on its way to a WhatsMate client.
+#[derive(Debug)]
+pub struct WhatsMateError(Rejection);
+
+impl From<Rejection> for WhatsMateError {
+    fn from(rejection: Rejection) -> Self {
+        Self(rejection)
+    }
+}
+
+impl fmt::Display for WhatsMateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl WhatsMateError {
+    /// The answer that it is.
+    pub fn response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(status(self.0.code));
+        if let Some(seconds) = self.0.code.retry_after() {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        response.json(json!({"error_message": self.0.detail}))
+    }
+}
+
+/// The contract knows 400 and 401; what is our fault must not look like the caller's.
+fn status(code: ProblemCode) -> StatusCode {
+    match code.status() {
+        401 => StatusCode::UNAUTHORIZED,
+        404 if code == ProblemCode::NotFound => StatusCode::NOT_FOUND,
+        405 => StatusCode::METHOD_NOT_ALLOWED,
+        500 => StatusCode::INTERNAL_SERVER_ERROR,
+        503 | 507 => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+impl ResponseError for WhatsMateError {
+    fn status_code(&self) -> StatusCode {
+        status(self.0.code)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_is_a_400_but_for_credentials_addresses_and_our_own_faults() {
+        let of = |wanted: u16| {
+            let codes = ProblemCode::ALL.iter().filter(|code| status(**code).as_u16() == wanted);
+            codes.map(|code| code.status()).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(of(401), [401].into());
+        assert_eq!((of(404), of(405)), ([404].into(), [405].into()));
+        assert_eq!((of(500), of(503)), ([500].into(), [503, 507].into()));
+        assert!([400, 413, 415, 422].iter().all(|status| of(400).contains(status)));
+    }
+}

@@ -1,0 +1,150 @@
+//! The addresses of the WhatsMate face.
+
+use super::clients::{WhatsMateClients, unknown_instance};
+use super::error::WhatsMateError;
+use super::message::{self, Message, RecipientKind};
+use crate::domain::whatsmate::Kind;
+use crate::domain::{BotName, ChatId};
+use crate::http::auth::ApiClient;
+use crate::http::body::Body;
+use crate::http::state::AppState;
+use crate::intake::fingerprint::fingerprint;
+use crate::intake::rejection::{ProblemCode, Rejection};
+use crate::intake::send_request::{Attachment, DEFAULT_LIFE, InputFile, SendRequest};
+use crate::ports::Idempotency;
+use actix_web::http::header;
+use actix_web::web::{self, Data, Path, Payload};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use serde_json::{Map, Value, json};
+
+/// What a handler of this face returns.
+type WhatsMateResult = Result<HttpResponse, WhatsMateError>;
+
+/// The paths of version 3, those of version 1 that older clients call, and a rejection in this contract's shape of all
+/// others beside them.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/v3/telegram/{to}/{kind}/message/{instance}")
+                .route(web::post().to(v3))
+                .default_service(web::to(not_allowed)),
+        )
+        .service(
+            web::resource("/v1/telegram/{to}/message/{instance}")
+                .route(web::post().to(v1_text))
+                .default_service(web::to(not_allowed)),
+        )
+        .service(
+            web::resource("/v1/telegram/single/photo/binary/{instance}")
+                .route(web::post().to(v1_photo))
+                .default_service(web::to(not_allowed)),
+        )
+        .service(web::resource("/v{version:[13]}/telegram/{path:.*}").default_service(web::to(not_found)));
+}
+
+async fn v3(
+    request: HttpRequest,
+    path: Path<(String, String, String)>,
+    body: Payload,
+    state: Data<AppState>,
+    clients: Data<WhatsMateClients>,
+) -> WhatsMateResult {
+    let (to, kind, instance) = path.into_inner();
+    let (Some(to), Some(kind)) = (RecipientKind::named(&to), Kind::named(&kind)) else { return not_found().await };
+    let id = take(&request, to, kind, &instance, body, &state, &clients).await?;
+    Ok(HttpResponse::Ok().json(json!({"status": "queued", "id": id})))
+}
+
+async fn v1_text(
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    body: Payload,
+    state: Data<AppState>,
+    clients: Data<WhatsMateClients>,
+) -> WhatsMateResult {
+    let (to, instance) = path.into_inner();
+    let Some(to) = RecipientKind::named(&to) else { return not_found().await };
+    queued_v1(take(&request, to, Kind::Text, &instance, body, &state, &clients).await?)
+}
+
+async fn v1_photo(
+    request: HttpRequest,
+    instance: Path<String>,
+    body: Payload,
+    state: Data<AppState>,
+    clients: Data<WhatsMateClients>,
+) -> WhatsMateResult {
+    queued_v1(take(&request, RecipientKind::Single, Kind::Image, &instance, body, &state, &clients).await?)
+}
+
+/// Clients of version 1 look for `success`.
+fn queued_v1(id: String) -> WhatsMateResult {
+    Ok(HttpResponse::Ok().json(json!({"status": "queued", "id": id, "success": true})))
+}
+
+async fn not_found() -> WhatsMateResult {
+    let detail = "There is nothing at this address. There is /v3/telegram/{single|group}/{text|image|document|audio|\
+                  voice_note}/message/{instance_number}.";
+    Err(Rejection::new(ProblemCode::NotFound, detail).into())
+}
+
+async fn not_allowed() -> HttpResponse {
+    let mut response =
+        WhatsMateError::from(Rejection::new(ProblemCode::MethodNotAllowed, "This address takes POST.")).response();
+    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+    response
+}
+
+/// Takes a message in; its id.
+async fn take(
+    request: &HttpRequest,
+    to: RecipientKind,
+    kind: Kind,
+    instance: &str,
+    payload: Payload,
+    state: &AppState,
+    clients: &WhatsMateClients,
+) -> Result<String, Rejection> {
+    let client = clients.admit(request.headers())?;
+    let bot = client.bot(instance)?;
+    let key = ApiClient::scoped(client.scope()).idempotency_key(request.headers())?;
+    let body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
+    let message = message::read(body, to, kind, state.intake.spool()).await?;
+    let bot = bot.clone();
+    if !state.intake.has_bot(&bot) {
+        return Err(unknown_instance(instance));
+    }
+    let idempotency = key.map(|key| Idempotency { key, fingerprint: fingerprint(&canonical(&bot, &message)) });
+    let intake = state.intake.clone();
+    let accepting = async move {
+        let chat_id = intake.chat_of(&bot, &message.address).await?;
+        intake.accept(send_request(bot, chat_id, message), idempotency).await
+    };
+    let acceptance = state.run(accepting).await??;
+    request.extensions_mut().insert(acceptance.accepted.id);
+    Ok(acceptance.accepted.id.to_string())
+}
+
+fn send_request(bot: BotName, chat_id: ChatId, message: Message) -> SendRequest {
+    let Message { kind, params, file, filename, .. } = message;
+    let attachment = file.zip(kind.media()).map(|(upload, media)| Attachment {
+        field: media.as_str().to_owned(),
+        kind: media,
+        input: InputFile::Upload(upload),
+        filename,
+    });
+    SendRequest::now(bot, chat_id, kind.method(), params, attachment.into_iter().collect(), DEFAULT_LIFE)
+}
+
+/// The message as understood, for telling whether a request is another one's repetition.
+fn canonical(bot: &BotName, message: &Message) -> Value {
+    let params: &Map<String, Value> = &message.params;
+    json!({
+        "bot": bot,
+        "to": message.address.key(),
+        "kind": message.kind.as_str(),
+        "params": params,
+        "file": message.file.as_ref().map(|file| file.sha256()),
+        "filename": message.filename,
+    })
+}

@@ -1,0 +1,41 @@
+//! The couriers of a process that delivers, and the tasks that belong to them.
+
+use super::{App, sweeper};
+use crate::delivery::{Courier, Desk};
+use crate::registration;
+use tokio::task::JoinSet;
+
+impl App {
+    /// Starts a courier for every bot; each returns how many attempts were cut off when it ended. Starts what reads
+    /// updates for registration, the sweeper, and what records dead letters too.
+    pub(super) fn start_delivery(&self) -> JoinSet<usize> {
+        let mut couriers = JoinSet::new();
+        for bot in self.settings.bots.values() {
+            let desk = Desk {
+                bot: bot.clone(),
+                queue: self.engine.ports.queue.clone(),
+                ledger: self.engine.ports.ledger.clone(),
+                media: self.engine.ports.media.clone(),
+                blobs: self.engine.ports.blobs.clone(),
+                outcome_notifier: self.engine.ports.outcome_notifier.clone(),
+                messenger: self.messenger.clone(),
+                metrics: self.metrics.clone(),
+                max_attempts: self.settings.max_attempts,
+            };
+            let courier = Courier::new(desk, self.settings.window);
+            if let Some(registrar) = self.registrars.get(&bot.name) {
+                let reading = registration::run(registrar.clone(), courier.owned(), self.halt.clone());
+                couriers.spawn(async {
+                    reading.await;
+                    0
+                });
+            }
+            couriers.spawn(courier.run(self.halt.clone(), self.settings.grace_period));
+        }
+        self.background.spawn(sweeper::run(self.engine.clone(), self.settings.clone(), self.halt.clone()));
+        if let Some(recording) = self.engine.record_dead_letters(self.metrics.clone(), self.halt.clone()) {
+            self.background.spawn(recording);
+        }
+        couriers
+    }
+}

@@ -1,0 +1,35 @@
+//! Asks every part how it is, for the metrics: an alert must not wait for somebody to post.
+
+use super::engine::Engine;
+use crate::telemetry::Metrics;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Asks until told to stop.
+pub async fn run(engine: Engine, metrics: Arc<Metrics>, halt: CancellationToken) {
+    loop {
+        let (queue, ledger, blobs) = tokio::join!(
+            timeout(READY_TIMEOUT, engine.ports.queue.ready()),
+            timeout(READY_TIMEOUT, engine.ports.ledger.ready()),
+            timeout(READY_TIMEOUT, engine.ports.blobs.ready()),
+        );
+        let parts = [
+            ("queue", matches!(queue, Ok(Ok(())))),
+            ("ledger", matches!(ledger, Ok(Ok(())))),
+            ("blobs", matches!(blobs, Ok(Ok(())))),
+        ];
+        for (part, up) in parts {
+            metrics.part_up.with_label_values(&[part]).set(i64::from(up));
+        }
+        metrics.ledger_buffered.set(i64::try_from(engine.buffered()).unwrap_or(i64::MAX));
+        tokio::select! {
+            () = halt.cancelled() => return,
+            () = tokio::time::sleep(CHECK_INTERVAL) => {}
+        }
+    }
+}

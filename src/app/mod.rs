@@ -1,0 +1,166 @@
+//! The composition root: the only place that names adapters and all faces. [`App::build`] opens what is needed,
+//! [`App::run`] serves until told to stop, and stops in order (graceful shutdown).
+
+mod delivery;
+mod engine;
+mod health;
+pub mod routes;
+mod stop;
+mod sweeper;
+
+use crate::adapters::router::Router;
+use crate::adapters::telegram::TelegramProxy;
+use crate::domain::BotName;
+use crate::http::drain::DrainListener;
+use crate::http::server;
+use crate::http::state::AppState;
+use crate::intake::Intake;
+use crate::intake::spool::Spool;
+use crate::ports::Messenger;
+use crate::registration::Registrar;
+use crate::settings::{Bot, Registration, Settings};
+use crate::telemetry::Metrics;
+use actix_web::dev::Server;
+use actix_web::web::Data;
+use anyhow::Context;
+use engine::Engine;
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What this process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Both.
+    All,
+    /// Accepts notifications.
+    Api,
+    /// Delivers them; over HTTP it answers only about itself.
+    Worker,
+}
+
+/// A process of the service, built and not yet running.
+pub struct App {
+    role: Role,
+    settings: Arc<Settings>,
+    metrics: Arc<Metrics>,
+    spool: Spool,
+    engine: Engine,
+    messenger: Arc<dyn Messenger>,
+    registrars: Registrars,
+    server: Server,
+    drain: DrainListener,
+    /// What `/readyz` says.
+    ready: watch::Sender<bool>,
+    /// Ends the couriers and the background tasks.
+    halt: CancellationToken,
+    background: TaskTracker,
+}
+
+/// Of each bot that has registration switched on, what takes its updates.
+type Registrars = Arc<BTreeMap<BotName, Arc<Registrar>>>;
+
+impl App {
+    /// Opens the engine and the HTTP server on a port that is bound already. Call it on the runtime that the engine's
+    /// connections shall belong to.
+    ///
+    /// # Errors
+    /// What the operator has to mend: the data folder, the database, an address. A broker, Redis or store that is away
+    /// is no error: it may come later.
+    pub async fn build(settings: Settings, role: Role, listener: TcpListener) -> anyhow::Result<Self> {
+        let settings = Arc::new(settings);
+        let metrics = Arc::new(Metrics::new());
+        let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
+        let engine = Engine::open(&settings).await?;
+        let router = Router::new(settings.bots.clone()).context("start the HTTP client")?;
+        let messenger: Arc<dyn Messenger> = Arc::new(router);
+        let registrars = registrars(&settings, &engine, &messenger, &metrics);
+        let (ready, is_ready) = watch::channel(false);
+        let drain = DrainListener::new(&listener).context("watch the port")?;
+        let intake = Intake::new(spool.clone(), engine.ports.clone(), metrics.clone(), settings.clone());
+        let state = AppState {
+            intake: Arc::new(intake),
+            ports: engine.ports.clone(),
+            proxy: Arc::new(TelegramProxy::new(settings.bots.clone()).context("start the HTTP client")?),
+            registrars: registrars.clone(),
+            metrics: metrics.clone(),
+            settings: settings.clone(),
+            ready: is_ready,
+            runtime: Handle::current(),
+        };
+        let routes = routes::of(role, &settings);
+        let server = server::start(listener, Data::new(state), routes).context("start the HTTP server")?;
+        let (halt, background) = (CancellationToken::new(), TaskTracker::new());
+        Ok(Self {
+            role,
+            settings,
+            metrics,
+            spool,
+            engine,
+            messenger,
+            registrars,
+            server,
+            drain,
+            ready,
+            halt,
+            background,
+        })
+    }
+
+    /// Serves until told to stop, then stops within the grace period.
+    ///
+    /// # Errors
+    /// If the HTTP server or a courier ends by itself, which only a crash makes them do.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let mut couriers = if self.role == Role::Api { JoinSet::new() } else { self.start_delivery() };
+        self.start_background();
+        let Self { settings, engine, server, drain, ready, halt, background, .. } = self;
+        let server_handle = server.handle();
+        let mut serving = tokio::spawn(server);
+        ready.send_replace(true);
+        tokio::select! {
+            () = stop => {}
+            ended = &mut serving => {
+                ended.context("the HTTP server crashed")?.context("the HTTP server ended")?;
+            }
+            // Better to be started again than to take what nobody delivers.
+            Some(ended) = couriers.join_next() => {
+                ended.context("a courier crashed")?;
+                anyhow::bail!("a courier ended: its queue was closed");
+            }
+        }
+        let stopping = stop::Stopping { ready, server_handle, drain, couriers, halt, background, engine };
+        stopping.run(settings.grace_period).await;
+        Ok(())
+    }
+
+    /// Starts the tasks that every process has, whatever its role.
+    fn start_background(&self) {
+        let spawn = &self.background;
+        spawn.spawn(sweeper::sweep_spool(self.spool.clone(), self.halt.clone()));
+        spawn.spawn(health::run(self.engine.clone(), self.metrics.clone(), self.halt.clone()));
+        if let Some(applying) = self.engine.apply_journal(self.halt.clone()) {
+            spawn.spawn(applying);
+        }
+    }
+}
+
+/// A registrar for every bot that has registration switched on.
+fn registrars(
+    settings: &Settings,
+    engine: &Engine,
+    messenger: &Arc<dyn Messenger>,
+    metrics: &Arc<Metrics>,
+) -> Registrars {
+    let bots = settings.bots.values().filter(|bot| !matches!(bot.registration(), Registration::Off));
+    let registrar = |bot: &Arc<Bot>| {
+        let (book, acceptor) = (engine.ports.recipients.clone(), engine.ports.acceptor.clone());
+        Registrar::new(bot.clone(), book, acceptor, messenger.clone(), metrics.clone())
+    };
+    Arc::new(bots.map(|bot| (bot.name.clone(), Arc::new(registrar(bot)))).collect())
+}

@@ -1,0 +1,76 @@
+//! The graceful shutdown. In this order: `/readyz` says no; couriers start nothing new and finish what is in flight,
+//! while HTTP drains; both within the grace period; what is left goes back to the queue; outcomes that wait for the
+//! ledger are written; the engine is closed.
+
+use super::engine::Engine;
+use crate::http::drain::DrainListener;
+use actix_web::dev::ServerHandle;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long requests are still taken after `/readyz` has said no, so that load balancers can hear it.
+const READINESS_DELAY: Duration = Duration::from_secs(1);
+/// How long the HTTP server has to begin with what it has accepted before it is told to stop: it would forget that.
+const ACCEPTED_DELAY: Duration = Duration::from_millis(100);
+/// The least time for writing what waits for the ledger.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What is to be stopped.
+pub struct Stopping {
+    pub ready: watch::Sender<bool>,
+    pub server_handle: ServerHandle,
+    pub drain: DrainListener,
+    /// Each returns how many attempts were cut off.
+    pub couriers: JoinSet<usize>,
+    pub halt: CancellationToken,
+    pub background: TaskTracker,
+    pub engine: Engine,
+}
+
+impl Stopping {
+    /// Stops everything within the grace period; only what must be written may take up to [`FLUSH_TIMEOUT`] longer.
+    pub async fn run(self, grace_period: Duration) {
+        tracing::info!("stopping");
+        self.ready.send_replace(false);
+        let deadline = Instant::now() + grace_period;
+        self.halt.cancel();
+        let http = drain_http(self.server_handle, self.drain, deadline);
+        let ((), interrupted) = tokio::join!(http, finish(self.couriers));
+        if interrupted > 0 {
+            let late = interrupted;
+            tracing::warn!(late, "attempts were cut off by the end of the grace period; they may have been sent");
+        }
+        self.background.close();
+        let flushed_by = deadline.max(Instant::now() + FLUSH_TIMEOUT);
+        let _ = timeout_at(flushed_by, self.background.wait()).await;
+        // Outcomes of what has been sent and acked must not die for want of a grace period.
+        self.engine.close(flushed_by).await;
+        tracing::info!("stopped");
+    }
+}
+
+/// Finishes the requests in flight and answers those that arrive meanwhile with 503.
+async fn drain_http(server: ServerHandle, drain: DrainListener, deadline: Instant) {
+    sleep(READINESS_DELAY).await;
+    server.pause().await;
+    let drained = CancellationToken::new();
+    let refusing = tokio::spawn(drain.refuse_until(drained.clone()));
+    sleep(ACCEPTED_DELAY).await;
+    // Idle connections are not waited for beyond the grace period.
+    let _ = timeout_at(deadline, server.stop(true)).await;
+    drained.cancel();
+    let _ = refusing.await;
+}
+
+/// Waits for the couriers; each keeps to the grace period itself. Returns how many attempts were cut off.
+async fn finish(mut couriers: JoinSet<usize>) -> usize {
+    let mut interrupted = 0;
+    while let Some(ended) = couriers.join_next().await {
+        interrupted += ended.unwrap_or(0);
+    }
+    interrupted
+}

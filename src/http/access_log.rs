@@ -1,0 +1,81 @@
+//! One log line and one count per request. Never a query string, a body, a chat or a key.
+//!
+//! Also keeps the request's body alive until its answer is written. actix reads a dropped chunked body to its end, for
+//! the sake of the connection and however long that is; one that is still held makes it answer, read on for `LINGER` at
+//! the most, and close.
+
+use crate::domain::NotificationId;
+use crate::http::state::AppState;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
+use actix_web::middleware::Next;
+use actix_web::web::{Bytes, Data};
+use actix_web::{Error, HttpMessage};
+use futures_util::{StreamExt, stream};
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// Wraps every request.
+pub async fn access_log<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<ResponseBody>, Error> {
+    let begin = Instant::now();
+    let held = keep_payload(&mut request);
+    let state = request.app_data::<Data<AppState>>().cloned();
+    let mut response = next.call(request).await?;
+    if state.as_ref().is_some_and(|state| !*state.ready.borrow()) {
+        // Stopping: said now, so that the caller's next request does not meet a connection that is just being closed.
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+    let request = response.request();
+    let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
+    let method = match request.method().as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "DELETE" | "PUT" | "PATCH" | "OPTIONS") => known,
+        _ => "other",
+    };
+    let (status, elapsed) = (response.status(), begin.elapsed());
+    if let Some(state) = state {
+        state.metrics.http_requests.with_label_values(&[route.as_str(), method, status.as_str()]).inc();
+        state.metrics.http_request_seconds.with_label_values(&[route.as_str()]).observe(elapsed.as_secs_f64());
+    }
+    let notification = request.extensions().get::<NotificationId>().copied().map(tracing::field::display);
+    let (status, ms) = (status.as_u16(), u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+    if route.starts_with("/v1/") || route.starts_with("/v3/") || notification.is_some() {
+        tracing::info!(method, route, status, ms, notification, "request answered");
+    } else {
+        tracing::debug!(method, route, status, ms, "request answered");
+    }
+    Ok(response.map_body(|_, body| ResponseBody { body: body.boxed(), _request: held }))
+}
+
+/// Leaves the request's body where it can be read, and keeps it.
+fn keep_payload(request: &mut ServiceRequest) -> Rc<RefCell<Payload>> {
+    let held = Rc::new(RefCell::new(request.take_payload()));
+    let lent = held.clone();
+    let payload = stream::poll_fn(move |cx| lent.borrow_mut().poll_next_unpin(cx)).boxed_local();
+    request.set_payload(Payload::Stream { payload });
+    held
+}
+
+/// The body of an answer, and the body of the request that it answers.
+pub struct ResponseBody {
+    body: BoxBody,
+    _request: Rc<RefCell<Payload>>,
+}
+
+impl MessageBody for ResponseBody {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}

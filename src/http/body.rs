@@ -1,0 +1,178 @@
+//! A request's body as a stream with limits: so many bytes, so long without one, so long in all.
+
+use crate::intake::rejection::{ProblemCode, Rejection};
+use actix_web::HttpRequest;
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header;
+use actix_web::web::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::{self, LocalBoxStream};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long a client may send nothing.
+const PAUSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a whole body may take: 50 MiB at 470 kbit/s.
+const WHOLE_TIMEOUT: Duration = Duration::from_secs(900);
+/// The largest piece handed on.
+const PIECE_BYTES: usize = 16 * 1024;
+
+/// The pieces of a body, and why they stopped.
+pub struct Body {
+    /// The pieces.
+    pub pieces: LocalBoxStream<'static, Result<Bytes, PayloadError>>,
+    /// Set before the stream yields an error.
+    pub error: BodyError,
+}
+
+/// What ended a body before its end, if something did: one of our own limits, or the connection.
+#[derive(Clone)]
+pub struct BodyError {
+    code: Rc<Cell<Option<ProblemCode>>>,
+    limit: u64,
+}
+
+impl BodyError {
+    /// The rejection that an error in the body leads to.
+    pub fn rejection(&self) -> Rejection {
+        match self.code.get() {
+            Some(ProblemCode::RequestTimeout) => Rejection::new(
+                ProblemCode::RequestTimeout,
+                "No bytes came for 30 s, or the body was not whole after 15 minutes.",
+            ),
+            Some(ProblemCode::BodyTooLarge) => too_large(self.limit),
+            _ => Rejection::new(ProblemCode::IncompleteBody, "The body ended before it was whole."),
+        }
+    }
+
+    /// Whether the body ended before its end.
+    pub fn is_set(&self) -> bool {
+        self.code.get().is_some()
+    }
+
+    fn set(&self, code: ProblemCode) -> PayloadError {
+        self.code.set(Some(code));
+        PayloadError::Overflow
+    }
+}
+
+struct BodyReader {
+    payload: Payload,
+    rest: Bytes,
+    left: u64,
+    pause: Duration,
+    end: Instant,
+    error: BodyError,
+}
+
+impl Body {
+    /// Puts limits on the body of a request; refuses at once if it says itself that it is too large or compressed.
+    pub fn new(request: &HttpRequest, payload: Payload, limit: u64) -> Result<Self, Rejection> {
+        Self::within(request, payload, limit, WHOLE_TIMEOUT)
+    }
+
+    /// The same for a body that may take other than 15 minutes.
+    pub fn within(request: &HttpRequest, payload: Payload, limit: u64, whole: Duration) -> Result<Self, Rejection> {
+        let headers = request.headers();
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if length.is_some_and(|length| length > limit) {
+            return Err(too_large(limit));
+        }
+        let encoding = headers.get(header::CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(Rejection::field(
+                ProblemCode::UnsupportedMediaType,
+                "Content-Encoding",
+                "Compressed bodies are not supported: images are compressed already. Send it as it is.",
+            ));
+        }
+        Ok(Self::limited(payload, limit, PAUSE_TIMEOUT, whole))
+    }
+
+    /// The whole body, if it has at most `limit` bytes; else the rejection that `too_long` makes.
+    pub async fn collect(mut self, limit: usize, too_long: impl Fn() -> Rejection) -> Result<Vec<u8>, Rejection> {
+        let mut whole = Vec::new();
+        while let Some(piece) = self.pieces.next().await {
+            whole.extend_from_slice(&piece.map_err(|_| self.error.rejection())?);
+            if whole.len() > limit {
+                return Err(too_long());
+            }
+        }
+        Ok(whole)
+    }
+
+    fn limited(payload: Payload, limit: u64, pause: Duration, whole: Duration) -> Self {
+        let error = BodyError { code: Rc::default(), limit };
+        let end = Instant::now() + whole;
+        let reading = BodyReader { payload, rest: Bytes::new(), left: limit, pause, end, error: error.clone() };
+        let pieces = stream::try_unfold(reading, |mut reading| async move {
+            Ok(reading.next().await?.map(|piece| (piece, reading)))
+        });
+        Self { pieces: pieces.boxed_local(), error }
+    }
+}
+
+impl BodyReader {
+    async fn next(&mut self) -> Result<Option<Bytes>, PayloadError> {
+        while self.rest.is_empty() {
+            let deadline = self.end.min(Instant::now() + self.pause);
+            match timeout_at(deadline, self.payload.next()).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(Ok(piece))) => self.rest = piece,
+                Ok(Some(Err(_))) => return Err(self.error.set(ProblemCode::IncompleteBody)),
+                Err(_) => return Err(self.error.set(ProblemCode::RequestTimeout)),
+            }
+            match self.left.checked_sub(self.rest.len() as u64) {
+                Some(left) => self.left = left,
+                None => return Err(self.error.set(ProblemCode::BodyTooLarge)),
+            }
+        }
+        let length = self.rest.len().min(PIECE_BYTES);
+        Ok(Some(self.rest.split_to(length)))
+    }
+}
+
+fn too_large(limit: u64) -> Rejection {
+    let detail = format!(
+        "The body may have {limit} bytes (body_limit_mb). A photo may have 10 MiB, another file 50 MB; multipart needs the fewest bytes."
+    );
+    Rejection::new(ProblemCode::BodyTooLarge, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(30);
+
+    /// Reads a body that sends the pieces and then nothing more, for ever.
+    async fn read(pieces: &[&'static [u8]], limit: u64, pause: Duration, whole: Duration) -> (usize, ProblemCode) {
+        let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::from_static(piece))).collect();
+        let endless = stream::iter(pieces).chain(stream::pending()).boxed_local();
+        let payload = Payload::Stream { payload: endless };
+        let mut body = Body::limited(payload, limit, pause, whole);
+        let mut read = 0;
+        while let Some(Ok(piece)) = body.pieces.next().await {
+            assert!(piece.len() <= PIECE_BYTES);
+            read += piece.len();
+        }
+        assert!(body.error.is_set());
+        (read, body.error.rejection().code)
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stalls_or_takes_for_ever_times_out() {
+        assert_eq!(read(&[b"abc"], 10, SHORT, LONG).await, (3, ProblemCode::RequestTimeout));
+        assert_eq!(read(&[b"abc"], 10, LONG, SHORT).await, (3, ProblemCode::RequestTimeout));
+    }
+
+    #[tokio::test]
+    async fn a_body_over_the_limit_is_cut_off_and_large_pieces_are_cut_up() {
+        assert_eq!(read(&[b"abc", b"def", b"g"], 6, LONG, LONG).await, (6, ProblemCode::BodyTooLarge));
+        assert_eq!(read(&[&[0; 100_000]], 100_000, SHORT, LONG).await, (100_000, ProblemCode::RequestTimeout));
+    }
+}

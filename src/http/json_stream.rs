@@ -1,0 +1,380 @@
+//! Takes the files out of a JSON body while it arrives, so that 66 MB of base64 are never in memory at once.
+//!
+//! The document passes through into a bounded buffer, except for the strings at `photo.base64`, `album[2].media.base64`
+//! and the like: their characters go through the base64 decoder and an empty string stands in their place. The scanner only
+//! follows strings and nesting; whether the rest is JSON at all is for the real parser to say, which sees every other
+//! byte. What it follows is also enough to refuse a field that is too large or nested too deep before anything is made of
+//! it.
+
+use super::base64::Decoder;
+use crate::intake::json_limits::{NESTING_LIMIT, STRUCTURE_LIMIT_BYTES, too_deep, too_large};
+use crate::intake::rejection::{ProblemCode, Rejection};
+
+/// Everything but the files together, in bytes; four times the longest caption. Parsed, it may take twenty times as much.
+pub const DOCUMENT_LIMIT_BYTES: usize = 128 * 1024;
+
+/// Longer keys are none that we look for, even with every character escaped.
+const KEY_LIMIT: usize = 64;
+/// How deep a file can stand: in the document, in an album, in an item, in its object.
+const LEVELS: usize = 4;
+
+/// What the scanner finds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ExtractedPart {
+    /// A file begins; where it stands.
+    Begin(String),
+    /// Some bytes of it.
+    Bytes(Vec<u8>),
+    /// It ends.
+    End,
+}
+
+/// Where a body may hold files, as its face defines it.
+pub enum FileFields {
+    /// In the string of one field. What else is in the body is left alone.
+    Only(&'static str),
+    /// In the member `base64` of fields that are objects, and of those in the items of `album`.
+    Objects {
+        /// Whether a field of this name may hold a file.
+        is_file: fn(&str) -> bool,
+        /// Refuses a name that no field has.
+        check_name: fn(&str) -> Result<(), Rejection>,
+        /// How many bytes of JSON the field of this name may have, without the files in it.
+        limit: fn(&str) -> usize,
+    },
+}
+
+/// The scanner.
+pub struct JsonFileExtractor {
+    fields: FileFields,
+    document: Vec<u8>,
+    decoder: Decoder,
+    /// Where the files stand that were found; the string of the last may be being read.
+    places: Vec<String>,
+    depth: usize,
+    /// The outer levels.
+    levels: [Container; LEVELS],
+    /// Whether the next string is a key, as far as the outer levels are concerned.
+    expects_key: bool,
+    /// Where in the document the object or array began that is the value of a field.
+    structure: usize,
+    state: ScanState,
+}
+
+#[derive(Default)]
+struct Container {
+    is_object: bool,
+    /// The key whose value is being read.
+    key: String,
+    /// The number of the item that is being read.
+    item: usize,
+    /// The keys of an object that may hold a file.
+    seen: Vec<String>,
+}
+
+#[derive(Default)]
+enum ScanState {
+    #[default]
+    Between,
+    /// In a string that passes through; `key` collects it if it is a key of an outer level.
+    Text { escaped: bool, key: Option<Vec<u8>> },
+    /// In a file's string.
+    File(Escape),
+}
+
+#[derive(Clone, Copy)]
+enum Escape {
+    No,
+    Started,
+    Unicode { digits: u8, value: u32 },
+}
+
+impl JsonFileExtractor {
+    /// A scanner for these fields; of the string of a single field only strict base64 is taken.
+    pub fn new(fields: FileFields) -> Self {
+        let decoder = if matches!(fields, FileFields::Only(_)) { Decoder::strict() } else { Decoder::default() };
+        Self {
+            fields,
+            document: Vec::new(),
+            decoder,
+            places: Vec::new(),
+            depth: 0,
+            levels: Default::default(),
+            expects_key: false,
+            structure: 0,
+            state: ScanState::default(),
+        }
+    }
+
+    /// Takes a piece of the body and appends what it completes.
+    pub fn push(&mut self, mut piece: &[u8], events: &mut Vec<ExtractedPart>) -> Result<(), Rejection> {
+        while let Some((&byte, rest)) = piece.split_first() {
+            if let ScanState::File(escape) = self.state {
+                piece = self.file(escape, piece, events)?;
+                continue;
+            }
+            piece = rest;
+            if self.document.len() >= DOCUMENT_LIMIT_BYTES {
+                return Err(Rejection::new(
+                    ProblemCode::BodyTooLarge,
+                    format!(
+                        "Everything but the files together may have {DOCUMENT_LIMIT_BYTES} bytes (128 KiB); send files as \
+                         {{\"base64\": …}} or as multipart."
+                    ),
+                ));
+            }
+            self.document.push(byte);
+            let limit = self.structure_limit();
+            if self.depth > 1 && self.document.len() - self.structure > limit {
+                self.refuse_field(|name| too_large(name, limit))?;
+            }
+            match &mut self.state {
+                ScanState::Between => self.between(byte, events)?,
+                ScanState::Text { escaped, key } => {
+                    if byte == b'"' && !*escaped {
+                        let key = key.take();
+                        self.state = ScanState::Between;
+                        if let Some(key) = key {
+                            self.take_key(unescaped(&key))?;
+                        }
+                        continue;
+                    }
+                    *escaped = byte == b'\\' && !*escaped;
+                    if let Some(key) = key.as_mut().filter(|key| key.len() < KEY_LIMIT) {
+                        key.push(byte);
+                    }
+                }
+                ScanState::File(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The document with the files taken out.
+    pub fn finish(self) -> Result<Vec<u8>, Rejection> {
+        match self.state {
+            ScanState::File(_) => {
+                Err(Rejection::new(ProblemCode::MalformedJson, format!("The body ends inside {}.", self.field())))
+            }
+            _ => Ok(self.document),
+        }
+    }
+
+    fn between(&mut self, byte: u8, events: &mut Vec<ExtractedPart>) -> Result<(), Rejection> {
+        match byte {
+            b'{' | b'[' => {
+                self.depth += 1;
+                if self.depth == 2 {
+                    self.structure = self.document.len() - 1;
+                }
+                if self.depth > NESTING_LIMIT + 1 {
+                    self.refuse_field(too_deep)?;
+                }
+                if let Some(level) = self.levels.get_mut(self.depth - 1) {
+                    *level = Container { is_object: byte == b'{', ..Container::default() };
+                    self.expects_key = byte == b'{';
+                }
+            }
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            b',' => {
+                self.expects_key = true;
+                if let Some(level) = self.level() {
+                    level.item += 1;
+                }
+            }
+            b':' => self.expects_key = false,
+            b'"' => {
+                let in_object = self.level().is_some_and(|level| level.is_object);
+                match self.file_place().filter(|_| in_object && !self.expects_key) {
+                    Some(place) if self.places.contains(&place) => {
+                        let field = self.member(&place);
+                        let detail = format!("{field} is given twice; send one file in one field.");
+                        return Err(Rejection::field(ProblemCode::DuplicateField, field, detail));
+                    }
+                    Some(place) => {
+                        events.push(ExtractedPart::Begin(place.clone()));
+                        self.places.push(place);
+                        self.state = ScanState::File(Escape::No);
+                    }
+                    None => {
+                        let key = (in_object && self.expects_key).then(Vec::new);
+                        self.state = ScanState::Text { escaped: false, key };
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The innermost level, if it is one of the outer ones.
+    fn level(&mut self) -> Option<&mut Container> {
+        self.levels.get_mut(self.depth.checked_sub(1)?)
+    }
+
+    fn take_key(&mut self, key: String) -> Result<(), Rejection> {
+        let holder = self.holder();
+        let level = &mut self.levels[self.depth - 1];
+        if let Some(holder) = holder {
+            // A parser would keep the last of them, and nobody would know.
+            if level.seen.contains(&key) {
+                let field: String = format!("{holder}.{key}").chars().take(KEY_LIMIT).collect();
+                let detail = format!("{field} is given twice; send one file in one field.");
+                return Err(Rejection::field(ProblemCode::DuplicateField, field, detail));
+            }
+            if level.seen.len() < LEVELS {
+                level.seen.push(key.clone());
+            }
+        }
+        level.key = key;
+        Ok(())
+    }
+
+    /// Refuses the field that is being read, if the document has fields; one that is none is refused as that.
+    fn refuse_field(&self, why: impl Fn(&str) -> Rejection) -> Result<(), Rejection> {
+        let [outer, ..] = &self.levels;
+        if !outer.is_object {
+            return Ok(());
+        }
+        if let FileFields::Objects { check_name, .. } = self.fields {
+            check_name(&outer.key)?;
+        }
+        Err(why(&outer.key))
+    }
+
+    /// The name of the field that the innermost object is the value of, if it may hold a file.
+    fn holder(&self) -> Option<String> {
+        let FileFields::Objects { is_file, .. } = self.fields else { return None };
+        let [outer, second, third, fourth] = &self.levels;
+        match self.depth {
+            2 if outer.is_object && second.is_object && is_file(&outer.key) => Some(outer.key.clone()),
+            4 if outer.is_object
+                && outer.key == "album"
+                && !second.is_object
+                && third.is_object
+                && fourth.is_object =>
+            {
+                let holds = third.key == "media" || is_file(&third.key);
+                holds.then(|| format!("album[{}].{}", second.item, third.key))
+            }
+            _ => None,
+        }
+    }
+
+    /// The same, if its member `base64` is being read.
+    fn file_place(&self) -> Option<String> {
+        let level = self.levels.get(self.depth.checked_sub(1)?)?;
+        if let FileFields::Only(name) = self.fields {
+            return (self.depth == 1 && level.key == name).then(|| name.to_owned());
+        }
+        if level.key == "base64" { self.holder() } else { None }
+    }
+
+    /// Reads on in a file's string; gives back what is left of the piece.
+    fn file<'a>(
+        &mut self,
+        escape: Escape,
+        piece: &'a [u8],
+        events: &mut Vec<ExtractedPart>,
+    ) -> Result<&'a [u8], Rejection> {
+        if let Escape::No = escape {
+            let plain = piece.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20).unwrap_or(piece.len());
+            self.decode(&piece[..plain], events)?;
+            let Some((&byte, rest)) = piece[plain..].split_first() else { return Ok(&[]) };
+            match byte {
+                b'"' => {
+                    let mut decoder = std::mem::take(&mut self.decoder);
+                    decoder.finish(bytes(events)).map_err(|_| self.not_base64())?;
+                    events.push(ExtractedPart::End);
+                    self.document.push(b'"');
+                    self.state = ScanState::Between;
+                }
+                b'\\' => self.state = ScanState::File(Escape::Started),
+                _ => return Err(malformed("a control character stands unescaped in base64")),
+            }
+            return Ok(rest);
+        }
+        let (byte, rest) = (piece[0], &piece[1..]);
+        let next = match (escape, byte) {
+            (Escape::Started, b'u') => Escape::Unicode { digits: 0, value: 0 },
+            (Escape::Started, b'/') => self.escaped(b'/', events)?,
+            (Escape::Started, b'n' | b'r' | b't') => self.escaped(b'\n', events)?,
+            (Escape::Started, b'"' | b'\\' | b'b' | b'f') => return Err(self.not_base64()),
+            (Escape::Unicode { digits, value }, _) => {
+                let digit = char::from(byte).to_digit(16).ok_or_else(|| malformed("a \\u escape is broken"))?;
+                let value = value * 16 + digit;
+                match digits {
+                    3 => self.escaped(u8::try_from(value).map_err(|_| self.not_base64())?, events)?,
+                    _ => Escape::Unicode { digits: digits + 1, value },
+                }
+            }
+            _ => return Err(malformed("an escape is broken")),
+        };
+        self.state = ScanState::File(next);
+        Ok(rest)
+    }
+
+    fn escaped(&mut self, byte: u8, events: &mut Vec<ExtractedPart>) -> Result<Escape, Rejection> {
+        self.decode(&[byte], events)?;
+        Ok(Escape::No)
+    }
+
+    fn decode(&mut self, text: &[u8], events: &mut Vec<ExtractedPart>) -> Result<(), Rejection> {
+        self.decoder.push(text, bytes(events)).map_err(|_| self.not_base64())
+    }
+
+    /// The member whose string is being read.
+    fn field(&self) -> String {
+        self.member(self.places.last().map_or("", String::as_str))
+    }
+
+    fn member(&self, place: &str) -> String {
+        if self.is_single() { place.to_owned() } else { format!("{place}.base64") }
+    }
+
+    fn is_single(&self) -> bool {
+        matches!(self.fields, FileFields::Only(_))
+    }
+
+    /// How many bytes of JSON the field that is being read may have.
+    fn structure_limit(&self) -> usize {
+        match self.fields {
+            FileFields::Objects { limit, .. } => limit(&self.levels[0].key),
+            FileFields::Only(_) => STRUCTURE_LIMIT_BYTES,
+        }
+    }
+
+    fn not_base64(&self) -> Rejection {
+        let field = self.field();
+        let padding = if self.is_single() { "padded with =" } else { "= at the end only" };
+        let detail = format!(
+            "{field} is standard base64 (A-Z a-z 0-9 + /, {padding}) and nothing else: no data: prefix, not the \
+             URL-safe alphabet."
+        );
+        Rejection::field(ProblemCode::InvalidBase64, field, detail)
+    }
+}
+
+/// Where to put the bytes that come next.
+fn bytes(events: &mut Vec<ExtractedPart>) -> &mut Vec<u8> {
+    if !matches!(events.last(), Some(ExtractedPart::Bytes(_))) {
+        events.push(ExtractedPart::Bytes(Vec::new()));
+    }
+    match events.last_mut() {
+        Some(ExtractedPart::Bytes(bytes)) => bytes,
+        _ => unreachable!("it was just put there"),
+    }
+}
+
+fn unescaped(key: &[u8]) -> String {
+    let quoted = [b"\"", key, b"\""].concat();
+    serde_json::from_slice(&quoted).unwrap_or_default()
+}
+
+fn malformed(what: &str) -> Rejection {
+    Rejection::new(ProblemCode::MalformedJson, format!("The body is not valid JSON: {what}."))
+}
+
+#[cfg(test)]
+#[path = "json_stream_tests.rs"]
+mod tests;

@@ -1,0 +1,16 @@
+//! What every face of the HTTP API needs: its state, the server, reading a body within limits, authentication, the
+//! access log, draining at a graceful shutdown, probes and problem documents. It knows no face: [`crate::app`] hands the
+//! routes of all of them to [`server::start`].
+
+pub mod access_log;
+pub mod auth;
+mod base64;
+pub mod body;
+pub mod drain;
+pub mod json_stream;
+pub mod probes;
+pub mod problem;
+pub mod proxied;
+pub mod routing;
+pub mod server;
+pub mod state;

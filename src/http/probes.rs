@@ -1,0 +1,126 @@
+//! `/healthz`, `/readyz` and `/metrics`. They write nothing.
+
+use super::routing::{get_or_head, read_only};
+use crate::domain::{BotName, Lane};
+use crate::http::state::AppState;
+use crate::ports::{AcceptError, Depth};
+use actix_web::HttpResponse;
+use actix_web::web::{self, Data};
+use futures_util::future::join_all;
+use serde::Serialize;
+use std::future::Future;
+use std::time::Duration;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+/// How long a part may take to say that it is there.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the queue may take to say how much is waiting.
+const DEPTH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Adds the routes.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let only_read = || web::to(read_only);
+    config
+        .service(web::resource("/healthz").route(get_or_head().to(healthz)).default_service(only_read()))
+        .service(web::resource("/readyz").route(get_or_head().to(readyz)).default_service(only_read()))
+        .service(web::resource("/metrics").route(get_or_head().to(metrics)).default_service(only_read()));
+}
+
+/// Whether requests are wanted here.
+#[derive(Serialize, ToSchema)]
+pub struct Readiness {
+    /// `ready`, `stopping` (or starting), or `unavailable`.
+    #[schema(value_type = String, example = "ready")]
+    status: &'static str,
+    /// The parts that are away.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    away: Vec<&'static str>,
+}
+
+/// Whether the process lives.
+#[utoipa::path(get, path = "/healthz", tag = "Operations", responses((status = 200, description = "It lives", body = String, content_type = "text/plain")))]
+pub async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
+}
+
+/// Whether requests are wanted here: no while a needed part is away, and as the first thing when the process stops.
+#[utoipa::path(get, path = "/readyz", tag = "Operations", responses(
+    (status = 200, body = Readiness, description = "Ready"),
+    (status = 503, body = Readiness, description = "Not ready; `away` names the parts"),
+))]
+pub async fn readyz(state: Data<AppState>) -> HttpResponse {
+    if !*state.ready.borrow() {
+        return HttpResponse::ServiceUnavailable().json(Readiness { status: "stopping", away: Vec::new() });
+    }
+    let away = match state.run(away(state.clone().into_inner())).await {
+        Ok(away) => away,
+        Err(_) => vec!["runtime"],
+    };
+    if away.is_empty() {
+        HttpResponse::Ok().json(Readiness { status: "ready", away })
+    } else {
+        HttpResponse::ServiceUnavailable().json(Readiness { status: "unavailable", away })
+    }
+}
+
+async fn away(state: std::sync::Arc<AppState>) -> Vec<&'static str> {
+    let acceptor = async {
+        match timeout(READY_TIMEOUT, state.ports.acceptor.ready()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(AcceptError::Unavailable { part, .. })) => Some(part),
+            Ok(Err(_)) | Err(_) => Some("acceptor"),
+        }
+    };
+    let (acceptor, queue, ledger, blobs) = tokio::join!(
+        acceptor,
+        missing("queue", state.ports.queue.ready()),
+        missing("ledger", state.ports.ledger.ready()),
+        missing("blobs", state.ports.blobs.ready()),
+    );
+    let mut away: Vec<_> = [acceptor, queue, ledger, blobs].into_iter().flatten().collect();
+    away.sort_unstable();
+    away.dedup();
+    away
+}
+
+async fn missing<E>(part: &'static str, ready: impl Future<Output = Result<(), E>>) -> Option<&'static str> {
+    match timeout(READY_TIMEOUT, ready).await {
+        Ok(Ok(())) => None,
+        _ => Some(part),
+    }
+}
+
+/// The metrics, as Prometheus reads them.
+#[utoipa::path(get, path = "/metrics", tag = "Operations", responses((status = 200, description = "The metrics", body = String, content_type = "text/plain")))]
+pub async fn metrics(state: Data<AppState>) -> HttpResponse {
+    refresh_depths(&state).await;
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.page())
+}
+
+/// Asks the queue how much is waiting; a depth that is not known is left out, not shown as it was.
+async fn refresh_depths(state: &AppState) {
+    let queue = state.ports.queue.clone();
+    let bots: Vec<BotName> = state.settings.bots.keys().cloned().collect();
+    let ask = join_all(bots.into_iter().map(|bot| {
+        let queue = queue.clone();
+        async move {
+            let depth = timeout(DEPTH_TIMEOUT, queue.depth(&bot)).await;
+            (bot, depth.ok().and_then(Result::ok))
+        }
+    }));
+    let depths: Vec<(BotName, Option<Depth>)> = state.run(ask).await.unwrap_or_default();
+    for (bot, depth) in depths {
+        for (i, lane) in Lane::ALL.into_iter().enumerate() {
+            let labels = [bot.as_str(), lane.as_str()];
+            match &depth {
+                Some(depth) => {
+                    let waiting = i64::try_from(depth.lanes[i]).unwrap_or(i64::MAX);
+                    state.metrics.queue_depth.with_label_values(&labels).set(waiting);
+                }
+                None => _ = state.metrics.queue_depth.remove_label_values(&labels),
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Refusals as RFC 9457 problem documents.
+
+use crate::intake::rejection::{ProblemCode, Rejection};
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A problem document (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Problem<'a> {
+    /// A name for the kind of problem; equal to `code` behind its prefix.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:pixcourier:problem:invalid_chat_id")]
+    kind: String,
+    /// The kind of problem in a few words.
+    #[schema(value_type = String)]
+    title: &'a str,
+    /// The HTTP status.
+    #[schema(example = 400)]
+    status: u16,
+    /// The kind of problem, for programs; never changes.
+    #[schema(value_type = String, example = "invalid_chat_id")]
+    code: &'a str,
+    /// What is wrong and what to do about it.
+    #[schema(value_type = String)]
+    detail: &'a str,
+    /// The field, query parameter or header to blame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "chat_id", nullable = false)]
+    field: Option<&'a str>,
+}
+
+/// The answer that a rejection is.
+pub fn response(rejection: &Rejection) -> HttpResponse {
+    let code = rejection.code;
+    let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    if let Some(seconds) = code.retry_after() {
+        response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+    }
+    if code == ProblemCode::Unauthorized {
+        response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"pixcourier\""));
+    }
+    response.content_type("application/problem+json").body(document(rejection))
+}
+
+/// The problem document.
+pub fn document(rejection: &Rejection) -> Vec<u8> {
+    let code = rejection.code;
+    let document = Problem {
+        kind: format!("urn:pixcourier:problem:{}", code.as_str()),
+        title: code.title(),
+        status: code.status(),
+        code: code.as_str(),
+        detail: &rejection.detail,
+        field: rejection.field.as_deref(),
+    };
+    serde_json::to_vec(&document).unwrap_or_default()
+}
+
+impl ResponseError for Rejection {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        response(self)
+    }
+}

@@ -1,0 +1,268 @@
+//! Accepting a request: its files are stored, then the notification, and the caller gets its id.
+
+use super::account::check_account;
+use super::rejection::{ProblemCode, Rejection};
+use super::send_request::{Attachment, InputFile, SendRequest};
+use super::spool::{self, Spool};
+use super::{image_check, outcome_wait};
+use crate::domain::{
+    BotName, Call, FollowUp, ImageFormat, Lane, Media, MediaKind, MediaSource, Notification, NotificationId, Record,
+    Sha256,
+};
+use crate::ports::{Accepted, Idempotency, Outcome, Ports, Submission};
+use crate::settings::Settings;
+use crate::telemetry::Metrics;
+use futures_util::StreamExt;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// How many images are handed to the blob store at a time; the others wait on disk, not in memory.
+const MAX_BLOB_PUTS: usize = 4;
+
+/// The counter: accepts notifications for the configured bots.
+pub struct Intake {
+    pub(super) spool: Spool,
+    pub(super) ports: Ports,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) settings: Arc<Settings>,
+    blob_puts: Semaphore,
+}
+
+/// What the caller is told about an accepted notification.
+#[derive(Debug)]
+pub struct Acceptance {
+    /// What the engine answered.
+    pub accepted: Accepted,
+    /// The bot.
+    pub bot: BotName,
+    /// Its files, as far as their bytes are with us; of a repetition only if they came along or are still held.
+    pub files: Vec<StoredFile>,
+    /// What follows it, in request.
+    pub then: Vec<NotificationId>,
+}
+
+/// A file that we hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredFile {
+    /// What it is sent as.
+    pub kind: MediaKind,
+    /// The digest of its bytes.
+    pub sha256: Sha256,
+    /// Their number.
+    pub size: u64,
+}
+
+impl StoredFile {
+    /// A medium, if its bytes are with us.
+    pub fn of(media: &Media) -> Option<Self> {
+        match media.source {
+            MediaSource::Blob { sha256, size } => Some(Self { kind: media.kind, sha256, size }),
+            _ => None,
+        }
+    }
+}
+
+impl Intake {
+    /// A counter in front of an engine.
+    pub fn new(spool: Spool, ports: Ports, metrics: Arc<Metrics>, settings: Arc<Settings>) -> Self {
+        Self { spool, ports, metrics, settings, blob_puts: Semaphore::new(MAX_BLOB_PUTS) }
+    }
+
+    /// Where uploads are written to while they arrive.
+    pub fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    /// Whether a bot of this name is configured.
+    pub fn has_bot(&self, name: &BotName) -> bool {
+        self.settings.bots.contains_key(name)
+    }
+
+    /// Stores the files, then the notification. When this returns, it is on stable storage, or it is refused.
+    pub async fn accept(
+        &self,
+        request: SendRequest,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Acceptance, Rejection> {
+        self.take(NotificationId::new(), request, idempotency, None).await
+    }
+
+    /// Accepts, and waits for the end. The order's `expires_at` is the caller's patience: what cannot be sent by then
+    /// ends as expired, as soon as that is known. `None` as outcome: nobody can say yet. Dropping the future does not
+    /// cancel the delivery.
+    pub async fn deliver(&self, request: SendRequest) -> Result<(NotificationId, Option<Outcome>), Rejection> {
+        let id = NotificationId::new();
+        let deadline = request.expires_at;
+        let listening = self.ports.outcome_notifier.listen(id);
+        let receipt = self.take(id, request, None, Some(listening.address.clone())).await?;
+        let bytes = receipt.files.iter().map(|file| file.size).sum();
+        let outcome = outcome_wait::outcome(&*self.ports.ledger, id, listening, deadline, bytes).await;
+        Ok((id, outcome))
+    }
+
+    /// Counts a notification that has been put on its way.
+    pub(super) fn count_accepted(&self, bot: &BotName, lane: Lane) {
+        self.metrics.accepted.with_label_values(&[bot.as_str(), lane.as_str()]).inc();
+    }
+
+    async fn take(
+        &self,
+        id: NotificationId,
+        request: SendRequest,
+        idempotency: Option<Idempotency>,
+        reply_to: Option<String>,
+    ) -> Result<Acceptance, Rejection> {
+        // The repetition of a request that was accepted in time gets its answer all the same.
+        if request.expires_at <= request.received_at {
+            return self.recall(request, idempotency, Rejection::invalid("expires_at", "has passed already")).await;
+        }
+        let mut media = Vec::with_capacity(request.media.len());
+        for attachment in &request.media {
+            match self.store(attachment).await {
+                Err(rejection) if rejection.code == ProblemCode::UnknownImage => {
+                    return self.recall(request, idempotency, rejection).await;
+                }
+                stored => media.push(stored?),
+            }
+        }
+        let files = media.iter().filter_map(StoredFile::of).collect();
+        let call = Call { method: request.method, params: request.params, media };
+        if let Some(bot) = self.settings.bots.get(&request.bot) {
+            check_account(bot, &request.chat_id, &call)?;
+        }
+        let notification = Notification {
+            v: Notification::VERSION,
+            id,
+            accepted_at: request.received_at,
+            send_at: request.send_at,
+            expires_at: request.expires_at,
+            bot: request.bot,
+            chat_id: request.chat_id,
+            lane: request.lane,
+            delivery: request.delivery,
+            call,
+            tags: request.tags,
+            attempts: 0,
+            reply_to,
+            then: FollowUp::numbered(id, request.then),
+        };
+        check_readable(&notification)?;
+        let submission = Submission { notification, idempotency };
+        let accepted = self.ports.acceptor.accept(&submission).await?;
+        let Notification { bot, lane, then, .. } = submission.notification;
+        if !accepted.replayed {
+            self.count_accepted(&bot, lane);
+        }
+        // Of a repetition they are the same, behind the id of the first time.
+        let then = FollowUp::numbered(accepted.id, then).into_iter().map(|next| next.id).collect();
+        Ok(Acceptance { accepted, bot, files, then })
+    }
+
+    /// Answers a repetition as the first time, though the request itself would be refused by now.
+    async fn recall(
+        &self,
+        request: SendRequest,
+        key: Option<Idempotency>,
+        rejection: Rejection,
+    ) -> Result<Acceptance, Rejection> {
+        let Some(key) = key else { return Err(rejection) };
+        let accepted = self.ports.acceptor.recall(&key).await?.ok_or(rejection)?;
+        let files = request.media.iter().filter_map(|attachment| match &attachment.input {
+            InputFile::Upload(upload) => {
+                Some(StoredFile { kind: attachment.kind, sha256: upload.sha256(), size: upload.spooled().size })
+            }
+            _ => None,
+        });
+        let then = FollowUp::numbered(accepted.id, request.then).into_iter().map(|next| next.id).collect();
+        Ok(Acceptance { accepted, files: files.collect(), bot: request.bot, then })
+    }
+
+    /// Makes sure that a file is where the notification will say it is.
+    async fn store(&self, attachment: &Attachment) -> Result<Media, Rejection> {
+        let (source, format) = match &attachment.input {
+            InputFile::Upload(upload) => {
+                let spooled = upload.spooled();
+                let _permit = self.blob_puts.acquire().await;
+                self.ports.blobs.put(&spooled).await?;
+                (MediaSource::Blob { sha256: spooled.sha256, size: spooled.size }, upload.format())
+            }
+            InputFile::Held(sha256) => self.held(sha256, attachment).await?,
+            InputFile::Url(url) => (MediaSource::Url(url.clone()), None),
+            InputFile::FileId(file_id) => (MediaSource::FileId(file_id.clone()), None),
+        };
+        let filename = attachment.filename_for(format);
+        Ok(Media { field: attachment.field.clone(), kind: attachment.kind, source, filename })
+    }
+
+    async fn held(
+        &self,
+        sha256: &Sha256,
+        attachment: &Attachment,
+    ) -> Result<(MediaSource, Option<ImageFormat>), Rejection> {
+        let unknown = || {
+            let detail =
+                "No image with this digest is held (any more). Send its bytes once; the answer names its digest.";
+            Rejection::field(ProblemCode::UnknownImage, format!("{}.sha256", attachment.field), detail)
+        };
+        let size = self.ports.blobs.stat(sha256).await?.ok_or_else(unknown)?;
+        let source = MediaSource::Blob { sha256: *sha256, size };
+        if attachment.kind != MediaKind::Photo {
+            return Ok((source, None));
+        }
+        if size > spool::PHOTO_LIMIT {
+            return Err(spool::photo_too_large().of(&attachment.field));
+        }
+        let (_, mut bytes) = self.ports.blobs.open(sha256).await?.ok_or_else(unknown)?;
+        let head = bytes.next().await.ok_or_else(unknown)??;
+        Ok((source, Some(image_check::format(&head)?)))
+    }
+}
+
+/// Refuses what could be written down but not read again: it would block its lane and every listing that it is on.
+fn check_readable(notification: &Notification) -> Result<(), Rejection> {
+    let record = Record::accepted(notification.clone());
+    let written = serde_json::to_vec(&record);
+    let read: Option<Record> = written.ok().and_then(|text| serde_json::from_slice(&text).ok());
+    read.map(|_| ()).ok_or_else(|| {
+        let detail = "Something in the request could not be read again once it is written down; is it nested too deep?";
+        Rejection::new(ProblemCode::InvalidField, detail)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ChatId, DeliveryGuarantee, Lane, Timestamp};
+    use serde_json::Value;
+
+    #[test]
+    fn what_could_not_be_read_again_is_refused_before_it_is_written() {
+        let with = |levels: usize| {
+            let value = (0..levels).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+            let call = Call {
+                method: "sendPhoto".to_owned(),
+                params: [("x".to_owned(), value)].into_iter().collect(),
+                media: Vec::new(),
+            };
+            let now = Timestamp::now();
+            Notification {
+                v: Notification::VERSION,
+                id: NotificationId::new(),
+                accepted_at: now,
+                send_at: None,
+                expires_at: now,
+                bot: BotName::default_bot(),
+                chat_id: ChatId::Id(1),
+                lane: Lane::Normal,
+                delivery: DeliveryGuarantee::AtLeastOnce,
+                call,
+                tags: Vec::new(),
+                attempts: 0,
+                reply_to: None,
+                then: Vec::new(),
+            }
+        };
+        assert_eq!(check_readable(&with(crate::intake::json_limits::NESTING_LIMIT)), Ok(()));
+        assert_eq!(check_readable(&with(126)).unwrap_err().code, ProblemCode::InvalidField);
+    }
+}

@@ -1,0 +1,135 @@
+//! Looking at the images that come in, where there are threads for it: few at a time, so that a crowd of uploads takes
+//! turns and not memory.
+
+use crate::domain::ImageFormat;
+use crate::imaging::{self, Foreign, ImageInfo, Limits, Shrunk, Unfit};
+use crate::intake::rejection::{ProblemCode, Rejection};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, spawn_blocking};
+
+/// How many images are looked at at a time. It is work for processors, of which there are rarely many.
+const CHECKS: usize = 2;
+
+/// The format, from the first bytes ([`ImageFormat::SNIFF_BYTES`] if there are as many).
+pub fn format(head: &[u8]) -> Result<ImageFormat, Rejection> {
+    imaging::sniff(head).map_err(refuse)
+}
+
+/// Whether bytes begin like a picture of a kind that Telegram does not take as a photo.
+pub fn is_foreign_picture(head: &[u8]) -> bool {
+    ImageFormat::sniff(head).is_none() && matches!(Foreign::of(head), Foreign::WebP | Foreign::Boxes)
+}
+
+/// Whoever looks at images.
+#[derive(Clone, Debug)]
+pub struct ImageInspector {
+    checks: Arc<Semaphore>,
+}
+
+impl ImageInspector {
+    pub fn new() -> Self {
+        Self { checks: Arc::new(Semaphore::new(CHECKS)) }
+    }
+
+    /// Reads an image to its end, and refuses what Telegram would not take as a photo.
+    pub async fn verify(&self, path: PathBuf) -> Result<ImageInfo, Rejection> {
+        self.run(move || imaging::verify(&path)).await
+    }
+
+    /// Reads an image of any dimensions to its end, and refuses one that is damaged.
+    pub async fn verify_whole(&self, path: PathBuf) -> Result<(), Rejection> {
+        self.run(move || imaging::verify_whole(&path)).await
+    }
+
+    /// Writes to `out` a photo of what Telegram would not take as one: see [`imaging::fit`].
+    pub async fn fit(&self, path: PathBuf, out: PathBuf) -> Result<Shrunk, Rejection> {
+        self.run(move || imaging::fit(&path, &out, Limits::default())).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Unfit> + Send + 'static,
+    ) -> Result<T, Rejection> {
+        // The permit goes along with the work, which goes on when the caller has hung up.
+        let permit = self.checks.clone().acquire_owned().await;
+        let work = move || {
+            let _permit = permit;
+            work()
+        };
+        match spawn_blocking(work).await {
+            Ok(result) => result.map_err(refuse),
+            Err(error) => Err(crashed(&error)),
+        }
+    }
+}
+
+/// An image on which a decoder panics is a damaged one, whoever is to blame.
+fn crashed(error: &JoinError) -> Rejection {
+    if error.is_panic() {
+        tracing::error!(%error, "an image made its decoder panic");
+        return refuse(Unfit::Damaged("it cannot be decoded"));
+    }
+    Rejection::unavailable("spool", error)
+}
+
+fn refuse(unfit: Unfit) -> Rejection {
+    let code = match &unfit {
+        Unfit::File(error) => return Rejection::of_spool(error),
+        Unfit::Format(_) | Unfit::NoPixels | Unfit::Unsupported(_) => ProblemCode::NotAnImage,
+        Unfit::Cut | Unfit::Damaged(_) => ProblemCode::ImageDamaged,
+        Unfit::Dimensions { .. } => ProblemCode::ImageDimensions,
+        Unfit::Ratio { .. } => ProblemCode::ImageRatio,
+        Unfit::TooLarge { .. } => ProblemCode::ImageTooLarge,
+    };
+    Rejection::field(code, "photo", unfit.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_of_an_image_has_a_code_and_blames_the_photo() {
+        let (width, height) = (9, 9);
+        for (unfit, code) in [
+            (Unfit::Format(imaging::Foreign::WebP), ProblemCode::NotAnImage),
+            (Unfit::NoPixels, ProblemCode::NotAnImage),
+            (Unfit::Unsupported("an arithmetic JPEG"), ProblemCode::NotAnImage),
+            (Unfit::Cut, ProblemCode::ImageDamaged),
+            (Unfit::Damaged("a table is missing"), ProblemCode::ImageDamaged),
+            (Unfit::Dimensions { width, height }, ProblemCode::ImageDimensions),
+            (Unfit::Ratio { width, height }, ProblemCode::ImageRatio),
+            (Unfit::TooLarge { width, height }, ProblemCode::ImageTooLarge),
+        ] {
+            let rejection = refuse(unfit);
+            assert_eq!((rejection.code, rejection.field.as_deref()), (code, Some("photo")), "{}", rejection.detail);
+        }
+    }
+
+    #[test]
+    fn what_is_no_photo_is_told_what_it_is() {
+        for (head, word) in [
+            (&b"RIFF\x01\x02\x03\x04WEBP"[..], "WebP"),
+            (b"\0\0\0\x20ftypheic", "HEIC"),
+            (b"<svg xmlns=\"", "SVG"),
+            (b"%PDF-1.7\n\0\0\0", "PDF"),
+            (b"hello world!", "JPEG, PNG"),
+            (b"", "empty"),
+        ] {
+            let rejection = format(head).unwrap_err();
+            assert!(
+                rejection.code == ProblemCode::NotAnImage && rejection.detail.contains(word),
+                "{}",
+                rejection.detail
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_decoder_that_panics_has_met_a_damaged_image() {
+        let rejection = ImageInspector::new().run::<()>(|| panic!("as decoders do")).await.unwrap_err();
+        assert_eq!(rejection.code, ProblemCode::ImageDamaged);
+    }
+}
