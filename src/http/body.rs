@@ -92,8 +92,8 @@ impl Body {
         Ok(Self::limited(payload, limit, PAUSE_TIMEOUT, whole))
     }
 
-    /// The whole body, if it has at most `limit` bytes; else the rejection that `too_long` makes.
-    pub async fn collect(mut self, limit: usize, too_long: impl Fn() -> Rejection) -> Result<Vec<u8>, Rejection> {
+    /// The whole body, if it has at most `limit` bytes; else the error that `too_long` makes.
+    pub async fn collect<E: From<Rejection>>(mut self, limit: usize, too_long: impl Fn() -> E) -> Result<Vec<u8>, E> {
         let mut whole = Vec::new();
         while let Some(piece) = self.pieces.next().await {
             whole.extend_from_slice(&piece.map_err(|_| self.error.rejection())?);
@@ -102,6 +102,12 @@ impl Body {
             }
         }
         Ok(whole)
+    }
+
+    /// The whole body, in memory; for bodies whose own limit is small.
+    pub async fn collect_within_limit(self) -> Result<Vec<u8>, Rejection> {
+        let limit = self.error.limit;
+        self.collect(usize::MAX, || too_large(limit)).await
     }
 
     fn limited(payload: Payload, limit: u64, pause: Duration, whole: Duration) -> Self {

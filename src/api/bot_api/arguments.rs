@@ -1,34 +1,24 @@
-//! What a call was given, read as the Bot API server reads it: query string, urlencoded form, JSON and multipart all
-//! become one flat list of texts, of which the first of a name wins; other content types are ignored.
+//! The arguments of a call: one flat list of texts, of which the first of a name wins, and files.
 
 use super::percent::decode_form;
 use crate::api::bot_api::error::BotApiError;
-use crate::api::bot_api::{form, json};
-use crate::http::body::Body;
-use crate::intake::spool::{Spool, Upload};
-use actix_web::HttpRequest;
-use actix_web::dev::Payload;
-use futures_util::StreamExt;
+use crate::intake::spool::Upload;
 use serde_json::{Map, Value};
-use std::time::Duration;
 
 /// All parameters that are not files may be so long together, in bytes (Bot API server).
-const TEXT_LIMIT: usize = 1 << 20;
+pub(super) const TEXT_LIMIT_BYTES: usize = 1 << 20;
 /// So many files may come with a call (Bot API server).
 const MAX_FILES: usize = 50;
-/// What comes with the largest file, in bytes.
-const BESIDE_FILES: u64 = 1 << 20;
-/// The slowest connection that is waited for, in bytes per second.
-const SLOWEST: u64 = 35_000;
-
 /// The arguments of a call.
 pub struct CallArguments {
     /// The texts, each a [`Value::String`], in the order of their coming.
     pub texts: Map<String, Value>,
     /// The files.
     pub files: Vec<FilePart>,
+    /// How many bytes of text may still come.
     room: usize,
-    garbled: bool,
+    /// Whether something was not UTF-8.
+    pub(super) garbled: bool,
 }
 
 /// A file that came along.
@@ -45,38 +35,7 @@ pub struct FilePart {
 impl CallArguments {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self { texts: Map::new(), files: Vec::new(), room: TEXT_LIMIT, garbled: false }
-    }
-
-    /// Reads a request; files go to disk as they arrive, each of at most `file_limit` bytes.
-    pub async fn read(
-        request: &HttpRequest,
-        payload: Payload,
-        spool: &Spool,
-        file_limit: u64,
-    ) -> Result<Self, BotApiError> {
-        let mut arguments = Self::new();
-        arguments.add_form(request.query_string().as_bytes())?;
-        let limit = file_limit + BESIDE_FILES;
-        let patience = Duration::from_secs(300.max(limit / SLOWEST));
-        let body = Body::within(request, payload, limit, patience)?;
-        match content_type(request).as_str() {
-            "application/x-www-form-urlencoded" => arguments.add_form(&whole(body).await?)?,
-            "application/json" => match String::from_utf8(whole(body).await?) {
-                Ok(text) => {
-                    for (name, value) in json::members(&text) {
-                        arguments.add(name.into(), value.into())?;
-                    }
-                }
-                Err(_) => arguments.garbled = true,
-            },
-            "multipart/form-data" => form::read(request, body, spool, file_limit, &mut arguments).await?,
-            _ => ignored(body).await?,
-        }
-        match arguments.garbled {
-            true => Err(BotApiError::bad("strings must be encoded in UTF-8")),
-            false => Ok(arguments),
-        }
+        Self { texts: Map::new(), files: Vec::new(), room: TEXT_LIMIT_BYTES, garbled: false }
     }
 
     /// A text; an empty one counts as missing.
@@ -124,33 +83,6 @@ impl CallArguments {
             self.files.push(file);
         }
     }
-}
-
-/// The content type without its parameters, in lower case.
-pub fn content_type(request: &HttpRequest) -> String {
-    let header = request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
-    header.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
-}
-
-/// A body that is all text.
-async fn whole(mut body: Body) -> Result<Vec<u8>, BotApiError> {
-    let mut text = Vec::new();
-    while let Some(piece) = body.pieces.next().await {
-        let piece = piece.map_err(|_| BotApiError::from(body.error.rejection()))?;
-        if text.len() + piece.len() > TEXT_LIMIT {
-            return Err(BotApiError::Http(413));
-        }
-        text.extend_from_slice(&piece);
-    }
-    Ok(text)
-}
-
-/// A body that means nothing.
-async fn ignored(mut body: Body) -> Result<(), BotApiError> {
-    while let Some(piece) = body.pieces.next().await {
-        piece.map_err(|_| BotApiError::from(body.error.rejection()))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod outcome;
 mod percent;
 mod proxying;
 mod queued_call;
+mod read_arguments;
 mod reencode;
 pub mod routes;
 mod send_request;

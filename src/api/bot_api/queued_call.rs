@@ -4,7 +4,7 @@ use super::arguments::CallArguments;
 use super::error::{self, BotApiError};
 use super::face::BotApiFace;
 use super::send_request::send_request;
-use super::{inline, methods, outcome, proxying, reencode};
+use super::{inline, methods, outcome, proxying, read_arguments, reencode};
 use crate::domain::ChatId;
 use crate::http::state::AppState;
 use crate::ports::ProxyTarget;
@@ -47,7 +47,7 @@ impl Call<'_> {
             return proxying::stream(self.state, self.request, payload, bot.name.clone(), target, limit).await;
         }
         let spool = self.state.intake.spool();
-        let mut arguments = CallArguments::read(self.request, payload, spool, bot.file_limit()).await?;
+        let mut arguments = read_arguments::read(self.request, payload, spool, bot.file_limit()).await?;
         if method.is_empty() {
             let named = arguments.texts.shift_remove("method");
             method = methods::canonical(named.as_ref().and_then(Value::as_str).unwrap_or_default());

@@ -1,5 +1,9 @@
 //! `/v1/notifications/{id}/edit` and `/delete`: changes of what has been sent.
 
+use super::problems::{
+    Invalid, KeyReused, NoRoom, NoSuchNotification, NotDeletable, NotEditable, NotJsonOrForm, TooLarge, TooSlow,
+    Unauthorized, Unavailable,
+};
 use crate::api::native::notifications::{accept, id, record};
 use crate::api::native::request::fields::Fields;
 use crate::api::native::request::files::Files;
@@ -8,7 +12,6 @@ use crate::api::native::schema::{DeleteRequest, EditForm, EditRequest};
 use crate::api::native::view::AcceptedNotification;
 use crate::domain::{Record, Timestamp};
 use crate::http::auth::ApiClient;
-use crate::http::problem::Problem;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
@@ -30,16 +33,7 @@ use actix_web::web::{Data, Path, Payload};
     responses(
         (status = 202, body = AcceptedNotification, description = "Accepted, durably",
             headers(("Location" = String, description = "Where to ask what became of the edit"))),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "Something in the request is wrong; `code` and `field` say what"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such notification (any more)"),
-        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "It has not been sent, or has no message that could be changed"),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The file or the body is too large"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "Neither JSON nor multipart/form-data"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The idempotency key was used with another request"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "A needed part is away; try again after Retry-After"),
-        (status = 507, body = Problem, content_type = "application/problem+json", description = "No room; try again after Retry-After"),
+        Invalid, Unauthorized, NoSuchNotification, TooSlow, NotEditable, TooLarge, NotJsonOrForm, KeyReused, Unavailable, NoRoom,
     )
 )]
 pub async fn edit(
@@ -69,14 +63,7 @@ pub async fn edit(
     responses(
         (status = 202, body = AcceptedNotification, description = "Accepted, durably",
             headers(("Location" = String, description = "Where to ask what became of the deletion"))),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "Something in the request is wrong; `code` and `field` say what"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such notification (any more)"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "It has not been sent, or has no message that could be deleted"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "Neither JSON nor multipart/form-data"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The idempotency key was used with another request"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "A needed part is away; try again after Retry-After"),
-        (status = 507, body = Problem, content_type = "application/problem+json", description = "No room; try again after Retry-After"),
+        Invalid, Unauthorized, NoSuchNotification, NotDeletable, NotJsonOrForm, KeyReused, Unavailable, NoRoom,
     )
 )]
 pub async fn delete(

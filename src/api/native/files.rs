@@ -1,9 +1,9 @@
 //! `/v1/files`: files that Telegram has, downloaded.
 
+use super::problems::{FileIdRefused, FileUnavailable, Unauthorized};
 use crate::api::native::query;
 use crate::domain::{BotName, file_path};
 use crate::http::auth::ApiClient;
-use crate::http::problem::Problem;
 use crate::http::proxied::proxied_response;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
@@ -35,10 +35,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
     responses(
         (status = 200, content_type = "application/octet-stream", description = "Its bytes"),
         (status = 206, content_type = "application/octet-stream", description = "Some of its bytes"),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The query is wrong, or Telegram refuses the file_id"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
+        FileIdRefused, Unauthorized,
         (status = 416, content_type = "application/octet-stream", description = "There are no such bytes"),
-        (status = 502, body = Problem, content_type = "application/problem+json", description = "Telegram does not give it out now"),
+        FileUnavailable,
     )
 )]
 pub async fn get(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {

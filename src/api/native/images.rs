@@ -1,5 +1,8 @@
 //! `/v1/images`: images kept, and their file_ids obtained, ahead of use.
 
+use super::problems::{
+    NoPhoto, NoRoom, NoSuchImage, NotAnImageOrForm, StagingFailed, TooLarge, TooSlow, Unauthorized, Unavailable,
+};
 use crate::api::native::query;
 use crate::api::native::request::body;
 use crate::api::native::request::fields::Fields;
@@ -7,7 +10,6 @@ use crate::api::native::request::files::Files;
 use crate::domain::{ChatId, ImageFormat, InvalidId, MediaKind, Sha256};
 use crate::http::auth::ApiClient;
 use crate::http::body::Body;
-use crate::http::problem::Problem;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::imaging::ImageInfo;
@@ -77,14 +79,7 @@ pub struct KnownFileId {
     ), description = "The image itself, or `{\"photo\": {\"base64\": ...}}`, or a form with the part `photo`"),
     responses(
         (status = 200, body = KeptImage, description = "It is kept, and staged if that was asked for"),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "Something in the request is wrong, or the image is no photo"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
-        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The image or the body is too large"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "Neither an image nor JSON nor multipart/form-data"),
-        (status = 502, body = Problem, content_type = "application/problem+json", description = "It is kept, but the staging chat has not got it"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "A needed part is away; try again after Retry-After"),
-        (status = 507, body = Problem, content_type = "application/problem+json", description = "No room; try again after Retry-After"),
+        NoPhoto, Unauthorized, TooSlow, TooLarge, NotAnImageOrForm, StagingFailed, Unavailable, NoRoom,
     )
 )]
 pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
@@ -124,9 +119,7 @@ pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Da
     params(("sha256" = String, Path, pattern = "^[0-9a-f]{64}$", description = "The SHA-256 of the image in hexadecimal")),
     responses(
         (status = 200, body = KnownImage, description = "What is known of it"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "Neither its bytes nor a file_id of it are here"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "A needed part is away; try again after Retry-After"),
+        Unauthorized, NoSuchImage, Unavailable,
     )
 )]
 pub async fn get(_: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {

@@ -1,5 +1,9 @@
 //! `/v1/notifications`.
 
+use super::problems::{
+    ImageGone, Invalid, InvalidQuery, KeyReused, LedgerAway, NoRoom, NoSuchNotification, NotJsonOrForm, NotRetryable,
+    TooLarge, TooLate, TooSlow, Unauthorized, Unavailable,
+};
 use crate::api::native::query;
 use crate::api::native::request::body;
 use crate::api::native::request::fit::{fit, in_request, places};
@@ -9,7 +13,6 @@ use crate::api::native::schema::{NotificationForm, NotificationRequest};
 use crate::api::native::view::{AcceptedNotification, Notification, NotificationPage};
 use crate::domain::{NotificationId, Record, Status, Timestamp};
 use crate::http::auth::ApiClient;
-use crate::http::problem::Problem;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::intake::StoredFile;
@@ -31,14 +34,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
     responses(
         (status = 202, body = AcceptedNotification, description = "Accepted, durably",
             headers(("Location" = String, description = "Where to ask what became of it"))),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "Something in the request is wrong; `code` and `field` say what"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
-        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The image or the body is too large"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "Neither JSON nor multipart/form-data"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The idempotency key was used with another request"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "A needed part is away; try again after Retry-After"),
-        (status = 507, body = Problem, content_type = "application/problem+json", description = "No room; try again after Retry-After"),
+        Invalid, Unauthorized, TooSlow, TooLarge, NotJsonOrForm, KeyReused, Unavailable, NoRoom,
     )
 )]
 pub async fn create(request: HttpRequest, caller: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
@@ -83,9 +79,7 @@ pub(super) async fn accept(
     params(("id" = String, Path, format = Uuid, description = "The notification's id")),
     responses(
         (status = 200, body = Notification, description = "The notification as it stands"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such notification (any more)"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The ledger is away"),
+        Unauthorized, NoSuchNotification, LedgerAway,
     )
 )]
 pub async fn get(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
@@ -104,9 +98,7 @@ pub async fn get(request: HttpRequest, _: ApiClient, path: Path<String>, state: 
     ),
     responses(
         (status = 200, body = NotificationPage, description = "A page"),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "A query parameter is wrong"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The ledger is away"),
+        InvalidQuery, Unauthorized, LedgerAway,
     )
 )]
 pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> HandlerResult {
@@ -122,10 +114,7 @@ pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> 
     params(("id" = String, Path, format = Uuid, description = "The notification's id")),
     responses(
         (status = 200, body = Notification, description = "It will not be sent"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such notification (any more)"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "Too late: it is being sent, or has ended"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The ledger is away"),
+        Unauthorized, NoSuchNotification, TooLate, LedgerAway,
     )
 )]
 pub async fn cancel(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
@@ -157,12 +146,7 @@ pub async fn cancel(request: HttpRequest, _: ApiClient, path: Path<String>, stat
     responses(
         (status = 202, body = Notification, description = "It is on its way again, durably",
             headers(("Location" = String, description = "Where to ask what became of it"))),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such notification (any more)"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "It has been sent, or is still on its way"),
-        (status = 410, body = Problem, content_type = "application/problem+json", description = "Its image is no longer held"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "A needed part is away; try again after Retry-After"),
-        (status = 507, body = Problem, content_type = "application/problem+json", description = "No room; try again after Retry-After"),
+        Unauthorized, NoSuchNotification, NotRetryable, ImageGone, Unavailable, NoRoom,
     )
 )]
 pub async fn retry(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {

@@ -1,7 +1,8 @@
 //! The API described: OpenAPI made from the code, and a page to try it on, its assets in the binary.
 
-use crate::api::native::{changes, files, images, notifications, recipients, yaml};
+use crate::api::native::{changes, files, images, notifications, recipients};
 use crate::http::probes;
+use crate::http::problem::Problem;
 use crate::http::routing::{get_or_head, not_found, read_only};
 use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
@@ -36,6 +37,7 @@ use utoipa_swagger_ui::Config;
         probes::readyz,
         probes::metrics,
     ),
+    components(schemas(Problem)),
     tags(
         (name = "Notifications", description = "Send images, ask what became of them, take them back, try them again."),
         (name = "Recipients", description = "Who is meant by a phone number, or by a group's name and its admin's number."),
@@ -100,7 +102,7 @@ fn finish(responses: &mut BTreeMap<String, RefOr<Response>>) {
 
 /// The OpenAPI document as YAML, as it is kept in `openapi/openapi.yaml`.
 pub fn openapi_yaml() -> String {
-    yaml::from_json(&serde_json::to_value(Api::openapi()).unwrap_or_default())
+    Api::openapi().to_yaml().unwrap_or_default()
 }
 
 /// Adds the routes.

@@ -1,10 +1,12 @@
 //! `/v1/recipients`: the recipient book.
 
+use super::problems::{
+    BodyTooLarge, Invalid, InvalidQuery, LedgerAway, NoSuchRecipient, NotJson, NotOneRecipient, TooSlow, Unauthorized,
+};
 use crate::api::native::query;
 use crate::domain::{Address, BotName, ChatId, InvalidId, Recipient, RecipientSource, RecipientState, Timestamp};
 use crate::http::auth::ApiClient;
 use crate::http::body::Body;
-use crate::http::problem::Problem;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::intake::members::Members;
@@ -14,7 +16,6 @@ use crate::ports::{RecipientPage, RecipientQuery};
 use actix_web::http::header::{ContentType, Header};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::StreamExt;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use utoipa::openapi::schema::ArrayBuilder;
@@ -22,7 +23,7 @@ use utoipa::openapi::{OneOfBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 /// The largest body in bytes: as many entries with the longest names.
-const BODY_LIMIT: u64 = 2 << 20;
+const BODY_LIMIT_BYTES: u64 = 2 << 20;
 
 /// Register recipients.
 ///
@@ -33,23 +34,14 @@ const BODY_LIMIT: u64 = 2 << 20;
     request_body(content = RecipientEntries, content_type = "application/json"),
     responses(
         (status = 200, body = RecipientList, description = "They are in the book, durably"),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "Something in the request is wrong; `code` and `field` say what"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
-        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is over 2 MiB"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "Not JSON"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The ledger is away; try again after Retry-After"),
+        Invalid, Unauthorized, TooSlow, BodyTooLarge, NotJson, LedgerAway,
     )
 )]
 pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
     if !ContentType::parse(&request).is_ok_and(|ContentType(mime)| mime.essence_str() == "application/json") {
         return Err(Rejection::field(ProblemCode::UnsupportedMediaType, "Content-Type", "Send application/json."));
     }
-    let mut body = Body::new(&request, payload.into_inner(), BODY_LIMIT)?;
-    let mut document = Vec::new();
-    while let Some(piece) = body.pieces.next().await {
-        document.extend_from_slice(&piece.map_err(|_| body.error.rejection())?);
-    }
+    let document = Body::new(&request, payload.into_inner(), BODY_LIMIT_BYTES)?.collect_within_limit().await?;
     let recipients = entries(&document, |bot| state.intake.has_bot(bot))?;
     let book = state.ports.recipients.clone();
     let put = async move { book.put(&recipients).await.map(|()| recipients) };
@@ -74,9 +66,7 @@ pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Da
     ),
     responses(
         (status = 200, body = RecipientListing, description = "A page"),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "A query parameter is wrong"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The ledger is away"),
+        InvalidQuery, Unauthorized, LedgerAway,
     )
 )]
 pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> HandlerResult {
@@ -115,10 +105,7 @@ pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> 
     ),
     responses(
         (status = 204, description = "It is no longer there"),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The query does not name one recipient"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "An API key is needed"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such recipient"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The ledger is away"),
+        NotOneRecipient, Unauthorized, NoSuchRecipient, LedgerAway,
     )
 )]
 pub async fn delete(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> HandlerResult {

@@ -3,7 +3,7 @@
 
 use crate::api::native::request::content::Content;
 use crate::api::native::request::fields::TAGS_LIMIT;
-use crate::api::native::request::fit::Oversize;
+use crate::api::native::request::oversize::Oversize;
 use crate::api::native::request::parameters::{Holds, MARKUP_LIMIT, PARAMETERS, Parameter};
 use crate::api::native::request::send_options::TAG_LIMIT;
 use crate::domain::{

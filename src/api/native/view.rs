@@ -1,6 +1,6 @@
 //! What callers see of a notification.
 
-use crate::api::native::request::fit::Oversize;
+use crate::api::native::request::oversize::Oversize;
 use crate::domain::{
     Attempt, AttemptOutcome, ChatId, DeliveryGuarantee, Failure, FailureClass, Lane, Media, MediaKind, MediaSource,
     Record, Status, Timestamp,

@@ -7,10 +7,9 @@ use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::StreamExt;
 
 /// Updates are small; the largest hold one message.
-const BODY_LIMIT: u64 = 1 << 20;
+const BODY_LIMIT_BYTES: u64 = 1 << 20;
 const SECRET: &str = "X-Telegram-Bot-Api-Secret-Token";
 
 /// Takes an update. Answered with 200 when the book has been written; anything else makes Telegram bring it again.
@@ -29,11 +28,7 @@ pub async fn update(
         let detail = "This address takes updates from Telegram, which shows the configured registration_secret.";
         return Err(Rejection::field(ProblemCode::Unauthorized, SECRET, detail));
     }
-    let mut body = Body::new(&request, payload.into_inner(), BODY_LIMIT)?;
-    let mut document = Vec::new();
-    while let Some(piece) = body.pieces.next().await {
-        document.extend_from_slice(&piece.map_err(|_| body.error.rejection())?);
-    }
+    let document = Body::new(&request, payload.into_inner(), BODY_LIMIT_BYTES)?.collect_within_limit().await?;
     let update = serde_json::from_slice(&document)
         .map_err(|error| Rejection::new(ProblemCode::MalformedJson, format!("The body is not valid JSON: {error}.")))?;
     let handled = state.run(async move { registrar.handle(&update).await }).await?;

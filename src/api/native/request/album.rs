@@ -24,7 +24,7 @@ pub fn read(
         let detail = format!("An album has 2 to 10 items, and this one has {}.", given.len());
         return Err(Rejection::field(ProblemCode::InvalidAlbum, "album", detail));
     }
-    let (mut items, mut pieces, mut contents) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut items, mut attachments, mut contents) = (Vec::new(), Vec::new(), Vec::new());
     for (number, item) in given.into_iter().enumerate() {
         let place = format!("album[{number}].");
         let Value::Object(members) = item else {
@@ -39,12 +39,12 @@ pub fn read(
         fields.check_empty(&whose).map_err(|rejection| rejection.within(&place))?;
         let (item, files) = medium.into_input(number);
         items.push(item);
-        pieces.extend(files);
+        attachments.extend(files);
         contents.push(content);
     }
     check_mix(&contents)?;
     check_captions(&items)?;
-    Ok((items, pieces))
+    Ok((items, attachments))
 }
 
 fn kind(fields: &mut Fields) -> Result<Content, Rejection> {

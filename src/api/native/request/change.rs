@@ -4,9 +4,9 @@ use crate::api::native::request::content::Content;
 use crate::api::native::request::fields::Fields;
 use crate::api::native::request::file_ref::Reader;
 use crate::api::native::request::files::Files;
-use crate::api::native::request::fit::Oversize;
 use crate::api::native::request::media_item::MediaItem;
-use crate::api::native::request::parameters;
+use crate::api::native::request::oversize::Oversize;
+use crate::api::native::request::parameter_values;
 use crate::api::native::request::send_options::{SendOptions, Target};
 use crate::api::native::request::validated_request::{ValidatedRequest, check_all_read, content, text};
 use crate::domain::{Record, Status, Timestamp};
@@ -44,7 +44,7 @@ pub fn edit(
             ("editMessageMedia", [("media".to_owned(), input)].into_iter().collect(), pieces)
         }
     };
-    params.extend(parameters::read(&mut fields, false, |p| p.name == "reply_markup")?);
+    params.extend(parameter_values::read(&mut fields, false, |p| p.name == "reply_markup")?);
     if params.get("reply_markup").is_some_and(|markup| markup.get("inline_keyboard").is_none()) {
         return Err(Rejection::invalid("reply_markup", "of a message that is edited is an inline_keyboard"));
     }
@@ -117,7 +117,7 @@ impl<'a> Subject<'a> {
         const CAPTION: [&str; 4] = ["caption", "parse_mode", "caption_entities", "show_caption_above_media"];
         if fields.has("caption") {
             self.check_kind(false, "caption")?;
-            return Ok(("editMessageCaption", parameters::read(fields, false, |p| CAPTION.contains(&p.name))?));
+            return Ok(("editMessageCaption", parameter_values::read(fields, false, |p| CAPTION.contains(&p.name))?));
         }
         if fields.has("reply_markup") {
             return Ok(("editMessageReplyMarkup", Map::new()));

@@ -1,7 +1,7 @@
 //! A look into the files of a request: whether Telegram takes them as what they are to be, and what else can be done.
 
 use crate::api::native::request::content::Content;
-use crate::api::native::request::fields::Fields;
+use crate::api::native::request::oversize::Oversize;
 use crate::api::native::request::parameters::PARAMETERS;
 use crate::api::native::request::validated_request::ValidatedRequest;
 use crate::domain::{ImageFormat, MediaKind};
@@ -13,56 +13,15 @@ use serde_json::{Map, Value};
 /// The longer side of a thumbnail in pixels (Bot API).
 const THUMBNAIL_SIDE: u32 = 320;
 
-/// What to do with an image that Telegram would not take as a photo.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Oversize {
-    /// Refuse it.
-    #[default]
-    Reject,
-    /// Send it as a document, untouched.
-    Document,
-    /// Make a photo of it.
-    Shrink,
-}
-
-impl Oversize {
-    /// All there are.
-    pub const ALL: [Self; 3] = [Self::Reject, Self::Document, Self::Shrink];
-
-    /// The name in requests and answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reject => "reject",
-            Self::Document => "document",
-            Self::Shrink => "shrink",
-        }
-    }
-
-    /// Takes the field `oversize`, if the content has it.
-    pub fn read(fields: &mut Fields, content: Content) -> Result<Self, Rejection> {
-        if !matches!(content, Content::Photo | Content::Album) {
-            return Ok(Self::default());
-        }
-        let chosen = fields.choice("oversize", &Self::ALL.map(|way| (way.as_str(), way)))?.unwrap_or_default();
-        match (content, chosen) {
-            (Content::Album, Self::Document) => Err(Rejection::invalid(
-                "oversize",
-                "cannot be document in an album, where documents go with documents only",
-            )),
-            _ => Ok(chosen),
-        }
-    }
-}
-
-/// Looks into the files of a draft, and does with its images what it wants done. Says what that was, if it was anything.
-pub async fn fit(draft: &mut ValidatedRequest, spool: &Spool) -> Result<Option<Oversize>, Rejection> {
+/// Looks into the files of a request, and does with its images what it wants done. Says what that was, if it was anything.
+pub async fn fit(request: &mut ValidatedRequest, spool: &Spool) -> Result<Option<Oversize>, Rejection> {
     let mut done = None;
-    for at in 0..draft.media.len() {
-        let place = place(draft, at);
-        let way = look(&mut draft.media[at], draft.oversize, spool).await;
+    for at in 0..request.media.len() {
+        let place = place(request, at);
+        let way = check(&mut request.media[at], request.oversize, spool).await;
         let way = way.map_err(|rejection| rejection.of(&place))?;
         if way == Some(Oversize::Document) {
-            as_document(draft);
+            as_document(request);
         }
         done = done.or(way);
     }
@@ -81,17 +40,17 @@ pub fn in_request(rejection: Rejection, places: &[(String, String)]) -> Rejectio
     }
 }
 
-/// The files of a draft: what each is called in the call, and where it stood in the request.
-pub fn places(draft: &ValidatedRequest) -> Vec<(String, String)> {
-    (0..draft.media.len()).map(|at| (draft.media[at].field.clone(), place(draft, at))).collect()
+/// The files of a request: what each is called in the call, and where it stood in the request.
+pub fn places(request: &ValidatedRequest) -> Vec<(String, String)> {
+    (0..request.media.len()).map(|at| (request.media[at].field.clone(), place(request, at))).collect()
 }
 
 /// Where a file stood in the request.
-fn place(draft: &ValidatedRequest, at: usize) -> String {
-    let field = &draft.media[at].field;
+fn place(request: &ValidatedRequest, at: usize) -> String {
+    let field = &request.media[at].field;
     let name = field.trim_end_matches(|c: char| c.is_ascii_digit());
     let number = &field[name.len()..];
-    match (name, draft.params.get("media")) {
+    match (name, request.params.get("media")) {
         ("file", Some(Value::Object(input))) => input.get("type").and_then(Value::as_str).unwrap_or(name).to_owned(),
         ("file", Some(_)) => format!("album[{number}].media"),
         (name, Some(Value::Array(_))) => format!("album[{number}].{name}"),
@@ -99,12 +58,12 @@ fn place(draft: &ValidatedRequest, at: usize) -> String {
     }
 }
 
-async fn look(piece: &mut Attachment, way: Oversize, spool: &Spool) -> Result<Option<Oversize>, Rejection> {
-    let InputFile::Upload(upload) = &piece.input else { return Ok(None) };
-    if piece.kind == MediaKind::Other && piece.field.starts_with("thumbnail") {
+async fn check(attachment: &mut Attachment, way: Oversize, spool: &Spool) -> Result<Option<Oversize>, Rejection> {
+    let InputFile::Upload(upload) = &attachment.input else { return Ok(None) };
+    if attachment.kind == MediaKind::Other && attachment.field.starts_with("thumbnail") {
         return check_thumbnail(upload, spool).await.map(|()| None);
     }
-    if piece.kind != MediaKind::Photo {
+    if attachment.kind != MediaKind::Photo {
         return Ok(None);
     }
     let Err(rejection) = spool.verify_photo(upload).await else { return Ok(None) };
@@ -118,7 +77,7 @@ async fn look(piece: &mut Attachment, way: Oversize, spool: &Spool) -> Result<Op
         Oversize::Shrink => {
             check_oversize(&rejection, upload)?;
             let shrunk = spool.shrink(&upload.spooled().path).await?;
-            piece.input = InputFile::Upload(shrunk);
+            attachment.input = InputFile::Upload(shrunk);
             Ok(Some(way))
         }
     }
@@ -148,18 +107,18 @@ async fn check_thumbnail(upload: &Upload, spool: &Spool) -> Result<(), Rejection
     }
 }
 
-/// Turns the photo of a draft, which is its only file, into a document.
-fn as_document(draft: &mut ValidatedRequest) {
-    let Some(piece) = draft.media.first_mut() else { return };
-    piece.kind = MediaKind::Document;
-    if let Some(Value::Object(input)) = draft.params.get_mut("media") {
+/// Turns the photo of a request, which is its only file, into a document.
+fn as_document(request: &mut ValidatedRequest) {
+    let Some(attachment) = request.media.first_mut() else { return };
+    attachment.kind = MediaKind::Document;
+    if let Some(Value::Object(input)) = request.params.get_mut("media") {
         input.insert("type".to_owned(), Content::Document.field().into());
         without_visual(input);
         return;
     }
-    piece.field = Content::Document.field().to_owned();
-    draft.method = Content::Document.method().to_owned();
-    without_visual(&mut draft.params);
+    attachment.field = Content::Document.field().to_owned();
+    request.method = Content::Document.method().to_owned();
+    without_visual(&mut request.params);
 }
 
 /// A document has no spoiler, and no caption above it.

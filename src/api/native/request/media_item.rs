@@ -2,7 +2,8 @@
 
 use crate::api::native::request::content::Content;
 use crate::api::native::request::file_ref::{FileRef, Reader};
-use crate::api::native::request::parameters::{self, Holds, PARAMETERS};
+use crate::api::native::request::parameter_values;
+use crate::api::native::request::parameters::{Holds, PARAMETERS};
 use crate::domain::MediaKind;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::intake::send_request::{Attachment, InputFile};
@@ -38,7 +39,7 @@ impl MediaItem {
             let filename = Some(format!("{name}.jpg"));
             pieces.push(Attachment { field: name.to_owned(), kind: MediaKind::Other, input: source.input, filename });
         }
-        let params = parameters::read(reader.fields, any_length, |p| p.of_medium && p.is_of(content))?;
+        let params = parameter_values::read(reader.fields, any_length, |p| p.of_medium && p.is_of(content))?;
         Ok(Self { content, params, pieces })
     }
 

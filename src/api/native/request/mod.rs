@@ -15,6 +15,8 @@ mod keyboard;
 mod media_item;
 mod multipart;
 pub mod names;
+pub mod oversize;
+mod parameter_values;
 pub mod parameters;
 pub mod recipient;
 pub mod send_options;

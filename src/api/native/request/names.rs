@@ -44,32 +44,12 @@ pub fn is_file_field(name: &str) -> bool {
 /// The rejection of a name that no field has.
 pub fn unknown(name: &str) -> Rejection {
     let shown: String = name.chars().take(ECHO).collect();
-    let nearest = known().map(|known| (distance(&shown, known), known)).min();
+    let nearest = known().map(|known| (strsim::osa_distance(&shown, known), known)).min();
     let advice = match nearest {
         Some((distance, known)) if distance <= 2 && distance * 2 < known.len() => format!(" Did you mean {known}?"),
         _ => format!(" The fields are {}.", known().collect::<Vec<_>>().join(", ")),
     };
     Rejection::field(ProblemCode::UnknownField, shown.clone(), format!("There is no field {shown:?}.{advice}"))
-}
-
-/// How many letters to insert, remove, replace or swap with their neighbour to get from one word to the other.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = match (i, j) {
-                (0, n) | (n, 0) => n,
-                _ => {
-                    let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                    let best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-                    let swaps = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-                    if swaps { best.min(rows[i - 2][j - 2] + 1) } else { best }
-                }
-            };
-        }
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]

@@ -1,10 +1,6 @@
-//! The parameters of Telegram's methods that a notification may have, under their own names, and how each is read.
+//! The table of the parameters of Telegram's methods that a notification may have, under their own names.
 
 use crate::api::native::request::content::Content;
-use crate::api::native::request::fields::Fields;
-use crate::api::native::request::keyboard;
-use crate::intake::rejection::{ProblemCode, Rejection};
-use serde_json::{Map, Value};
 
 /// The longest caption in UTF-16 units (Bot API; the unit is the strictest of those its servers count in).
 pub const CAPTION_LIMIT: usize = 1024;
@@ -138,98 +134,5 @@ impl Parameter {
     /// Whether the method that sends a content has it.
     pub fn is_of(&self, content: Content) -> bool {
         self.of & content.bit() != 0
-    }
-}
-
-/// Takes those parameters that `wanted` names and hold no file. `any_length`: captions may be longer than Telegram takes.
-pub fn read(
-    fields: &mut Fields,
-    any_length: bool,
-    wanted: impl Fn(&Parameter) -> bool,
-) -> Result<Map<String, Value>, Rejection> {
-    let mut params = Map::new();
-    for parameter in PARAMETERS.iter().filter(|parameter| wanted(parameter)) {
-        let name = parameter.name;
-        let value = match parameter.holds {
-            Holds::Flag => fields.flag(name)?,
-            Holds::Number(least, most) => fields.number(name, least, most)?,
-            Holds::Word => fields.short_text(name)?.map(Value::String),
-            Holds::Object => fields.object(name)?.map(Value::Object),
-            Holds::ParseMode => parse_mode(fields)?.map(Value::from),
-            Holds::Entities => entities(fields, name)?.map(Value::Array),
-            Holds::Keyboard => keyboard::read(fields)?.map(Value::Object),
-            Holds::Reply => reply_parameters(fields)?.map(Value::Object),
-            Holds::Caption => {
-                let has_markup = params.contains_key("parse_mode");
-                let caption = fields.text(name)?;
-                if let Some(text) = caption.as_ref().filter(|_| !any_length) {
-                    check_length(name, text, has_markup, CAPTION_LIMIT)?;
-                }
-                caption.map(Value::String)
-            }
-            Holds::File => None,
-        };
-        if let Some(value) = value {
-            params.insert(name.to_owned(), value);
-        }
-    }
-    if params.contains_key("reply_parameters") && params.contains_key("reply_to_message_id") {
-        return Err(Rejection::invalid(
-            "reply_to_message_id",
-            "is the short form of reply_parameters: give one of the two",
-        ));
-    }
-    Ok(params)
-}
-
-/// Refuses a caption or text that Telegram would refuse for its length.
-pub fn check_length(name: &str, text: &str, has_markup: bool, limit: usize) -> Result<(), Rejection> {
-    let (units, bytes) = (text.encode_utf16().count(), text.len());
-    let over = if has_markup && bytes > MARKUP_LIMIT {
-        format!("has {bytes} bytes, and Telegram takes {MARKUP_LIMIT} before parsing")
-    } else if !has_markup && units > limit {
-        format!("has {units} UTF-16 units, and Telegram takes {limit}")
-    } else {
-        return Ok(());
-    };
-    let code = if name == "text" { ProblemCode::TextTooLong } else { ProblemCode::CaptionTooLong };
-    let detail = format!("The {name} {over}. Shorten it, or let long_caption: split send the rest in replies.");
-    Err(Rejection::field(code, name, detail))
-}
-
-fn parse_mode(fields: &mut Fields) -> Result<Option<&'static str>, Rejection> {
-    const MODES: [&str; 3] = ["HTML", "Markdown", "MarkdownV2"];
-    let Some(text) = fields.text("parse_mode")? else { return Ok(None) };
-    let mode = MODES.into_iter().find(|mode| mode.eq_ignore_ascii_case(&text));
-    mode.map(Some).ok_or_else(|| Rejection::invalid("parse_mode", "is one of HTML, MarkdownV2, Markdown"))
-}
-
-fn entities(fields: &mut Fields, name: &str) -> Result<Option<Vec<Value>>, Rejection> {
-    let Some(entities) = fields.array(name)? else { return Ok(None) };
-    let whole = |value: Option<&Value>, least: i64| value.and_then(Value::as_i64).is_some_and(|n| n >= least);
-    let fits = |entity: &Value| {
-        entity.get("type").is_some_and(Value::is_string)
-            && whole(entity.get("offset"), 0)
-            && whole(entity.get("length"), 1)
-    };
-    if entities.iter().all(fits) {
-        Ok(Some(entities))
-    } else {
-        Err(Rejection::invalid(name, "is an array of objects with a type, an offset and a length in UTF-16 units"))
-    }
-}
-
-/// Members that are not known here pass: they may be tomorrow's.
-fn reply_parameters(fields: &mut Fields) -> Result<Option<Map<String, Value>>, Rejection> {
-    let Some(reply) = fields.object("reply_parameters")? else { return Ok(None) };
-    let fits = |number: i64| (1..=i64::from(i32::MAX)).contains(&number);
-    let numbered = reply.get("message_id").and_then(Value::as_i64).is_some_and(fits);
-    if numbered || (reply.get("message_id").is_none() && reply.contains_key("ephemeral_message_id")) {
-        Ok(Some(reply))
-    } else {
-        Err(Rejection::invalid(
-            "reply_parameters.message_id",
-            "is the number of the message to reply to, from 1 to 2147483647",
-        ))
     }
 }

@@ -5,6 +5,7 @@ use crate::domain::markup::{Formatted, utf16};
 use crate::domain::{Call, FollowUp, NotificationId};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use serde_json::{Map, Value, json};
+use unicode_segmentation::GraphemeCursor;
 
 /// What a reply has in common with the message that it continues.
 const INHERITED: [&str; 6] = [
@@ -117,7 +118,7 @@ fn border(text: &str, limit: usize) -> usize {
     let head = &text[..most];
     let breaks = [head.rfind("\n\n"), head.rfind('\n'), word_end(head, next)];
     let late = breaks.into_iter().flatten().find(|at| *at >= most / 2);
-    late.or(breaks[2]).or(breaks[1]).filter(|at| *at > 0).unwrap_or_else(|| whole_character(text, most))
+    late.or(breaks[2]).or(breaks[1]).filter(|at| *at > 0).unwrap_or_else(|| grapheme_start(text, most))
 }
 
 /// The last place at which a word ends: before white space, also before that which follows the head.
@@ -125,18 +126,15 @@ fn word_end(head: &str, next: char) -> Option<usize> {
     if next.is_whitespace() { Some(head.len()) } else { head.rfind(char::is_whitespace) }
 }
 
-/// Goes back from a place in the middle of what is one character to the eye: one with marks on it, or a joined emoji.
-fn whole_character(text: &str, at: usize) -> usize {
-    const JOINER: char = '\u{200D}';
-    let belongs = |c: char| matches!(c, JOINER | '\u{300}'..='\u{36F}' | '\u{FE00}'..='\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}' | '\u{20E3}');
-    let mut end = at;
-    while let (Some(next), Some(last)) = (text[end..].chars().next(), text[..end].chars().next_back()) {
-        if !belongs(next) && last != JOINER {
-            return end;
-        }
-        end -= last.len_utf8();
-    }
-    if end == 0 { at } else { end }
+/// Goes back from a place within a grapheme cluster (a letter with its marks, a joined emoji, a flag) to its beginning. One
+/// that fills the whole piece is cut all the same.
+fn grapheme_start(text: &str, at: usize) -> usize {
+    let mut cursor = GraphemeCursor::new(at, text.len(), true);
+    let start = match cursor.is_boundary(text, 0) {
+        Ok(true) => Some(at),
+        _ => cursor.prev_boundary(text, 0).ok().flatten(),
+    };
+    start.filter(|start| *start > 0).unwrap_or(at)
 }
 
 /// The entities of a piece that begins at an offset and is so long, measured from its own beginning.
@@ -205,6 +203,7 @@ mod tests {
                 "a".repeat(1020),
                 "\u{1F468}\u{200D}\u{1F469}".to_owned(),
             ),
+            (text(&[("a", 1022), ("\u{1F1E9}\u{1F1EA}", 3)]), "a".repeat(1022), "\u{1F1E9}\u{1F1EA}".repeat(3)),
         ] {
             let (left, rest) = pieces(json!({"caption": given}));
             assert_eq!((&left["caption"], &rest[0]["text"]), (&json!(first), &json!(second)));

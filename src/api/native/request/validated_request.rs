@@ -4,9 +4,10 @@ use crate::api::native::request::content::{Content, choices};
 use crate::api::native::request::fields::Fields;
 use crate::api::native::request::file_ref::Reader;
 use crate::api::native::request::files::Files;
-use crate::api::native::request::fit::Oversize;
 use crate::api::native::request::media_item::MediaItem;
-use crate::api::native::request::parameters::{self, TEXT_LIMIT, check_length};
+use crate::api::native::request::oversize::Oversize;
+use crate::api::native::request::parameter_values::{self, check_length};
+use crate::api::native::request::parameters::TEXT_LIMIT;
 use crate::api::native::request::send_options::{SendOptions, Target, bot, target};
 use crate::api::native::request::split::split;
 use crate::api::native::request::{album, names};
@@ -65,7 +66,7 @@ impl ValidatedRequest {
                 (medium.params, medium.pieces)
             }
         };
-        let mut params = parameters::read(&mut fields, split, |p| !p.of_medium && p.is_of(content))?;
+        let mut params = parameter_values::read(&mut fields, split, |p| !p.of_medium && p.is_of(content))?;
         params.extend(contents);
         let envelope = SendOptions::read(&mut fields, now)?;
         check_all_read(&fields, &files, content.method())?;
@@ -175,7 +176,7 @@ pub fn text(fields: &mut Fields, any_length: bool) -> Result<Map<String, Value>,
     if text.trim().is_empty() {
         return Err(Rejection::invalid("text", "is empty"));
     }
-    let mut params = parameters::read(fields, any_length, |p| p.of_medium && p.is_of(Content::Text))?;
+    let mut params = parameter_values::read(fields, any_length, |p| p.of_medium && p.is_of(Content::Text))?;
     if !any_length {
         check_length("text", &text, params.contains_key("parse_mode"), TEXT_LIMIT)?;
     }
