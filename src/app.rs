@@ -6,11 +6,11 @@ mod watch;
 
 use crate::adapters::router::Router;
 use crate::adapters::telegram::TelegramProxy;
-use crate::delivery::{Courier, Desk};
+use crate::delivery::{Courier, CourierContext};
 use crate::domain::BotName;
 use crate::intake::http::{self, Door, HttpState};
 use crate::intake::{Intake, Parts, Spool};
-use crate::ports::Messenger;
+use crate::ports::{Messenger, Ports};
 use crate::registration::{self, Registrar};
 use crate::settings::{Bot, Registration, Settings};
 use crate::telemetry::Metrics;
@@ -92,18 +92,23 @@ pub async fn serve(
     let mut couriers = JoinSet::new();
     if role != Role::Api {
         for bot in settings.bots.values() {
-            let desk = Desk {
-                bot: bot.clone(),
+            let ports = Ports {
+                acceptor: engine.acceptor.clone(),
                 queue: engine.queue.clone(),
                 ledger: engine.ledger.clone(),
                 media: engine.media.clone(),
                 blobs: engine.blobs.clone(),
-                messenger: messenger.clone(),
                 outcome_notifier: engine.outcome_notifier.clone(),
+                recipients: engine.recipients.clone(),
+            };
+            let context = CourierContext {
+                bot: bot.clone(),
+                ports,
+                messenger: messenger.clone(),
                 metrics: metrics.clone(),
                 max_attempts: settings.max_attempts,
             };
-            let courier = Courier::new(desk, settings.window);
+            let courier = Courier::new(context, settings.window);
             if let Some(registrar) = registrars.get(&bot.name) {
                 let reading = registration::run(registrar.clone(), courier.owned(), halt.clone());
                 couriers.spawn(async {
