@@ -14,7 +14,6 @@
 //! 4. `Queue::ack`.
 
 pub mod attempt;
-mod bounded_map;
 pub mod circuit_breaker;
 pub mod classification;
 pub mod context;

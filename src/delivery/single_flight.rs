@@ -1,15 +1,16 @@
 //! Single flight: each image is uploaded once. The first send that needs it uploads it, the others wait for the answer
 //! and send the file_id. Also keeps uploads within the Bot API server's limits. Pure: it is told the time.
 
-use super::bounded_map::BoundedMap;
 use super::mono_time::MonoTime;
 use crate::domain::ChatId;
 use crate::ports::{FileIds, FileKey};
+use lru::LruCache;
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-/// How many file_ids a courier remembers beside the media index; the oldest are forgotten first.
-const MAX_REMEMBERED_FILE_IDS: usize = 50_000;
+/// How many file_ids a courier remembers beside the media index.
+const MAX_REMEMBERED_FILE_IDS: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
 /// Uploads under way at a time: the server refuses above 100 (Bot API server); we stay far below.
 const MAX_CONCURRENT_UPLOADS: usize = 16;
 /// Uploads up to this size in bytes are not paced (Bot API server).
@@ -20,7 +21,7 @@ const PACING_ALLOWANCE: Duration = Duration::from_secs(1);
 /// The uploads of one bot: which file_ids are known, what is being uploaded, and which chats wait for that.
 #[derive(Debug)]
 pub struct SingleFlight {
-    file_ids: BoundedMap<FileKey, String>,
+    file_ids: LruCache<FileKey, String>,
     /// The images being uploaded, each with the chats that wait for its file_id.
     in_flight: HashMap<FileKey, Vec<ChatId>>,
     /// The chats that wait until any upload ends.
@@ -45,8 +46,11 @@ pub enum UploadAdmission {
 
 impl Default for SingleFlight {
     fn default() -> Self {
+        // Bounded only then, so that no memory is taken before it is needed.
+        let mut file_ids = LruCache::unbounded();
+        file_ids.resize(MAX_REMEMBERED_FILE_IDS);
         Self {
-            file_ids: BoundedMap::new(MAX_REMEMBERED_FILE_IDS),
+            file_ids,
             in_flight: HashMap::new(),
             capacity_waiters: VecDeque::new(),
             paced: HashMap::new(),
@@ -59,7 +63,7 @@ impl SingleFlight {
     pub fn admit(&self, now: MonoTime, images: &[(FileKey, u64)]) -> UploadAdmission {
         let (mut known, mut size) = (FileIds::new(), 0);
         for (key, bytes) in images {
-            if let Some(file_id) = self.file_ids.get(key) {
+            if let Some(file_id) = self.file_ids.peek(key) {
                 known.insert(*key, file_id.clone());
             } else if self.in_flight.contains_key(key) {
                 return UploadAdmission::InFlight(*key);
@@ -120,13 +124,13 @@ impl SingleFlight {
 
     /// Remembers a file_id.
     pub fn remember(&mut self, key: FileKey, file_id: String) {
-        self.file_ids.insert(key, file_id);
+        self.file_ids.put(key, file_id);
     }
 
     /// Forgets a refused file_id, unless another has taken its place.
     pub fn evict(&mut self, key: &FileKey, file_id: &str) {
-        if self.file_ids.get(key).is_some_and(|known| known == file_id) {
-            self.file_ids.remove(key);
+        if self.file_ids.peek(key).is_some_and(|known| known == file_id) {
+            self.file_ids.pop(key);
         }
     }
 

@@ -42,7 +42,7 @@ impl Courier {
         let owned = Some(held.receipt.epoch) == self.epoch;
         match report.next {
             NextStep::Done => {
-                self.recently_finished.insert((id, notification.accepted_at), ());
+                self.recently_finished.put((id, notification.accepted_at), ());
                 self.panics.remove(&id);
                 if owned && held.receipt != receipt {
                     // It was delivered again while it was in flight.
@@ -139,7 +139,7 @@ impl Courier {
             return self.scheduler.finish(now, id, NextStep::Retry(pause), FileIds::new());
         }
         self.panics.remove(&id);
-        self.recently_finished.insert((id, held.notification.accepted_at), ());
+        self.recently_finished.put((id, held.notification.accepted_at), ());
         let run = AttemptRun::new(self.context.clone(), held.notification, held.receipt);
         tokio::spawn(async move { run.bury(&format!("crashed its courier {panics} times")).await });
         self.scheduler.finish(now, id, NextStep::Done, FileIds::new());

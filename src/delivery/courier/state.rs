@@ -1,19 +1,20 @@
 //! What a courier keeps in memory.
 
 use crate::delivery::attempt::AttemptReport;
-use crate::delivery::bounded_map::BoundedMap;
 use crate::delivery::context::CourierContext;
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::scheduler::Scheduler;
 use crate::domain::{Notification, NotificationId, Timestamp};
 use crate::ports::{Delivery, Receipt};
+use lru::LruCache;
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use tokio::sync::watch;
 use tokio::task::{self, JoinSet};
 use tokio::time::Instant;
 
 /// How many finished notifications are remembered, for redeliveries while the ledger is away.
-const MAX_RECENTLY_FINISHED: usize = 20_000;
+const MAX_RECENTLY_FINISHED: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
 
 /// One bot's courier.
 pub struct Courier {
@@ -28,7 +29,7 @@ pub struct Courier {
     /// How many attempts of a notification have panicked.
     pub(super) panics: HashMap<NotificationId, u32>,
     /// By id and time of acceptance: one that was submitted again has a new one.
-    pub(super) recently_finished: BoundedMap<(NotificationId, Timestamp), ()>,
+    pub(super) recently_finished: LruCache<(NotificationId, Timestamp), ()>,
     /// The ownership held now.
     pub(super) epoch: Option<u64>,
     pub(super) owned: watch::Sender<bool>,
@@ -57,6 +58,9 @@ pub(super) struct HeldDelivery {
 impl Courier {
     /// A courier that holds at most `window` notifications per lane.
     pub fn new(context: CourierContext, window: u16) -> Self {
+        // Bounded only then, so that no memory is taken before it is needed.
+        let mut recently_finished = LruCache::unbounded();
+        recently_finished.resize(MAX_RECENTLY_FINISHED);
         Self {
             scheduler: Scheduler::new(context.bot.limits, window),
             context,
@@ -66,7 +70,7 @@ impl Courier {
             attempts: JoinSet::new(),
             in_flight: HashMap::new(),
             panics: HashMap::new(),
-            recently_finished: BoundedMap::new(MAX_RECENTLY_FINISHED),
+            recently_finished,
             epoch: None,
             owned: watch::Sender::new(false),
         }
