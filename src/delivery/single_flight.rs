@@ -49,12 +49,7 @@ impl Default for SingleFlight {
         // Bounded only then, so that no memory is taken before it is needed.
         let mut file_ids = LruCache::unbounded();
         file_ids.resize(MAX_REMEMBERED_FILE_IDS);
-        Self {
-            file_ids,
-            in_flight: HashMap::new(),
-            capacity_waiters: VecDeque::new(),
-            paced: HashMap::new(),
-        }
+        Self { file_ids, in_flight: HashMap::new(), capacity_waiters: VecDeque::new(), paced: HashMap::new() }
     }
 }
 
