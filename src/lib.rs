@@ -10,6 +10,7 @@
 //! API to try things against.
 
 pub mod api;
+pub mod backoff;
 pub mod domain;
 pub mod http;
 pub mod imaging;

@@ -1,7 +1,7 @@
 //! The couriers of a process that delivers, and the tasks that belong to them.
 
 use super::{App, sweeper};
-use crate::delivery::{Courier, Desk};
+use crate::delivery::{Courier, CourierContext};
 use crate::registration;
 use tokio::task::JoinSet;
 
@@ -11,18 +11,14 @@ impl App {
     pub(super) fn start_delivery(&self) -> JoinSet<usize> {
         let mut couriers = JoinSet::new();
         for bot in self.settings.bots.values() {
-            let desk = Desk {
+            let context = CourierContext {
                 bot: bot.clone(),
-                queue: self.engine.ports.queue.clone(),
-                ledger: self.engine.ports.ledger.clone(),
-                media: self.engine.ports.media.clone(),
-                blobs: self.engine.ports.blobs.clone(),
-                outcome_notifier: self.engine.ports.outcome_notifier.clone(),
+                ports: self.engine.ports.clone(),
                 messenger: self.messenger.clone(),
                 metrics: self.metrics.clone(),
                 max_attempts: self.settings.max_attempts,
             };
-            let courier = Courier::new(desk, self.settings.window);
+            let courier = Courier::new(context, self.settings.window);
             if let Some(registrar) = self.registrars.get(&bot.name) {
                 let reading = registration::run(registrar.clone(), courier.owned(), self.halt.clone());
                 couriers.spawn(async {

@@ -1,7 +1,12 @@
-//! Delivery: one courier per bot. [`scheduler`] decides who is next and never looks at a clock; [`attempt`] makes one
-//! request; [`classify`] says what an answer means; [`courier`] ties them to the queue and the ledger.
+//! Delivery: one courier per bot takes notifications from the queue and sends them within Telegram's limits.
 //!
-//! The order of effects around one send, and what a crash in each gap leads to:
+//! From top to bottom: [`courier`] is the event loop that ties the rest to the queue. [`scheduler`] decides who is next:
+//! a pure state machine that never looks at a clock. It asks [`rate_limit`] (GCRA and sliding window),
+//! [`single_flight`] (each image is uploaded once, others wait for its file_id) and [`circuit_breaker`] (stops sending
+//! while Telegram is down). [`attempt`] makes one request; [`classification`] says what the answer means;
+//! [`next_step`] says what happens to the notification then.
+//!
+//! Delivery is at least once. The order of effects around one send, and what a crash in each gap leads to:
 //! 1. `Ledger::begin` marks `sending`. Crash after it: the next courier finds the mark and knows that the message may
 //!    have been sent; it is sent again (`at_least_once`, the interruption is recorded) or becomes `unknown`.
 //! 2. The request. Crash during it: the same.
@@ -9,14 +14,16 @@
 //! 4. `Queue::ack`.
 
 pub mod attempt;
-pub mod breaker;
-pub mod budget;
-pub mod classify;
-pub mod clock;
+pub mod circuit_breaker;
+pub mod classification;
+pub mod context;
 pub mod courier;
-pub mod retry;
+pub mod mono_time;
+pub mod next_step;
+pub mod rate_limit;
 pub mod scheduler;
-pub mod uploads;
+pub mod single_flight;
+pub mod timeouts;
 
-pub use attempt::Desk;
+pub use context::CourierContext;
 pub use courier::Courier;

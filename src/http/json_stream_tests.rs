@@ -4,7 +4,7 @@ type Found = Vec<(String, Vec<u8>)>;
 
 /// The native face's fields, as far as these tests use them.
 const NATIVE: FileFields = FileFields::Objects {
-    is_file: |name| ["photo", "document", "thumbnail", "cover"].contains(&name),
+    is_file: |name| ["photo", "video", "thumbnail"].contains(&name),
     check_name: |name| match ["photo", "caption", "reply_markup", "album"].contains(&name) {
         true => Ok(()),
         false => Err(Rejection::field(ProblemCode::UnknownField, name, "There is no such field.")),

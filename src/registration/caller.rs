@@ -1,7 +1,7 @@
 //! Questions to the Bot API that do not go through the queue: they send nothing to anybody.
 
 use super::{Registrar, Trouble};
-use crate::delivery::retry::ANSWER_TIMEOUT;
+use crate::delivery::timeouts::ANSWER_TIMEOUT;
 use crate::domain::ChatId;
 use crate::ports::{ApiReply, MessengerRequest};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! How updates come: by long polling, or by a webhook that is set here and served by the counter.
 
 use super::{Registrar, Trouble};
-use crate::delivery::retry::backoff;
+use crate::backoff::BackoffPolicy;
 use crate::settings::Registration;
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -14,8 +14,10 @@ use tokio_util::sync::CancellationToken;
 /// After how many faults of Telegram's in a row an update is passed over: one that can never be dealt with must not
 /// hold back all others.
 const ATTEMPTS: u32 = 8;
-/// The least pause after a fault: Telegram holds a repeated poll for as long (Bot API server).
-const PAUSE: Duration = Duration::from_secs(3);
+/// Between two tries after a fault. The least pause is what Telegram holds a repeated poll for (Bot API server).
+const BACKOFF: BackoffPolicy = BackoffPolicy::new(Duration::from_secs(1), Duration::from_secs(60))
+    .with_jitter(1.0)
+    .with_min(Duration::from_secs(3));
 
 /// Reads a bot's updates whenever this process owns the bot, until told to stop or until the courier ends.
 pub async fn run(registrar: Arc<Registrar>, mut owned: watch::Receiver<bool>, stop: CancellationToken) {
@@ -92,6 +94,6 @@ impl Registrar {
     /// Says it and waits a while.
     async fn complain(&self, what: &str, trouble: &Trouble, faults: u32) {
         tracing::warn!(bot = %self.bot.name, %trouble, faults, "registration cannot {what} yet");
-        sleep(PAUSE.max(backoff(faults, fastrand::f64()))).await;
+        sleep(BACKOFF.pause(faults, fastrand::f64())).await;
     }
 }

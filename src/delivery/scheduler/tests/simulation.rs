@@ -1,42 +1,48 @@
 //! An hour of traffic under virtual time, with every limit asserted at every step by a witness of its own.
 
-use super::*;
-use std::collections::HashSet;
+use crate::delivery::mono_time::MonoTime;
+use crate::delivery::next_step::NextStep;
+use crate::delivery::scheduler::{EnqueueResult, NextSend, Scheduler, SendJob};
+use crate::domain::{ChatId, Lane, NotificationId};
+use crate::ports::FileIds;
+use crate::settings::Limits;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn at(millis: u64) -> Moment {
-    Moment::after(Duration::from_millis(millis))
+fn at(millis: u64) -> MonoTime {
+    MonoTime::after(Duration::from_millis(millis))
 }
 
 /// What Telegram would see of one bot, counted independently of the scheduler.
 #[derive(Default)]
-struct Witness {
-    bot: VecDeque<Moment>,
-    chats: HashMap<ChatId, VecDeque<Moment>>,
+struct LimitWitness {
+    bot: VecDeque<MonoTime>,
+    chats: HashMap<ChatId, VecDeque<MonoTime>>,
     in_flight: HashSet<ChatId>,
     last: HashMap<(ChatId, Lane), NotificationId>,
     sent: usize,
 }
 
-impl Witness {
-    fn sends(&mut self, now: Moment, ticket: &Ticket) {
+impl LimitWitness {
+    fn sends(&mut self, now: MonoTime, job: &SendJob) {
         assert!(count(&mut self.bot, now, Duration::from_secs(1)) <= 30, "over 30 in a second");
-        let log = self.chats.entry(ticket.chat.clone()).or_default();
-        if ticket.chat.is_group() {
+        let log = self.chats.entry(job.chat.clone()).or_default();
+        if job.chat.is_group() {
             assert!(log.back().is_none_or(|last| now - *last >= Duration::from_secs(1)), "two in a second to a group");
             assert!(count(log, now, Duration::from_secs(60)) <= 20, "over 20 in a minute to a group");
         } else {
             assert!(count(log, now, Duration::from_secs(10)) <= 13, "over 1/s and a burst of 3 to a private chat");
         }
-        assert!(self.in_flight.insert(ticket.chat.clone()), "two in flight to a chat");
-        let last = self.last.insert((ticket.chat.clone(), ticket.lane), ticket.id);
-        assert!(last.is_none_or(|last| last < ticket.id), "out of order");
+        assert!(self.in_flight.insert(job.chat.clone()), "two in flight to a chat");
+        let last = self.last.insert((job.chat.clone(), job.lane), job.id);
+        assert!(last.is_none_or(|last| last < job.id), "out of order");
         self.sent += 1;
     }
 }
 
-fn count(log: &mut VecDeque<Moment>, now: Moment, span: Duration) -> usize {
+fn count(log: &mut VecDeque<MonoTime>, now: MonoTime, span: Duration) -> usize {
     log.push_back(now);
     while log.front().is_some_and(|first| now - *first >= span) {
         log.pop_front();
@@ -44,54 +50,54 @@ fn count(log: &mut VecDeque<Moment>, now: Moment, span: Duration) -> usize {
     log.len()
 }
 
-enum Event {
-    Arrives(Ticket),
+enum TrafficEvent {
+    Arrives(SendJob),
     IsAnswered(NotificationId),
 }
 
 /// Runs one bot through its arrivals; deferred ones come back when they said.
-fn run(arrivals: Vec<(u64, i64)>, random: &mut fastrand::Rng) -> Witness {
+fn run(arrivals: Vec<(u64, i64)>, random: &mut fastrand::Rng) -> LimitWitness {
     let mut scheduler = Scheduler::new(Limits::default(), 1000);
-    let mut witness = Witness::default();
-    let mut tickets: HashMap<NotificationId, Ticket> = HashMap::new();
-    let mut events: BTreeMap<(Moment, usize), Event> = BTreeMap::new();
+    let mut witness = LimitWitness::default();
+    let mut jobs: HashMap<NotificationId, SendJob> = HashMap::new();
+    let mut events: BTreeMap<(MonoTime, usize), TrafficEvent> = BTreeMap::new();
     let mut serial = arrivals.len();
     for (n, (millis, chat)) in arrivals.into_iter().enumerate() {
         let id = NotificationId::from_number(n as u128);
-        let ticket = Ticket { id, chat: ChatId::Id(chat), lane: Lane::ALL[n % 3], cost: 1, images: Vec::new() };
-        events.insert((at(millis), n), Event::Arrives(ticket));
+        let job = SendJob { id, chat: ChatId::Id(chat), lane: Lane::ALL[n % 3], cost: 1, images: Vec::new() };
+        events.insert((at(millis), n), TrafficEvent::Arrives(job));
     }
-    let mut wake = Moment::default();
+    let mut wake = MonoTime::default();
     loop {
         let now = events.keys().next().map_or(wake, |(when, _)| (*when).min(wake));
-        if now > Moment::after(HOUR) {
+        if now > MonoTime::after(HOUR) {
             return witness;
         }
         while let Some(entry) = events.first_entry().filter(|entry| entry.key().0 <= now) {
             match entry.remove() {
-                Event::Arrives(ticket) => match scheduler.push(now, ticket.clone()) {
-                    Push::Taken => drop(tickets.insert(ticket.id, ticket)),
-                    Push::Defer(until) => {
+                TrafficEvent::Arrives(job) => match scheduler.enqueue(now, job.clone()) {
+                    EnqueueResult::Enqueued => drop(jobs.insert(job.id, job)),
+                    EnqueueResult::Defer(until) => {
                         serial += 1;
-                        events.insert((until, serial), Event::Arrives(ticket));
+                        events.insert((until, serial), TrafficEvent::Arrives(job));
                     }
                 },
-                Event::IsAnswered(id) => {
-                    let ticket = tickets.remove(&id).unwrap();
-                    witness.in_flight.remove(&ticket.chat);
-                    scheduler.finish(now, id, Finish::Done, FileIds::new());
+                TrafficEvent::IsAnswered(id) => {
+                    let job = jobs.remove(&id).unwrap();
+                    witness.in_flight.remove(&job.chat);
+                    scheduler.finish(now, id, NextStep::Done, FileIds::new());
                 }
             }
         }
         wake = loop {
             match scheduler.next(now) {
-                Next::Send(dispatch) => {
-                    witness.sends(now, &tickets[&dispatch.id]);
+                NextSend::Now(dispatch) => {
+                    witness.sends(now, &jobs[&dispatch.id]);
                     serial += 1;
                     let answer = now + Duration::from_millis(random.u64(20..200));
-                    events.insert((answer, serial), Event::IsAnswered(dispatch.id));
+                    events.insert((answer, serial), TrafficEvent::IsAnswered(dispatch.id));
                 }
-                Next::Wait(until) => break until.unwrap_or(Moment::after(HOUR * 2)),
+                NextSend::Wait(until) => break until.unwrap_or(MonoTime::after(HOUR * 2)),
             }
         };
     }

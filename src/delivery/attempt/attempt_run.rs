@@ -1,0 +1,63 @@
+//! An attempt under way, and the two ways in which it can end without an answer of Telegram.
+
+use super::recording;
+use super::report::AttemptReport;
+use crate::delivery::context::CourierContext;
+use crate::delivery::next_step::NextStep;
+use crate::delivery::timeouts::POSTPONE_BACKOFF;
+use crate::domain::{Failure, FailureClass, Notification, RecordUpdate, Status, Timestamp};
+use crate::ports::Receipt;
+use tokio::sync::watch;
+
+/// One attempt under way.
+pub struct AttemptRun {
+    /// What its courier works with.
+    pub context: CourierContext,
+    /// What is to be sent; changed by what is learnt.
+    pub notification: Notification,
+    /// What to ack.
+    pub receipt: Receipt,
+    /// Telegram was down when it started, so that it fails is not held against the notification.
+    pub telegram_down: bool,
+    /// How many times in a row the notification was postponed before.
+    pub postponements: u32,
+}
+
+/// Tells whether this process still owns the bot.
+#[derive(Clone)]
+pub struct OwnershipCheck {
+    /// The ownership as it is now.
+    pub ownership: watch::Receiver<Option<u64>>,
+    /// The ownership under which the attempt was started.
+    pub epoch: u64,
+}
+
+impl OwnershipCheck {
+    pub(super) fn is_owner(&self) -> bool {
+        *self.ownership.borrow() == Some(self.epoch)
+    }
+}
+
+impl AttemptRun {
+    /// The first attempt, while Telegram is up.
+    pub fn new(context: CourierContext, notification: Notification, receipt: Receipt) -> Self {
+        Self { context, notification, receipt, telegram_down: false, postponements: 0 }
+    }
+
+    /// Records a final status and acks.
+    pub(super) async fn finish(&self, update: RecordUpdate) -> AttemptReport {
+        recording::finish(&self.context, &self.notification, &self.receipt, &update).await;
+        AttemptReport::unasked(NextStep::Done)
+    }
+
+    /// Records that it failed for a reason of ours.
+    pub(super) async fn fail(&self, class: FailureClass, description: &str) -> AttemptReport {
+        let failure = Failure { class, error_code: None, description: description.to_owned() };
+        self.finish(RecordUpdate { failure: Some(failure), ..RecordUpdate::of(Status::Failed, Timestamp::now()) }).await
+    }
+
+    /// What to do when a part of ours is away.
+    pub(super) fn postpone(&self) -> NextStep {
+        NextStep::Postpone(POSTPONE_BACKOFF.pause(self.postponements.saturating_add(1), 1.0))
+    }
+}

@@ -1,0 +1,74 @@
+//! The start of an attempt, and notifications that end without a request: expired, or buried.
+
+use super::attempt_run::AttemptRun;
+use super::recording;
+use super::report::AttemptReport;
+use crate::delivery::next_step::NextStep;
+use crate::delivery::timeouts::RETRY_BACKOFF;
+use crate::domain::{DeliveryGuarantee, Failure, FailureClass, RecordUpdate, Status, Timestamp};
+use crate::ports::Begin;
+
+/// How many attempts at a notification may be interrupted by the end of their process before the notification is taken
+/// for the cause and buried, as poison messages are. Not related to `max_attempts`.
+const MAX_INTERRUPTED_ATTEMPTS: u32 = 5;
+
+impl AttemptRun {
+    /// Marks the start in the ledger; a report if there is nothing to start.
+    pub(super) async fn begin(&self, at: Timestamp) -> Option<AttemptReport> {
+        match self.context.ports.ledger.begin(&self.notification, at).await {
+            Ok(Begin::Proceed { interrupted: false, .. }) => None,
+            Ok(Begin::Proceed { interrupted: true, interrupted_attempts }) => {
+                self.begin_after_interruption(at, interrupted_attempts).await
+            }
+            Ok(Begin::Skip(status)) => {
+                tracing::debug!(status = status.as_str(), "nothing to send");
+                recording::ack(&self.context, &self.receipt).await;
+                Some(AttemptReport::unasked(NextStep::Done))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot begin");
+                Some(AttemptReport::unasked(self.postpone()))
+            }
+        }
+    }
+
+    /// The attempt before this one may have sent it: ends it if it must not be sent twice, or is a poison message.
+    async fn begin_after_interruption(&self, at: Timestamp, interrupted_attempts: u32) -> Option<AttemptReport> {
+        tracing::warn!(interrupted_attempts, "an attempt was interrupted; it may have been sent");
+        self.context.metrics.attempts.with_label_values(&[self.context.bot_label(), "ambiguous"]).inc();
+        if self.notification.delivery == DeliveryGuarantee::AtMostOnce {
+            let description = "cut off before its end was seen; it may have been sent".to_owned();
+            let failure = Some(Failure { class: FailureClass::Ambiguous, error_code: None, description });
+            return Some(self.finish(RecordUpdate { failure, ..RecordUpdate::of(Status::Unknown, at) }).await);
+        }
+        if interrupted_attempts >= MAX_INTERRUPTED_ATTEMPTS {
+            let description =
+                format!("cut off {interrupted_attempts} times by the end of its courier; it may be what ends it");
+            return Some(self.fail(FailureClass::Buried, &description).await);
+        }
+        None
+    }
+
+    /// Records that it has expired, unless it may have been sent. `turn`: when it would have been sent.
+    pub async fn expire(self, turn: Timestamp) {
+        loop {
+            let now = Timestamp::now();
+            let next_attempt_at = self.notification.reply_to.is_some().then_some(turn);
+            match self.begin(now).await {
+                None => {
+                    self.finish(RecordUpdate { next_attempt_at, ..RecordUpdate::of(Status::Expired, now) }).await;
+                    break;
+                }
+                Some(AttemptReport { next: NextStep::Postpone(_), .. }) => {
+                    tokio::time::sleep(RETRY_BACKOFF.pause(4, fastrand::f64())).await;
+                }
+                Some(_) => break,
+            }
+        }
+    }
+
+    /// Records that it has crashed its courier too often.
+    pub async fn bury(self, description: &str) {
+        self.fail(FailureClass::Buried, description).await;
+    }
+}

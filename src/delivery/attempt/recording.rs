@@ -1,0 +1,61 @@
+//! Writes what must not be lost: outcomes to the ledger, follow-ups and acks to the queue. Each is tried until it is
+//! written.
+
+use super::count::count_finished;
+use crate::delivery::context::CourierContext;
+use crate::delivery::timeouts::WRITE_BACKOFF;
+use crate::domain::{Notification, RecordUpdate};
+use crate::ports::{Outcome, QueueError, Receipt};
+
+/// Records a final status, tells a caller who waits, acks, and counts.
+pub(super) async fn finish(
+    context: &CourierContext,
+    notification: &Notification,
+    receipt: &Receipt,
+    update: &RecordUpdate,
+) {
+    let recorded = record_outcome(context, notification, update).await;
+    if let Some(address) = notification.reply_to.as_deref().filter(|_| recorded) {
+        context.ports.outcome_notifier.notify(address, notification.id, &Outcome::of(update)).await;
+    }
+    ack(context, receipt).await;
+    if recorded {
+        count_finished(context, notification, update);
+    }
+}
+
+/// Writes to the ledger. Returns whether the record took it (it does not if it was final already).
+pub(super) async fn record_outcome(
+    context: &CourierContext,
+    notification: &Notification,
+    update: &RecordUpdate,
+) -> bool {
+    let mut backoff = WRITE_BACKOFF.start();
+    loop {
+        match context.ports.ledger.settle(notification, update).await {
+            Ok(recorded) => return recorded,
+            Err(error) => {
+                tracing::warn!(%error, status = update.status.as_str(), "cannot record the outcome yet");
+                backoff.wait().await;
+            }
+        }
+    }
+}
+
+/// Queues what follows a notification: it was accepted with what it follows.
+pub(super) async fn publish_follow_up(context: &CourierContext, next: &Notification) {
+    let mut backoff = WRITE_BACKOFF.start();
+    while let Err(error) = context.ports.queue.publish(next).await {
+        tracing::warn!(%error, next = %next.id, "cannot queue what follows yet");
+        backoff.wait().await;
+    }
+}
+
+/// Acks a delivery, unless it is no longer ours.
+pub async fn ack(context: &CourierContext, receipt: &Receipt) {
+    let mut backoff = WRITE_BACKOFF.start();
+    while let Err(QueueError::Unavailable(reason) | QueueError::Full(reason)) = context.ports.queue.ack(receipt).await {
+        tracing::warn!(%reason, "cannot ack yet");
+        backoff.wait().await;
+    }
+}

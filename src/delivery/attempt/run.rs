@@ -1,0 +1,57 @@
+//! An attempt from its start to its report.
+
+use super::attempt_run::{AttemptRun, OwnershipCheck};
+use super::count::count_attempt;
+use super::recording::record_outcome;
+use super::report::AttemptReport;
+use super::request::{PrepareError, prepare};
+use crate::delivery::classification::classify;
+use crate::domain::{Attempt, FailureClass, RecordUpdate, Status, Timestamp};
+use crate::ports::FileIds;
+use tokio::time::Instant;
+
+impl AttemptRun {
+    /// Makes the attempt. `known`: the file_ids that the courier has for its images.
+    pub async fn run(&mut self, known: FileIds, owner: OwnershipCheck) -> AttemptReport {
+        let (at, started) = (Timestamp::now(), Instant::now());
+        if let Some(report) = self.begin(at).await {
+            return report;
+        }
+        if self.notification.expires_at <= at {
+            return self.finish(RecordUpdate::of(Status::Expired, at)).await;
+        }
+        let (request, images) = match prepare(&self.context, &self.notification, known).await {
+            Ok(prepared) => prepared,
+            Err(PrepareError::ImageGone) => {
+                return self.fail(FailureClass::Content, "the image is no longer held here: send it again").await;
+            }
+            Err(PrepareError::StoreUnavailable(reason)) => return self.undo_begin(&reason).await,
+        };
+        // Checked last before it leaves: what came before may have taken long, and the bot may have a new owner. The
+        // mark stays: the new owner may have set its own on top.
+        if !owner.is_owner() {
+            return AttemptReport::unasked(self.postpone());
+        }
+        let result = self.context.messenger.call(request).await;
+        let answer = classify(result, !images.remembered.is_empty());
+        let attempt = Attempt {
+            at,
+            duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            uploaded: images.bytes.is_some(),
+            outcome: answer.verdict.outcome(),
+            error_code: answer.error_code,
+            reason: answer.reason.clone(),
+            retry_after: answer.verdict.retry_after(),
+        };
+        count_attempt(&self.context, &self.notification, &answer.verdict, &images);
+        self.conclude(attempt, answer, images).await
+    }
+
+    /// Takes the mark of the start back: nothing has left.
+    async fn undo_begin(&self, reason: &str) -> AttemptReport {
+        tracing::warn!(reason, "postponed");
+        let update = RecordUpdate::of(Status::Retrying, Timestamp::now());
+        record_outcome(&self.context, &self.notification, &update).await;
+        AttemptReport::unasked(self.postpone())
+    }
+}

@@ -1,0 +1,148 @@
+//! The event loop: takes deliveries while this process owns the bot, and starts attempts as the scheduler says.
+
+use super::state::{Courier, EndedAttempt};
+use crate::delivery::attempt::{AttemptRun, OwnershipCheck};
+use crate::delivery::mono_time::MonoTime;
+use crate::delivery::next_step::NextStep;
+use crate::delivery::scheduler::{Dispatch, NextSend};
+use crate::delivery::timeouts::RETRY_BACKOFF;
+use crate::ports::{FileIds, Subscription};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+/// How often those that wait here are checked for their expiry.
+const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// A loop that stood still for so long may have been frozen while its bot got a new owner (a broker with a heartbeat of
+/// 4 s gives it away after 8 to 12 s).
+const STALL_THRESHOLD: Duration = Duration::from_secs(7);
+/// How long to let the news of a new owner arrive then, before anything is sent.
+const STALL_RECOVERY_WAIT: Duration = Duration::from_secs(2);
+
+impl Courier {
+    /// Works until told to stop, then finishes what is in flight within the grace period and gives the rest back: a
+    /// graceful shutdown. Returns how many attempts had to be cut off.
+    pub async fn run(mut self, stop: CancellationToken, grace: Duration) -> usize {
+        let Some(mut subscription) = stop.run_until_cancelled(self.subscribe()).await else { return 0 };
+        self.work(&mut subscription, &stop).await;
+        let cut_off = self.drain(grace).await;
+        drop(subscription);
+        cut_off
+    }
+
+    async fn subscribe(&self) -> Subscription {
+        let mut backoff = RETRY_BACKOFF.start();
+        loop {
+            match self.context.ports.queue.subscribe(&self.context.bot.name, self.window).await {
+                Ok(subscription) => return subscription,
+                Err(error) => {
+                    tracing::warn!(bot = %self.context.bot.name, %error, "cannot subscribe yet");
+                    backoff.wait().await;
+                }
+            }
+        }
+    }
+
+    async fn work(&mut self, subscription: &mut Subscription, stop: &CancellationToken) {
+        let mut expiry_check = tokio::time::interval(EXPIRY_CHECK_INTERVAL);
+        expiry_check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut last_loop = Instant::now();
+        self.follow_ownership(*subscription.ownership.borrow_and_update());
+        loop {
+            let wake = self.start_attempts(&subscription.ownership);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                changed = subscription.ownership.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.follow_ownership(*subscription.ownership.borrow_and_update());
+                }
+                Some(ended) = self.attempts.join_next_with_id() => self.end_attempt(ended),
+                delivered = subscription.deliveries.recv() => match delivered {
+                    Some(delivered) => {
+                        // The delivery may be of an ownership whose news has not been looked at yet.
+                        self.follow_ownership(*subscription.ownership.borrow_and_update());
+                        self.receive(delivered);
+                    }
+                    None => return,
+                },
+                () = sleep_until(self.started, wake) => {}
+                _ = expiry_check.tick() => self.expire_and_return_overdue(),
+            }
+            if last_loop.elapsed() > STALL_THRESHOLD {
+                tracing::warn!(bot = %self.context.bot.name, "stood still; waiting for news of the ownership");
+                tokio::time::sleep(STALL_RECOVERY_WAIT).await;
+            }
+            last_loop = Instant::now();
+        }
+    }
+
+    /// A new epoch, or none: everything that waits here comes back from the queue to whoever owns the bot then.
+    fn follow_ownership(&mut self, epoch: Option<u64>) {
+        if self.epoch == epoch {
+            return;
+        }
+        tracing::info!(bot = %self.context.bot.name, owned = epoch.is_some(), "ownership changed");
+        self.epoch = epoch;
+        self.owned.send_replace(epoch.is_some());
+        self.scheduler.clear_waiting();
+        self.held.retain(|_, held| held.in_flight);
+        self.context.metrics.owned.with_label_values(&[self.context.bot_label()]).set(i64::from(epoch.is_some()));
+    }
+
+    /// Starts every attempt that may start now; returns when to ask again.
+    fn start_attempts(&mut self, ownership: &watch::Receiver<Option<u64>>) -> Option<MonoTime> {
+        // Checked before every send: an owner that has lost its bot stops at once.
+        while self.epoch.is_some() && *ownership.borrow() == self.epoch {
+            let telegram_down = self.scheduler.breaker.is_open();
+            match self.scheduler.next(self.now()) {
+                NextSend::Now(dispatch) => self.start_attempt(dispatch, telegram_down, ownership.clone()),
+                NextSend::Wait(until) => return until,
+            }
+        }
+        None
+    }
+
+    fn start_attempt(&mut self, dispatch: Dispatch, telegram_down: bool, ownership: watch::Receiver<Option<u64>>) {
+        let Some(held) = self.held.get_mut(&dispatch.id) else {
+            self.scheduler.breaker.record_inconclusive();
+            return self.scheduler.finish(self.now(), dispatch.id, NextStep::Abandon, FileIds::new());
+        };
+        held.in_flight = true;
+        let run = AttemptRun::new(self.context.clone(), held.notification.clone(), held.receipt.clone());
+        let mut run = AttemptRun { telegram_down, postponements: held.postponements, ..run };
+        let waits = &self.context.metrics.rate_limit_wait_seconds;
+        waits.with_label_values(&[self.context.bot_label()]).observe(dispatch.waited.as_secs_f64());
+        let span = tracing::info_span!("delivery", notification = %dispatch.id, bot = %run.notification.bot);
+        let owner = OwnershipCheck { ownership, epoch: run.receipt.epoch };
+        let attempt = async move {
+            let report = run.run(dispatch.file_ids, owner).await;
+            EndedAttempt { notification: run.notification, receipt: run.receipt, report }
+        };
+        let handle = self.attempts.spawn(attempt.instrument(span));
+        self.in_flight.insert(handle.id(), dispatch.id);
+    }
+
+    /// Lets what is in flight end within the grace period; returns how many attempts did not.
+    async fn drain(mut self, grace: Duration) -> usize {
+        let deadline = Instant::now() + grace;
+        while !self.attempts.is_empty() {
+            if tokio::time::timeout_at(deadline, self.attempts.join_next()).await.is_err() {
+                break;
+            }
+        }
+        self.context.metrics.owned.with_label_values(&[self.context.bot_label()]).set(0);
+        self.attempts.len()
+    }
+}
+
+async fn sleep_until(started: Instant, moment: Option<MonoTime>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(started + (moment - MonoTime::default())).await,
+        None => std::future::pending().await,
+    }
+}

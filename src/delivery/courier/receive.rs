@@ -1,0 +1,65 @@
+//! What comes from the queue: taken in, merged with what is here (deduplication), put back to wait for its turn, or
+//! acked as known.
+
+use super::send_job::send_job;
+use super::state::{Courier, HeldDelivery};
+use crate::delivery::scheduler::EnqueueResult;
+use crate::ports::Delivery;
+
+impl Courier {
+    /// Takes a delivery of the ownership held now; others come back by themselves.
+    pub(super) fn receive(&mut self, delivered: Delivery) {
+        if Some(delivered.receipt.epoch) != self.epoch {
+            return;
+        }
+        let id = delivered.notification.id;
+        let _span = tracing::info_span!("delivery", notification = %id, bot = %delivered.notification.bot).entered();
+        if self.held.contains_key(&id) {
+            return self.receive_again(delivered);
+        }
+        let Delivery { notification, receipt, redeliveries } = delivered;
+        if self.recently_finished.contains(&(id, notification.accepted_at)) {
+            return self.spawn_ack(receipt);
+        }
+        if redeliveries > 0 {
+            // No reason to bury it: every restart of a worker gives a window of innocents back. What crashes its worker
+            // shows as interrupted attempts.
+            tracing::debug!(redeliveries, "redelivered");
+        }
+        let now = self.now();
+        if let Some(turn) = self.missed_turn(now, &notification) {
+            self.scheduler.remove(now, &notification.chat_id, id);
+            return self.spawn_expire(notification, receipt, turn);
+        }
+        match self.scheduler.enqueue(now, send_job(&self.context.bot, &notification)) {
+            EnqueueResult::Enqueued => {
+                let (since, in_flight, postponements, resubmitted) = (now, false, 0, None);
+                let held = HeldDelivery { notification, receipt, since, in_flight, postponements, resubmitted };
+                self.held.insert(id, held);
+            }
+            EnqueueResult::Defer(until) => self.spawn_defer(notification, receipt, until - now),
+        }
+    }
+
+    /// Takes a delivery whose id is here already.
+    fn receive_again(&mut self, delivered: Delivery) {
+        let Some(held) = self.held.get_mut(&delivered.notification.id) else { return };
+        let (here, there) = (held.notification.accepted_at, delivered.notification.accepted_at);
+        if there > here {
+            // Accepted again since: what is here is a copy from before the cancel or the end.
+            if held.in_flight {
+                held.resubmitted = Some(delivered);
+                return;
+            }
+            let old = std::mem::replace(&mut held.receipt, delivered.receipt);
+            held.notification = delivered.notification;
+            self.spawn_ack(old);
+        } else if there < here || Some(held.receipt.epoch) == self.epoch {
+            // An outdated copy, or a second copy from a publisher that was not sure: one of them is enough.
+            self.spawn_ack(delivered.receipt);
+        } else {
+            // It was in flight while the bot was lost and regained; the old receipt is worth nothing now.
+            held.receipt = delivered.receipt;
+        }
+    }
+}

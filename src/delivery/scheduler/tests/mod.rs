@@ -1,0 +1,320 @@
+//! The rules of the scheduler, one by one.
+
+mod simulation;
+mod storm;
+
+use super::{Dispatch, EnqueueResult, NextSend, Scheduler, SendJob};
+use crate::delivery::mono_time::MonoTime;
+use crate::delivery::next_step::NextStep;
+use crate::domain::{ChatId, Lane, MediaKind, NotificationId, Sha256};
+use crate::ports::{FileIds, FileKey};
+use crate::settings::Limits;
+use std::time::Duration;
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn at(millis: u64) -> MonoTime {
+    MonoTime::after(Duration::from_millis(100_000 + millis))
+}
+
+fn job(number: u128, chat: i64, lane: Lane) -> SendJob {
+    SendJob { id: NotificationId::from_number(number), chat: ChatId::Id(chat), lane, cost: 1, images: Vec::new() }
+}
+
+fn with_image(number: u128, chat: i64, content: u8) -> SendJob {
+    let key = FileKey { bot_id: 1, kind: MediaKind::Photo, sha256: Sha256::of(&[content]) };
+    SendJob { images: vec![(key, 1000)], ..job(number, chat, Lane::Normal) }
+}
+
+fn scheduler() -> Scheduler {
+    Scheduler::new(Limits::default(), 1000)
+}
+
+/// How many wait or are in flight.
+fn held(s: &Scheduler) -> usize {
+    s.chats.waiting() + s.in_flight.len()
+}
+
+fn number(next: &NextSend) -> Option<u128> {
+    match next {
+        NextSend::Now(dispatch) => (1..10_000).find(|n| NotificationId::from_number(*n) == dispatch.id),
+        NextSend::Wait(_) => None,
+    }
+}
+
+#[test]
+fn a_chat_sends_in_order_with_one_in_flight_and_holds_back_nobody() {
+    let mut s = scheduler();
+    for (n, chat) in [(1, 7), (2, 7), (3, 8)] {
+        s.enqueue(at(0), job(n, chat, Lane::Normal));
+    }
+    assert_eq!(number(&s.next(at(0))), Some(1));
+    assert_eq!(number(&s.next(at(50))), Some(3));
+    assert!(matches!(s.next(at(5_000)), NextSend::Wait(None)), "2 waits for the answer to 1");
+    s.finish(at(5_000), NotificationId::from_number(1), NextStep::Done, FileIds::new());
+    assert_eq!(number(&s.next(at(5_000))), Some(2));
+}
+
+#[test]
+fn a_retry_keeps_its_place_in_its_chat() {
+    let mut s = scheduler();
+    s.enqueue(at(0), job(1, 7, Lane::Normal));
+    s.enqueue(at(0), job(2, 7, Lane::Normal));
+    s.next(at(0));
+    s.finish(at(10), NotificationId::from_number(1), NextStep::Retry(secs(3)), FileIds::new());
+    assert_eq!(s.next(at(20)), NextSend::Wait(Some(at(3_010))));
+    assert_eq!(number(&s.next(at(3_010))), Some(1));
+}
+
+#[test]
+fn urgent_goes_first_also_within_a_chat_and_bulk_is_not_starved() {
+    let mut s = Scheduler::new(Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    s.enqueue(at(0), job(1, 1, Lane::Bulk));
+    for n in 2..60 {
+        s.enqueue(at(0), job(n, n as i64, Lane::Urgent));
+    }
+    s.enqueue(at(0), job(99, 1, Lane::Urgent));
+    let order: Vec<_> = (0..60)
+        .filter_map(|_| {
+            let next = number(&s.next(at(0)));
+            if let Some(n) = next {
+                s.finish(at(0), NotificationId::from_number(n), NextStep::Done, FileIds::new());
+            }
+            next
+        })
+        .collect();
+    let place = |n| order.iter().position(|other| *other == n).unwrap();
+    assert_eq!(order.len(), 60);
+    assert!(place(99) < place(1), "urgent first within the chat");
+    assert!(place(2) < place(1));
+
+    for n in 100..200 {
+        s.enqueue(at(0), job(n, n as i64, Lane::Urgent));
+    }
+    s.enqueue(at(0), job(300, 300, Lane::Bulk));
+    let before = (0..101).position(|_| number(&s.next(at(0))) == Some(300)).unwrap();
+    assert!((15..=25).contains(&before), "{before} urgent ones went before it");
+}
+
+#[test]
+fn a_flood_wait_freezes_its_chat_and_two_of_them_the_bot() {
+    let mut s = scheduler();
+    for n in 1..=4 {
+        s.enqueue(at(0), job(n, n as i64, Lane::Normal));
+    }
+    assert_eq!(number(&s.next(at(0))), Some(1));
+    s.finish(at(30), NotificationId::from_number(1), NextStep::FloodWait(secs(20)), FileIds::new());
+    assert_eq!(number(&s.next(at(40))), Some(2), "other chats go on");
+    s.finish(at(60), NotificationId::from_number(2), NextStep::FloodWait(secs(10)), FileIds::new());
+    assert_eq!(s.next(at(100)), NextSend::Wait(Some(at(10_060))), "now the bot waits, for the shorter of the two");
+    assert_eq!(number(&s.next(at(10_060))), Some(3));
+    let NextSend::Wait(Some(next)) = s.next(at(10_060)) else { panic!("paced") };
+    assert!(next - at(10_060) > Duration::from_millis(100), "and restarts gently");
+    assert!(
+        s.chats.get(&ChatId::Id(1)).unwrap().ready_at(at(10_060)) == at(20_030),
+        "the chat itself waits for its own"
+    );
+}
+
+#[test]
+fn concurrent_first_users_of_an_image_wait_for_one_upload() {
+    let mut s = scheduler();
+    for n in 1..=3 {
+        s.enqueue(at(0), with_image(n, n as i64, 9));
+    }
+    assert!(matches!(s.next(at(0)), NextSend::Now(Dispatch { file_ids, .. }) if file_ids.is_empty()));
+    assert_eq!(s.next(at(1_000)), NextSend::Wait(None));
+    s.finish(
+        at(1_000),
+        NotificationId::from_number(1),
+        NextStep::Done,
+        [(with_image(1, 1, 9).images[0].0, "f".to_owned())].into(),
+    );
+    for time in [1_000, 1_100] {
+        assert!(matches!(s.next(at(time)), NextSend::Now(Dispatch { file_ids, .. }) if file_ids.values().eq(["f"])));
+    }
+}
+
+#[test]
+fn a_refused_file_id_is_uploaded_again_by_one_and_not_by_all() {
+    let mut s = Scheduler::new(Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    let (key, _) = with_image(1, 1, 9).images[0];
+    s.uploads.remember(key, "dead".into());
+    for n in 1..=10 {
+        s.enqueue(at(0), with_image(n, n as i64, 9));
+        assert!(matches!(s.next(at(0)), NextSend::Now(Dispatch { file_ids, .. }) if file_ids.len() == 1));
+    }
+    s.uploads.evict(&key, "dead");
+    for n in 1..=10 {
+        s.finish(at(10), NotificationId::from_number(n), NextStep::Retry(Duration::ZERO), FileIds::new());
+    }
+    assert!(matches!(s.next(at(20)), NextSend::Now(Dispatch { file_ids, .. }) if file_ids.is_empty()));
+    assert_eq!(s.next(at(20)), NextSend::Wait(None), "the other nine wait for it");
+}
+
+#[test]
+fn what_never_left_costs_nothing() {
+    let mut s = scheduler();
+    for n in 1..=100 {
+        s.enqueue(at(0), job(n, n as i64, Lane::Normal));
+    }
+    for _ in 0..90 {
+        let NextSend::Now(dispatch) = s.next(at(0)) else { panic!("the tokens were given back") };
+        s.finish(at(0), dispatch.id, NextStep::Postpone(secs(5)), FileIds::new());
+    }
+}
+
+#[test]
+fn a_failed_first_user_passes_the_upload_on() {
+    let mut s = scheduler();
+    s.enqueue(at(0), with_image(1, 1, 9));
+    s.enqueue(at(0), with_image(2, 2, 9));
+    s.next(at(0));
+    s.next(at(50));
+    s.finish(at(100), NotificationId::from_number(1), NextStep::Done, FileIds::new());
+    assert_eq!(number(&s.next(at(100))), Some(2));
+}
+
+#[test]
+fn a_chat_that_fills_the_window_is_deferred_to_its_turns_in_order() {
+    let mut s = scheduler();
+    let mut turns = Vec::new();
+    for n in 1..=500 {
+        if let EnqueueResult::Defer(until) = s.enqueue(at(0), job(n, 5, Lane::Normal)) {
+            turns.push(until);
+        }
+    }
+    assert_eq!(turns.len(), 440, "a minute's worth stays");
+    assert!(turns.is_sorted());
+    assert!(*turns.last().unwrap() - at(0) > secs(440));
+    assert_eq!(s.enqueue(at(0), job(600, 6, Lane::Normal)), EnqueueResult::Enqueued, "another chat has its own share");
+}
+
+#[test]
+fn a_deferred_one_is_not_overtaken_when_it_comes_back_late() {
+    let mut s = scheduler();
+    for n in 1..=60 {
+        s.enqueue(at(0), job(n, 5, Lane::Normal));
+    }
+    let EnqueueResult::Defer(_) = s.enqueue(at(0), job(61, 5, Lane::Normal)) else { panic!("the share is full") };
+    let EnqueueResult::Defer(_) = s.enqueue(at(0), job(62, 5, Lane::Normal)) else { panic!("the share is full") };
+    let mut now = at(0);
+    let mut sent = Vec::new();
+    for _ in 0..200 {
+        now = now + Duration::from_millis(500);
+        if sent.len() == 30 && s.chats.get(&ChatId::Id(5)).is_some() {
+            s.enqueue(now, job(62, 5, Lane::Normal));
+        }
+        if let Some(n) = number(&s.next(now)) {
+            sent.push(n);
+            s.finish(now, NotificationId::from_number(n), NextStep::Done, FileIds::new());
+        }
+        if sent.len() == 60 {
+            break;
+        }
+    }
+    assert_eq!(sent, (1..=60).collect::<Vec<_>>());
+    s.enqueue(now, job(61, 5, Lane::Normal));
+    s.enqueue(now, job(62, 5, Lane::Normal));
+    assert_eq!(number(&s.next(now + secs(2))), Some(61));
+}
+
+#[test]
+fn what_would_wait_too_long_is_given_back() {
+    let mut s = scheduler();
+    for n in 1..=3 {
+        s.enqueue(at(0), job(n, 5, Lane::Normal));
+    }
+    s.next(at(0));
+    s.finish(at(10), NotificationId::from_number(1), NextStep::FloodWait(secs(3600)), FileIds::new());
+    let given_back = s.take_long_waiting(at(10), &ChatId::Id(5));
+    assert_eq!(given_back.len(), 3);
+    assert!(given_back[0].1 >= at(3_600_010));
+    assert!(matches!(s.enqueue(at(20), job(4, 5, Lane::Normal)), EnqueueResult::Defer(until) if until > at(3_000_000)));
+    assert_eq!(held(&s), 0);
+}
+
+#[test]
+fn a_migrated_chat_takes_its_waiting_notifications_along() {
+    let mut s = scheduler();
+    for n in 1..=3 {
+        s.enqueue(at(0), job(n, -5, Lane::Normal));
+    }
+    s.next(at(0));
+    s.finish(at(100), NotificationId::from_number(1), NextStep::Migrate(ChatId::Id(-1005)), FileIds::new());
+    assert_eq!(number(&s.next(at(200))), Some(1));
+    assert!(s.in_flight.values().all(|(job, _)| job.chat == ChatId::Id(-1005)));
+    assert_eq!(held(&s), 3);
+}
+
+#[test]
+fn while_telegram_is_away_one_probe_goes_at_a_time() {
+    let mut s = scheduler();
+    for n in 1..=20 {
+        s.enqueue(at(0), job(n, n as i64, Lane::Normal));
+    }
+    for n in 1..=5 {
+        let time = at(n as u64 * 100);
+        assert!(matches!(s.next(time), NextSend::Now(_)));
+        s.breaker.record_failure(time);
+        s.finish(time, NotificationId::from_number(n), NextStep::Retry(secs(1)), FileIds::new());
+    }
+    let NextSend::Wait(Some(probe)) = s.next(at(600)) else { panic!("open") };
+    assert!(matches!(s.next(probe), NextSend::Now(_)));
+    assert_eq!(s.next(probe + secs(9)), NextSend::Wait(None));
+}
+
+#[test]
+fn the_turn_of_a_job_is_estimated_by_its_place_the_rate_and_the_freezes() {
+    let mut s = scheduler();
+    assert_eq!(s.estimate_turn(at(0), &job(1, -5, Lane::Normal)), at(0), "an idle group is written to at once");
+    for n in 1..=20 {
+        s.enqueue(at(0), job(n, -5, Lane::Normal));
+    }
+    assert_eq!(number(&s.next(at(0))), Some(1));
+    let wait = s.estimate_turn(at(0), &job(21, -5, Lane::Normal)) - at(0);
+    assert!(wait >= secs(58) && wait <= secs(64), "20 before it at 20 a minute: {wait:?}");
+    assert!(s.estimate_turn(at(0), &job(11, -5, Lane::Normal)) < at(35_000), "one that is here has fewer before it");
+    assert!(s.estimate_turn(at(0), &job(22, -5, Lane::Urgent)) < at(5_000), "nor do those of a lower lane count");
+    assert!(s.estimate_turn(at(0), &job(23, 9, Lane::Normal)) < at(200), "another chat waits for the bot alone");
+    s.finish(at(100), NotificationId::from_number(1), NextStep::FloodWait(secs(3600)), FileIds::new());
+    assert!(s.estimate_turn(at(200), &job(24, -5, Lane::Urgent)) >= at(3_600_000), "a freeze is waited for");
+}
+
+#[test]
+fn an_album_waits_for_the_upload_of_any_of_its_images_and_lands_all_of_its_own() {
+    let mut s = Scheduler::new(Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    let album = |number: u128, chat, contents: &[u8]| {
+        let images = contents.iter().flat_map(|content| with_image(1, 1, *content).images).collect();
+        SendJob { images, cost: 2, ..job(number, chat, Lane::Normal) }
+    };
+    s.enqueue(at(0), album(1, 1, &[1, 2]));
+    s.enqueue(at(0), album(2, 2, &[2, 3]));
+    s.enqueue(at(0), album(3, 3, &[4, 5]));
+    assert_eq!([number(&s.next(at(0))), number(&s.next(at(0)))], [Some(1), Some(3)], "the second waits for an image");
+    assert_eq!(s.next(at(0)), NextSend::Wait(None));
+    let learnt: FileIds = album(1, 1, &[1, 2]).images.into_iter().map(|(key, _)| (key, "f".to_owned())).collect();
+    s.finish(at(10), NotificationId::from_number(1), NextStep::Done, learnt);
+    let NextSend::Now(dispatch) = s.next(at(10)) else { panic!("it may go now") };
+    assert_eq!(
+        (dispatch.id, dispatch.file_ids.len()),
+        (NotificationId::from_number(2), 1),
+        "one is known, one uploads"
+    );
+}
+
+#[test]
+fn what_expired_on_its_way_back_is_not_waited_for() {
+    let mut s = scheduler();
+    let deferred = (1..=500).filter(|n| s.enqueue(at(0), job(*n, -5, Lane::Normal)) != EnqueueResult::Enqueued).count();
+    assert!(deferred > 400);
+    let newest = job(1_000, -5, Lane::Normal);
+    assert!(s.estimate_turn(at(0), &newest) > at(1_000_000), "all of them come before it");
+    for n in 1..=500 {
+        s.remove(at(1), &ChatId::Id(-5), NotificationId::from_number(n));
+    }
+    assert!(s.estimate_turn(at(1), &newest) < at(10_000));
+    assert_eq!(s.enqueue(at(1), newest), EnqueueResult::Enqueued);
+}

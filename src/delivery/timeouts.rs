@@ -1,0 +1,28 @@
+//! How long to wait for Telegram's answer, and how long before something is tried again.
+
+use crate::backoff::BackoffPolicy;
+use std::time::Duration;
+
+/// Between two tries of one notification: exponential backoff with full jitter.
+pub(super) const RETRY_BACKOFF: BackoffPolicy = BackoffPolicy::new(Duration::from_secs(1), Duration::from_secs(60))
+    .with_jitter(1.0)
+    .with_min(Duration::from_millis(100));
+
+/// Between two tries of writing an outcome, or of an ack: others wait behind it, so it is tried more often.
+pub(super) const WRITE_BACKOFF: BackoffPolicy = BackoffPolicy::new(Duration::from_secs(1), Duration::from_secs(8))
+    .with_jitter(1.0)
+    .with_min(Duration::from_millis(100));
+
+/// Between two tries of a notification that cannot leave because a part of ours is away. What would wait for longer
+/// than the courier holds notifications goes back to the queue, and makes room for what need not wait.
+pub(super) const POSTPONE_BACKOFF: BackoffPolicy = BackoffPolicy::new(Duration::from_secs(1), Duration::from_secs(128));
+
+/// How long to wait for the answer to a call without upload. The server may hold it for a hidden flood wait of 8 s and
+/// 3 s more; a shorter wait turns slow answers into duplicates (Bot API server).
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// How long to wait for the answer to an upload, or to a URL that Telegram fetches first, by the bytes to upload:
+/// 90 s and 10 s for each MB.
+pub fn upload_timeout(bytes: u64) -> Duration {
+    Duration::from_secs(90 + bytes / 100_000)
+}
