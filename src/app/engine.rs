@@ -104,7 +104,7 @@ impl Engine {
                         let class = FailureClass::Buried.as_str();
                         metrics.failed.with_label_values(&[notification.bot.as_str(), class]).inc();
                     }
-                    found.done().await;
+                    found.ack().await;
                 }
             }
         });
@@ -124,7 +124,7 @@ impl Engine {
                         tracing::debug!(%error, "the journal waits for the ledger");
                         break;
                     }
-                    noted.done().await;
+                    noted.ack().await;
                 }
             }
         }));

@@ -324,7 +324,7 @@ async fn an_outcome_outlives_its_process_while_redis_is_away() {
         for _ in 0..2 {
             successor.take_over(&noted.outcome).await.expect("Redis is there");
         }
-        noted.done().await;
+        noted.ack().await;
     }
     for one in [&begun, &fresh] {
         let record = plain.get(one.id).await.unwrap().expect("recorded");
