@@ -9,6 +9,7 @@
 //! object store), the Bot API client and that of WhatsMate's gateway; [`app`] puts them together; [`sandbox`] is a Bot
 //! API to try things against.
 
+pub mod backoff;
 pub mod domain;
 pub mod imaging;
 pub mod ports;

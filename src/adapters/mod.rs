@@ -4,7 +4,6 @@ pub mod embedded;
 mod http;
 pub mod objects;
 pub mod rabbitmq;
-mod reconnect_backoff;
 pub mod redis;
 pub mod router;
 pub mod telegram;

@@ -1,5 +1,6 @@
-//! Helpers over the AMQP client: time limits, consumers, and errors as text.
+//! Helpers over the AMQP client: time limits, backoff, consumers, and errors as text.
 
+use crate::backoff::BackoffPolicy;
 use lapin::message::Delivery as AmqpDelivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions};
 use lapin::types::{FieldTable, ShortString};
@@ -13,6 +14,10 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_millis(2_500);
 
 /// Limit for one request while a channel is set up.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Between tries to connect or to set up a channel again: after an outage all clients come back at once.
+pub(super) const RECONNECT_BACKOFF: BackoffPolicy =
+    BackoffPolicy::new(Duration::from_millis(100), Duration::from_secs(1)).with_jitter(0.5);
 
 /// Makes one request of a setup, within [`SETUP_TIMEOUT`].
 pub(super) async fn setup_step<T>(request: impl Future<Output = lapin::Result<T>>) -> Result<T, String> {

@@ -1,9 +1,8 @@
 //! A connection that is kept up: a supervisor connects, watches the session, and reconnects with exponential backoff.
 
-use super::amqp::error_text;
+use super::amqp::{RECONNECT_BACKOFF, error_text};
 use super::session::Session;
 use super::topology::Topology;
-use crate::adapters::reconnect_backoff::ReconnectBackoff;
 use crate::ports::QueueError;
 use lapin::uri::AMQPUri;
 use secrecy::{ExposeSecret, SecretString};
@@ -113,7 +112,7 @@ impl ConnectionSupervisor {
             self.set_down("no usable broker address is configured");
             return std::future::pending().await;
         };
-        let mut backoff = ReconnectBackoff::default();
+        let mut backoff = RECONNECT_BACKOFF.start();
         let mut connect_timeout = CONNECT_TIMEOUT;
         let mut last_reason = String::new();
         loop {
@@ -124,7 +123,7 @@ impl ConnectionSupervisor {
                     let since = Instant::now();
                     let reason = self.serve(session, address).await;
                     if since.elapsed() > STABLE_AFTER {
-                        backoff = ReconnectBackoff::default();
+                        backoff = RECONNECT_BACKOFF.start();
                     }
                     connect_timeout = CONNECT_TIMEOUT;
                     last_reason.clear();
@@ -146,7 +145,7 @@ impl ConnectionSupervisor {
                 warn!(connection = self.name, broker = address.label, reason, "no connection to RabbitMQ");
                 last_reason = reason;
             }
-            backoff.pause().await;
+            backoff.wait().await;
             turn += 1;
         }
     }

@@ -1,10 +1,9 @@
 //! Outcomes between processes: RabbitMQ's direct reply-to, which needs no queue and ends with the connection.
 
-use super::amqp::{consumer_end_reason, setup_step};
+use super::amqp::{RECONNECT_BACKOFF, consumer_end_reason, setup_step};
 use super::broker::Broker;
 use super::session::Session;
 use crate::adapters::embedded::LocalOutcomeNotifier;
-use crate::adapters::reconnect_backoff::ReconnectBackoff;
 use crate::domain::NotificationId;
 use crate::ports::{Outcome, OutcomeNotifier, OutcomeWaiter};
 use async_trait::async_trait;
@@ -47,7 +46,7 @@ impl RabbitOutcomeNotifier {
     pub(super) async fn run(self: Arc<Self>) {
         let stop = self.broker.stop.clone();
         let receive = async {
-            let mut backoff = ReconnectBackoff::default();
+            let mut backoff = RECONNECT_BACKOFF.start();
             while let Some(session) = self.broker.consuming.wait_for_session().await {
                 let Err(reason) = self.receive_replies(&session).await;
                 debug!(reason, "listening for outcomes again");
@@ -55,7 +54,7 @@ impl RabbitOutcomeNotifier {
                 self.address.send_replace(String::new());
                 self.local.hang_up();
                 drop(session);
-                backoff.pause().await;
+                backoff.wait().await;
             }
         };
         stop.run_until_cancelled(receive).await;

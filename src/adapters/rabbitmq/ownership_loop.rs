@@ -1,12 +1,11 @@
 //! Waiting for the ownership of a bot: subscribe to its token queue, a quorum queue with a single active consumer; own the
 //! bot while the token is held; begin again when anything fails.
 
-use super::amqp::{consume, consumer_end_reason, setup_step};
+use super::amqp::{RECONNECT_BACKOFF, consume, consumer_end_reason, setup_step};
 use super::lane_consumer::consume_lanes;
 use super::ownership_token::OwnershipToken;
 use super::session::Session;
 use super::subscription::BotSubscription;
-use crate::adapters::reconnect_backoff::ReconnectBackoff;
 use futures_util::StreamExt;
 use lapin::message::Delivery as AmqpDelivery;
 use lapin::options::BasicQosOptions;
@@ -49,7 +48,7 @@ impl OwnershipLoop {
     }
 
     async fn wait_and_own_again_and_again(&self) {
-        let mut backoff = ReconnectBackoff::default();
+        let mut backoff = RECONNECT_BACKOFF.start();
         while let Some(session) = self.0.broker.consuming.wait_for_session().await {
             let since = Instant::now();
             // What is unacked is requeued as the channel is dropped; the ownership has ended before that.
@@ -61,9 +60,9 @@ impl OwnershipLoop {
             drop(session);
             info!(bot = %self.0.bot, reason, "standing by again");
             if since.elapsed() > UNOWNED_PERIOD {
-                backoff = ReconnectBackoff::default();
+                backoff = RECONNECT_BACKOFF.start();
             }
-            backoff.pause().await;
+            backoff.wait().await;
         }
     }
 

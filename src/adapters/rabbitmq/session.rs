@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// How often to check whether the connection still stands, should no event have told.
+/// How often to check whether the connection still stands, should no event say so.
 const CONNECTION_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How often to make the broker answer something, and how long to wait for that answer. Heartbeats alone are too coarse:
@@ -35,7 +35,7 @@ const LIVENESS_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_UNANSWERED_CLOSES: usize = 200;
 
 /// Limit for an orderly close of the connection.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) struct Session {
     pub(super) channels: ChannelPool,
@@ -135,7 +135,7 @@ impl Session {
     /// Closes in order, which requeues what is unacked at once.
     pub(super) async fn close(&self) {
         self.end();
-        let _ = timeout(CLOSE_TIMEOUT, self.channels.connection.close(200, "OK".into())).await;
+        let _ = timeout(CONNECTION_CLOSE_TIMEOUT, self.channels.connection.close(200, "OK".into())).await;
     }
 
     /// Declares the lanes of a bot, unless that was done on this session before.

@@ -1,10 +1,9 @@
 //! Queues beside the lanes, of things that somebody must write into the ledger: consumed one by one, and kept until they
 //! are acked.
 
-use super::amqp::{consume, consumer_end_reason, setup_step};
+use super::amqp::{RECONNECT_BACKOFF, consume, consumer_end_reason, setup_step};
 use super::broker::Broker;
 use super::session::Session;
-use crate::adapters::reconnect_backoff::ReconnectBackoff;
 use futures_util::StreamExt;
 use lapin::message::Delivery as AmqpDelivery;
 use lapin::options::{BasicAckOptions, BasicQosOptions};
@@ -27,12 +26,12 @@ impl<T> SideQueue<T> {
     /// Consumes the queue for as long as the receiver lives.
     pub(super) async fn consume(self, broker: Arc<Broker>, out: mpsc::Sender<T>) {
         let consume_again_and_again = async {
-            let mut backoff = ReconnectBackoff::default();
+            let mut backoff = RECONNECT_BACKOFF.start();
             while let Some(session) = broker.consuming.wait_for_session().await {
                 let Err(reason) = self.consume_on(&session, &broker, &out).await;
                 debug!(queue = %self.queue, reason, "consuming again");
                 drop(session);
-                backoff.pause().await;
+                backoff.wait().await;
             }
         };
         tokio::select! {

@@ -12,7 +12,7 @@ use lapin::{Channel, ExchangeKind, Queue};
 use std::time::Duration;
 
 /// How many times a notification may come back without an ack before the broker makes it a dead letter. Before RabbitMQ
-/// 4.3 a lost connection counts too, and so does every graceful restart of a worker: a low limit would take innocents.
+/// 4.3 a lost connection counts too, and so does every graceful restart of a worker: a low limit would discard innocents.
 /// What crashes its worker is found by its interrupted attempts long before; this only ends a loop that no attempt is
 /// part of.
 const LANE_DELIVERY_LIMIT: i64 = 500;

@@ -64,8 +64,8 @@ impl DistributedAcceptor {
         self.queue.publish(notification).await.map_err(queue_unavailable)
     }
 
-    /// Writes the record and marks the key. Fails silently: the broker has the notification, so an error would only make
-    /// the caller send it again.
+    /// Writes the record and marks the key. Logs what fails and returns no error: the broker has the notification, so an
+    /// error would only make the caller send it again.
     async fn record_accepted(&self, notification: &Notification, key: Option<&Idempotency>) {
         if let Err(error) = self.ledger.create(notification).await {
             tracing::warn!(notification = %notification.id, %error, "accepted, but not recorded until its courier has it");

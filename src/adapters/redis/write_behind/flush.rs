@@ -2,7 +2,7 @@
 
 use super::buffer::WriteBehindBuffer;
 use super::ledger_change::EntityKey;
-use crate::adapters::reconnect_backoff::ReconnectBackoff;
+use crate::backoff::BackoffPolicy;
 use crate::ports::LedgerError;
 use futures_util::future::join_all;
 use std::sync::Arc;
@@ -10,17 +10,18 @@ use std::time::Duration;
 
 /// Changes written side by side; leaves connections to the rest.
 const MAX_PARALLEL_WRITES: usize = 8;
-/// The first pause before Redis is tried again; doubles up to a second.
-const FIRST_RETRY_INTERVAL: Duration = Duration::from_millis(50);
+/// Between tries whether Redis takes changes again.
+const RETRY_BACKOFF: BackoffPolicy =
+    BackoffPolicy::new(Duration::from_millis(50), Duration::from_secs(1)).with_jitter(0.5);
 
 /// Never ends.
 pub(super) async fn flush_again_and_again(buffer: Arc<WriteBehindBuffer>) {
     loop {
         buffer.flush_needed.notified().await;
-        let mut backoff = ReconnectBackoff::starting_at(FIRST_RETRY_INTERVAL);
+        let mut backoff = RETRY_BACKOFF.start();
         while buffer.availability.check().is_err() || buffer.pending().len() > 0 {
             if flush(&buffer).await.is_err() {
-                backoff.pause().await;
+                backoff.wait().await;
             }
         }
     }

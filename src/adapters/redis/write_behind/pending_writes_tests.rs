@@ -41,7 +41,7 @@ fn drain(pending: &mut PendingWrites) -> Vec<LedgerChange> {
 }
 
 #[test]
-fn changes_of_one_subject_are_written_one_after_the_other() {
+fn changes_of_one_entity_are_written_one_after_the_other() {
     let mut pending = PendingWrites::new(10);
     pending.push(settle(1, Status::Retrying)).unwrap();
     pending.push(settle(1, Status::Sent)).unwrap();
