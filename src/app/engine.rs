@@ -3,7 +3,7 @@
 use crate::adapters::embedded::Embedded;
 use crate::adapters::objects::ObjectBlobs;
 use crate::adapters::rabbitmq::RabbitQueue;
-use crate::adapters::redis::{BufferedLedger, DistributedAcceptor, RedisLedger};
+use crate::adapters::redis::{DistributedAcceptor, RedisLedger, WriteBehindLedger};
 use crate::domain::{Failure, FailureClass, RecordUpdate, Status, Timestamp};
 use crate::ports::{Ledger, Ports};
 use crate::settings::{self, Settings};
@@ -24,7 +24,7 @@ pub struct Engine {
 #[derive(Clone)]
 enum Kind {
     Embedded(Embedded),
-    Distributed { queue: Arc<RabbitQueue>, ledger: Arc<BufferedLedger> },
+    Distributed { queue: Arc<RabbitQueue>, ledger: Arc<WriteBehindLedger> },
 }
 
 impl Engine {
@@ -40,7 +40,7 @@ impl Engine {
                 let bots = settings.bots.keys().cloned().collect();
                 let queue = RabbitQueue::connect(parts.amqp_urls.clone(), parts.namespace.clone(), bots);
                 let redis = Arc::new(RedisLedger::new(&parts.redis_url, &parts.namespace).context("redis_url")?);
-                let ledger = BufferedLedger::with_journal(redis.clone(), queue.clone());
+                let ledger = WriteBehindLedger::with_journal(redis.clone(), queue.clone());
                 let blobs = ObjectBlobs::new(&parts.blobs, settings.blob_retention).context("blob_url")?;
                 let ports = Ports {
                     acceptor: Arc::new(DistributedAcceptor::new(queue.clone(), ledger.clone())),
@@ -99,7 +99,7 @@ impl Engine {
                         let class = FailureClass::Buried.as_str();
                         metrics.failed.with_label_values(&[notification.bot.as_str(), class]).inc();
                     }
-                    found.done().await;
+                    found.ack().await;
                 }
             }
         };
@@ -117,11 +117,11 @@ impl Engine {
                 let mut journal = queue.subscribe_journal();
                 loop {
                     let Some(noted) = journal.recv().await else { return };
-                    if let Err(error) = ledger.take_over(&noted.outcome).await {
+                    if let Err(error) = ledger.apply_journal_entry(&noted.outcome).await {
                         tracing::debug!(%error, "the journal waits for the ledger");
                         break;
                     }
-                    noted.done().await;
+                    noted.ack().await;
                 }
             }
         };

@@ -5,7 +5,7 @@ use crate::contract::{PATIENCE, acceptor as contract, bot, eventually, notificat
 use crate::support::{Redis, amqp_url, redis_url};
 use async_trait::async_trait;
 use pixcourier::adapters::rabbitmq::RabbitQueue;
-use pixcourier::adapters::redis::{BufferedLedger, DistributedAcceptor, RedisLedger};
+use pixcourier::adapters::redis::{DistributedAcceptor, RedisLedger, WriteBehindLedger};
 use pixcourier::domain::{
     BotName, Failure, FailureClass, FollowUp, Notification, RecordUpdate, Sha256, Status, Timestamp,
 };
@@ -71,14 +71,14 @@ impl Queue for Outbox {
 struct World {
     redis: Redis,
     outbox: Arc<Outbox>,
-    ledger: Arc<BufferedLedger>,
+    ledger: Arc<WriteBehindLedger>,
     acceptor: DistributedAcceptor,
 }
 
 async fn world() -> World {
     let redis = Redis::launch().await;
     let ledger = RedisLedger::new(&redis.url().into(), "test").expect("a valid URL");
-    let ledger = BufferedLedger::new(Arc::new(ledger));
+    let ledger = WriteBehindLedger::new(Arc::new(ledger));
     let outbox = Arc::new(Outbox::default());
     let acceptor = DistributedAcceptor::new(Arc::clone(&outbox) as Arc<dyn Queue>, Arc::clone(&ledger));
     World { redis, outbox, ledger, acceptor }
@@ -104,7 +104,7 @@ async fn rabbitmq_and_redis_keep_the_contract_of_the_acceptor() {
     let queue = RabbitQueue::connect(vec![amqp_url().into()], namespace.clone(), bots);
     eventually("readiness", true, async || queue.ready().await.is_ok()).await;
     let ledger = RedisLedger::new(&redis_url().into(), &namespace).expect("a valid URL");
-    let ledger = BufferedLedger::new(Arc::new(ledger));
+    let ledger = WriteBehindLedger::new(Arc::new(ledger));
     let acceptor = Arc::new(DistributedAcceptor::new(Arc::clone(&queue) as Arc<dyn Queue>, Arc::clone(&ledger)));
     let media = Arc::clone(&ledger) as Arc<dyn MediaIndex>;
     contract::suite(contract::World { acceptor, queue: queue.clone(), ledger, media }).await;

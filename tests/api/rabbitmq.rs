@@ -58,7 +58,7 @@ async fn rabbitmq_keeps_the_contract_of_the_queue() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rabbitmq_keeps_the_contract_of_the_switchboard() {
+async fn rabbitmq_keeps_the_contract_of_the_outcome_notifier() {
     let (url, namespace) = (amqp_url(), namespace());
     let (one, other) = tokio::join!(connected(&url, &namespace), connected(&url, &namespace));
     let (here, there) = (one.outcome_notifier(), other.outcome_notifier());
@@ -114,8 +114,8 @@ async fn a_renewal_leaves_the_ownership_and_the_deliveries_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_scheduled_arrives_on_time_by_way_of_the_rungs() {
-    let name = bot("rungs");
+async fn what_is_scheduled_arrives_on_time_by_way_of_the_delay_queues() {
+    let name = bot("delays");
     let queue = connected(&amqp_url(), &namespace()).await;
     let mut subscription = queue.subscribe(&name, 5).await.unwrap();
     ownership(&mut subscription).await;
@@ -162,7 +162,7 @@ async fn what_somebody_deletes_is_declared_again_and_nothing_confirmed_is_lost_f
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_always_comes_back_is_buried_and_what_cannot_be_read_is_put_aside() {
+async fn what_always_comes_back_becomes_a_dead_letter_and_what_cannot_be_read_is_put_aside() {
     let (url, namespace, name) = (amqp_url(), namespace(), bot("poison"));
     let queue = connected(&url, &namespace).await;
     let poison = notification(&name, 1);
@@ -184,7 +184,7 @@ async fn what_always_comes_back_is_buried_and_what_cannot_be_read_is_put_aside()
     println!("buried after {returns} returns: {}", found.reason);
     assert_eq!((found.notification.id, found.reason.as_str()), (poison.id, "delivery_limit"));
     assert!(returns >= 500, "a few restarts must not bury it: {returns}");
-    found.done().await;
+    found.ack().await;
 
     let mut subscription = queue.subscribe(&name, 5).await.unwrap();
     ownership(&mut subscription).await;

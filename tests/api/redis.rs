@@ -3,7 +3,7 @@
 use crate::contract::{self, bot, eventually, notification};
 use crate::rabbitmq::{connected, namespace};
 use crate::support::{Redis, amqp_url, port_of, redis_url};
-use pixcourier::adapters::redis::{BufferedLedger, RedisLedger};
+use pixcourier::adapters::redis::{RedisLedger, WriteBehindLedger};
 use pixcourier::domain::{
     Attempt, AttemptOutcome, DeliveryGuarantee, MediaKind, Notification, RecordUpdate, Sha256, Status, Timestamp,
 };
@@ -44,10 +44,10 @@ async fn status(ledger: &dyn Ledger, notification: &Notification) -> Option<Stat
 const GO: Begin = Begin::Proceed { interrupted: false, interrupted_attempts: 0 };
 
 /// For so long after Redis went away, no attempt begins without it.
-const HICCUP: Duration = Duration::from_secs(5);
+const OUTAGE_GRACE: Duration = Duration::from_secs(5);
 
 /// Begins as a courier does, again and again until it may; when it first was told that it may not.
-async fn begin_persistently(ledger: &BufferedLedger, notification: &Notification) -> (Begin, Option<Instant>) {
+async fn begin_persistently(ledger: &WriteBehindLedger, notification: &Notification) -> (Begin, Option<Instant>) {
     let mut refused = None;
     let deadline = Instant::now() + contract::PATIENCE;
     loop {
@@ -62,7 +62,7 @@ async fn begin_persistently(ledger: &BufferedLedger, notification: &Notification
 }
 
 /// Nothing may wait longer than this for a Redis that does not answer: a second for a connection, one for an answer.
-const FAST: Duration = Duration::from_millis(2_500);
+const FAIL_FAST_LIMIT: Duration = Duration::from_millis(2_500);
 
 #[tokio::test]
 async fn the_ledger_keeps_its_contract() {
@@ -80,13 +80,13 @@ async fn the_recipient_book_keeps_its_contract() {
 }
 
 #[tokio::test]
-async fn the_buffered_ledger_keeps_the_contract_of_the_ledger() {
-    contract::ledger::suite(BufferedLedger::new(ledger())).await;
+async fn the_write_behind_ledger_keeps_the_contract_of_the_ledger() {
+    contract::ledger::suite(WriteBehindLedger::new(ledger())).await;
 }
 
 #[tokio::test]
-async fn the_buffered_ledger_keeps_the_contract_of_the_media_index() {
-    contract::media_index::suite(BufferedLedger::new(ledger())).await;
+async fn the_write_behind_ledger_keeps_the_contract_of_the_media_index() {
+    contract::media_index::suite(WriteBehindLedger::new(ledger())).await;
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn a_ledger_starts_without_redis_and_fails_fast_while_it_is_frozen() {
     let started = Instant::now();
     let asked = futures_util::future::join_all((0..200).map(|_| ledger.ready())).await;
     assert!(asked.iter().all(Result::is_err));
-    assert!(started.elapsed() < FAST, "200 callers waited {:?}", started.elapsed());
+    assert!(started.elapsed() < FAIL_FAST_LIMIT, "200 callers waited {:?}", started.elapsed());
     redis.resume();
     eventually("the ledger", true, async || ledger.ready().await.is_ok()).await;
 }
@@ -207,7 +207,7 @@ async fn a_ledger_starts_without_redis_and_fails_fast_while_it_is_frozen() {
 async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_is_back() {
     let mut redis = Redis::launch().await;
     let plain = at(&redis.url());
-    let ledger = BufferedLedger::new(Arc::clone(&plain));
+    let ledger = WriteBehindLedger::new(Arc::clone(&plain));
     let name = bot("r-away");
     let (before, during, begun) = (notification(&name, 1), notification(&name, 2), notification(&name, 3));
     let careful = Notification { delivery: DeliveryGuarantee::AtMostOnce, ..notification(&name, 4) };
@@ -237,7 +237,7 @@ async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_i
     assert!(ledger.is_pinned(&Sha256::of(b"pinned"), Timestamp::now()).await.unwrap());
     assert!(ledger.is_pinned(&Sha256::of(b"other"), Timestamp::now()).await.is_err(), "nobody knows");
     assert!(ledger.get(before.id).await.is_err() && ledger.cancel(during.id, soon).await.is_err());
-    assert_eq!(ledger.buffered(), 8, "a update of each, one retry, three begins, a file_id and a pin");
+    assert_eq!(ledger.buffered(), 8, "an update of each, one retry, three begins, a file_id and a pin");
     assert_eq!(ledger.flush(Instant::now() + Duration::from_millis(300)).await, 8, "not longer than the deadline");
 
     redis.start().await;
@@ -256,10 +256,10 @@ async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_i
 
 /// A freeze and a restart pass before an attempt begins without asking; a lasting absence does not.
 #[tokio::test]
-async fn a_hiccup_of_redis_does_not_override_a_cancel() {
+async fn a_short_outage_of_redis_does_not_override_a_cancel() {
     let mut redis = Redis::launch().await;
-    let ledger = BufferedLedger::new(at(&redis.url()));
-    let cancelled = notification(&bot("r-hiccup"), 1);
+    let ledger = WriteBehindLedger::new(at(&redis.url()));
+    let cancelled = notification(&bot("r-outage"), 1);
     assert!(ledger.settle(&cancelled, &RecordUpdate::of(Status::Queued, Timestamp::now())).await.unwrap());
     let answer = ledger.cancel(cancelled.id, Timestamp::now()).await.unwrap();
     assert!(matches!(answer, Cancelled::Done(_)), "{answer:?}");
@@ -267,14 +267,14 @@ async fn a_hiccup_of_redis_does_not_override_a_cancel() {
     let back = async || {
         let (begun, refused) = begin_persistently(&ledger, &cancelled).await;
         assert_eq!(begun, Begin::Skip(Status::Cancelled));
-        assert!(refused.is_none_or(|since| since.elapsed() < HICCUP), "Redis is asked as soon as it is back");
+        assert!(refused.is_none_or(|since| since.elapsed() < OUTAGE_GRACE), "Redis is asked as soon as it is back");
     };
 
-    // Together they last longer than a hiccup may: each is counted by itself.
+    // Together they last longer than the grace period: each is counted by itself.
     for _ in 0..2 {
         redis.pause();
         let paused = Instant::now();
-        while paused.elapsed() < HICCUP.mul_f64(0.6) {
+        while paused.elapsed() < OUTAGE_GRACE.mul_f64(0.6) {
             assert!(matches!(begin().await, Err(LedgerError::Unavailable(_))));
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -290,7 +290,7 @@ async fn a_hiccup_of_redis_does_not_override_a_cancel() {
     let (begun, refused) = begin_persistently(&ledger, &cancelled).await;
     assert_eq!(begun, GO, "Redis is missed, and sending goes on");
     let waited = refused.expect("not at once").elapsed();
-    assert!(waited >= HICCUP && waited < HICCUP + FAST, "{waited:?}");
+    assert!(waited >= OUTAGE_GRACE && waited < OUTAGE_GRACE + FAIL_FAST_LIMIT, "{waited:?}");
 }
 
 /// The process dies with all that waits in its memory, after the queue has forgotten the notification.
@@ -299,7 +299,7 @@ async fn an_outcome_outlives_its_process_while_redis_is_away() {
     let mut redis = Redis::launch().await;
     let (plain, namespace) = (at(&redis.url()), namespace());
     let queue = connected(&amqp_url(), &namespace).await;
-    let ledger = BufferedLedger::with_journal(Arc::clone(&plain), queue.clone());
+    let ledger = WriteBehindLedger::with_journal(Arc::clone(&plain), queue.clone());
     let name = bot("r-outlives");
     let (begun, fresh, open) = (notification(&name, 1), notification(&name, 2), notification(&name, 3));
     ledger.begin(&begun, Timestamp::now()).await.unwrap();
@@ -316,15 +316,15 @@ async fn an_outcome_outlives_its_process_while_redis_is_away() {
     redis.start().await;
     assert_eq!(status(&*plain, &begun).await, Some(Status::Sending), "nobody has written it");
 
-    let successor = BufferedLedger::with_journal(Arc::clone(&plain), queue.clone());
+    let successor = WriteBehindLedger::with_journal(Arc::clone(&plain), queue.clone());
     successor.caught_up().await;
     let mut journal = queue.subscribe_journal();
     for _ in 0..2 {
         let noted = timeout(contract::PATIENCE, journal.recv()).await.expect("in time").expect("open");
         for _ in 0..2 {
-            successor.take_over(&noted.outcome).await.expect("Redis is there");
+            successor.apply_journal_entry(&noted.outcome).await.expect("Redis is there");
         }
-        noted.done().await;
+        noted.ack().await;
     }
     for one in [&begun, &fresh] {
         let record = plain.get(one.id).await.unwrap().expect("recorded");
@@ -340,7 +340,7 @@ async fn an_outcome_that_is_safe_nowhere_is_not_settled() {
     let mut redis = Redis::launch().await;
     let (plain, namespace) = (at(&redis.url()), namespace());
     let queue = connected(&amqp_url(), &namespace).await;
-    let ledger = BufferedLedger::with_journal(Arc::clone(&plain), queue.clone());
+    let ledger = WriteBehindLedger::with_journal(Arc::clone(&plain), queue.clone());
     let sent = notification(&bot("r-nowhere"), 1);
     ledger.begin(&sent, Timestamp::now()).await.unwrap();
     queue.close().await;
@@ -360,7 +360,7 @@ async fn an_outcome_that_is_safe_nowhere_is_not_settled() {
 #[tokio::test]
 async fn a_redis_that_takes_no_changes_counts_as_away() {
     let redis = Redis::launch().await;
-    let ledger = BufferedLedger::new(at(&redis.url()));
+    let ledger = WriteBehindLedger::new(at(&redis.url()));
     let sent = notification(&bot("r-full"), 1);
     let configure = async |limit: &str| {
         let mut server = TcpStream::connect(("127.0.0.1", port_of(&redis.url()))).await.unwrap();
@@ -381,7 +381,7 @@ async fn a_redis_that_takes_no_changes_counts_as_away() {
 #[tokio::test]
 async fn nobody_waits_for_a_frozen_redis_more_than_once() {
     let redis = Redis::launch().await;
-    let ledger = BufferedLedger::new(at(&redis.url()));
+    let ledger = WriteBehindLedger::new(at(&redis.url()));
     ledger.ready().await.unwrap();
     redis.pause();
     let name = bot("r-freeze");
@@ -404,7 +404,7 @@ async fn nobody_waits_for_a_frozen_redis_more_than_once() {
 #[tokio::test]
 async fn the_buffer_is_bounded() {
     let mut redis = Redis::launch().await;
-    let ledger = BufferedLedger::new(at(&redis.url()));
+    let ledger = WriteBehindLedger::new(at(&redis.url()));
     redis.kill9();
     let pin = async |number: u32| ledger.pin(&Sha256::of(&number.to_be_bytes()), Timestamp::now()).await;
     for number in 0..100_000 {

@@ -1,9 +1,8 @@
-//! Outcomes between processes: RabbitMQ's direct reply-to, which needs no queue of ours and dies with the connection.
+//! Outcomes between processes: RabbitMQ's direct reply-to, which needs no queue and ends with the connection.
 
-use super::link::Backoff;
-use super::office::Office;
+use super::amqp::{RECONNECT_BACKOFF, consumer_end_reason, setup_step};
+use super::broker::Broker;
 use super::session::Session;
-use super::stand::{ended_by, step};
 use crate::adapters::embedded::LocalOutcomeNotifier;
 use crate::domain::NotificationId;
 use crate::ports::{Outcome, OutcomeNotifier, OutcomeWaiter};
@@ -24,81 +23,82 @@ use tracing::debug;
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
 /// [`OutcomeNotifier`] over RabbitMQ.
-pub(super) struct RabbitSwitchboard {
-    office: Arc<Office>,
+pub(super) struct RabbitOutcomeNotifier {
+    broker: Arc<Broker>,
     local: LocalOutcomeNotifier,
-    /// Where this process is told; empty while the broker is away.
+    /// The reply-to address of this process; empty while the broker is away.
     address: watch::Sender<String>,
 }
 
-/// What travels.
+/// The body of a reply.
 #[derive(Serialize, Deserialize)]
-struct Letter {
+struct ReplyMessage {
     id: NotificationId,
     outcome: Outcome,
 }
 
-impl RabbitSwitchboard {
-    pub(super) fn new(office: Arc<Office>) -> Self {
-        Self { office, local: LocalOutcomeNotifier::default(), address: watch::Sender::new(String::new()) }
+impl RabbitOutcomeNotifier {
+    pub(super) fn new(broker: Arc<Broker>) -> Self {
+        Self { broker, local: LocalOutcomeNotifier::default(), address: watch::Sender::new(String::new()) }
     }
 
-    /// Takes what comes until the queue is shut down.
+    /// Receives replies until the queue is shut down.
     pub(super) async fn run(self: Arc<Self>) {
-        let stop = self.office.stop.clone();
-        let take = async {
-            let mut backoff = Backoff::default();
-            while let Some(session) = self.office.consuming.up().await {
-                let Err(reason) = self.take(&session).await;
+        let stop = self.broker.stop.clone();
+        let receive = async {
+            let mut backoff = RECONNECT_BACKOFF.start();
+            while let Some(session) = self.broker.consuming.wait_for_session().await {
+                let Err(reason) = self.receive_replies(&session).await;
                 debug!(reason, "listening for outcomes again");
                 // Nobody can reach the old address any more; the ledger knows what is missed.
                 self.address.send_replace(String::new());
                 self.local.hang_up();
                 drop(session);
-                backoff.pause().await;
+                backoff.wait().await;
             }
         };
-        stop.run_until_cancelled(take).await;
+        stop.run_until_cancelled(receive).await;
         self.local.hang_up();
     }
 
-    async fn take(&self, session: &Session) -> Result<Infallible, String> {
-        let channel = step(session.channel()).await?;
+    async fn receive_replies(&self, session: &Session) -> Result<Infallible, String> {
+        let channel = setup_step(session.channels.open()).await?;
         let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
         let consume = channel.basic_consume(REPLY_TO.into(), ShortString::default(), options, FieldTable::default());
-        let mut replies: Consumer = step(consume).await?;
-        self.address.send_replace(address(&channel).await?);
+        let mut replies: Consumer = setup_step(consume).await?;
+        self.address.send_replace(reply_address(&channel).await?);
         loop {
             let delivery = match replies.next().await {
                 Some(Ok(delivery)) => delivery,
-                ended => return Err(ended_by(ended)),
+                ended => return Err(consumer_end_reason(ended)),
             };
-            match serde_json::from_slice::<Letter>(&delivery.data) {
-                Ok(Letter { id, outcome }) => self.local.deliver(id, outcome),
+            match serde_json::from_slice::<ReplyMessage>(&delivery.data) {
+                Ok(ReplyMessage { id, outcome }) => self.local.deliver(id, outcome),
                 Err(error) => debug!(%error, "an outcome that cannot be read"),
             }
         }
     }
 }
 
-/// The address of a channel. The broker writes it into messages that the channel publishes, so one is sent round.
-async fn address(channel: &Channel) -> Result<String, String> {
+/// The reply-to address of a channel. The broker writes it into messages that the channel publishes, so one is published
+/// to a queue of its own and read back.
+async fn reply_address(channel: &Channel) -> Result<String, String> {
     let exclusive = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
-    let mirror = step(channel.queue_declare(ShortString::default(), exclusive, FieldTable::default())).await?;
+    let mirror = setup_step(channel.queue_declare(ShortString::default(), exclusive, FieldTable::default())).await?;
     let properties = BasicProperties::default().with_reply_to(REPLY_TO.into());
     let publish = BasicPublishOptions::default();
     let publish = channel.basic_publish(ShortString::default(), mirror.name().clone(), publish, b"", properties);
-    step(step(publish).await?).await?;
+    setup_step(setup_step(publish).await?).await?;
     // A channel's own publishes and gets are carried out in order.
     let get = channel.basic_get(mirror.name().clone(), BasicGetOptions { no_ack: true });
-    let message = step(get).await?.ok_or("the broker keeps its messages to itself")?;
-    step(channel.queue_delete(mirror.name().clone(), QueueDeleteOptions::default())).await?;
+    let message = setup_step(get).await?.ok_or("the broker keeps its messages to itself")?;
+    setup_step(channel.queue_delete(mirror.name().clone(), QueueDeleteOptions::default())).await?;
     let address = message.properties.reply_to().as_ref().map(ToString::to_string);
     address.ok_or_else(|| "the broker gives no address".to_owned())
 }
 
 #[async_trait]
-impl OutcomeNotifier for RabbitSwitchboard {
+impl OutcomeNotifier for RabbitOutcomeNotifier {
     fn listen(&self, id: NotificationId) -> OutcomeWaiter {
         self.local.listen_at(id, self.address.borrow().clone())
     }
@@ -107,8 +107,8 @@ impl OutcomeNotifier for RabbitSwitchboard {
         if address == *self.address.borrow() {
             return self.local.deliver(id, outcome.clone());
         }
-        let Ok(body) = serde_json::to_vec(&Letter { id, outcome: outcome.clone() }) else { return };
-        if let Err(error) = self.office.reply(address, &body).await {
+        let Ok(body) = serde_json::to_vec(&ReplyMessage { id, outcome: outcome.clone() }) else { return };
+        if let Err(error) = self.broker.publish_reply(address, &body).await {
             debug!(%error, "the caller could not be told; the ledger knows");
         }
     }

@@ -1,15 +1,17 @@
-//! Intake on RabbitMQ and Redis.
+//! Accepting notifications on RabbitMQ and Redis.
 //!
-//! The order of effects, and what a crash after each leaves behind: reserve the key (the caller's retry takes over the
-//! reservation, with the same id), pin the image (pinned in vain), publish and await the confirm (delivered; the
-//! courier writes the missing record, and a retry with the key publishes the same id again, which the courier finds
-//! sent), write the record, mark the key. So a notification is accepted exactly when the broker has confirmed it.
+//! The order of effects, and what a crash after each leaves behind: reserve the idempotency key (the caller's retry takes
+//! over the reservation, with the same id), pin the image (pinned in vain), publish and await the publisher confirm
+//! (delivered; the courier writes the missing record, and a retry with the key publishes the same id again, which the
+//! courier finds sent), write the record, mark the key as accepted. So a notification is accepted exactly when the broker
+//! has confirmed it.
 //!
 //! While Redis is away a request without a key is accepted all the same: its record and its pins wait in memory. One
 //! with a key is not: nobody could tell whether it was used before.
 
-use super::BufferedLedger;
-use super::keys::{Reopened, Reservation};
+use super::idempotency::Reservation;
+use super::reopening::Reopened;
+use super::write_behind::WriteBehindLedger;
 use crate::domain::{MediaSource, Notification, Record, Status};
 use crate::ports::{
     AcceptError, Accepted, Acceptor, Idempotency, Ledger, LedgerError, MediaIndex, Queue, QueueError, Resubmitted,
@@ -20,32 +22,31 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How long to wait for another process that has reserved the same key, and between two looks.
-const PATIENCE: Duration = Duration::from_secs(3);
-const PAUSE: Duration = Duration::from_millis(50);
+/// How long to wait for another process that has reserved the same key, and how often to ask.
+const RESERVATION_TIMEOUT: Duration = Duration::from_secs(3);
+const RESERVATION_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// [`Acceptor`] over a queue and the Redis ledger.
 pub struct DistributedAcceptor {
     queue: Arc<dyn Queue>,
-    ledger: Arc<BufferedLedger>,
+    ledger: Arc<WriteBehindLedger>,
 }
 
 impl DistributedAcceptor {
     /// An acceptor that publishes to `queue` and records in `ledger`.
-    pub fn new(queue: Arc<dyn Queue>, ledger: Arc<BufferedLedger>) -> Self {
+    pub fn new(queue: Arc<dyn Queue>, ledger: Arc<WriteBehindLedger>) -> Self {
         Self { queue, ledger }
     }
 
-    /// Reserves the key, waiting for whoever is at it. `replayed`: the answer given to an earlier request.
-    async fn reserve(&self, key: &Idempotency, notification: &Notification) -> Result<Accepted, AcceptError> {
-        let deadline = Instant::now() + PATIENCE;
+    /// Reserves the key, waiting for a process that has reserved it. `replayed`: the response to an earlier request.
+    async fn reserve_key(&self, key: &Idempotency, notification: &Notification) -> Result<Accepted, AcceptError> {
+        let deadline = Instant::now() + RESERVATION_TIMEOUT;
         loop {
-            self.ledger.present().map_err(ledger_away)?;
-            let reservation = self.ledger.redis().reserve(key, notification).await;
-            match reservation.inspect_err(|_| self.ledger.failed()).map_err(ledger_away)? {
+            let reservation = self.ledger.redis().reserve_key(key, notification);
+            match self.ledger.ask(reservation).await.map_err(ledger_unavailable)? {
                 Reservation::Ours(accepted) | Reservation::Done(accepted) => return Ok(accepted),
-                Reservation::Other => return Err(AcceptError::KeyReused),
-                Reservation::Busy if Instant::now() < deadline => sleep(PAUSE).await,
+                Reservation::OtherRequest => return Err(AcceptError::KeyReused),
+                Reservation::Busy if Instant::now() < deadline => sleep(RESERVATION_POLL_INTERVAL).await,
                 Reservation::Busy => {
                     let reason = "a request with the same idempotency key is under way".to_owned();
                     return Err(AcceptError::Unavailable { part: "ledger", reason });
@@ -54,23 +55,23 @@ impl DistributedAcceptor {
         }
     }
 
-    /// Pins and publishes.
-    async fn send(&self, notification: &Notification) -> Result<(), AcceptError> {
+    async fn pin_and_publish(&self, notification: &Notification) -> Result<(), AcceptError> {
         for media in &notification.call.media {
             if let MediaSource::Blob { sha256, .. } = &media.source {
-                self.ledger.pin(sha256, notification.expires_at).await.map_err(ledger_away)?;
+                self.ledger.pin(sha256, notification.expires_at).await.map_err(ledger_unavailable)?;
             }
         }
-        self.queue.publish(notification).await.map_err(queue_away)
+        self.queue.publish(notification).await.map_err(queue_unavailable)
     }
 
-    /// The rest, once the broker has it: failing now would only make the caller send it again.
-    async fn record(&self, notification: &Notification, key: Option<&Idempotency>) {
+    /// Writes the record and marks the key. Logs what fails and returns no error: the broker has the notification, so an
+    /// error would only make the caller send it again.
+    async fn record_accepted(&self, notification: &Notification, key: Option<&Idempotency>) {
         if let Err(error) = self.ledger.create(notification).await {
             tracing::warn!(notification = %notification.id, %error, "accepted, but not recorded until its courier has it");
         }
         if let Some(key) = key
-            && let Err(error) = self.ledger.finish(&key.key).await
+            && let Err(error) = self.ledger.mark_key_accepted(&key.key).await
         {
             tracing::warn!(notification = %notification.id, %error, "accepted, but its idempotency key is not marked");
         }
@@ -83,7 +84,7 @@ impl Acceptor for DistributedAcceptor {
         let mut notification = submission.notification.clone();
         let key = submission.idempotency.as_ref();
         let accepted = match key {
-            Some(key) => self.reserve(key, &notification).await?,
+            Some(key) => self.reserve_key(key, &notification).await?,
             None => Accepted {
                 id: notification.id,
                 status: Status::accepted(&notification),
@@ -97,22 +98,21 @@ impl Acceptor for DistributedAcceptor {
         // Those of an earlier request with this key that came to nothing, if there was one.
         notification.accepted_at = accepted.accepted_at;
         let notification = notification.identified(accepted.id);
-        if let Err(error) = self.send(&notification).await {
+        if let Err(error) = self.pin_and_publish(&notification).await {
             if let Some(key) = key {
                 // Without this the retry has to wait until the reservation counts as abandoned.
-                let _ = self.ledger.redis().release(&key.key).await;
+                let _ = self.ledger.redis().release_key(&key.key).await;
             }
             return Err(error);
         }
-        self.record(&notification, key).await;
+        self.record_accepted(&notification, key).await;
         Ok(accepted)
     }
 
     async fn recall(&self, key: &Idempotency) -> Result<Option<Accepted>, AcceptError> {
-        self.ledger.present().map_err(ledger_away)?;
-        let recalled = self.ledger.redis().recall(key).await;
-        match recalled.inspect_err(|_| self.ledger.failed()).map_err(ledger_away)? {
-            Some(Reservation::Other) => Err(AcceptError::KeyReused),
+        let recalled = self.ledger.redis().recall_key(key);
+        match self.ledger.ask(recalled).await.map_err(ledger_unavailable)? {
+            Some(Reservation::OtherRequest) => Err(AcceptError::KeyReused),
             Some(Reservation::Done(accepted)) => Ok(Some(accepted)),
             Some(Reservation::Ours(_) | Reservation::Busy) | None => Ok(None),
         }
@@ -121,41 +121,41 @@ impl Acceptor for DistributedAcceptor {
     /// Opens the record before it publishes, since a courier stops at a final one; puts it back if that fails. After a
     /// crash in between, the next resubmission finds it open with nothing on its way, and publishes.
     async fn resubmit(&self, notification: &Notification) -> Result<Resubmitted, AcceptError> {
-        let former = self.ledger.get(notification.id).await.map_err(ledger_away)?;
+        let former = self.ledger.get(notification.id).await.map_err(ledger_unavailable)?;
         let Some(former) = former else { return Ok(Resubmitted::NotFound) };
         // Couriers tell the copies apart by it, also when another machine's clock, ahead of ours, wrote the former.
         let accepted_at = notification.accepted_at.max(former.notification.accepted_at.plus(Duration::from_millis(1)));
         let notification = &Notification { accepted_at, ..notification.clone() };
         let redis = self.ledger.redis();
-        let reopened = redis.reopen(notification).await.inspect_err(|_| self.ledger.failed()).map_err(ledger_away)?;
-        let reopening = match reopened {
+        let reopened = self.ledger.ask(redis.reopen(notification)).await;
+        let reopening = match reopened.map_err(ledger_unavailable)? {
             Reopened::Done(reopening) => reopening,
             Reopened::Refused(status) => return Ok(Resubmitted::Refused(status)),
             Reopened::NotFound => return Ok(Resubmitted::NotFound),
         };
-        if let Err(error) = self.send(notification).await {
+        if let Err(error) = self.pin_and_publish(notification).await {
             if redis.restore(&reopening).await.is_err() {
                 tracing::warn!(notification = %notification.id, "not published, and its record stays open until retried");
             }
             return Err(error);
         }
         // Forgetting this mark is harmless once its courier has begun.
-        let _ = redis.reopened(notification.id).await;
+        let _ = redis.finish_reopening(notification.id).await;
         let attempts = reopening.before.attempts;
         Ok(Resubmitted::Done(Box::new(Record { attempts, ..Record::accepted(notification.clone()) })))
     }
 
     /// Asks the queue alone: without Redis, requests without a key are still accepted.
     async fn ready(&self) -> Result<(), AcceptError> {
-        self.queue.ready().await.map_err(queue_away)
+        self.queue.ready().await.map_err(queue_unavailable)
     }
 }
 
-fn ledger_away(LedgerError::Unavailable(reason): LedgerError) -> AcceptError {
+fn ledger_unavailable(LedgerError::Unavailable(reason): LedgerError) -> AcceptError {
     AcceptError::Unavailable { part: "ledger", reason }
 }
 
-fn queue_away(error: QueueError) -> AcceptError {
+fn queue_unavailable(error: QueueError) -> AcceptError {
     match error {
         QueueError::Full(reason) => AcceptError::Full(reason),
         QueueError::Unavailable(reason) => AcceptError::Unavailable { part: "queue", reason },

@@ -1,5 +1,5 @@
-//! Redis 7 for the distributed engine: the ledger, the media index, idempotency keys, and what intake and couriers do
-//! while Redis is away.
+//! Redis 7 for the distributed engine: the ledger, the media index, idempotency keys, the recipient book, and what intake
+//! and couriers do while Redis is away: a write-behind cache (`write_behind`).
 //!
 //! Everything that changes with a status (the record, its listing indexes, its place in the sweep's queue) changes in
 //! one Lua script, so a record is never half moved. The scripts build their keys from the namespace and the id, which
@@ -13,7 +13,7 @@
 //! | `<ns>:i:all`, `<ns>:i:bot:<bot>`, `<ns>:i:status:<status>`, `<ns>:i:bot:<bot>:<status>` | sorted sets of ids |
 //! | `<ns>:done` | ids of final records by the later of when they became final and when they expire |
 //! | `<ns>:k:<sha256 of the key>` | hash: an idempotency key, 24 hours |
-//! | `<ns>:f:<bot id>:<kind>:<sha256>` | a file_id, until unused for [`FILE_ID_KEPT`] |
+//! | `<ns>:f:<bot id>:<kind>:<sha256>` | a file_id, until unused for 180 days |
 //! | `<ns>:probe` | written to see whether Redis takes changes again |
 //! | `<ns>:r:<bot>` | hash: the recipient book, an address's key to chat and entry |
 //! | `<ns>:ri:<bot>` | sorted set of those keys, for listing |
@@ -23,17 +23,17 @@
 //! | `<ns>:pins` | digests by the moment until which their bytes are needed |
 
 mod acceptor;
-mod buffer;
-mod keys;
+mod begin_tokens;
+mod idempotency;
 mod ledger;
-mod link;
 mod media_index;
-mod pending;
+mod pool;
 mod recipients;
-mod record;
+mod record_fields;
+mod reopening;
 mod scripts;
+mod write_behind;
 
 pub use acceptor::DistributedAcceptor;
-pub use buffer::BufferedLedger;
 pub use ledger::RedisLedger;
-pub use media_index::FILE_ID_KEPT;
+pub use write_behind::WriteBehindLedger;

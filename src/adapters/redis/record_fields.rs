@@ -8,27 +8,27 @@ use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 
 /// The fields of a record's hash.
-pub(super) type Fields = HashMap<String, String>;
+pub(super) type RecordFields = HashMap<String, String>;
 
 /// The record, `None` if there are no fields.
-pub(super) fn read(fields: &Fields) -> Result<Option<Record>, LedgerError> {
+pub(super) fn read_record(fields: &RecordFields) -> Result<Option<Record>, LedgerError> {
     if fields.is_empty() {
         return Ok(None);
     }
     parse(fields).map(Some).ok_or_else(|| LedgerError::Unavailable("a record is not readable".to_owned()))
 }
 
-/// Any of ours as JSON text.
-pub(super) fn json(value: &impl Serialize) -> String {
+/// A domain type as JSON text.
+pub(super) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("domain types have text keys and finite numbers")
 }
 
 /// An optional value as an argument of a script; empty is none.
-pub(super) fn text<T>(value: Option<&T>, write: impl Fn(&T) -> String) -> String {
+pub(super) fn optional_argument<T>(value: Option<&T>, write: impl Fn(&T) -> String) -> String {
     value.map(write).unwrap_or_default()
 }
 
-fn parse(fields: &Fields) -> Option<Record> {
+fn parse(fields: &RecordFields) -> Option<Record> {
     fn from_json<T: DeserializeOwned>(text: &str) -> Option<T> {
         serde_json::from_str(text).ok()
     }

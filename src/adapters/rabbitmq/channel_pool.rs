@@ -1,0 +1,115 @@
+//! The channels of one connection: a bounded pool for publishing, and single ones for consumers.
+
+use lapin::options::ConfirmSelectOptions;
+use lapin::{Channel, Connection};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
+
+/// How many publishes may be under way at once, each on a channel of its own. lapin credits a returned message to
+/// whichever confirm comes next on the channel, so with two under way on one channel the lost one could pass as stored.
+/// Sixty-four keep a broker busy; the service needs a few hundred publishes a second.
+const MAX_POOLED_CHANNELS: usize = 64;
+
+pub(super) struct ChannelPool {
+    pub(super) connection: Connection,
+    permits: Semaphore,
+    idle: Mutex<Vec<AutoCloseChannel>>,
+    unanswered_closes: Arc<AtomicUsize>,
+    session_ended: CancellationToken,
+}
+
+impl ChannelPool {
+    /// `session_ended`: from then on nobody waits for the broker to answer that a channel is closed.
+    pub(super) fn new(connection: Connection, session_ended: CancellationToken) -> Self {
+        Self {
+            connection,
+            permits: Semaphore::new(MAX_POOLED_CHANNELS),
+            idle: Mutex::default(),
+            unanswered_closes: Arc::default(),
+            session_ended,
+        }
+    }
+
+    /// A fresh channel that is not part of the pool.
+    pub(super) async fn open(&self) -> lapin::Result<AutoCloseChannel> {
+        let channel = self.connection.create_channel().await?;
+        let (unanswered_closes, session_ended) = (self.unanswered_closes.clone(), self.session_ended.clone());
+        Ok(AutoCloseChannel { channel, unanswered_closes, session_ended })
+    }
+
+    /// A channel in confirm mode, for one use; waits for one if all are taken. One that is not given back by
+    /// [`PooledChannel::give_back`] is closed: after an error or a timeout nobody knows what is still to come on it.
+    pub(super) async fn acquire(&self) -> lapin::Result<PooledChannel<'_>> {
+        let permit = self.permits.acquire().await.expect("never closed");
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let channel = match idle {
+            Some(channel) => channel,
+            None => {
+                let channel = self.open().await?;
+                channel.confirm_select(ConfirmSelectOptions::default()).await?;
+                channel
+            }
+        };
+        Ok(PooledChannel { pool: self, channel, _permit: permit })
+    }
+
+    /// How many channels are closed without the broker having said so.
+    pub(super) fn unanswered_closes(&self) -> usize {
+        self.unanswered_closes.load(Ordering::Relaxed)
+    }
+}
+
+/// A channel that is closed when dropped, and counted until the broker says that it is.
+pub(super) struct AutoCloseChannel {
+    channel: Channel,
+    unanswered_closes: Arc<AtomicUsize>,
+    session_ended: CancellationToken,
+}
+
+impl Deref for AutoCloseChannel {
+    type Target = Channel;
+
+    fn deref(&self) -> &Channel {
+        &self.channel
+    }
+}
+
+impl Drop for AutoCloseChannel {
+    fn drop(&mut self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (channel, session_ended) = (self.channel.clone(), self.session_ended.clone());
+        let unanswered_closes = self.unanswered_closes.clone();
+        unanswered_closes.fetch_add(1, Ordering::Relaxed);
+        runtime.spawn(async move {
+            // No longer than the session: a channel keeps its connection open.
+            session_ended.run_until_cancelled(channel.close(200, "OK".into())).await;
+            unanswered_closes.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+}
+
+/// A channel of the pool, for one use.
+pub(super) struct PooledChannel<'a> {
+    pool: &'a ChannelPool,
+    channel: AutoCloseChannel,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl PooledChannel<'_> {
+    /// Everything went as it should: the next may use the channel.
+    pub(super) fn give_back(self) {
+        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.channel);
+    }
+}
+
+impl Deref for PooledChannel<'_> {
+    type Target = Channel;
+
+    fn deref(&self) -> &Channel {
+        &self.channel
+    }
+}

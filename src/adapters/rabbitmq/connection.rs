@@ -1,0 +1,187 @@
+//! A connection that is kept up: a supervisor connects, watches the session, and reconnects with exponential backoff.
+
+use super::amqp::{RECONNECT_BACKOFF, error_text};
+use super::session::Session;
+use super::topology::Topology;
+use crate::ports::QueueError;
+use lapin::uri::AMQPUri;
+use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+/// The heartbeat, unless the address names one: the broker replaces an owner that is frozen or cut off after two to
+/// three times this, so within 12 s, and not before the owner has noticed itself. Less than 5 gives false alarms
+/// (RabbitMQ heartbeat guide) on connections that are idle; ours carry a liveness check every second.
+const HEARTBEAT_SECONDS: u16 = 4;
+/// Limit for an attempt to connect, doubled up to the maximum while attempts time out: what an abandoned attempt leaves
+/// behind lives until the broker answers it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// After a connection that lived longer than this, the backoff starts anew.
+const STABLE_AFTER: Duration = Duration::from_secs(5);
+
+/// The address of a broker that may be tried.
+pub(super) struct BrokerAddress {
+    uri: AMQPUri,
+    /// Host and port, without user and password.
+    label: String,
+}
+
+impl BrokerAddress {
+    /// Reads an address; `None`, without a reason, for one that is wrong, since it may hold a password.
+    pub(super) fn parse(url: &SecretString) -> Option<Self> {
+        let mut uri: AMQPUri = url.expose_secret().parse().ok()?;
+        uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+        if uri.vhost.is_empty() {
+            // `amqp://host/` names the virtual host "", which nobody has; "/" is meant.
+            uri.vhost = "/".to_owned();
+        }
+        let label = format!("{}:{}", uri.authority.host, uri.authority.port);
+        Some(Self { uri, label })
+    }
+}
+
+#[derive(Clone)]
+enum ConnectionState {
+    Down(Arc<str>),
+    Up(Arc<Session>),
+}
+
+/// Gives the session there is at the moment.
+pub(super) struct BrokerConnection {
+    state: watch::Receiver<ConnectionState>,
+}
+
+impl BrokerConnection {
+    /// A connection, and the supervisor that must run for it to come up.
+    pub(super) fn new(
+        name: &'static str,
+        addresses: Arc<[BrokerAddress]>,
+        topology: Arc<Topology>,
+        stop: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let (sender, state) = watch::channel(ConnectionState::Down("not connected yet".into()));
+        let supervisor = ConnectionSupervisor { name, addresses, topology, state: sender, stop };
+        (Self { state }, supervisor.run())
+    }
+
+    /// The session, if there is one now.
+    pub(super) fn session(&self) -> Result<Arc<Session>, QueueError> {
+        match &*self.state.borrow() {
+            ConnectionState::Up(session) => Ok(session.clone()),
+            ConnectionState::Down(reason) => Err(QueueError::Unavailable(format!("RabbitMQ: {reason}"))),
+        }
+    }
+
+    /// Waits for a session; `None` once the queue is shut down.
+    pub(super) async fn wait_for_session(&self) -> Option<Arc<Session>> {
+        let mut state = self.state.clone();
+        let up = state.wait_for(|state| matches!(state, ConnectionState::Up(_))).await.ok()?;
+        match &*up {
+            ConnectionState::Up(session) => Some(session.clone()),
+            ConnectionState::Down(_) => None,
+        }
+    }
+}
+
+struct ConnectionSupervisor {
+    name: &'static str,
+    addresses: Arc<[BrokerAddress]>,
+    topology: Arc<Topology>,
+    state: watch::Sender<ConnectionState>,
+    stop: CancellationToken,
+}
+
+impl ConnectionSupervisor {
+    async fn run(self) {
+        let stop = self.stop.clone();
+        stop.run_until_cancelled(self.keep_connected()).await;
+        let last = self.state.send_replace(ConnectionState::Down("shut down".into()));
+        if let ConnectionState::Up(session) = last {
+            session.close().await;
+        }
+    }
+
+    /// Tries the addresses in turn, for ever.
+    async fn keep_connected(&self) {
+        let Some(mut turn) = (!self.addresses.is_empty()).then(|| fastrand::usize(..self.addresses.len())) else {
+            self.set_down("no usable broker address is configured");
+            return std::future::pending().await;
+        };
+        let mut backoff = RECONNECT_BACKOFF.start();
+        let mut connect_timeout = CONNECT_TIMEOUT;
+        let mut last_reason = String::new();
+        loop {
+            let address = &self.addresses[turn % self.addresses.len()];
+            let connect = Session::connect(self.name, &address.uri, self.topology.clone());
+            let reason = match timeout(connect_timeout, connect).await {
+                Ok(Ok(session)) => {
+                    let since = Instant::now();
+                    let reason = self.serve(session, address).await;
+                    if since.elapsed() > STABLE_AFTER {
+                        backoff = RECONNECT_BACKOFF.start();
+                    }
+                    connect_timeout = CONNECT_TIMEOUT;
+                    last_reason.clear();
+                    reason
+                }
+                Ok(Err(error)) => {
+                    connect_timeout = CONNECT_TIMEOUT;
+                    error_text(&error)
+                }
+                Err(_) => {
+                    connect_timeout = (connect_timeout * 2).min(MAX_CONNECT_TIMEOUT);
+                    "the broker does not answer".to_owned()
+                }
+            };
+            self.set_down(&reason);
+            if reason == last_reason {
+                debug!(connection = self.name, broker = address.label, reason, "still no connection to RabbitMQ");
+            } else {
+                warn!(connection = self.name, broker = address.label, reason, "no connection to RabbitMQ");
+                last_reason = reason;
+            }
+            backoff.wait().await;
+            turn += 1;
+        }
+    }
+
+    /// Hands out a session until it is lost; returns why it was.
+    async fn serve(&self, session: Session, address: &BrokerAddress) -> String {
+        info!(connection = self.name, broker = address.label, "connected to RabbitMQ");
+        let session = Arc::new(session);
+        self.state.send_replace(ConnectionState::Up(session.clone()));
+        let reason = session.wait_until_lost().await;
+        self.set_down(&reason);
+        session.end();
+        warn!(connection = self.name, broker = address.label, reason, "lost the connection to RabbitMQ");
+        reason
+    }
+
+    fn set_down(&self, reason: &str) {
+        self.state.send_replace(ConnectionState::Down(reason.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_short_heartbeat_unless_it_names_one() {
+        let heartbeat = |url: &str| BrokerAddress::parse(&url.to_owned().into()).unwrap().uri.query.heartbeat;
+        assert_eq!(heartbeat("amqp://u:p@h/%2f"), Some(HEARTBEAT_SECONDS));
+        assert_eq!(heartbeat("amqp://u:p@h/%2f?heartbeat=9"), Some(9));
+    }
+
+    #[test]
+    fn a_label_names_the_broker_and_nothing_secret() {
+        let address = BrokerAddress::parse(&"amqp://user:password@broker:5673/".to_owned().into()).unwrap();
+        assert_eq!((address.label.as_str(), address.uri.vhost.as_str()), ("broker:5673", "/"));
+        assert!(BrokerAddress::parse(&"http://x".to_owned().into()).is_none());
+    }
+}

@@ -1,0 +1,83 @@
+//! What an owner does: it consumes the bot's three lanes while it holds the token, and renews the token in between.
+
+use super::amqp::{consume, consumer_end_reason, setup_step};
+use super::lane_buffer::LaneBuffer;
+use super::ownership::Ownership;
+use super::subscription::BotSubscription;
+use super::token_renewal::TokenRenewal;
+use crate::domain::Lane;
+use futures_util::{FutureExt, StreamExt};
+use lapin::message::Delivery as AmqpDelivery;
+use lapin::options::BasicQosOptions;
+use lapin::{Channel, Consumer};
+use std::convert::Infallible;
+use std::task::Poll;
+
+/// Owns the bot by the token held; ends with the reason for which it does no more.
+pub(super) async fn consume_lanes(
+    subscription: &BotSubscription,
+    channel: &Channel,
+    tokens: &mut Consumer,
+    held: AmqpDelivery,
+) -> Result<Infallible, String> {
+    // Dropped in the reverse order: the ownership ends first, then the channel, then what consumes on it.
+    let mut lanes;
+    let mut renewal = TokenRenewal::holding(subscription, held);
+    let _close_on_drop = CloseOnDrop(channel);
+    let ownership = Ownership::begin(subscription);
+    // RabbitMQ applies the prefetch to each consumer that is started after it.
+    setup_step(channel.basic_qos(subscription.window.max(1), BasicQosOptions::default())).await?;
+    let queue = |lane| subscription.broker.topology.lane_queue(&subscription.bot, lane);
+    lanes = [
+        consume(channel, queue(Lane::Urgent)).await?,
+        consume(channel, queue(Lane::Normal)).await?,
+        consume(channel, queue(Lane::Bulk)).await?,
+    ];
+    let mut buffer = LaneBuffer::new(&ownership);
+    loop {
+        tokio::select! {
+            biased;
+            token = tokens.next() => match token {
+                Some(Ok(token)) => renewal.receive(token).await?,
+                ended => return Err(consumer_end_reason(ended)),
+            },
+            renewed = renewal.progress() => renewed?,
+            (lane, delivery) = next_of(&mut lanes) => match delivery {
+                Some(Ok(delivery)) => buffer.add(lane, delivery),
+                ended => return Err(consumer_end_reason(ended)),
+            },
+            () = buffer.wait_for_change(), if buffer.has_waiting() => {}
+            permit = subscription.deliveries.reserve(), if buffer.has_ready() => {
+                let permit = permit.map_err(|_| "the subscription was dropped")?;
+                if let Some(delivery) = buffer.pop_ready() {
+                    permit.send(delivery);
+                }
+            }
+        }
+    }
+}
+
+/// Closes the channel when dropped, consumers and all, so that everything unacked is requeued at once and in its order. A
+/// consumer that is cancelled before its channel is closed loses what is just on its way to it: that is requeued ahead of
+/// what was delivered earlier (seen with RabbitMQ 3.10).
+struct CloseOnDrop<'a>(&'a Channel);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        // The first poll hands the request over; nobody needs the answer.
+        let _ = self.0.close(200, "OK".into()).now_or_never();
+    }
+}
+
+/// The next delivery of the lanes, the first lane first.
+async fn next_of(lanes: &mut [Consumer; 3]) -> (Lane, Option<lapin::Result<AmqpDelivery>>) {
+    std::future::poll_fn(|cx| {
+        for (consumer, lane) in lanes.iter_mut().zip(Lane::ALL) {
+            if let Poll::Ready(delivery) = consumer.poll_next_unpin(cx) {
+                return Poll::Ready((lane, delivery));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,45 @@
+//! One ownership of a bot, from its epoch's beginning to its end.
+
+use super::subscription::BotSubscription;
+use super::unacked::Unacked;
+use crate::domain::{Lane, Timestamp};
+use crate::ports::Receipt;
+use lapin::message::Delivery as AmqpDelivery;
+use std::sync::Arc;
+use tracing::info;
+
+/// Ends when it is dropped: first the subscriber may send no more, then its receipts are stale.
+pub(super) struct Ownership<'a> {
+    pub(super) subscription: &'a BotSubscription,
+    pub(super) unacked: Arc<Unacked>,
+    epoch: u64,
+}
+
+impl<'a> Ownership<'a> {
+    pub(super) fn begin(subscription: &'a BotSubscription) -> Self {
+        // Grows with time, and differs between processes.
+        let now = u64::try_from(Timestamp::now().unix_millis()).unwrap_or(0);
+        let epoch = now << 20 | fastrand::u64(..1 << 20);
+        let unacked = Arc::new(Unacked::new(subscription.bot.clone()));
+        subscription.broker.unacked.insert(epoch, unacked.clone());
+        subscription.ownership.send_replace(Some(epoch));
+        info!(bot = %subscription.bot, epoch, "owns the bot");
+        Self { subscription, unacked, epoch }
+    }
+
+    /// Notes a delivery as unacked.
+    pub(super) fn register(&self, lane: Lane, delivery: &AmqpDelivery) -> Receipt {
+        let (bot, tag) = (self.subscription.bot.clone(), delivery.delivery_tag);
+        let receipt = Receipt { bot, lane, epoch: self.epoch, tag };
+        self.unacked.add(&receipt, delivery.acker.clone());
+        receipt
+    }
+}
+
+impl Drop for Ownership<'_> {
+    fn drop(&mut self) {
+        self.subscription.ownership.send_replace(None);
+        self.subscription.broker.unacked.remove(self.epoch);
+        info!(bot = %self.subscription.bot, epoch = self.epoch, "no longer owns the bot");
+    }
+}

@@ -1,0 +1,173 @@
+//! [`Queue`] and [`Journal`] on RabbitMQ.
+
+use super::amqp::{REQUEST_TIMEOUT, error_text};
+use super::broker::Broker;
+use super::connection::{BrokerAddress, BrokerConnection};
+use super::dead_letter::{DeadLetter, dead_letter_queue};
+use super::journal::{JournalMessage, journal_queue};
+use super::outcome_notifier::RabbitOutcomeNotifier;
+use super::ownership_loop::OwnershipLoop;
+use super::session::Session;
+use super::side_queue::SideQueue;
+use super::subscription::BotSubscription;
+use super::topology::Topology;
+use crate::domain::{BotName, Notification, Timestamp};
+use crate::ports::{Depth, Journal, JournalEntry, OutcomeNotifier, Queue, QueueError, Receipt, Subscription};
+use async_trait::async_trait;
+use secrecy::SecretString;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Limit for [`RabbitQueue::close`].
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// [`Queue`] on RabbitMQ 3.10 or newer. Dropping it, too, ends everything it has started.
+pub struct RabbitQueue {
+    broker: Arc<Broker>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    _stop: DropGuard,
+}
+
+impl RabbitQueue {
+    /// Returns at once and connects in the background, to the addresses (`amqp://` or `amqps://`) in rotation. The
+    /// lanes of these bots are declared as soon as there is a connection, those of others on first use.
+    ///
+    /// `namespace` begins the name of every queue and exchange; at most 100 characters. Must be called within a Tokio
+    /// runtime.
+    pub fn connect(urls: Vec<SecretString>, namespace: String, bots: Vec<BotName>) -> Arc<Self> {
+        let addresses: Arc<[BrokerAddress]> = urls.iter().filter_map(BrokerAddress::parse).collect();
+        if addresses.len() < urls.len() {
+            tracing::error!(unusable = urls.len() - addresses.len(), "some RabbitMQ addresses cannot be read");
+        }
+        let topology = Arc::new(Topology::new(namespace));
+        let stop = CancellationToken::new();
+        let connect = |name| BrokerConnection::new(name, addresses.clone(), topology.clone(), stop.clone());
+        let ((publishing, publisher), (consuming, consumer)) = (connect("publishing"), connect("consuming"));
+        let broker = Arc::new(Broker::new(topology.clone(), publishing, consuming, stop.clone()));
+        let queue = Arc::new(Self { broker: broker.clone(), tasks: Mutex::default(), _stop: stop.drop_guard() });
+        queue.spawn(publisher);
+        queue.spawn(consumer);
+        queue.spawn(async move {
+            if let Some(session) = broker.publishing.wait_for_session().await {
+                for bot in bots {
+                    // What fails here is declared on first use.
+                    let _ = timeout(REQUEST_TIMEOUT, session.ensure_lanes(&bot)).await;
+                }
+            }
+        });
+        queue
+    }
+
+    /// Gives the dead letters, until the receiver is dropped or the queue shuts down. Each must be answered with
+    /// [`DeadLetter::ack`] within minutes; hold on to it and try again where that takes longer.
+    pub fn subscribe_dead_letters(&self) -> mpsc::Receiver<DeadLetter> {
+        self.subscribe_side_queue(dead_letter_queue(&self.broker.topology))
+    }
+
+    /// Gives the entries of the journal, on the same terms.
+    pub fn subscribe_journal(&self) -> mpsc::Receiver<JournalMessage> {
+        self.subscribe_side_queue(journal_queue(&self.broker.topology))
+    }
+
+    fn subscribe_side_queue<T: Send + 'static>(&self, side_queue: SideQueue<T>) -> mpsc::Receiver<T> {
+        let (sender, receiver) = mpsc::channel(1);
+        self.spawn(side_queue.consume(self.broker.clone(), sender));
+        receiver
+    }
+
+    /// A notifier that reaches callers of other processes, by direct reply-to.
+    pub fn outcome_notifier(&self) -> Arc<dyn OutcomeNotifier> {
+        let outcome_notifier = Arc::new(RabbitOutcomeNotifier::new(self.broker.clone()));
+        self.spawn(outcome_notifier.clone().run());
+        outcome_notifier
+    }
+
+    /// Gives up all ownerships and closes the connections in order.
+    pub async fn close(&self) {
+        self.broker.stop.cancel();
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ = timeout(CLOSE_TIMEOUT, futures_util::future::join_all(tasks)).await;
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(tokio::spawn(task));
+    }
+}
+
+#[async_trait]
+impl Queue for RabbitQueue {
+    async fn publish(&self, notification: &Notification) -> Result<(), QueueError> {
+        self.broker.publish_notification(notification, notification.send_at).await
+    }
+
+    async fn subscribe(&self, bot: &BotName, window: u16) -> Result<Subscription, QueueError> {
+        if self.broker.stop.is_cancelled() {
+            return Err(QueueError::Unavailable("the queue is shut down".to_owned()));
+        }
+        let (ownership_sender, ownership) = watch::channel(None);
+        // Room for one: what waits behind it is still sorted by lane.
+        let (deliveries_sender, deliveries) = mpsc::channel(1);
+        let subscription = BotSubscription {
+            broker: self.broker.clone(),
+            bot: bot.clone(),
+            window,
+            ownership: ownership_sender,
+            deliveries: deliveries_sender,
+        };
+        self.spawn(OwnershipLoop(subscription).run());
+        Ok(Subscription { ownership, deliveries })
+    }
+
+    async fn ack(&self, receipt: &Receipt) -> Result<(), QueueError> {
+        self.broker.unacked.ack(receipt).await
+    }
+
+    async fn defer(&self, receipt: &Receipt, notification: &Notification, until: Timestamp) -> Result<(), QueueError> {
+        self.broker.unacked.check(receipt)?;
+        let due = notification.send_at.map_or(until, |send_at| send_at.max(until));
+        self.broker.publish_notification(notification, Some(due)).await?;
+        self.broker.unacked.ack(receipt).await
+    }
+
+    /// Counts what is ready, and what this process holds unacked.
+    async fn depth(&self, bot: &BotName) -> Result<Depth, QueueError> {
+        let session = self.broker.consuming.session()?;
+        match timeout(REQUEST_TIMEOUT, ready_by_lane(&session, &self.broker.topology, bot)).await {
+            Ok(Ok(mut lanes)) => {
+                let unacked = self.broker.unacked.count(bot);
+                lanes.iter_mut().zip(unacked).for_each(|(lane, unacked)| *lane += unacked);
+                Ok(Depth { lanes })
+            }
+            Ok(Err(error)) => Err(QueueError::Unavailable(format!("RabbitMQ: {}", error_text(&error)))),
+            Err(_) => Err(QueueError::Unavailable("RabbitMQ does not answer".to_owned())),
+        }
+    }
+
+    async fn ready(&self) -> Result<(), QueueError> {
+        self.broker.ready()
+    }
+}
+
+#[async_trait]
+impl Journal for RabbitQueue {
+    async fn append(&self, outcome: &JournalEntry) -> Result<(), QueueError> {
+        self.broker.publish_journal_entry(outcome).await
+    }
+}
+
+async fn ready_by_lane(session: &Session, topology: &Topology, bot: &BotName) -> lapin::Result<[u64; 3]> {
+    session.ensure_lanes(bot).await?;
+    let channel = session.channels.acquire().await?;
+    let mut counts = [0; 3];
+    for (count, queue) in counts.iter_mut().zip(topology.inspect_lanes(&channel, bot).await?) {
+        *count = queue.message_count().into();
+    }
+    channel.give_back();
+    Ok(counts)
+}

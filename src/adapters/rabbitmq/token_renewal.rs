@@ -1,0 +1,108 @@
+//! Renewing the ownership token: publish a fresh one, ack the old one, get the fresh one. When no other worker held a
+//! token in between, the ownership goes on with the same epoch.
+
+use super::amqp::setup_step;
+use super::ownership_token::{OwnershipToken, TokenContinuity};
+use super::subscription::BotSubscription;
+use crate::ports::QueueError;
+use futures_util::future::BoxFuture;
+use lapin::Acker;
+use lapin::message::Delivery as AmqpDelivery;
+use lapin::options::BasicAckOptions;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+use tracing::warn;
+
+/// How long a token is held before it is renewed: far less than the 30 minutes after which RabbitMQ closes the channel
+/// of an unacked delivery.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Before a renewal that failed is tried again; the old token is held meanwhile.
+const RENEWAL_RETRY_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long the owner goes on between acking the old token and getting the new one. After that another worker has it.
+const TOKEN_RETURN_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(super) struct TokenRenewal<'a> {
+    subscription: &'a BotSubscription,
+    /// The token held, or held last; `None` if it could not be read.
+    token: Option<OwnershipToken>,
+    acker: Acker,
+    state: RenewalState,
+}
+
+enum RenewalState {
+    Holding { renew_at: Instant },
+    Renewing { fresh: OwnershipToken, renewal: BoxFuture<'static, Result<Instant, QueueError>> },
+    Awaiting { fresh: OwnershipToken, until: Instant },
+}
+
+impl<'a> TokenRenewal<'a> {
+    /// Of a token that was just delivered.
+    pub(super) fn holding(subscription: &'a BotSubscription, held: AmqpDelivery) -> Self {
+        let renew_at = Instant::now() + RENEWAL_INTERVAL.mul_f64(0.75 + fastrand::f64() / 2.0);
+        let token = OwnershipToken::read(&held.data);
+        Self { subscription, token, acker: held.acker, state: RenewalState::Holding { renew_at } }
+    }
+
+    /// Goes on to the next state when its time has come. Fails when another worker must have the token.
+    pub(super) async fn progress(&mut self) -> Result<(), String> {
+        match &mut self.state {
+            RenewalState::Holding { renew_at } => {
+                sleep_until(*renew_at).await;
+                let fresh = OwnershipToken::after(self.token.as_ref(), &self.subscription.broker.worker);
+                let renewal = Box::pin(renew(self.subscription, fresh.clone(), self.acker.clone()));
+                self.state = RenewalState::Renewing { fresh, renewal };
+            }
+            RenewalState::Renewing { fresh, renewal } => match renewal.await {
+                Ok(acked_at) => {
+                    let until = acked_at + TOKEN_RETURN_TIMEOUT;
+                    self.state = RenewalState::Awaiting { fresh: fresh.clone(), until };
+                }
+                Err(QueueError::Stale) => return Err("the token could not be acked".to_owned()),
+                Err(error) => {
+                    let bot = &self.subscription.bot;
+                    warn!(%bot, %error, "could not renew the ownership, holding the old token");
+                    self.state = RenewalState::Holding { renew_at: Instant::now() + RENEWAL_RETRY_INTERVAL };
+                }
+            },
+            RenewalState::Awaiting { until, .. } => {
+                sleep_until(*until).await;
+                return Err("another worker has the token".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a token that was delivered. Fails when another worker has held it meanwhile.
+    pub(super) async fn receive(&mut self, received: AmqpDelivery) -> Result<(), String> {
+        let (RenewalState::Renewing { fresh, .. } | RenewalState::Awaiting { fresh, .. }) = &self.state else {
+            return Err("a second token was delivered".to_owned());
+        };
+        match TokenContinuity::of(OwnershipToken::read(&received.data).as_ref(), received.redelivered, fresh) {
+            TokenContinuity::Kept => *self = Self::holding(self.subscription, received),
+            TokenContinuity::Extra => {
+                setup_step(received.ack(BasicAckOptions::default())).await?;
+            }
+            TokenContinuity::Broken => return Err("another worker has had the token".to_owned()),
+        }
+        Ok(())
+    }
+}
+
+/// Publishes the fresh token, then acks the old one; says when. [`QueueError::Stale`] if the ack did not get through.
+fn renew(
+    subscription: &BotSubscription,
+    fresh: OwnershipToken,
+    old: Acker,
+) -> impl Future<Output = Result<Instant, QueueError>> + use<> {
+    let (broker, bot) = (subscription.broker.clone(), subscription.bot.clone());
+    async move {
+        broker.publish_token(&bot, &fresh).await?;
+        let acked_at = Instant::now();
+        match old.ack(BasicAckOptions::default()).await {
+            Ok(true) => Ok(acked_at),
+            Ok(false) | Err(_) => Err(QueueError::Stale),
+        }
+    }
+}

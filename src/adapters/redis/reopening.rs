@@ -1,0 +1,58 @@
+//! Records that are accepted again, when a finished notification is resubmitted.
+
+use super::ledger::{ABANDONED_AFTER, RedisLedger, millis};
+use super::record_fields::{RecordFields, read_record};
+use super::scripts;
+use crate::domain::{Notification, NotificationId, Record, Status, Timestamp};
+use crate::ports::LedgerError;
+use deadpool_redis::redis;
+
+/// What came of reopening a record.
+pub(super) enum Reopened {
+    /// It is open; what it was before.
+    Done(Box<Reopening>),
+    /// Its status forbids it.
+    Refused(Status),
+    /// There is no such record.
+    NotFound,
+}
+
+/// An open reopening: the record as it was, and the moment that names this reopening.
+pub(super) struct Reopening {
+    pub(super) before: Record,
+    fields: RecordFields,
+    at: Timestamp,
+}
+
+impl RedisLedger {
+    /// Makes a final record a fresh one that keeps its attempts.
+    pub(super) async fn reopen(&self, notification: &Notification) -> Result<Reopened, LedgerError> {
+        let at = Timestamp::now();
+        let mut call = self.notification_call(&scripts::REOPEN, notification);
+        call.arg(Status::accepted(notification).as_str()).arg(at.unix_millis()).arg(millis(ABANDONED_AFTER));
+        let (instead, fields) = self.pool.script::<(String, RecordFields)>(&call).await?;
+        if let Ok(status) = instead.parse() {
+            return Ok(Reopened::Refused(status));
+        }
+        Ok(match read_record(&fields)? {
+            Some(before) => Reopened::Done(Box::new(Reopening { before, fields, at })),
+            None => Reopened::NotFound,
+        })
+    }
+
+    /// Removes the mark of a reopening, once the notification is published: from then on its courier changes the record.
+    pub(super) async fn finish_reopening(&self, id: NotificationId) -> Result<(), LedgerError> {
+        self.pool.command::<u64>(redis::cmd("HDEL").arg(self.key("n", id)).arg("reopening")).await.map(drop)
+    }
+
+    /// Puts the record back as it was, when the notification could not be published; unless a courier has begun with it
+    /// after all.
+    pub(super) async fn restore(&self, reopening: &Reopening) -> Result<(), LedgerError> {
+        let mut call = self.record_call(&scripts::RESTORE, reopening.before.notification.id);
+        call.arg(reopening.at.unix_millis());
+        for (field, value) in &reopening.fields {
+            call.arg(field).arg(value);
+        }
+        self.pool.script::<u64>(&call).await.map(drop)
+    }
+}

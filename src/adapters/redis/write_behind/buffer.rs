@@ -1,0 +1,127 @@
+//! Writes to Redis now, or keeps the write for later.
+
+use super::availability::RedisAvailability;
+use super::ledger_change::{EntityKey, LedgerChange};
+use super::pending_writes::{PendingWrites, PendingWritesFullError};
+use crate::adapters::redis::ledger::RedisLedger;
+use crate::ports::{Journal, JournalEntry, Ledger, LedgerError, MediaIndex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, watch};
+
+/// Changes that may wait in memory; with more, nothing is taken that could not be written.
+const MAX_PENDING_WRITES: usize = 100_000;
+
+pub(super) struct WriteBehindBuffer {
+    pub(super) redis: Arc<RedisLedger>,
+    pub(super) availability: RedisAvailability,
+    pending: Mutex<PendingWrites>,
+    /// How many changes are pending.
+    pub(super) pending_count: watch::Sender<usize>,
+    /// Wakes the task that flushes.
+    pub(super) flush_needed: Notify,
+}
+
+impl WriteBehindBuffer {
+    pub(super) fn new(redis: Arc<RedisLedger>) -> Self {
+        Self {
+            redis,
+            availability: RedisAvailability::default(),
+            pending: Mutex::new(PendingWrites::new(MAX_PENDING_WRITES)),
+            pending_count: watch::Sender::new(0),
+            flush_needed: Notify::new(),
+        }
+    }
+
+    pub(super) fn pending(&self) -> MutexGuard<'_, PendingWrites> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that Redis did not do what was asked.
+    pub(super) fn mark_away(&self) {
+        self.availability.mark_away();
+        self.flush_needed.notify_one();
+    }
+
+    /// The response of Redis; fails at once while it is known to be away.
+    pub(super) async fn ask<T>(
+        &self,
+        response: impl Future<Output = Result<T, LedgerError>>,
+    ) -> Result<T, LedgerError> {
+        self.availability.check()?;
+        response.await.inspect_err(|_| self.mark_away())
+    }
+
+    /// The response of Redis about an entity; fails at once, too, while older changes of that entity are pending.
+    pub(super) async fn ask_about<T>(
+        &self,
+        entity: &EntityKey,
+        response: impl Future<Output = Result<T, LedgerError>>,
+    ) -> Result<T, LedgerError> {
+        if self.pending().contains(entity) {
+            return Err(LedgerError::Unavailable("earlier changes are not written yet".to_owned()));
+        }
+        self.ask(response).await
+    }
+
+    /// Writes a change, now or later; whether it changed anything.
+    pub(super) async fn write(&self, change: LedgerChange) -> Result<bool, LedgerError> {
+        if let Some(changed) = self.write_now(&change).await {
+            return Ok(changed);
+        }
+        self.push(change)?;
+        Ok(true)
+    }
+
+    /// Writes an outcome now, or into the journal and later: memory alone would not do.
+    pub(super) async fn write_outcome(
+        &self,
+        journal: &dyn Journal,
+        outcome: JournalEntry,
+    ) -> Result<bool, LedgerError> {
+        let change = LedgerChange::Settle(outcome.notification.clone(), outcome.update.clone().into());
+        if let Some(changed) = self.write_now(&change).await {
+            return Ok(changed);
+        }
+        journal.append(&outcome).await.map_err(|error| {
+            LedgerError::Unavailable(format!("Redis is away, and the journal takes no outcome: {error}"))
+        })?;
+        // Among the pending writes it stops another copy at once. Where there is no room, it is safe all the same.
+        let _ = self.push(change);
+        Ok(true)
+    }
+
+    /// Writes a change if that can be done now; whether it changed anything.
+    async fn write_now(&self, change: &LedgerChange) -> Option<bool> {
+        self.ask_about(&change.entity(), self.apply(change)).await.ok()
+    }
+
+    fn push(&self, change: LedgerChange) -> Result<(), LedgerError> {
+        self.add_pending(|pending| pending.push(change))
+    }
+
+    /// Adds to the pending writes.
+    pub(super) fn add_pending<T>(
+        &self,
+        add: impl FnOnce(&mut PendingWrites) -> Result<T, PendingWritesFullError>,
+    ) -> Result<T, LedgerError> {
+        let mut pending = self.pending();
+        let added = add(&mut pending).map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+        self.pending_count.send_replace(pending.len());
+        self.flush_needed.notify_one();
+        Ok(added)
+    }
+
+    /// Writes a change into Redis; whether it changed anything.
+    pub(super) async fn apply(&self, change: &LedgerChange) -> Result<bool, LedgerError> {
+        let redis = &self.redis;
+        match change {
+            LedgerChange::Create(notification) => redis.create(notification).await,
+            LedgerChange::Begin { notification, at, .. } => redis.begin(notification, *at).await.map(|_| true),
+            LedgerChange::Settle(notification, update) => redis.settle(notification, update).await,
+            LedgerChange::KeepFileId(key, file_id) => redis.keep(key, file_id).await.map(|()| true),
+            LedgerChange::EvictFileId(key, file_id) => redis.evict(key, file_id).await.map(|()| true),
+            LedgerChange::Pin(sha256, until) => redis.pin(sha256, *until).await.map(|()| true),
+            LedgerChange::MarkKeyAccepted(key) => redis.mark_key_accepted(key).await.map(|()| true),
+        }
+    }
+}

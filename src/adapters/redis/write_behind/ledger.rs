@@ -1,0 +1,155 @@
+//! [`Ledger`] of the distributed engine, for which Redis may be away.
+
+use super::buffer::WriteBehindBuffer;
+use super::file_id_cache::FileIdCache;
+use super::flush::flush_again_and_again;
+use super::ledger_change::{EntityKey, LedgerChange};
+use crate::adapters::redis::ledger::RedisLedger;
+use crate::domain::{DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Timestamp};
+use crate::ports::{Begin, Cancelled, Journal, JournalEntry, Ledger, LedgerError, ListQuery, RecordPage};
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+/// How often to check whether all is written, before the journal is applied.
+const CAUGHT_UP_POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// [`Ledger`] and [`MediaIndex`](crate::ports::MediaIndex): a write-behind cache in front of [`RedisLedger`].
+pub struct WriteBehindLedger {
+    pub(super) buffer: Arc<WriteBehindBuffer>,
+    pub(super) file_ids: FileIdCache,
+    journal: Option<Arc<dyn Journal>>,
+    flush_task: AbortHandle,
+}
+
+impl WriteBehindLedger {
+    /// A ledger whose outcomes, too, wait in memory alone. Starts the task that writes what waits, in the current
+    /// runtime; it ends when this is dropped.
+    pub fn new(redis: Arc<RedisLedger>) -> Arc<Self> {
+        Self::start(redis, None)
+    }
+
+    /// The same with a journal for outcomes. What is stored there must be given to
+    /// [`WriteBehindLedger::apply_journal_entry`].
+    pub fn with_journal(redis: Arc<RedisLedger>, journal: Arc<dyn Journal>) -> Arc<Self> {
+        Self::start(redis, Some(journal))
+    }
+
+    fn start(redis: Arc<RedisLedger>, journal: Option<Arc<dyn Journal>>) -> Arc<Self> {
+        let buffer = Arc::new(WriteBehindBuffer::new(redis));
+        let flush_task = tokio::spawn(flush_again_and_again(buffer.clone())).abort_handle();
+        Arc::new(Self { buffer, file_ids: FileIdCache::default(), journal, flush_task })
+    }
+
+    /// How many changes wait in memory.
+    pub fn buffered(&self) -> usize {
+        *self.buffer.pending_count.borrow()
+    }
+
+    /// Waits until nothing waits in memory, but not longer than `deadline`; returns how many changes still do.
+    pub async fn flush(&self, deadline: Instant) -> usize {
+        let mut buffered = self.buffer.pending_count.subscribe();
+        let empty = buffered.wait_for(|count| *count == 0);
+        let _ = tokio::time::timeout_at(deadline, empty).await;
+        self.buffered()
+    }
+
+    /// Waits until Redis is there and nothing waits in memory: then the journal can be applied.
+    pub async fn caught_up(&self) {
+        while self.buffer.availability.check().is_err() || self.buffered() > 0 {
+            tokio::time::sleep(CAUGHT_UP_POLL_INTERVAL).await;
+        }
+    }
+
+    /// Writes an outcome from the journal into Redis. Idempotent.
+    pub async fn apply_journal_entry(&self, outcome: &JournalEntry) -> Result<(), LedgerError> {
+        self.ask(self.redis().settle(&outcome.notification, &outcome.update)).await.map(drop)
+    }
+
+    pub(in crate::adapters::redis) fn redis(&self) -> &RedisLedger {
+        &self.buffer.redis
+    }
+
+    /// The response of Redis; fails at once while it is known to be away.
+    pub(in crate::adapters::redis) async fn ask<T>(
+        &self,
+        response: impl Future<Output = Result<T, LedgerError>>,
+    ) -> Result<T, LedgerError> {
+        self.buffer.ask(response).await
+    }
+
+    /// Creates the record of a notification that has just been accepted, now or later.
+    pub(in crate::adapters::redis) async fn create(&self, notification: &Notification) -> Result<(), LedgerError> {
+        self.buffer.write(LedgerChange::Create(notification.clone())).await.map(drop)
+    }
+
+    /// Marks an idempotency key's request as accepted, now or later.
+    pub(in crate::adapters::redis) async fn mark_key_accepted(&self, key: &str) -> Result<(), LedgerError> {
+        self.buffer.write(LedgerChange::MarkKeyAccepted(key.to_owned())).await.map(drop)
+    }
+}
+
+impl Drop for WriteBehindLedger {
+    fn drop(&mut self) {
+        self.flush_task.abort();
+    }
+}
+
+#[async_trait]
+impl Ledger for WriteBehindLedger {
+    /// While Redis is away: fails during the grace period, then goes on for `at_least_once`, and marks the attempt when
+    /// Redis is back. `at_most_once` must have its mark before the request leaves, so it has to wait. Of the interrupted
+    /// attempts, only those that wait in memory are known then.
+    async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError> {
+        let buffer = &self.buffer;
+        if let Some(status) = buffer.pending().superseding_status(notification) {
+            return Ok(Begin::Skip(status));
+        }
+        let entity = EntityKey::Notification(notification.id);
+        let begun = buffer.ask_about(&entity, buffer.redis.begin(notification, at)).await;
+        if begun.is_ok()
+            || notification.delivery == DeliveryGuarantee::AtMostOnce
+            || !buffer.availability.is_past_grace()
+        {
+            return begun;
+        }
+        let (interrupted, interrupted_attempts) = buffer.add_pending(|pending| pending.push_begin(notification, at))?;
+        buffer.redis.forget_begin(notification.id);
+        Ok(Begin::Proceed { interrupted, interrupted_attempts })
+    }
+
+    async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError> {
+        if self.buffer.pending().superseding_status(notification).is_some() {
+            return Ok(false);
+        }
+        let (notification, update) = (notification.clone(), update.clone());
+        match &self.journal {
+            Some(journal) if update.status.is_final() => {
+                self.buffer.write_outcome(&**journal, JournalEntry { notification, update }).await
+            }
+            _ => self.buffer.write(LedgerChange::Settle(notification, update.into())).await,
+        }
+    }
+
+    async fn cancel(&self, id: NotificationId, at: Timestamp) -> Result<Cancelled, LedgerError> {
+        self.buffer.ask_about(&EntityKey::Notification(id), self.redis().cancel(id, at)).await
+    }
+
+    async fn get(&self, id: NotificationId) -> Result<Option<Record>, LedgerError> {
+        self.buffer.ask_about(&EntityKey::Notification(id), self.redis().get(id)).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<RecordPage, LedgerError> {
+        self.ask(self.redis().list(query)).await
+    }
+
+    async fn sweep(&self, finished_before: Timestamp) -> Result<u64, LedgerError> {
+        self.ask(self.redis().sweep(finished_before)).await
+    }
+
+    async fn ready(&self) -> Result<(), LedgerError> {
+        self.ask(self.redis().ready()).await
+    }
+}
