@@ -3,6 +3,7 @@
 pub mod embedded;
 mod http;
 pub mod objects;
+mod outcome_waiters;
 pub mod rabbitmq;
 pub mod redis;
 pub mod router;

@@ -63,13 +63,13 @@ impl Engine {
 
     fn embedded(embedded: Embedded) -> Self {
         Self {
-            acceptor: embedded.acceptor.clone(),
-            queue: embedded.queue.clone(),
-            ledger: embedded.ledger.clone(),
-            media: embedded.media.clone(),
-            blobs: embedded.blobs.clone(),
-            outcome_notifier: embedded.outcome_notifier.clone(),
-            recipients: embedded.recipients.clone(),
+            acceptor: embedded.ports.acceptor.clone(),
+            queue: embedded.ports.queue.clone(),
+            ledger: embedded.ports.ledger.clone(),
+            media: embedded.ports.media.clone(),
+            blobs: embedded.ports.blobs.clone(),
+            outcome_notifier: embedded.ports.outcome_notifier.clone(),
+            recipients: embedded.ports.recipients.clone(),
             kind: Kind::Embedded(embedded),
         }
     }

@@ -42,12 +42,12 @@ impl Counter {
         let settings = Arc::new(settings(folder.path().to_owned(), keys));
         let metrics = Arc::new(Metrics::new());
         let spool = Spool::open(folder.path().join("spool")).unwrap();
-        let (blobs, acceptor) = (engine.blobs.clone(), engine.acceptor.clone());
-        let (ledger, queue) = (engine.ledger.clone(), engine.queue.clone());
+        let (blobs, acceptor) = (engine.ports.blobs.clone(), engine.ports.acceptor.clone());
+        let (ledger, queue) = (engine.ports.ledger.clone(), engine.ports.queue.clone());
         let parts = Parts {
             blobs: blobs.clone(),
             acceptor: acceptor.clone(),
-            outcome_notifier: engine.outcome_notifier.clone(),
+            outcome_notifier: engine.ports.outcome_notifier.clone(),
             ledger: ledger.clone(),
         };
         let intake = Arc::new(Intake::new(spool, parts, metrics.clone(), settings.clone()));
@@ -58,9 +58,9 @@ impl Counter {
             ledger,
             acceptor,
             blobs,
-            media: engine.media.clone(),
+            media: engine.ports.media.clone(),
             proxy,
-            recipients: engine.recipients.clone(),
+            recipients: engine.ports.recipients.clone(),
             registrars: Arc::default(),
             queue,
             metrics,

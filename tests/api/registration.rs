@@ -329,7 +329,7 @@ async fn while_the_book_is_away_no_update_is_confirmed() {
     let bot = Bot::new(name.clone(), TOKEN.to_owned().into(), world.sandbox.url(), Limits::default()).unwrap();
     let bot = Arc::new(bot.with(|telegram| telegram.registration = Registration::Polling));
     let messenger = Arc::new(Telegram::new([(name.clone(), bot.clone())].into()).unwrap());
-    let acceptor = engine.acceptor.clone();
+    let acceptor = engine.ports.acceptor.clone();
     let registrar = Registrar::new(bot, book.clone(), acceptor, messenger, Arc::new(Metrics::new()));
     let (_owned, is_owned) = watch::channel(true);
     let stop = CancellationToken::new();

@@ -4,7 +4,7 @@ use super::link::Backoff;
 use super::office::Office;
 use super::session::Session;
 use super::stand::{ended_by, step};
-use crate::adapters::embedded::LocalOutcomeNotifier;
+use crate::adapters::outcome_waiters::OutcomeWaiters;
 use crate::domain::NotificationId;
 use crate::ports::{Outcome, OutcomeNotifier, OutcomeWaiter};
 use async_trait::async_trait;
@@ -26,7 +26,7 @@ const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 /// [`OutcomeNotifier`] over RabbitMQ.
 pub(super) struct RabbitSwitchboard {
     office: Arc<Office>,
-    local: LocalOutcomeNotifier,
+    local: OutcomeWaiters,
     /// Where this process is told; empty while the broker is away.
     address: watch::Sender<String>,
 }
@@ -40,7 +40,7 @@ struct Letter {
 
 impl RabbitSwitchboard {
     pub(super) fn new(office: Arc<Office>) -> Self {
-        Self { office, local: LocalOutcomeNotifier::default(), address: watch::Sender::new(String::new()) }
+        Self { office, local: OutcomeWaiters::default(), address: watch::Sender::new(String::new()) }
     }
 
     /// Takes what comes until the queue is shut down.
@@ -53,13 +53,13 @@ impl RabbitSwitchboard {
                 debug!(reason, "listening for outcomes again");
                 // Nobody can reach the old address any more; the ledger knows what is missed.
                 self.address.send_replace(String::new());
-                self.local.hang_up();
+                self.local.close_all();
                 drop(session);
                 backoff.pause().await;
             }
         };
         stop.run_until_cancelled(take).await;
-        self.local.hang_up();
+        self.local.close_all();
     }
 
     async fn take(&self, session: &Session) -> Result<Infallible, String> {
@@ -74,7 +74,7 @@ impl RabbitSwitchboard {
                 ended => return Err(ended_by(ended)),
             };
             match serde_json::from_slice::<Letter>(&delivery.data) {
-                Ok(Letter { id, outcome }) => self.local.deliver(id, outcome),
+                Ok(Letter { id, outcome }) => self.local.notify(id, outcome),
                 Err(error) => debug!(%error, "an outcome that cannot be read"),
             }
         }
@@ -100,12 +100,12 @@ async fn address(channel: &Channel) -> Result<String, String> {
 #[async_trait]
 impl OutcomeNotifier for RabbitSwitchboard {
     fn listen(&self, id: NotificationId) -> OutcomeWaiter {
-        self.local.listen_at(id, self.address.borrow().clone())
+        self.local.register(id, self.address.borrow().clone())
     }
 
     async fn notify(&self, address: &str, id: NotificationId, outcome: &Outcome) {
         if address == *self.address.borrow() {
-            return self.local.deliver(id, outcome.clone());
+            return self.local.notify(id, outcome.clone());
         }
         let Ok(body) = serde_json::to_vec(&Letter { id, outcome: outcome.clone() }) else { return };
         if let Err(error) = self.office.reply(address, &body).await {
