@@ -4,7 +4,7 @@ mod engine;
 mod sweeper;
 mod watch;
 
-use crate::adapters::router::Router;
+use crate::adapters::messenger_by_kind::MessengerByKind;
 use crate::adapters::telegram::TelegramProxy;
 use crate::delivery::{Courier, Desk};
 use crate::domain::BotName;
@@ -57,7 +57,7 @@ pub async fn serve(
     let metrics = Arc::new(Metrics::new());
     let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
     let engine = Engine::open(&settings).await?;
-    let router = Router::new(settings.bots.clone()).context("start the HTTP client")?;
+    let router = MessengerByKind::new(settings.bots.clone()).context("start the HTTP client")?;
     let messenger: Arc<dyn Messenger> = Arc::new(router);
     let registrars = registrars(&settings, &engine, &messenger, &metrics);
     let halt = CancellationToken::new();

@@ -4,7 +4,7 @@ use crate::support::Redis;
 use crate::world::{On, TOKEN, World, base64_png};
 use pixcourier::adapters::embedded::Embedded;
 use pixcourier::adapters::redis::RedisLedger;
-use pixcourier::adapters::telegram::Telegram;
+use pixcourier::adapters::telegram::TelegramMessenger;
 use pixcourier::domain::{Address, BotName};
 use pixcourier::ports::Recipients;
 use pixcourier::registration::{self, Registrar};
@@ -328,7 +328,7 @@ async fn while_the_book_is_away_no_update_is_confirmed() {
     let name = BotName::default_bot();
     let bot = Bot::new(name.clone(), TOKEN.to_owned().into(), world.sandbox.url(), Limits::default()).unwrap();
     let bot = Arc::new(bot.with(|telegram| telegram.registration = Registration::Polling));
-    let messenger = Arc::new(Telegram::new([(name.clone(), bot.clone())].into()).unwrap());
+    let messenger = Arc::new(TelegramMessenger::new([(name.clone(), bot.clone())].into()).unwrap());
     let acceptor = engine.ports.acceptor.clone();
     let registrar = Registrar::new(bot, book.clone(), acceptor, messenger, Arc::new(Metrics::new()));
     let (_owned, is_owned) = watch::channel(true);
