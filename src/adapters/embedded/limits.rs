@@ -25,6 +25,8 @@ pub const MAX_ROWS_PER_CLAIM: usize = 64;
 
 /// Rows that one step of a ledger sweep deletes at the most.
 pub const SWEEP_STEP_ROWS: i64 = 500;
+/// Records on a page of a listing at the most.
+pub const MAX_PAGE_RECORDS: usize = 1_000;
 /// A page of a listing ends early once its records have more bytes than this, so that it fits into memory.
 pub const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// How long a file_id is kept after it was learnt; then the image is uploaded once more.

@@ -1,7 +1,7 @@
 //! The rows of the ledger and the SQL on them: a record is kept as JSON, with columns beside it for finding it.
 
 use super::columns::{from_json, id_bytes, to_json};
-use super::limits::MAX_PAGE_BYTES;
+use super::limits::{MAX_PAGE_BYTES, MAX_PAGE_RECORDS};
 use super::store_error::StoreError;
 use crate::domain::{Notification, NotificationId, Record, Status};
 use crate::ports::{ListQuery, RecordPage};
@@ -60,7 +60,7 @@ pub fn count_interrupted_attempts(conn: &Connection, id: NotificationId, one_mor
 
 /// The records that a listing asks for, newest id first.
 pub fn page(conn: &Connection, query: &ListQuery) -> Result<RecordPage, StoreError> {
-    let limit = query.limit.clamp(1, 1_000);
+    let limit = query.limit.clamp(1, MAX_PAGE_RECORDS);
     let (sql, values) = page_query(query, limit + 1);
     let mut select = conn.prepare_cached(&sql)?;
     let mut rows = select.query(params_from_iter(values))?;
