@@ -1,5 +1,5 @@
-//! What the adapters that call an HTTP API share: how connections are made, how a response is read, and errors that hold
-//! no URL.
+//! What the adapters that call an HTTP API share: how connections are made, how a response is read, and errors that
+//! hold no URL.
 
 use crate::ports::CallError;
 use futures_util::StreamExt;

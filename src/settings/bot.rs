@@ -59,8 +59,8 @@ pub enum Registration {
 }
 
 impl Bot {
-    /// A bot of Telegram from its token, or a message that says what is wrong with it and does not repeat it. The checks
-    /// are those of the Bot API server, see [`token_id`].
+    /// A bot of Telegram from its token, or a message that says what is wrong with it and does not repeat it. The
+    /// checks are those of the Bot API server, see [`token_id`].
     pub fn new(name: BotName, token: SecretString, api_url: String, limits: Limits) -> Result<Self, &'static str> {
         const WRONG: &str = "is not a bot token: expected <bot user id>:<secret of at least 24 characters of A-Za-z0-9_->, as BotFather gives it";
         let id = token_id(token.expose_secret()).ok_or(WRONG)?;

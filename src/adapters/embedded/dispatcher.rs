@@ -3,7 +3,8 @@
 //! There is one dispatcher per subscription. It waits for the ownership of its bot, requeues what the former owner left
 //! unacked (at-least-once), then claims what is due as far as the window (the prefetch) allows, and sleeps until a
 //! publish, an ack, a defer or a due time wakes it. What is claimed is marked in the file by the same statement that
-//! counts the delivery, before it leaves: a notification that takes the process down is counted however fast it does so.
+//! counts the delivery, before it leaves: a notification that takes the process down is counted however fast it does
+//! so.
 
 use super::limits::{DISPATCH_RETRY_DELAY, MAX_DISPATCHER_SLEEP};
 use super::ownership_table::{BotOwnership, OwnershipTable};

@@ -99,8 +99,8 @@ impl Ledger for EmbeddedLedger {
 }
 
 impl EmbeddedLedger {
-    /// Runs a deletion of at most [`SWEEP_STEP_ROWS`] rows until there is nothing left, each in a transaction of its own: others
-    /// get their turn in between.
+    /// Runs a deletion of at most [`SWEEP_STEP_ROWS`] rows until there is nothing left, each in a transaction of its
+    /// own: others get their turn in between.
     async fn sweep_in_steps(&self, sql: &'static str, before: i64) -> Result<u64, StoreError> {
         let mut swept = 0;
         loop {

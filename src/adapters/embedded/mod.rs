@@ -2,9 +2,9 @@
 //! blobs. What is answered `Ok` has been written to the disk and waited for, unless it may be repeated or forgotten
 //! without harm.
 //!
-//! Every write goes through a single writer, which commits what waits in one transaction (group commit, `writer`); reads
-//! run beside it. A port (`queue`, `ledger`, ...) says what is written together; the SQL is in the `*_rows` beside it. A
-//! `dispatcher` per subscription hands out the notifications of a bot that it owns, at least once each.
+//! Every write goes through a single writer, which commits what waits in one transaction (group commit, `writer`);
+//! reads run beside it. A port (`queue`, `ledger`, ...) says what is written together; the SQL is in the `*_rows`
+//! beside it. A `dispatcher` per subscription hands out the notifications of a bot that it owns, at least once each.
 
 mod acceptor;
 mod blob_rows;

@@ -1,8 +1,8 @@
-//! The rows of the queue and the SQL on them. A lane's order is the order of `seq`; a row that was deferred takes its old
-//! place when it is due.
+//! The rows of the queue and the SQL on them. A lane's order is the order of `seq`; a row that was deferred takes its
+//! old place when it is due.
 //!
-//! A row is ready, scheduled (waits for its due time), unacked (handed to the owner), or unreadable. A delivery tag names
-//! a row and which of its deliveries is meant, so that a second ack of an old delivery never means a new one.
+//! A row is ready, scheduled (waits for its due time), unacked (handed to the owner), or unreadable. A delivery tag
+//! names a row and which of its deliveries is meant, so that a second ack of an old delivery never means a new one.
 
 use super::columns::{id_bytes, to_json};
 use super::limits::MAX_ROWS_PER_CLAIM;

@@ -1,6 +1,6 @@
 //! The single writer: one thread through which every write goes, so that no two transactions ever wait for each other's
-//! locks. It takes every job that waits, runs them in one transaction, commits once, which is one wait for the disk, and
-//! answers all of them (group commit). SQLite writes to a write-ahead log, so readers are not held up meanwhile.
+//! locks. It takes every job that waits, runs them in one transaction, commits once, which is one wait for the disk,
+//! and answers all of them (group commit). SQLite writes to a write-ahead log, so readers are not held up meanwhile.
 
 use super::limits::{MAX_JOBS_PER_COMMIT, WAL_LIMIT_BYTES};
 use super::store_error::StoreError;

@@ -60,7 +60,8 @@ impl ObjectBlobs {
         none_if_missing(with_timeout(self.backend.objects.head(path)).await)
     }
 
-    /// Uploads the file, in parts if it is larger than one; an upload that fails leaves nothing under the object's name.
+    /// Uploads the file, in parts if it is larger than one; an upload that fails leaves nothing under the object's
+    /// name.
     async fn upload(&self, file: &Spooled, path: &Path) -> Result<(), BlobError> {
         let _permit = self.upload_permits.acquire().await.expect("the semaphore is never closed");
         let mut source = File::open(&file.path).await.map_err(|error| errors::spool_error(&error))?;

@@ -1,5 +1,5 @@
-//! A reverse proxy to the Bot API server, for what a client asks that is no delivery. Requests and responses pass through
-//! as streams.
+//! A reverse proxy to the Bot API server, for what a client asks that is no delivery. Requests and responses pass
+//! through as streams.
 
 use super::api_url::ApiUrl;
 use crate::adapters::http_client::{self, error_text};

@@ -1,5 +1,5 @@
-//! A request to the gateway: its URL and credentials, its JSON fields, and the file as base64 in a streaming upload. The
-//! only place where the account's credentials leave their `SecretString`.
+//! A request to the gateway: its URL and credentials, its JSON fields, and the file as base64 in a streaming upload.
+//! The only place where the account's credentials leave their `SecretString`.
 
 use super::base64_stream::base64_stream;
 use crate::adapters::upload_tracker::UploadTracker;

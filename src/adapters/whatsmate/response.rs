@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 pub const RECIPIENT_ERROR_CODE: u16 = 403;
 /// The Bot API's error code by which they know that the account is to blame, or a wrong gateway URL.
 const ACCOUNT_ERROR_CODE: u16 = 401;
-/// How long to wait when a quota is used up and the response does not say, in seconds. Quotas are renewed by the day or by
-/// hand: asking more often is of no use, and less often would hold up what waits for long after.
+/// How long to wait when a quota is used up and the response does not say, in seconds. Quotas are renewed by the day or
+/// by hand: asking more often is of no use, and less often would hold up what waits for long after.
 const QUOTA_RETRY_AFTER_SECONDS: u64 = 600;
 
 #[derive(Deserialize)]
