@@ -44,7 +44,7 @@ async fn group_commit() {
         let engine = engine.clone();
         async move {
             let submission = Submission { notification: notification(n), idempotency: None };
-            engine.acceptor.accept(&submission).await.unwrap();
+            engine.ports.acceptor.accept(&submission).await.unwrap();
         }
     };
     let began = Instant::now();

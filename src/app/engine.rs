@@ -57,16 +57,7 @@ impl Engine {
     }
 
     fn embedded(embedded: Embedded) -> Self {
-        let ports = Ports {
-            acceptor: embedded.acceptor.clone(),
-            queue: embedded.queue.clone(),
-            ledger: embedded.ledger.clone(),
-            media: embedded.media.clone(),
-            blobs: embedded.blobs.clone(),
-            outcome_notifier: embedded.outcome_notifier.clone(),
-            recipients: embedded.recipients.clone(),
-        };
-        Self { ports, kind: Kind::Embedded(embedded) }
+        Self { ports: embedded.ports.clone(), kind: Kind::Embedded(embedded) }
     }
 
     /// How many changes wait in memory for the ledger to come back.

@@ -8,7 +8,7 @@ pub mod routes;
 mod stop;
 mod sweeper;
 
-use crate::adapters::router::Router;
+use crate::adapters::messenger_by_kind::MessengerByKind;
 use crate::adapters::telegram::TelegramProxy;
 use crate::domain::BotName;
 use crate::http::drain::DrainListener;
@@ -77,8 +77,8 @@ impl App {
         let metrics = Arc::new(Metrics::new());
         let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
         let engine = Engine::open(&settings).await?;
-        let router = Router::new(settings.bots.clone()).context("start the HTTP client")?;
-        let messenger: Arc<dyn Messenger> = Arc::new(router);
+        let messengers = MessengerByKind::new(settings.bots.clone()).context("start the HTTP client")?;
+        let messenger: Arc<dyn Messenger> = Arc::new(messengers);
         let registrars = registrars(&settings, &engine, &messenger, &metrics);
         let (ready, is_ready) = watch::channel(false);
         let drain = DrainListener::new(&listener).context("watch the port")?;

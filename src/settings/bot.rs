@@ -29,7 +29,7 @@ pub enum Gateway {
 pub struct Telegram {
     /// The number in front of the token: its user id at Telegram.
     pub id: u64,
-    /// The token; never printed.
+    /// The token; never printed. Only the adapter that sends it makes a URL of it.
     pub token: SecretString,
     /// Where its Bot API is, `https://api.telegram.org` or a template that holds `{token}` and `{method}`.
     pub api_url: String,
@@ -59,8 +59,8 @@ pub enum Registration {
 }
 
 impl Bot {
-    /// A bot of Telegram from its token, or a message that says what is wrong with it and does not repeat it. The checks are those
-    /// of the Bot API server (`bot-api.md` 5), see [`token_id`].
+    /// A bot of Telegram from its token, or a message that says what is wrong with it and does not repeat it. The
+    /// checks are those of the Bot API server, see [`token_id`].
     pub fn new(name: BotName, token: SecretString, api_url: String, limits: Limits) -> Result<Self, &'static str> {
         const WRONG: &str = "is not a bot token: expected <bot user id>:<secret of at least 24 characters of A-Za-z0-9_->, as BotFather gives it";
         let id = token_id(token.expose_secret()).ok_or(WRONG)?;
@@ -109,26 +109,6 @@ impl Telegram {
     pub(super) fn answers_to(&self, token: &str) -> bool {
         [&self.token].into_iter().chain(&self.client_tokens).any(|known| known.expose_secret() == token)
     }
-
-    /// The address of a method. Holds the token: never log it, never put it into an error.
-    pub fn method_url(&self, method: &str) -> String {
-        let token = self.token.expose_secret();
-        if self.api_url.contains("{token}") {
-            return self.api_url.replace("{token}", token).replace("{method}", method);
-        }
-        format!("{}/bot{token}/{method}", self.api_url.trim_end_matches('/'))
-    }
-
-    /// The address of a file to download, by the path that `getFile` gave. Holds the token, as above. A template says
-    /// nothing about files: they are asked for at its server, where Telegram has them.
-    pub fn file_url(&self, path: &str) -> String {
-        let token = self.token.expose_secret();
-        let base = match self.api_url.contains("{token}").then(|| self.api_url.match_indices('/').nth(2)).flatten() {
-            Some((end, _)) => &self.api_url[..end],
-            None => self.api_url.trim_end_matches('/'),
-        };
-        format!("{base}/file/bot{token}/{path}")
-    }
 }
 
 /// The bot's id in front of a token, or `None` of what is not a token (Bot API server): at most 80 characters, a number
@@ -167,15 +147,9 @@ mod tests {
     }
 
     #[test]
-    fn addresses_follow_the_template() {
-        let token = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
-        let plain = bot(token, "http://localhost:8081/").unwrap().telegram().unwrap().clone();
-        assert_eq!(plain.method_url("sendPhoto"), format!("http://localhost:8081/bot{token}/sendPhoto"));
-        let template = bot(token, "http://proxy/{token}/{method}").unwrap().telegram().unwrap().clone();
-        assert_eq!(template.method_url("getMe"), format!("http://proxy/{token}/getMe"));
-        assert_eq!(plain.id, 123_456);
-        assert_eq!(plain.file_url("photos/1.jpg"), format!("http://localhost:8081/file/bot{token}/photos/1.jpg"));
-        assert_eq!(template.file_url("a.jpg"), format!("http://proxy/file/bot{token}/a.jpg"));
+    fn a_bots_id_is_the_number_in_front_of_its_token() {
+        let bot = bot("123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11", "http://x").unwrap();
+        assert_eq!(bot.telegram().unwrap().id, 123_456);
     }
 
     #[test]

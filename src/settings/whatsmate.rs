@@ -17,8 +17,8 @@ const SHORTEST_SECRET: usize = 12;
 pub struct WhatsMate {
     /// The gateway's address, without a slash at its end.
     pub url: String,
-    /// Sent as `X-WM-CLIENT-ID`.
-    pub client_id: String,
+    /// Sent as `X-WM-CLIENT-ID`; never printed.
+    pub client_id: SecretString,
     /// Sent as `X-WM-CLIENT-SECRET`; never printed.
     pub client_secret: SecretString,
     /// The gateway instance that sends.
@@ -72,7 +72,7 @@ pub(super) fn gateway(reader: &mut Reader, prefix: &str) -> Option<WhatsMate> {
     let at = format!("{prefix}gateway_url");
     let url = reader.text(&at).unwrap_or(GATEWAY_URL).trim_end_matches('/').to_owned();
     reader.plain_url(&at, &url);
-    let client_id = header(reader, &format!("{prefix}client_id"), 1);
+    let client_id = header(reader, &format!("{prefix}client_id"), 1).into();
     let client_secret = header(reader, &format!("{prefix}client_secret"), 1).into();
     let at = format!("{prefix}instance");
     if reader.text(&at).is_none() {
@@ -170,7 +170,7 @@ mod tests {
         let chat = ChatId::Username("@nights".to_owned());
         let gateway = WhatsMate {
             url: String::new(),
-            client_id: String::new(),
+            client_id: SecretString::default(),
             client_secret: "hunter2".into(),
             instance: 1,
             groups: [(chat.clone(), group.clone())].into(),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 async fn held(counter: &Counter, sha256: &Sha256) -> Option<Vec<u8>> {
-    let (size, mut pieces) = counter.engine.blobs.open(sha256).await.unwrap()?;
+    let (size, mut pieces) = counter.engine.ports.blobs.open(sha256).await.unwrap()?;
     let mut bytes = Vec::new();
     while let Some(piece) = pieces.next().await {
         bytes.extend_from_slice(&piece.unwrap());
@@ -126,7 +126,7 @@ async fn every_way_to_name_an_image_reaches_the_queue_with_its_parameters() {
             }))
             .await;
         let id = answer.id();
-        let record = counter.engine.ledger.get(id.parse().unwrap()).await.unwrap().unwrap();
+        let record = counter.engine.ports.ledger.get(id.parse().unwrap()).await.unwrap().unwrap();
         let call = &record.notification.call;
         assert_eq!((call.method.as_str(), &call.params["caption"]), ("sendPhoto", &json!("hello")), "{case}");
         assert_eq!(call.media[0].filename, if case == "base64" { "photo.gif" } else { "photo.jpg" });

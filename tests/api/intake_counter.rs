@@ -10,7 +10,6 @@ use pixcourier::http::server;
 use pixcourier::http::state::AppState;
 use pixcourier::intake::Intake;
 use pixcourier::intake::spool::Spool;
-use pixcourier::ports::Ports;
 use pixcourier::settings::{Bot, Engine, Limits, LogFormat, Settings};
 use pixcourier::telemetry::Metrics;
 use reqwest::multipart::{Form, Part};
@@ -48,15 +47,7 @@ impl Counter {
         let settings = Arc::new(settings(folder.path().to_owned(), keys));
         let metrics = Arc::new(Metrics::new());
         let spool = Spool::open(folder.path().join("spool")).unwrap();
-        let ports = Ports {
-            acceptor: engine.acceptor.clone(),
-            queue: engine.queue.clone(),
-            ledger: engine.ledger.clone(),
-            media: engine.media.clone(),
-            blobs: engine.blobs.clone(),
-            outcome_notifier: engine.outcome_notifier.clone(),
-            recipients: engine.recipients.clone(),
-        };
+        let ports = engine.ports.clone();
         let intake = Arc::new(Intake::new(spool, ports.clone(), metrics.clone(), settings.clone()));
         let (ready, is_ready) = watch::channel(true);
         let routes = routes::of(Role::Api, &settings);

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 async fn settle(counter: &Counter, id: &str, status: Status) {
-    let record = counter.engine.ledger.get(id.parse().unwrap()).await.unwrap().unwrap();
+    let record = counter.engine.ports.ledger.get(id.parse().unwrap()).await.unwrap().unwrap();
     let at = Timestamp::now();
     let attempt = Attempt {
         at,
@@ -30,7 +30,7 @@ async fn settle(counter: &Counter, id: &str, status: Status) {
         message_id: (status == Status::Sent).then_some(77),
         ..RecordUpdate::of(status, at)
     };
-    assert!(counter.engine.ledger.settle(&record.notification, &update).await.unwrap());
+    assert!(counter.engine.ports.ledger.settle(&record.notification, &update).await.unwrap());
 }
 
 async fn post(counter: &Counter, changes: Value) -> String {
@@ -104,8 +104,8 @@ async fn a_waiting_one_can_be_cancelled_and_a_finished_one_cannot() {
     settle(&counter, &sent, Status::Sent).await;
     cancel(sent).await.assert_problem("sent", 409, "too_late", None);
     let sending = post(&counter, json!({})).await;
-    let record = counter.engine.ledger.get(sending.parse().unwrap()).await.unwrap().unwrap();
-    counter.engine.ledger.begin(&record.notification, Timestamp::now()).await.unwrap();
+    let record = counter.engine.ports.ledger.get(sending.parse().unwrap()).await.unwrap().unwrap();
+    counter.engine.ports.ledger.begin(&record.notification, Timestamp::now()).await.unwrap();
     cancel(sending).await.assert_problem("sending", 409, "too_late", None);
     counter.close().await;
 }
@@ -153,7 +153,7 @@ async fn a_retry_without_its_image_says_that_the_image_is_gone() {
     settle(&counter, &id, Status::Failed).await;
     let far = Timestamp::now().plus(std::time::Duration::from_secs(40 * 86_400));
     let pins = Unpinned;
-    assert_eq!(counter.engine.blobs.sweep(far, &pins).await.unwrap(), 1);
+    assert_eq!(counter.engine.ports.blobs.sweep(far, &pins).await.unwrap(), 1);
     let answer = Answer::of(counter.request(Method::POST, &format!("/v1/notifications/{id}/retry"))).await;
     answer.assert_problem("swept", 410, "image_gone", None);
     counter.close().await;

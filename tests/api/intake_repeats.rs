@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 async fn accepted(counter: &Counter) -> usize {
-    counter.engine.ledger.list(&ListQuery { limit: 1000, ..ListQuery::default() }).await.unwrap().records.len()
+    counter.engine.ports.ledger.list(&ListQuery { limit: 1000, ..ListQuery::default() }).await.unwrap().records.len()
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn a_repeat_gets_its_answer_though_it_has_expired_or_its_image_was_swept()
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let far = Timestamp::now().plus(Duration::from_secs(40 * 86_400));
-    assert_eq!(counter.engine.blobs.sweep(far, &Unpinned).await.unwrap(), 1);
+    assert_eq!(counter.engine.ports.blobs.sweep(far, &Unpinned).await.unwrap(), 1);
     let again = [post("expiring", &expiring).await, post("swept", &swept).await];
     for (first, again) in first.iter().zip(&again) {
         assert_eq!((first.status.as_u16(), &first.text), (202, &again.text), "{again:?}");

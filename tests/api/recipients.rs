@@ -153,7 +153,7 @@ async fn a_file_is_imported_whole_or_told_line_by_line(world: World) {
 async fn an_address_is_resolved_or_its_owner_told_how_to_register() {
     let folder = tempfile::tempdir().unwrap();
     let engine = Embedded::open(folder.path()).unwrap();
-    let (book, bot) = (engine.recipients.clone(), BotName::default_bot());
+    let (book, bot) = (engine.ports.recipients.clone(), BotName::default_bot());
     let ada = Address::Number("491701234567".parse().unwrap());
     let unknown = look_up(&*book, &bot, &ada).await.unwrap_err();
     assert_eq!((unknown.code, unknown.field.as_deref()), (ProblemCode::UnregisteredRecipient, Some("recipient")));

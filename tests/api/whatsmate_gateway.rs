@@ -30,7 +30,7 @@ fn account(url: String, secret: &str) -> WhatsMate {
     let group = Address::Group { name: "Night shift".parse().unwrap(), admin: NUMBER.to_string().parse().unwrap() };
     WhatsMate {
         url,
-        client_id: whatsmate_client().0.to_owned(),
+        client_id: whatsmate_client().0.into(),
         client_secret: secret.into(),
         instance: 1,
         groups: [(ChatId::Username("@nights".to_owned()), group)].into(),

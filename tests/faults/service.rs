@@ -154,7 +154,7 @@ impl Service {
         match &self.engine {
             Engine::Embedded => {
                 let embedded = Embedded::open(self.data_dir()).expect("the database opens clean");
-                let sending = sending(&*embedded.ledger).await;
+                let sending = sending(&*embedded.ports.ledger).await;
                 embedded.close().await;
                 sending
             }

@@ -1,11 +1,11 @@
-//! Acceptance in one transaction: key, record, pins and queue row are there together or not at all.
+//! Acceptance in one transaction: idempotency key, record, pins and queue row are there together or not at all.
 
-use super::clerk::Offices;
-use super::fault::Fault;
-use super::queue::Row;
-use super::store::Store;
+use super::ownership_table::OwnershipTable;
+use super::queue_rows::QueueRow;
+use super::sqlite_store::SqliteStore;
+use super::store_error::StoreError;
 use super::writer::Durability;
-use super::{blobs, ledger, media_index};
+use super::{blob_rows, media_index, record_rows};
 use crate::domain::{MediaSource, Notification, Record, Status, Timestamp};
 use crate::ports::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
 use async_trait::async_trait;
@@ -13,16 +13,16 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The counter's last step.
+/// [`Acceptor`] in the file.
 pub struct EmbeddedAcceptor {
-    store: Arc<Store>,
-    offices: Arc<Offices>,
+    store: Arc<SqliteStore>,
+    owners: Arc<OwnershipTable>,
 }
 
 impl EmbeddedAcceptor {
-    /// Over the open file.
-    pub fn new(store: Arc<Store>, offices: Arc<Offices>) -> Self {
-        Self { store, offices }
+    /// Over the open file. `owners` is the table that the queue is owned by.
+    pub fn new(store: Arc<SqliteStore>, owners: Arc<OwnershipTable>) -> Self {
+        Self { store, owners }
     }
 }
 
@@ -30,13 +30,15 @@ impl EmbeddedAcceptor {
 impl Acceptor for EmbeddedAcceptor {
     async fn accept(&self, submission: &Submission) -> Result<Accepted, AcceptError> {
         let Submission { notification, idempotency } = submission.clone();
-        let (row, record) = (Row::of(&notification), Record::accepted(notification));
-        let offices = self.offices.clone();
+        let (row, record) = (QueueRow::of(&notification), Record::accepted(notification));
+        let owners = self.owners.clone();
         let accept = move |conn: &Connection| {
-            if let Some(key) = &idempotency
-                && let Some(earlier) = look_up(conn, key)?
-            {
-                return Ok(earlier);
+            if let Some(key) = &idempotency {
+                match find_key(conn, key)? {
+                    KeyLookup::Unknown => {}
+                    KeyLookup::SameRequest(earlier) => return Ok(Some(earlier)),
+                    KeyLookup::OtherRequest => return Ok(None),
+                }
             }
             let accepted = Accepted {
                 id: record.notification.id,
@@ -45,12 +47,12 @@ impl Acceptor for EmbeddedAcceptor {
                 replayed: false,
             };
             if let Some(key) = &idempotency {
-                remember(conn, key, &accepted)?;
+                save_key(conn, key, &accepted)?;
             }
-            ledger::save(conn, &record)?;
-            hold_media(conn, &record.notification)?;
+            record_rows::save(conn, &record)?;
+            pin_blobs(conn, &record.notification)?;
             row.insert(conn)?;
-            offices.wake(&row.bot);
+            owners.wake_dispatcher(&row.bot);
             Ok(Some(accepted))
         };
         self.store.write(Durability::Disk, accept).await?.ok_or(AcceptError::KeyReused)
@@ -58,30 +60,31 @@ impl Acceptor for EmbeddedAcceptor {
 
     async fn recall(&self, key: &Idempotency) -> Result<Option<Accepted>, AcceptError> {
         let key = key.clone();
-        match self.store.read(move |conn| look_up(conn, &key)).await? {
-            Some(earlier) => earlier.map(Some).ok_or(AcceptError::KeyReused),
-            None => Ok(None),
+        match self.store.read(move |conn| find_key(conn, &key)).await? {
+            KeyLookup::Unknown => Ok(None),
+            KeyLookup::SameRequest(earlier) => Ok(Some(earlier)),
+            KeyLookup::OtherRequest => Err(AcceptError::KeyReused),
         }
     }
 
     async fn resubmit(&self, notification: &Notification) -> Result<Resubmitted, AcceptError> {
         let mut notification = notification.clone();
-        let offices = self.offices.clone();
+        let owners = self.owners.clone();
         let resubmit = move |conn: &Connection| {
-            let Some(former) = ledger::load(conn, notification.id)? else { return Ok(Resubmitted::NotFound) };
+            let Some(former) = record_rows::load(conn, notification.id)? else { return Ok(Resubmitted::NotFound) };
             if !former.status.is_retryable() {
                 return Ok(Resubmitted::Refused(former.status));
             }
             // Couriers tell the copies apart by it, also when the clock was set back in between.
             let next = former.notification.accepted_at.plus(Duration::from_millis(1));
             notification.accepted_at = notification.accepted_at.max(next);
-            let row = Row::of(&notification);
+            let row = QueueRow::of(&notification);
             let record = Record { attempts: former.attempts, ..Record::accepted(notification) };
-            ledger::save(conn, &record)?;
-            ledger::forget_cut_offs(conn, record.notification.id)?;
-            hold_media(conn, &record.notification)?;
+            record_rows::save(conn, &record)?;
+            record_rows::reset_interrupted_attempts(conn, record.notification.id)?;
+            pin_blobs(conn, &record.notification)?;
             row.insert_instead(conn)?;
-            offices.wake(&row.bot);
+            owners.wake_dispatcher(&row.bot);
             Ok(Resubmitted::Done(Box::new(record)))
         };
         Ok(self.store.write(Durability::Disk, resubmit).await?)
@@ -92,26 +95,35 @@ impl Acceptor for EmbeddedAcceptor {
     }
 }
 
-/// What the key got first: `Some(None)` if it was used with another request, `None` if it is new or forgotten.
-fn look_up(conn: &Connection, key: &Idempotency) -> Result<Option<Option<Accepted>>, Fault> {
+/// What an idempotency key stands for.
+enum KeyLookup {
+    /// Nothing: it is new or expired.
+    Unknown,
+    /// The same request, which got this answer.
+    SameRequest(Accepted),
+    /// Another request.
+    OtherRequest,
+}
+
+fn find_key(conn: &Connection, key: &Idempotency) -> Result<KeyLookup, StoreError> {
     let sql = "SELECT fingerprint, id, status, accepted_at FROM keys WHERE key = ?1 AND until > ?2";
     let mut select = conn.prepare_cached(sql)?;
     let found = select.query_row(params![key.key, Timestamp::now().unix_millis()], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, i64>(3)?))
     });
-    let Some((fingerprint, id, status, accepted_at)) = found.optional()? else { return Ok(None) };
+    let Some((fingerprint, id, status, accepted_at)) = found.optional()? else { return Ok(KeyLookup::Unknown) };
     if fingerprint != key.fingerprint {
-        return Ok(Some(None));
+        return Ok(KeyLookup::OtherRequest);
     }
-    Ok(Some(Some(Accepted {
-        id: id.parse().map_err(|error| Fault::unreadable("key", error))?,
-        status: status.parse::<Status>().map_err(|error| Fault::unreadable("key", error))?,
+    Ok(KeyLookup::SameRequest(Accepted {
+        id: id.parse().map_err(|error| StoreError::unreadable("key", error))?,
+        status: status.parse::<Status>().map_err(|error| StoreError::unreadable("key", error))?,
         accepted_at: Timestamp::from_unix_millis(accepted_at),
         replayed: true,
-    })))
+    }))
 }
 
-fn remember(conn: &Connection, key: &Idempotency, accepted: &Accepted) -> Result<(), Fault> {
+fn save_key(conn: &Connection, key: &Idempotency, accepted: &Accepted) -> Result<(), StoreError> {
     let sql = "INSERT OR REPLACE INTO keys (key, fingerprint, id, status, accepted_at, until)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let until = Timestamp::now().plus(Idempotency::KEPT);
@@ -128,11 +140,11 @@ fn remember(conn: &Connection, key: &Idempotency, accepted: &Accepted) -> Result
 }
 
 /// Pins the blobs that the notification names until it expires, and marks them as used.
-fn hold_media(conn: &Connection, notification: &Notification) -> Result<(), Fault> {
+fn pin_blobs(conn: &Connection, notification: &Notification) -> Result<(), StoreError> {
     for media in &notification.call.media {
         if let MediaSource::Blob { sha256, .. } = &media.source {
             media_index::pin(conn, sha256, notification.expires_at)?;
-            blobs::touch(conn, sha256)?;
+            blob_rows::mark_used(conn, sha256)?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
-//! The upload-once index and the pins as rows.
+//! The upload-once index: rows of file_ids, and of the pins that keep blobs from being swept.
 
-use super::fault::Fault;
-use super::store::Store;
+use super::sqlite_store::SqliteStore;
+use super::store_error::StoreError;
 use super::writer::Durability;
 use crate::domain::{Sha256, Timestamp};
 use crate::ports::{FileKey, LedgerError, MediaIndex};
@@ -9,14 +9,14 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
 
-/// The index in the file.
+/// [`MediaIndex`] in the file.
 pub struct EmbeddedMediaIndex {
-    store: Arc<Store>,
+    store: Arc<SqliteStore>,
 }
 
 impl EmbeddedMediaIndex {
     /// Over the open file.
-    pub fn new(store: Arc<Store>) -> Self {
+    pub fn new(store: Arc<SqliteStore>) -> Self {
         Self { store }
     }
 }
@@ -27,7 +27,7 @@ impl MediaIndex for EmbeddedMediaIndex {
         let key = *key;
         let find = move |conn: &Connection| {
             let sql = "SELECT file_id FROM file_ids WHERE bot_id = ?1 AND kind = ?2 AND sha256 = ?3";
-            let values = params![bot_of(&key), key.kind.as_str(), key.sha256.as_bytes()];
+            let values = params![bot_column(&key), key.kind.as_str(), key.sha256.as_bytes()];
             Ok(conn.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
         };
         Ok(self.store.read(find).await?)
@@ -39,7 +39,7 @@ impl MediaIndex for EmbeddedMediaIndex {
             let sql = "INSERT OR REPLACE INTO file_ids (bot_id, kind, sha256, file_id, kept_at)
                 VALUES (?1, ?2, ?3, ?4, ?5)";
             let now = Timestamp::now().unix_millis();
-            let values = params![bot_of(&key), key.kind.as_str(), key.sha256.as_bytes(), file_id, now];
+            let values = params![bot_column(&key), key.kind.as_str(), key.sha256.as_bytes(), file_id, now];
             conn.prepare_cached(sql)?.execute(values)?;
             Ok(())
         };
@@ -51,7 +51,7 @@ impl MediaIndex for EmbeddedMediaIndex {
         let (key, file_id) = (*key, file_id.to_owned());
         let evict = move |conn: &Connection| {
             let sql = "DELETE FROM file_ids WHERE bot_id = ?1 AND kind = ?2 AND sha256 = ?3 AND file_id = ?4";
-            let values = params![bot_of(&key), key.kind.as_str(), key.sha256.as_bytes(), file_id];
+            let values = params![bot_column(&key), key.kind.as_str(), key.sha256.as_bytes(), file_id];
             conn.prepare_cached(sql)?.execute(values)?;
             Ok(())
         };
@@ -73,8 +73,8 @@ impl MediaIndex for EmbeddedMediaIndex {
     }
 }
 
-/// Pins a blob; never shortens.
-pub fn pin(conn: &Connection, sha256: &Sha256, until: Timestamp) -> Result<(), Fault> {
+/// Pins a blob until the given moment; never shortens an earlier pin.
+pub fn pin(conn: &Connection, sha256: &Sha256, until: Timestamp) -> Result<(), StoreError> {
     let sql = "INSERT INTO pins (sha256, until) VALUES (?1, ?2)
         ON CONFLICT (sha256) DO UPDATE SET until = max(until, excluded.until)";
     conn.prepare_cached(sql)?.execute(params![sha256.as_bytes(), until.unix_millis()])?;
@@ -82,6 +82,6 @@ pub fn pin(conn: &Connection, sha256: &Sha256, until: Timestamp) -> Result<(), F
 }
 
 /// A bot's number as a column holds it; the Bot API's user ids have 52 bits.
-fn bot_of(key: &FileKey) -> i64 {
+fn bot_column(key: &FileKey) -> i64 {
     key.bot_id.cast_signed()
 }

@@ -1,33 +1,31 @@
-//! The recipient book as rows.
+//! The recipient book: rows of recipients, of groups that wait for their creator's number, and of bots' usernames.
 
-use super::fault::Fault;
-use super::store::Store;
+use super::columns::{from_json, to_json};
+use super::limits::MAX_HELD_GROUPS;
+use super::sqlite_store::SqliteStore;
+use super::store_error::StoreError;
 use super::writer::Durability;
 use crate::domain::{Address, BotName, ChatId, PendingGroup, Recipient, RecipientState};
 use crate::ports::{LedgerError, RecipientPage, RecipientQuery, Recipients};
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Params, params};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
-/// More groups than this wait for nobody.
-const HELD_LIMIT: u32 = 1_000;
-
-/// The book in the file.
+/// [`Recipients`] in the file.
 pub struct EmbeddedRecipients {
-    store: Arc<Store>,
+    store: Arc<SqliteStore>,
 }
 
 impl EmbeddedRecipients {
     /// Over the open file.
-    pub fn new(store: Arc<Store>) -> Self {
+    pub fn new(store: Arc<SqliteStore>) -> Self {
         Self { store }
     }
 
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         Ok(self.store.write(Durability::Disk, work).await?)
     }
@@ -37,20 +35,20 @@ impl EmbeddedRecipients {
 impl Recipients for EmbeddedRecipients {
     async fn put(&self, recipients: &[Recipient]) -> Result<(), LedgerError> {
         let recipients = recipients.to_vec();
-        self.write(move |conn| recipients.iter().try_for_each(|recipient| put(conn, recipient))).await
+        self.write(move |conn| recipients.iter().try_for_each(|recipient| save_entry(conn, recipient))).await
     }
 
     async fn get(&self, bot: &BotName, address: &Address) -> Result<Option<Recipient>, LedgerError> {
         let (bot, key) = (bot.clone(), address.key());
         let find = move |conn: &Connection| {
-            one(conn, "SELECT body FROM recipients WHERE bot = ?1 AND key = ?2", params![bot.as_str(), key])
+            query_one(conn, "SELECT body FROM recipients WHERE bot = ?1 AND key = ?2", params![bot.as_str(), key])
         };
         Ok(self.store.read(find).await?)
     }
 
     async fn of_chat(&self, bot: &BotName, chat: &ChatId) -> Result<Vec<Recipient>, LedgerError> {
         let (bot, chat) = (bot.clone(), chat.clone());
-        Ok(self.store.read(move |conn| of_chat(conn, &bot, &chat)).await?)
+        Ok(self.store.read(move |conn| entries_of_chat(conn, &bot, &chat)).await?)
     }
 
     async fn delete(&self, bot: &BotName, address: &Address) -> Result<bool, LedgerError> {
@@ -67,7 +65,7 @@ impl Recipients for EmbeddedRecipients {
         let list = move |conn: &Connection| {
             let sql = "SELECT body FROM recipients WHERE bot = ?1 AND key > ?2 AND key < ?3 ORDER BY key LIMIT ?4";
             let values = params![bot.as_str(), from, to, i64::try_from(limit + 1).unwrap_or(i64::MAX)];
-            Ok(RecipientPage::of(many(conn, sql, values)?, limit))
+            Ok(RecipientPage::of(query_all(conn, sql, values)?, limit))
         };
         Ok(self.store.read(list).await?)
     }
@@ -75,9 +73,9 @@ impl Recipients for EmbeddedRecipients {
     async fn set_state(&self, bot: &BotName, chat: &ChatId, state: RecipientState) -> Result<u64, LedgerError> {
         let (bot, chat) = (bot.clone(), chat.clone());
         let set = move |conn: &Connection| {
-            let entries = of_chat(conn, &bot, &chat)?;
+            let entries = entries_of_chat(conn, &bot, &chat)?;
             for entry in entries.iter().filter(|entry| entry.state != state) {
-                put(conn, &Recipient { state, ..entry.clone() })?;
+                save_entry(conn, &Recipient { state, ..entry.clone() })?;
             }
             Ok(entries.len() as u64)
         };
@@ -87,13 +85,13 @@ impl Recipients for EmbeddedRecipients {
     async fn rekey(&self, bot: &BotName, from: &ChatId, to: &ChatId) -> Result<u64, LedgerError> {
         let (bot, from, to) = (bot.clone(), from.clone(), to.clone());
         let rekey = move |conn: &Connection| {
-            let entries = of_chat(conn, &bot, &from)?;
+            let entries = entries_of_chat(conn, &bot, &from)?;
             for entry in &entries {
-                put(conn, &Recipient { chat_id: to.clone(), ..entry.clone() })?;
+                save_entry(conn, &Recipient { chat_id: to.clone(), ..entry.clone() })?;
             }
-            if let Some(group) = held(conn, &bot, &from)? {
-                hold(conn, &PendingGroup { chat_id: to, ..group })?;
-                release(conn, &bot, &from)?;
+            if let Some(group) = load_held_group(conn, &bot, &from)? {
+                save_held_group(conn, &PendingGroup { chat_id: to, ..group })?;
+                delete_held_group(conn, &bot, &from)?;
             }
             Ok(entries.len() as u64)
         };
@@ -103,7 +101,7 @@ impl Recipients for EmbeddedRecipients {
     async fn remove_chat(&self, bot: &BotName, chat: &ChatId) -> Result<u64, LedgerError> {
         let (bot, chat) = (bot.clone(), chat.clone());
         let remove = move |conn: &Connection| {
-            release(conn, &bot, &chat)?;
+            delete_held_group(conn, &bot, &chat)?;
             let sql = "DELETE FROM recipients WHERE bot = ?1 AND chat_id = ?2";
             Ok(conn.prepare_cached(sql)?.execute(params![bot.as_str(), chat.to_string()])? as u64)
         };
@@ -112,26 +110,26 @@ impl Recipients for EmbeddedRecipients {
 
     async fn hold_group(&self, group: &PendingGroup) -> Result<(), LedgerError> {
         let group = group.clone();
-        self.write(move |conn| hold(conn, &group)).await
+        self.write(move |conn| save_held_group(conn, &group)).await
     }
 
     async fn held_groups(&self, bot: &BotName, creator: i64) -> Result<Vec<PendingGroup>, LedgerError> {
         let bot = bot.clone();
         let find = move |conn: &Connection| {
             let sql = "SELECT body FROM held_groups WHERE bot = ?1 AND creator = ?2 LIMIT ?3";
-            many(conn, sql, params![bot.as_str(), creator, HELD_LIMIT])
+            query_all(conn, sql, params![bot.as_str(), creator, MAX_HELD_GROUPS])
         };
         Ok(self.store.read(find).await?)
     }
 
     async fn held_group(&self, bot: &BotName, chat: &ChatId) -> Result<Option<PendingGroup>, LedgerError> {
         let (bot, chat) = (bot.clone(), chat.clone());
-        Ok(self.store.read(move |conn| held(conn, &bot, &chat)).await?)
+        Ok(self.store.read(move |conn| load_held_group(conn, &bot, &chat)).await?)
     }
 
     async fn release_group(&self, bot: &BotName, chat: &ChatId) -> Result<(), LedgerError> {
         let (bot, chat) = (bot.clone(), chat.clone());
-        self.write(move |conn| release(conn, &bot, &chat)).await
+        self.write(move |conn| delete_held_group(conn, &bot, &chat)).await
     }
 
     async fn introduce(&self, bot: &BotName, username: &str) -> Result<(), LedgerError> {
@@ -154,47 +152,43 @@ impl Recipients for EmbeddedRecipients {
     }
 }
 
-fn put(conn: &Connection, recipient: &Recipient) -> Result<(), Fault> {
+fn save_entry(conn: &Connection, recipient: &Recipient) -> Result<(), StoreError> {
     let sql = "INSERT OR REPLACE INTO recipients (bot, key, chat_id, body) VALUES (?1, ?2, ?3, ?4)";
     let Recipient { bot, address, chat_id, .. } = recipient;
-    let values = params![bot.as_str(), address.key(), chat_id.to_string(), json(recipient)?];
+    let values = params![bot.as_str(), address.key(), chat_id.to_string(), to_json(recipient)];
     conn.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 
-fn of_chat(conn: &Connection, bot: &BotName, chat: &ChatId) -> Result<Vec<Recipient>, Fault> {
+fn entries_of_chat(conn: &Connection, bot: &BotName, chat: &ChatId) -> Result<Vec<Recipient>, StoreError> {
     let sql = "SELECT body FROM recipients WHERE bot = ?1 AND chat_id = ?2 ORDER BY key";
-    many(conn, sql, params![bot.as_str(), chat.to_string()])
+    query_all(conn, sql, params![bot.as_str(), chat.to_string()])
 }
 
-fn hold(conn: &Connection, group: &PendingGroup) -> Result<(), Fault> {
+fn save_held_group(conn: &Connection, group: &PendingGroup) -> Result<(), StoreError> {
     let sql = "INSERT OR REPLACE INTO held_groups (bot, chat_id, creator, body) VALUES (?1, ?2, ?3, ?4)";
-    let values = params![group.bot.as_str(), group.chat_id.to_string(), group.creator, json(group)?];
+    let values = params![group.bot.as_str(), group.chat_id.to_string(), group.creator, to_json(group)];
     conn.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 
-fn held(conn: &Connection, bot: &BotName, chat: &ChatId) -> Result<Option<PendingGroup>, Fault> {
+fn load_held_group(conn: &Connection, bot: &BotName, chat: &ChatId) -> Result<Option<PendingGroup>, StoreError> {
     let sql = "SELECT body FROM held_groups WHERE bot = ?1 AND chat_id = ?2";
-    one(conn, sql, params![bot.as_str(), chat.to_string()])
+    query_one(conn, sql, params![bot.as_str(), chat.to_string()])
 }
 
-fn release(conn: &Connection, bot: &BotName, chat: &ChatId) -> Result<(), Fault> {
+fn delete_held_group(conn: &Connection, bot: &BotName, chat: &ChatId) -> Result<(), StoreError> {
     let sql = "DELETE FROM held_groups WHERE bot = ?1 AND chat_id = ?2";
     conn.prepare_cached(sql)?.execute(params![bot.as_str(), chat.to_string()])?;
     Ok(())
 }
 
-fn json(value: &impl Serialize) -> Result<String, Fault> {
-    serde_json::to_string(value).map_err(|error| Fault::unreadable("entry", error))
-}
-
-fn many<T: DeserializeOwned>(conn: &Connection, sql: &str, values: impl Params) -> Result<Vec<T>, Fault> {
+fn query_all<T: DeserializeOwned>(conn: &Connection, sql: &str, values: impl Params) -> Result<Vec<T>, StoreError> {
     let mut statement = conn.prepare_cached(sql)?;
     let bodies = statement.query_map(values, |row| row.get::<_, String>(0))?;
-    bodies.map(|body| serde_json::from_str(&body?).map_err(|error| Fault::unreadable("entry", error))).collect()
+    bodies.map(|body| from_json("entry", &body?)).collect()
 }
 
-fn one<T: DeserializeOwned>(conn: &Connection, sql: &str, values: impl Params) -> Result<Option<T>, Fault> {
-    Ok(many(conn, sql, values)?.pop())
+fn query_one<T: DeserializeOwned>(conn: &Connection, sql: &str, values: impl Params) -> Result<Option<T>, StoreError> {
+    Ok(query_all(conn, sql, values)?.pop())
 }

@@ -1,51 +1,59 @@
-//! The file: how it is opened and what is in it.
+//! The SQLite file: how it is opened, and its schema with the migrations that lead there.
 
-use super::OpenError;
+use super::open_error::OpenError;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
 
-/// The versions of the layout and what makes each of the one before; the file's `user_version` says which it has.
-const STEPS: [(u32, &str); 2] = [(1, include_str!("schema/001.sql")), (2, include_str!("schema/002.sql"))];
+/// The versions of the schema, each with the SQL that makes it of the version before. `user_version` in the file says
+/// which one it has.
+const MIGRATIONS: [(u32, &str); 2] = [(1, include_str!("schema/001.sql")), (2, include_str!("schema/002.sql"))];
 
-/// How long the writer may wait for a reader when it truncates the log, and a reader for a recovery.
+/// How long the writer may wait for a reader when it truncates the write-ahead log, and a reader for a recovery.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-/// Distinct statements are few; all of them stay prepared.
-const STATEMENTS: usize = 64;
+/// Prepared statements that a connection keeps. There are fewer distinct ones, so all of them stay prepared.
+const MAX_CACHED_STATEMENTS: usize = 64;
+/// Page cache of the connection that writes, in KiB.
+const WRITER_CACHE_KIB: i64 = 4 * 1024;
+/// Page cache of each connection that reads, in KiB.
+const READER_CACHE_KIB: i64 = 1024;
+/// After how many pages in the write-ahead log SQLite moves them into the file by itself (a checkpoint).
+const AUTO_CHECKPOINT_PAGES: u32 = 2_000;
 
-/// The one connection that writes. Creates the file, brings an older layout up to date, refuses a newer one.
-pub fn writer(path: &Path) -> Result<Connection, OpenError> {
+/// Opens the one connection that writes, in write-ahead log mode. Creates the file, migrates an older schema, refuses a
+/// newer one.
+pub fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     let mut conn = Connection::open(path)?;
-    prepare(&conn, 4 * 1024)?;
+    configure(&conn, WRITER_CACHE_KIB)?;
     // Only possible while the file is empty: swept blobs give their disk space back step by step.
     conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
-    conn.pragma_update(None, "wal_autocheckpoint", 2_000)?;
+    conn.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT_PAGES)?;
     let found: u32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = STEPS[STEPS.len() - 1].0;
+    let known = MIGRATIONS[MIGRATIONS.len() - 1].0;
     if found > known {
         return Err(OpenError::Newer { found, known });
     }
-    for (version, step) in STEPS.into_iter().filter(|(version, _)| *version > found) {
+    for (version, sql) in MIGRATIONS.into_iter().filter(|(version, _)| *version > found) {
         let migration = conn.transaction()?;
-        migration.execute_batch(step)?;
+        migration.execute_batch(sql)?;
         migration.pragma_update(None, "user_version", version)?;
         migration.commit()?;
     }
     Ok(conn)
 }
 
-/// A connection that reads.
-pub fn reader(path: &Path) -> rusqlite::Result<Connection> {
+/// Opens a connection that only reads.
+pub fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    prepare(&conn, 1024)?;
+    configure(&conn, READER_CACHE_KIB)?;
     Ok(conn)
 }
 
-fn prepare(conn: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
+fn configure(conn: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
-    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    conn.set_prepared_statement_cache_capacity(MAX_CACHED_STATEMENTS);
     conn.pragma_update(None, "cache_size", -cache_kib)?;
     conn.pragma_update(None, "mmap_size", 0)
 }

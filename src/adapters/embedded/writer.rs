@@ -1,17 +1,14 @@
-//! The thread that writes. It takes every job that waits, runs them in one transaction, commits once, which is one
-//! wait for the disk, and answers all of them: group commit.
+//! The single writer: one thread through which every write goes, so that no two transactions ever wait for each other's
+//! locks. It takes every job that waits, runs them in one transaction, commits once, which is one wait for the disk,
+//! and answers all of them (group commit). SQLite writes to a write-ahead log, so readers are not held up meanwhile.
 
-use super::fault::Fault;
+use super::limits::{MAX_JOBS_PER_COMMIT, WAL_LIMIT_BYTES};
+use super::store_error::StoreError;
 use rusqlite::Connection;
 use std::path::PathBuf;
 use tokio::sync::{mpsc, oneshot};
 
-/// How many jobs share a commit at the most; bounds how long the first of them waits.
-const BATCH: usize = 256;
-/// A log this large is cut even if readers must be waited for; it is otherwise reused from its start every few MiB.
-const LOG_LIMIT: u64 = 64 * 1024 * 1024;
-
-/// How much an answer promises.
+/// What the `Ok` of a write promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// It survives a power cut.
@@ -22,70 +19,70 @@ pub enum Durability {
 }
 
 /// Work for the writer.
-pub trait Job: Send {
-    /// What its answer promises.
+pub trait WriteJob: Send {
+    /// What its reply promises.
     fn durability(&self) -> Durability;
-    /// Does the work inside the transaction; after an error what this job did is undone.
-    fn run(&mut self, conn: &Connection) -> Result<(), Fault>;
-    /// Gives the answer, once it is known whether the transaction was committed.
-    fn answer(self: Box<Self>, committed: Result<(), Fault>);
+    /// Does the work inside the transaction; after an error what this job did is rolled back.
+    fn run(&mut self, conn: &Connection) -> Result<(), StoreError>;
+    /// Replies to the sender, once it is known whether the transaction was committed.
+    fn reply(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
 /// A closure as a job.
-pub struct Typed<T, F> {
+pub struct WriteClosure<T, F> {
     durability: Durability,
     work: Option<F>,
-    result: Option<Result<T, Fault>>,
-    reply: oneshot::Sender<Result<T, Fault>>,
+    result: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T, F> Typed<T, F> {
-    /// The job, and where its answer comes.
-    pub fn new(durability: Durability, work: F) -> (Self, oneshot::Receiver<Result<T, Fault>>) {
-        let (reply, answer) = oneshot::channel();
-        (Self { durability, work: Some(work), result: None, reply }, answer)
+impl<T, F> WriteClosure<T, F> {
+    /// The job, and where its result arrives.
+    pub fn new(durability: Durability, work: F) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
+        let (reply, result) = oneshot::channel();
+        (Self { durability, work: Some(work), result: None, reply }, result)
     }
 }
 
-impl<T: Send, F: FnOnce(&Connection) -> Result<T, Fault> + Send> Job for Typed<T, F> {
+impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> WriteJob for WriteClosure<T, F> {
     fn durability(&self) -> Durability {
         self.durability
     }
 
-    fn run(&mut self, conn: &Connection) -> Result<(), Fault> {
-        let result = self.work.take().map_or_else(|| Err(Fault::closed()), |work| work(conn));
-        let outcome = result.as_ref().map(|_| ()).map_err(Fault::clone);
+    fn run(&mut self, conn: &Connection) -> Result<(), StoreError> {
+        let result = self.work.take().map_or_else(|| Err(StoreError::closed()), |work| work(conn));
+        let outcome = result.as_ref().map(|_| ()).map_err(StoreError::clone);
         self.result = Some(result);
         outcome
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), Fault>) {
+    fn reply(self: Box<Self>, committed: Result<(), StoreError>) {
         let result = match (committed, self.result) {
-            (Err(fault), None | Some(Ok(_))) => Err(fault),
+            (Err(error), None | Some(Ok(_))) => Err(error),
             (_, Some(own)) => own,
-            (Ok(()), None) => Err(Fault::closed()),
+            (Ok(()), None) => Err(StoreError::closed()),
         };
-        // Whoever asked may have gone; the work is done all the same.
+        // The sender may have gone; the work is done all the same.
         let _ = self.reply.send(result);
     }
 }
 
-/// Works until every sender is gone or `None` comes, then leaves a file without a log. `note` hears how each
+/// Works until every sender is gone or `None` comes, then truncates the write-ahead log. `record_result` hears how each
 /// transaction ended.
 pub fn run(
     conn: Connection,
     path: PathBuf,
-    mut jobs: mpsc::Receiver<Option<Box<dyn Job>>>,
-    note: impl Fn(Option<&Fault>),
+    mut jobs: mpsc::Receiver<Option<Box<dyn WriteJob>>>,
+    record_result: impl Fn(Option<&StoreError>),
 ) {
-    let log = PathBuf::from(format!("{}-wal", path.display()));
+    let wal = PathBuf::from(format!("{}-wal", path.display()));
     let mut open = true;
     while open {
         let Some(Some(first)) = jobs.blocking_recv() else { break };
-        let mut batch = vec![first];
-        while batch.len() < BATCH {
+        let mut group = vec![first];
+        while group.len() < MAX_JOBS_PER_COMMIT {
             match jobs.try_recv() {
-                Ok(Some(job)) => batch.push(job),
+                Ok(Some(job)) => group.push(job),
                 Ok(None) => {
                     open = false;
                     break;
@@ -93,48 +90,50 @@ pub fn run(
                 Err(_) => break,
             }
         }
-        commit_together(&conn, batch, &note);
-        if std::fs::metadata(&log).is_ok_and(|log| log.len() > LOG_LIMIT) {
-            checkpoint(&conn);
+        commit_group(&conn, group, &record_result);
+        if std::fs::metadata(&wal).is_ok_and(|wal| wal.len() > WAL_LIMIT_BYTES) {
+            truncate_wal(&conn);
         }
     }
-    checkpoint(&conn);
+    truncate_wal(&conn);
 }
 
-/// Moves the log into the file and cuts it to nothing. Fails when a reader holds on to it: then the next one does it.
-fn checkpoint(conn: &Connection) {
+/// Moves the write-ahead log into the file and empties it (a checkpoint). Fails when a reader holds on to it: then the
+/// next one does it.
+fn truncate_wal(conn: &Connection) {
     if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-        tracing::warn!(%error, "the database log could not be cut");
+        tracing::warn!(%error, "the write-ahead log of the database could not be truncated");
     }
 }
 
-/// One transaction for all; when it fails as a whole, a fresh one for those that had not run yet.
-fn commit_together(conn: &Connection, batch: Vec<Box<dyn Job>>, note: &impl Fn(Option<&Fault>)) {
-    let mut waiting = batch.into_iter();
+/// Commits all jobs in one transaction; when it fails as a whole, those that had not run yet get a fresh one.
+fn commit_group(conn: &Connection, group: Vec<Box<dyn WriteJob>>, record_result: &impl Fn(Option<&StoreError>)) {
+    let mut waiting = group.into_iter();
     while waiting.len() > 0 {
         let mut done = Vec::with_capacity(waiting.len());
-        let committed = transaction(conn, &mut waiting, &mut done).inspect_err(|_| {
+        let committed = run_transaction(conn, &mut waiting, &mut done).inspect_err(|_| {
             if !conn.is_autocommit() {
                 // A rollback fails only when there is nothing left to roll back.
                 let _ = conn.execute_batch("ROLLBACK");
             }
         });
-        note(committed.as_ref().err());
+        record_result(committed.as_ref().err());
         if done.is_empty() {
             // It did not even begin.
             done.extend(waiting.by_ref());
         }
         for job in done {
-            job.answer(committed.clone());
+            job.reply(committed.clone());
         }
     }
 }
 
-fn transaction(
+/// Moves the jobs that it has run from `waiting` to `done`. A job that fails is rolled back alone, to its savepoint.
+fn run_transaction(
     conn: &Connection,
-    waiting: &mut std::vec::IntoIter<Box<dyn Job>>,
-    done: &mut Vec<Box<dyn Job>>,
-) -> Result<(), Fault> {
+    waiting: &mut std::vec::IntoIter<Box<dyn WriteJob>>,
+    done: &mut Vec<Box<dyn WriteJob>>,
+) -> Result<(), StoreError> {
     let durable = waiting.as_slice().iter().any(|job| job.durability() == Durability::Disk);
     // With NORMAL a commit is handed to the operating system and not waited for; the next FULL one covers it.
     conn.execute_batch(if durable { "PRAGMA synchronous=FULL" } else { "PRAGMA synchronous=NORMAL" })?;
@@ -143,10 +142,10 @@ fn transaction(
         run_statement(conn, "SAVEPOINT job")?;
         let outcome = job.run(conn);
         done.push(job);
-        if let Err(fault) = outcome {
+        if let Err(error) = outcome {
             if conn.is_autocommit() {
                 // On some faults of the disk SQLite gives the whole transaction up.
-                return Err(fault);
+                return Err(error);
             }
             run_statement(conn, "ROLLBACK TO job")?;
         }
@@ -155,7 +154,7 @@ fn transaction(
     run_statement(conn, "COMMIT")
 }
 
-fn run_statement(conn: &Connection, sql: &str) -> Result<(), Fault> {
+fn run_statement(conn: &Connection, sql: &str) -> Result<(), StoreError> {
     conn.prepare_cached(sql)?.execute([])?;
     Ok(())
 }
@@ -165,19 +164,19 @@ mod tests {
     use super::*;
     use std::cell::RefCell;
 
-    fn put(value: i64, then: Result<(), Fault>) -> (Box<dyn Job>, oneshot::Receiver<Result<(), Fault>>) {
-        let (job, answer) = Typed::new(Durability::Disk, move |conn: &Connection| {
+    fn put(value: i64, then: Result<(), StoreError>) -> (Box<dyn WriteJob>, oneshot::Receiver<Result<(), StoreError>>) {
+        let (job, answer) = WriteClosure::new(Durability::Disk, move |conn: &Connection| {
             conn.execute("INSERT INTO t VALUES (?1)", [value])?;
             then
         });
         (Box::new(job), answer)
     }
 
-    fn run_all(conn: &Connection, jobs: Vec<Box<dyn Job>>) -> (i64, Vec<bool>) {
-        let notes = RefCell::new(Vec::new());
-        commit_together(conn, jobs, &|fault: Option<&Fault>| notes.borrow_mut().push(fault.is_none()));
+    fn run_all(conn: &Connection, jobs: Vec<Box<dyn WriteJob>>) -> (i64, Vec<bool>) {
+        let results = RefCell::new(Vec::new());
+        commit_group(conn, jobs, &|error: Option<&StoreError>| results.borrow_mut().push(error.is_none()));
         let sum = conn.query_row("SELECT coalesce(sum(x), 0) FROM t", [], |row| row.get(0)).unwrap();
-        (sum, notes.into_inner())
+        (sum, results.into_inner())
     }
 
     #[test]
@@ -185,7 +184,7 @@ mod tests {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch("CREATE TABLE t (x)").unwrap();
         let (first, mut one) = put(1, Ok(()));
-        let (second, mut two) = put(10, Err(Fault::closed()));
+        let (second, mut two) = put(10, Err(StoreError::closed()));
         let (third, mut three) = put(100, Ok(()));
         assert_eq!(run_all(&conn, vec![first, second, third]), (101, vec![true]), "one transaction for all");
         assert!(one.try_recv().unwrap().is_ok() && three.try_recv().unwrap().is_ok());
@@ -198,15 +197,15 @@ mod tests {
         conn.execute_batch("CREATE TABLE t (x)").unwrap();
         let (first, mut one) = put(1, Ok(()));
         // Ends the transaction under the writer's feet, as SQLite does on some faults of the disk.
-        let (breaks, mut two) = Typed::new(Durability::Disk, |conn: &Connection| -> Result<(), Fault> {
+        let (breaks, mut two) = WriteClosure::new(Durability::Disk, |conn: &Connection| -> Result<(), StoreError> {
             conn.execute_batch("ROLLBACK")?;
-            Err(Fault::Full("full".to_owned()))
+            Err(StoreError::Full("full".to_owned()))
         });
         let (third, mut three) = put(100, Ok(()));
         let result = run_all(&conn, vec![first, Box::new(breaks), third]);
         assert_eq!(result, (100, vec![false, true]), "those that had not run yet get a transaction of their own");
-        assert!(matches!(one.try_recv().unwrap(), Err(Fault::Full(_))));
-        assert!(matches!(two.try_recv().unwrap(), Err(Fault::Full(_))));
+        assert!(matches!(one.try_recv().unwrap(), Err(StoreError::Full(_))));
+        assert!(matches!(two.try_recv().unwrap(), Err(StoreError::Full(_))));
         assert!(three.try_recv().unwrap().is_ok());
     }
 }

@@ -1,26 +1,23 @@
-//! What a store's errors come to. Their own words hold addresses, and a server's answer to a wrong signature repeats
-//! the access key: only kinds and S3's error codes are passed on.
+//! Errors of the object store as errors of the port. Their own texts hold addresses, and a server's answer to a wrong
+//! signature repeats the access key: only kinds and S3's error codes are passed on.
 
+use super::limits::REQUEST_TIMEOUT;
 use crate::ports::BlobError;
 use object_store::Error;
 use object_store::client::{HttpError, HttpErrorKind};
 use std::error::Error as _;
 use std::future::Future;
 use std::io;
-use std::time::Duration;
 
-/// How long one request to the store may take, retries included; a piece of 5 MiB goes up in it at 1 Mbit/s.
-const PATIENCE: Duration = Duration::from_secs(45);
-
-/// Bounds a request to the store.
-pub(super) async fn bounded<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::time::timeout(PATIENCE, request).await.unwrap_or_else(|_| {
+/// Gives a request to the store [`REQUEST_TIMEOUT`].
+pub(super) async fn with_timeout<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(REQUEST_TIMEOUT, request).await.unwrap_or_else(|_| {
         Err(Error::Generic { store: "", source: Box::new(io::Error::from(io::ErrorKind::TimedOut)) })
     })
 }
 
-/// An error of the store as ours.
-pub(super) fn failed(error: Error) -> BlobError {
+/// An error of the store.
+pub(super) fn blob_error(error: Error) -> BlobError {
     if causes(&error).any(|cause| cause.downcast_ref().is_some_and(|error: &io::Error| is_full(error.kind()))) {
         return BlobError::Full("the disk is full".to_owned());
     }
@@ -29,7 +26,7 @@ pub(super) fn failed(error: Error) -> BlobError {
 }
 
 /// An error of the local copy of an upload.
-pub(super) fn spool(error: &io::Error) -> BlobError {
+pub(super) fn spool_error(error: &io::Error) -> BlobError {
     BlobError::Unavailable(format!("the upload cannot be read: {}", error.kind()))
 }
 
@@ -85,13 +82,13 @@ mod tests {
     fn only_the_code_of_an_answer_is_passed_on() {
         let body =
             "http://user:hunter2@host <Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>AKIA</AWSAccessKeyId>";
-        let error = failed(Error::Generic { store: "S3", source: body.into() });
+        let error = blob_error(Error::Generic { store: "S3", source: body.into() });
         assert_eq!(error.to_string(), "blob store: the request failed (SignatureDoesNotMatch)");
     }
 
     #[test]
     fn a_full_disk_is_told_apart() {
         let full = io::Error::from(io::ErrorKind::StorageFull);
-        assert!(matches!(failed(Error::Generic { store: "", source: Box::new(full) }), BlobError::Full(_)));
+        assert!(matches!(blob_error(Error::Generic { store: "", source: Box::new(full) }), BlobError::Full(_)));
     }
 }

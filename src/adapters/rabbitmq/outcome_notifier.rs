@@ -3,7 +3,7 @@
 use super::amqp::{RECONNECT_BACKOFF, consumer_end_reason, setup_step};
 use super::broker::Broker;
 use super::session::Session;
-use crate::adapters::embedded::LocalOutcomeNotifier;
+use crate::adapters::outcome_waiters::OutcomeWaiters;
 use crate::domain::NotificationId;
 use crate::ports::{Outcome, OutcomeNotifier, OutcomeWaiter};
 use async_trait::async_trait;
@@ -25,7 +25,7 @@ const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 /// [`OutcomeNotifier`] over RabbitMQ.
 pub(super) struct RabbitOutcomeNotifier {
     broker: Arc<Broker>,
-    local: LocalOutcomeNotifier,
+    local: OutcomeWaiters,
     /// The reply-to address of this process; empty while the broker is away.
     address: watch::Sender<String>,
 }
@@ -39,7 +39,7 @@ struct ReplyMessage {
 
 impl RabbitOutcomeNotifier {
     pub(super) fn new(broker: Arc<Broker>) -> Self {
-        Self { broker, local: LocalOutcomeNotifier::default(), address: watch::Sender::new(String::new()) }
+        Self { broker, local: OutcomeWaiters::default(), address: watch::Sender::new(String::new()) }
     }
 
     /// Receives replies until the queue is shut down.
@@ -52,13 +52,13 @@ impl RabbitOutcomeNotifier {
                 debug!(reason, "listening for outcomes again");
                 // Nobody can reach the old address any more; the ledger knows what is missed.
                 self.address.send_replace(String::new());
-                self.local.hang_up();
+                self.local.close_all();
                 drop(session);
                 backoff.wait().await;
             }
         };
         stop.run_until_cancelled(receive).await;
-        self.local.hang_up();
+        self.local.close_all();
     }
 
     async fn receive_replies(&self, session: &Session) -> Result<Infallible, String> {
@@ -73,7 +73,7 @@ impl RabbitOutcomeNotifier {
                 ended => return Err(consumer_end_reason(ended)),
             };
             match serde_json::from_slice::<ReplyMessage>(&delivery.data) {
-                Ok(ReplyMessage { id, outcome }) => self.local.deliver(id, outcome),
+                Ok(ReplyMessage { id, outcome }) => self.local.notify(id, outcome),
                 Err(error) => debug!(%error, "an outcome that cannot be read"),
             }
         }
@@ -100,12 +100,12 @@ async fn reply_address(channel: &Channel) -> Result<String, String> {
 #[async_trait]
 impl OutcomeNotifier for RabbitOutcomeNotifier {
     fn listen(&self, id: NotificationId) -> OutcomeWaiter {
-        self.local.listen_at(id, self.address.borrow().clone())
+        self.local.register(id, self.address.borrow().clone())
     }
 
     async fn notify(&self, address: &str, id: NotificationId, outcome: &Outcome) {
         if address == *self.address.borrow() {
-            return self.local.deliver(id, outcome.clone());
+            return self.local.notify(id, outcome.clone());
         }
         let Ok(body) = serde_json::to_vec(&ReplyMessage { id, outcome: outcome.clone() }) else { return };
         if let Err(error) = self.broker.publish_reply(address, &body).await {

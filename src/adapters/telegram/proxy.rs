@@ -1,6 +1,8 @@
-//! Requests passed through to the Bot API server: the other place where tokens become URLs, and as silent about them.
+//! A reverse proxy to the Bot API server, for what a client asks that is no delivery. Requests and responses pass
+//! through as streams.
 
-use crate::adapters::http::words;
+use super::api_url::ApiUrl;
+use crate::adapters::http_client::{self, error_text};
 use crate::domain::BotName;
 use crate::ports::{BotApiProxy, ProxyError, ProxyRequest, ProxyResponse, ProxyTarget};
 use crate::settings::Bot;
@@ -12,26 +14,23 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Passes requests on with a pool of connections of its own: a crowd of long polls takes none from the couriers.
+/// How often a connection is probed that says nothing, as during a long poll.
+const TCP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// [`BotApiProxy`] with a pool of connections of its own: many long polls at once take none from the couriers.
 pub struct TelegramProxy {
     client: reqwest::Client,
     bots: BTreeMap<BotName, Arc<Bot>>,
 }
 
 impl TelegramProxy {
-    /// A way through for these bots.
+    /// A proxy for these bots. It has no timeout but for the connection: how long a poll may take is between its two
+    /// ends.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
     pub fn new(bots: BTreeMap<BotName, Arc<Bot>>) -> Result<Self, reqwest::Error> {
-        // No timeout but for the connection: how long a poll may take is between its two ends.
-        let client = reqwest::Client::builder()
-            .http1_only()
-            .connect_timeout(Duration::from_secs(5))
-            .pool_idle_timeout(Duration::from_secs(60))
-            .tcp_keepalive(Duration::from_secs(30))
-            .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true)
-            .user_agent(concat!("pixcourier/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(reqwest::Error::without_url)?;
+        let client = http_client::build(http_client::builder().tcp_keepalive(TCP_KEEPALIVE_INTERVAL))?;
         Ok(Self { client, bots })
     }
 }
@@ -40,32 +39,28 @@ impl TelegramProxy {
 impl BotApiProxy for TelegramProxy {
     async fn forward(&self, proxy_request: ProxyRequest) -> Result<ProxyResponse, ProxyError> {
         let ProxyRequest { bot, target, method, query, headers, body } = proxy_request;
-        let bot = self.bots.get(&bot).and_then(|bot| bot.telegram());
-        let bot = bot.ok_or_else(|| ProxyError("the bot is not configured".into()))?;
-        let mut url = match target {
-            ProxyTarget::Method(name) => bot.method_url(&name),
-            ProxyTarget::File(path) => bot.file_url(&path),
+        let account = self.bots.get(&bot).and_then(|bot| bot.telegram());
+        let account = account.ok_or_else(|| ProxyError("the bot is not configured".into()))?;
+        let url = match target {
+            ProxyTarget::Method(name) => ApiUrl::of_method(account, &name),
+            ProxyTarget::File(path) => ApiUrl::of_file(account, &path),
         };
-        if !query.is_empty() {
-            url.push(if url.contains('?') { '&' } else { '?' });
-            url.push_str(&query);
-        }
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| ProxyError("not an HTTP method".into()))?;
-        let mut request = self.client.request(method, url);
+        let mut request = url.with_query(&query).request(&self.client, method);
         for (name, value) in headers {
             request = request.header(name, value);
         }
         if let Some(body) = body {
             request = request.body(reqwest::Body::wrap_stream(body));
         }
-        let response = request.send().await.map_err(|error| ProxyError(words(error)))?;
+        let response = request.send().await.map_err(|error| ProxyError(error_text(error)))?;
         let status = response.status().as_u16();
         let found = ProxyResponse::HEADERS.into_iter().filter_map(|name| {
             let value = response.headers().get(name)?;
             Some((name, value.as_bytes().to_vec()))
         });
         let headers = found.collect();
-        let body = response.bytes_stream().map(|piece| piece.map_err(|error| io::Error::other(words(error))));
+        let body = response.bytes_stream().map(|piece| piece.map_err(|error| io::Error::other(error_text(error))));
         Ok(ProxyResponse { status, headers, body: body.boxed() })
     }
 }

@@ -1,27 +1,29 @@
-use super::answer::RECIPIENT;
 use super::*;
+use crate::domain::Address;
 use crate::ports::OutgoingFile;
 use crate::settings::{self, Gateway, Limits};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures_util::stream;
 use serde_json::json;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-fn whatsmate(url: String) -> WhatsMate {
+fn whatsmate(url: String) -> WhatsMateMessenger {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let group = Address::Group { name: "Night shift".parse().unwrap(), admin: "491701234567".parse().unwrap() };
     let account = settings::WhatsMate {
         url,
-        client_id: "a@example.org".to_owned(),
+        client_id: "a@example.org".into(),
         client_secret: "hunter2-hunter2".into(),
         instance: 17,
         groups: [(ChatId::Username("@nights".to_owned()), group)].into(),
     };
     let name = BotName::default_bot();
     let bot = Bot { name: name.clone(), gateway: Gateway::WhatsMate(account), limits: Limits::default() };
-    WhatsMate::new([(name, Arc::new(bot))].into()).unwrap()
+    WhatsMateMessenger::new([(name, Arc::new(bot))].into()).unwrap()
 }
 
 fn request(method: &str, params: Value, file: Option<(&str, usize)>) -> MessengerRequest {
@@ -117,8 +119,8 @@ async fn what_it_would_not_take_is_refused_without_asking() {
     for (request, code, words) in [
         (request("sendPhoto", json!({"chat_id": chat, "photo": "https://x.y/z.png"}), None), 400, "by its bytes"),
         (request("sendPhoto", json!({"chat_id": chat}), Some(("p.png", 4_500_001))), 400, "6 MB"),
-        (request("sendPhoto", json!({"chat_id": -7}), Some(("p.png", 5))), RECIPIENT, "phone number"),
-        (request("sendMessage", json!({"chat_id": "@days", "text": "x"}), None), RECIPIENT, "group"),
+        (request("sendPhoto", json!({"chat_id": -7}), Some(("p.png", 5))), RECIPIENT_ERROR_CODE, "phone number"),
+        (request("sendMessage", json!({"chat_id": "@days", "text": "x"}), None), RECIPIENT_ERROR_CODE, "group"),
         (request("sendMessage", json!({"chat_id": chat, "text": "x".repeat(901)}), None), 400, "900"),
         (request("sendMessage", json!({"chat_id": chat}), None), 400, "a text"),
         (request("deleteMessage", json!({"chat_id": chat, "message_id": 1}), None), 400, "deleteMessage"),

@@ -1,7 +1,10 @@
-//! Which store, and the little in which the two kinds differ.
+//! The folder or the bucket, and the little in which the two differ.
 
-use super::errors::{bounded, failed};
+use super::errors::{blob_error, with_timeout};
 use super::folder;
+use super::limits::{
+    FOLDER_PART_BYTES, S3_CONNECT_TIMEOUT, S3_MAX_RETRIES, S3_PART_BYTES, S3_READ_TIMEOUT, S3_RETRY_TIMEOUT,
+};
 use crate::domain::{Sha256, Timestamp};
 use crate::ports::BlobError;
 use crate::settings::{BlobLocation, S3};
@@ -12,33 +15,34 @@ use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig};
 use secrecy::ExposeSecret;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Pieces of an upload. S3 takes none below 5 MiB but the last.
-const S3_PIECE: usize = 5 * 1024 * 1024;
-const FOLDER_PIECE: usize = 256 * 1024;
-
-/// An opened store.
-pub(super) struct Store {
+/// An opened folder or bucket.
+pub(super) struct ObjectBackend {
     pub(super) objects: Arc<dyn ObjectStore>,
-    pub(super) piece: usize,
+    /// How large the parts of an upload are.
+    pub(super) part_bytes: usize,
     prefix: Path,
     /// The folder, if it is one.
     root: Option<PathBuf>,
 }
 
-impl Store {
+impl ObjectBackend {
     pub(super) fn open(location: &BlobLocation) -> Result<Self, BlobError> {
         match location {
             BlobLocation::Folder(folder) => {
                 let objects = open_folder(folder)
                     .map_err(|reason| BlobError::Unavailable(format!("{}: {reason}", folder.display())))?;
                 let prefix = Path::default();
-                Ok(Self { objects: Arc::new(objects), piece: FOLDER_PIECE, prefix, root: Some(folder.clone()) })
+                Ok(Self {
+                    objects: Arc::new(objects),
+                    part_bytes: FOLDER_PART_BYTES,
+                    prefix,
+                    root: Some(folder.clone()),
+                })
             }
             BlobLocation::S3(settings) => {
                 let prefix = Path::from(settings.prefix.as_str());
-                Ok(Self { objects: Arc::new(open_s3(settings)?), piece: S3_PIECE, prefix, root: None })
+                Ok(Self { objects: Arc::new(open_s3(settings)?), part_bytes: S3_PART_BYTES, prefix, root: None })
             }
         }
     }
@@ -46,17 +50,17 @@ impl Store {
     /// Where a blob lies.
     pub(super) fn path(&self, sha256: &Sha256) -> Path {
         let name = sha256.to_string();
-        self.folder().join(&name[..2]).join(name)
+        self.blobs_path().join(&name[..2]).join(name)
     }
 
     /// Where all blobs lie.
-    pub(super) fn folder(&self) -> Path {
+    pub(super) fn blobs_path(&self) -> Path {
         self.prefix.clone().join("blobs")
     }
 
-    /// Where nothing ever lies.
-    pub(super) fn never(&self) -> Path {
-        self.folder().join("ready")
+    /// A name that no object ever has.
+    pub(super) fn unused_path(&self) -> Path {
+        self.blobs_path().join("ready")
     }
 
     /// Sets the time of the last modification to now. S3 cannot, and refuses to copy an object onto itself, so it
@@ -66,19 +70,19 @@ impl Store {
             Some(root) => folder::touch(root.join(path.as_ref())).await,
             None => {
                 let aside = Path::from(format!("{path}.{:016x}", fastrand::u64(..)));
-                bounded(self.objects.copy(path, &aside)).await?;
-                let renewed = bounded(self.objects.copy(&aside, path)).await;
+                with_timeout(self.objects.copy(path, &aside)).await?;
+                let renewed = with_timeout(self.objects.copy(&aside, path)).await;
                 // One that stays is swept with the blobs.
-                let _ = bounded(self.objects.delete(&aside)).await;
+                let _ = with_timeout(self.objects.delete(&aside)).await;
                 renewed
             }
         }
     }
 
-    /// Deletes what crashed uploads have left in a folder; a bucket has rules for that.
+    /// Deletes what crashed uploads have left in a folder; a bucket has lifecycle rules for that.
     pub(super) async fn sweep_leftovers(&self, before: Timestamp) -> Result<(), BlobError> {
         match &self.root {
-            Some(root) => folder::sweep_leftovers(root.join(self.folder().as_ref()), before).await,
+            Some(root) => folder::sweep_leftovers(root.join(self.blobs_path().as_ref()), before).await,
             None => Ok(()),
         }
     }
@@ -96,19 +100,19 @@ impl Store {
 
 fn open_folder(folder: &PathBuf) -> Result<LocalFileSystem, String> {
     std::fs::create_dir_all(folder).map_err(|error| error.kind().to_string())?;
-    let objects = LocalFileSystem::new_with_prefix(folder).map_err(|error| failed(error).to_string())?;
+    let objects = LocalFileSystem::new_with_prefix(folder).map_err(|error| blob_error(error).to_string())?;
     Ok(objects.with_fsync(true))
 }
 
-/// No bound on a whole request: a courier takes its bytes as slowly as Telegram takes them from it. What is bounded is
-/// the silence.
+/// A request as a whole has no timeout: a courier takes its bytes as slowly as Telegram takes them from it. The read
+/// timeout bounds silence.
 fn open_s3(settings: &S3) -> Result<AmazonS3, BlobError> {
     let client = ClientOptions::new()
         .with_allow_http(true)
         .with_timeout_disabled()
-        .with_connect_timeout(Duration::from_secs(5))
-        .with_read_timeout(Duration::from_secs(30));
-    let retry = RetryConfig { max_retries: 3, retry_timeout: Duration::from_secs(15), ..RetryConfig::default() };
+        .with_connect_timeout(S3_CONNECT_TIMEOUT)
+        .with_read_timeout(S3_READ_TIMEOUT);
+    let retry = RetryConfig { max_retries: S3_MAX_RETRIES, retry_timeout: S3_RETRY_TIMEOUT, ..RetryConfig::default() };
     let mut builder = AmazonS3Builder::new()
         .with_client_options(client)
         .with_retry(retry)
@@ -124,5 +128,5 @@ fn open_s3(settings: &S3) -> Result<AmazonS3, BlobError> {
     if let Some(secret) = &settings.secret_access_key {
         builder = builder.with_secret_access_key(secret.expose_secret());
     }
-    builder.build().map_err(failed)
+    builder.build().map_err(blob_error)
 }

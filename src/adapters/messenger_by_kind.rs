@@ -1,7 +1,7 @@
-//! Every bot through its own gateway.
+//! The messenger of all bots: each call goes through the gateway of its bot's kind.
 
-use super::telegram::Telegram;
-use super::whatsmate::WhatsMate;
+use super::telegram::TelegramMessenger;
+use super::whatsmate::WhatsMateMessenger;
 use crate::domain::BotName;
 use crate::ports::{CallError, Messenger, MessengerRequest, MessengerResponse};
 use crate::settings::{Bot, Gateway};
@@ -9,23 +9,27 @@ use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Dispatches by the kind of the bot.
-pub struct Router {
+/// Chooses between Telegram and WhatsMate by the kind of the bot.
+pub struct MessengerByKind {
     bots: BTreeMap<BotName, Arc<Bot>>,
-    telegram: Telegram,
-    whatsmate: WhatsMate,
+    telegram: TelegramMessenger,
+    whatsmate: WhatsMateMessenger,
 }
 
-impl Router {
-    /// Over the messengers that these bots need.
+impl MessengerByKind {
+    /// Over the messengers of both kinds.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
     pub fn new(bots: BTreeMap<BotName, Arc<Bot>>) -> Result<Self, reqwest::Error> {
-        let (telegram, whatsmate) = (Telegram::new(bots.clone())?, WhatsMate::new(bots.clone())?);
+        let telegram = TelegramMessenger::new(bots.clone())?;
+        let whatsmate = WhatsMateMessenger::new(bots.clone())?;
         Ok(Self { bots, telegram, whatsmate })
     }
 }
 
 #[async_trait]
-impl Messenger for Router {
+impl Messenger for MessengerByKind {
     async fn call(&self, request: MessengerRequest) -> Result<MessengerResponse, CallError> {
         match self.bots.get(&request.bot).map(|bot| &bot.gateway) {
             Some(Gateway::WhatsMate(_)) => self.whatsmate.call(request).await,

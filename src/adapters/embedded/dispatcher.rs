@@ -1,0 +1,97 @@
+//! The task that hands a bot's notifications to the bot's owner (the consumer).
+//!
+//! There is one dispatcher per subscription. It waits for the ownership of its bot, requeues what the former owner left
+//! unacked (at-least-once), then claims what is due as far as the window (the prefetch) allows, and sleeps until a
+//! publish, an ack, a defer or a due time wakes it. What is claimed is marked in the file by the same statement that
+//! counts the delivery, before it leaves: a notification that takes the process down is counted however fast it does
+//! so.
+
+use super::limits::{DISPATCH_RETRY_DELAY, MAX_DISPATCHER_SLEEP};
+use super::ownership_table::{BotOwnership, OwnershipTable};
+use super::queue_rows::{self, ClaimedBatch};
+use super::sqlite_store::SqliteStore;
+use super::store_error::StoreError;
+use super::writer::Durability;
+use crate::domain::{BotName, Timestamp};
+use crate::ports::Delivery;
+use rusqlite::Connection;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// The task behind a subscription.
+pub struct Dispatcher {
+    /// The file.
+    pub store: Arc<SqliteStore>,
+    /// The owners of all bots.
+    pub owners: Arc<OwnershipTable>,
+    /// The bot whose notifications it hands out.
+    pub bot: BotName,
+    /// How many notifications may be unacked per lane.
+    pub window: u16,
+    /// Where the epoch of the held ownership is published, `None` while it is not held.
+    pub epoch: watch::Sender<Option<u64>>,
+    /// Where the deliveries go; closed when the subscription is dropped. Has room for everything that may be unacked.
+    pub deliveries: mpsc::Sender<Delivery>,
+}
+
+impl Dispatcher {
+    /// Waits for the ownership, dispatches, and ends when the subscription is dropped or the store closed.
+    pub async fn run(self) {
+        let ownership = self.owners.of(&self.bot);
+        tokio::select! {
+            () = self.dispatch(&ownership) => {}
+            () = self.deliveries.closed() => {}
+            () = self.store.closed().cancelled() => {}
+        }
+    }
+
+    async fn dispatch(&self, ownership: &BotOwnership) {
+        let guard = self.owners.acquire(ownership, &self.epoch).await;
+        let (epoch, window) = (guard.epoch, self.window);
+        let bot = self.bot.clone();
+        self.write_until_done(move |conn| queue_rows::requeue_unacked(conn, &bot)).await;
+        self.epoch.send_replace(Some(epoch));
+        loop {
+            let bot = self.bot.clone();
+            let claim = move |conn: &Connection| queue_rows::claim_batch(conn, &bot, epoch, window, Timestamp::now());
+            let batch = self.write_until_done(claim).await;
+            let sleep = time_to_next_claim(&batch);
+            for delivery in batch.deliveries {
+                if self.deliveries.send(delivery).await.is_err() {
+                    return;
+                }
+            }
+            // Either way it is time to look again: the queue has changed, or something is due.
+            let _ = tokio::time::timeout(sleep, ownership.queue_changed()).await;
+        }
+    }
+
+    /// Repeats a write until it succeeds. What is claimed need not survive a power cut: it is requeued then.
+    async fn write_until_done<T, F>(&self, work: F) -> T
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Clone + Send + 'static,
+    {
+        loop {
+            match self.store.write(Durability::Process, work.clone()).await {
+                Ok(done) => return done,
+                Err(error) => {
+                    tracing::warn!(bot = %self.bot, %error, "the queue cannot be read now; trying again");
+                    tokio::time::sleep(DISPATCH_RETRY_DELAY).await;
+                }
+            }
+        }
+    }
+}
+
+fn time_to_next_claim(batch: &ClaimedBatch) -> Duration {
+    if batch.more {
+        return Duration::ZERO;
+    }
+    match batch.next_due {
+        // One more, so as not to wake within the millisecond before.
+        Some(due) => (due.since(Timestamp::now()) + Duration::from_millis(1)).min(MAX_DISPATCHER_SLEEP),
+        None => MAX_DISPATCHER_SLEEP,
+    }
+}

@@ -1,0 +1,49 @@
+//! Every time, size and number that bounds the embedded engine. Page, WAL and cache sizes of SQLite itself are in
+//! [`schema`](super::schema).
+
+use std::time::Duration;
+
+/// Write jobs that may wait for the writer; further senders wait themselves (back-pressure).
+pub const MAX_QUEUED_WRITES: usize = 1_024;
+/// Write jobs that share a commit at the most; bounds how long the first of them waits.
+pub const MAX_JOBS_PER_COMMIT: usize = 256;
+/// Reads at the same time, each on a connection of its own.
+pub const MAX_CONCURRENT_READS: usize = 4;
+/// A write-ahead log larger than this is truncated after the next commit, even if readers must be waited for. A smaller
+/// one is reused from its start every few MiB.
+pub const WAL_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+/// How long the store reports itself as not ready after a failed write. No readiness probe ever writes, so this must
+/// pass by itself.
+pub const UNREADY_AFTER_WRITE_ERROR: Duration = Duration::from_secs(3);
+
+/// How long a dispatcher waits after a failed write before it tries again.
+pub const DISPATCH_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// The longest sleep of a dispatcher: due times are of the wall clock, which may be set while it sleeps.
+pub const MAX_DISPATCHER_SLEEP: Duration = Duration::from_secs(60);
+/// Queue rows of a lane that one transaction claims at the most; bounds its memory and its time.
+pub const MAX_ROWS_PER_CLAIM: usize = 64;
+
+/// Rows that one step of a ledger sweep deletes at the most.
+pub const SWEEP_STEP_ROWS: i64 = 500;
+/// Records on a page of a listing at the most.
+pub const MAX_PAGE_RECORDS: usize = 1_000;
+/// A page of a listing ends early once its records have more bytes than this, so that it fits into memory.
+pub const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
+/// How long a file_id is kept after it was learnt; then the image is uploaded once more.
+pub const FILE_ID_RETENTION: Duration = Duration::from_secs(180 * 24 * 3600);
+/// Groups that are listed as waiting for the number of one user.
+pub const MAX_HELD_GROUPS: u32 = 1_000;
+
+/// The size of a blob's piece, which is one row.
+pub const PIECE_BYTES: usize = 256 * 1024;
+/// Pieces on their way to the disk at the same time, over all uploads: bounds the memory, and how much a small write
+/// waits behind large ones.
+pub const MAX_CONCURRENT_PIECES: usize = 4;
+/// Pieces that one step of a deletion removes.
+pub const PIECES_PER_DELETION_STEP: i64 = 16;
+/// Blobs that one step of a blob sweep looks at.
+pub const SWEEP_STEP_BLOBS: i64 = 100;
+/// Free database pages that are kept for the next images, 16 MiB.
+pub const FREE_PAGES_KEPT: i64 = 4_096;
+/// Free database pages that one step gives back to the file system.
+pub const PAGES_PER_VACUUM_STEP: u32 = 512;

@@ -1,0 +1,82 @@
+//! Who owns which bot. Within one process a bot has one owner at a time; the others wait for its lock.
+
+use crate::domain::BotName;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, watch};
+
+/// Every bot that was ever subscribed to, with its owner. Epochs are counted over all bots.
+#[derive(Default)]
+pub struct OwnershipTable {
+    by_bot: Mutex<HashMap<BotName, Arc<BotOwnership>>>,
+    epochs: AtomicU64,
+}
+
+impl OwnershipTable {
+    /// The ownership of a bot, held by somebody or not.
+    pub fn of(&self, bot: &BotName) -> Arc<BotOwnership> {
+        self.by_bot().entry(bot.clone()).or_default().clone()
+    }
+
+    /// Waits for the ownership of a bot, then holds it under a new epoch until the guard is dropped.
+    pub async fn acquire<'a>(
+        &self,
+        bot: &'a BotOwnership,
+        published_epoch: &'a watch::Sender<Option<u64>>,
+    ) -> OwnershipGuard<'a> {
+        let lock = bot.lock.lock().await;
+        let epoch = self.epochs.fetch_add(1, Ordering::SeqCst) + 1;
+        bot.epoch.store(epoch, Ordering::SeqCst);
+        OwnershipGuard { epoch, bot, published_epoch, _lock: lock }
+    }
+
+    /// Tells the dispatcher of a bot, if there is one, that its queue has changed. Called by the writer inside the
+    /// transaction: what the dispatcher then asks for runs after it.
+    pub fn wake_dispatcher(&self, bot: &BotName) {
+        if let Some(ownership) = self.by_bot().get(bot) {
+            ownership.queue_changed.notify_one();
+        }
+    }
+
+    fn by_bot(&self) -> MutexGuard<'_, HashMap<BotName, Arc<BotOwnership>>> {
+        self.by_bot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One bot's ownership.
+#[derive(Default)]
+pub struct BotOwnership {
+    lock: tokio::sync::Mutex<()>,
+    queue_changed: Notify,
+    /// The epoch of the present owner, 0 for none.
+    epoch: AtomicU64,
+}
+
+impl BotOwnership {
+    /// Whether the ownership of this epoch is the present one.
+    pub fn is_current(&self, epoch: u64) -> bool {
+        epoch != 0 && self.epoch.load(Ordering::SeqCst) == epoch
+    }
+
+    /// Returns when the queue has changed since the last call.
+    pub async fn queue_changed(&self) {
+        self.queue_changed.notified().await;
+    }
+}
+
+/// A held ownership, given up by dropping it.
+pub struct OwnershipGuard<'a> {
+    /// Its epoch, which receipts carry.
+    pub epoch: u64,
+    bot: &'a BotOwnership,
+    published_epoch: &'a watch::Sender<Option<u64>>,
+    _lock: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl Drop for OwnershipGuard<'_> {
+    fn drop(&mut self) {
+        self.bot.epoch.store(0, Ordering::SeqCst);
+        self.published_epoch.send_replace(None);
+    }
+}

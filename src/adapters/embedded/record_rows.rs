@@ -1,0 +1,104 @@
+//! The rows of the ledger and the SQL on them: a record is kept as JSON, with columns beside it for finding it.
+
+use super::columns::{from_json, id_bytes, to_json};
+use super::limits::{MAX_PAGE_BYTES, MAX_PAGE_RECORDS};
+use super::store_error::StoreError;
+use crate::domain::{Notification, NotificationId, Record, Status};
+use crate::ports::{ListQuery, RecordPage};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+
+/// The record of an id.
+pub fn load(conn: &Connection, id: NotificationId) -> Result<Option<Record>, StoreError> {
+    let mut select = conn.prepare_cached("SELECT body FROM records WHERE id = ?1")?;
+    let body: Option<String> = select.query_row([id_bytes(id)], |row| row.get(0)).optional()?;
+    body.map(|body| read_record(&body)).transpose()
+}
+
+/// The record for a courier to change, a new one if it is missing; or the status that forbids it: it is final, or that
+/// of a later acceptance.
+pub fn load_for_update(conn: &Connection, notification: Notification) -> Result<Result<Record, Status>, StoreError> {
+    let accepted_at = notification.accepted_at;
+    let record = load(conn, notification.id)?.unwrap_or_else(|| Record::accepted(notification));
+    let is_older = accepted_at < record.notification.accepted_at;
+    Ok(if is_older || record.status.is_final() { Err(record.status) } else { Ok(record) })
+}
+
+/// Writes a record, in place of the earlier one of the same id.
+pub fn save(conn: &Connection, record: &Record) -> Result<(), StoreError> {
+    let sql = "INSERT INTO records (id, bot, status, finished_at, body, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (id) DO UPDATE
+        SET bot = ?2, status = ?3, finished_at = ?4, body = ?5, expires_at = max(expires_at, ?6)";
+    let finished_at = record.status.is_final().then(|| record.updated_at.unix_millis());
+    let notification = &record.notification;
+    let columns = params![
+        id_bytes(notification.id),
+        notification.bot.as_str(),
+        record.status.as_str(),
+        finished_at,
+        to_json(record),
+        notification.expires_at.unix_millis(),
+    ];
+    conn.prepare_cached(sql)?.execute(columns)?;
+    Ok(())
+}
+
+/// Sets the count of interrupted attempts (column `cut_offs`) back to zero.
+pub fn reset_interrupted_attempts(conn: &Connection, id: NotificationId) -> Result<(), StoreError> {
+    conn.prepare_cached("UPDATE records SET cut_offs = 0 WHERE id = ?1")?.execute([id_bytes(id)])?;
+    Ok(())
+}
+
+/// How many attempts were interrupted since the last acceptance, after counting one more if there was one.
+pub fn count_interrupted_attempts(conn: &Connection, id: NotificationId, one_more: bool) -> Result<u32, StoreError> {
+    let sql = match one_more {
+        true => "UPDATE records SET cut_offs = cut_offs + 1 WHERE id = ?1 RETURNING cut_offs",
+        false => "SELECT cut_offs FROM records WHERE id = ?1",
+    };
+    Ok(conn.prepare_cached(sql)?.query_row([id_bytes(id)], |row| row.get(0))?)
+}
+
+/// The records that a listing asks for, newest id first.
+pub fn page(conn: &Connection, query: &ListQuery) -> Result<RecordPage, StoreError> {
+    let limit = query.limit.clamp(1, MAX_PAGE_RECORDS);
+    let (sql, values) = page_query(query, limit + 1);
+    let mut select = conn.prepare_cached(&sql)?;
+    let mut rows = select.query(params_from_iter(values))?;
+    let mut page = RecordPage { records: Vec::new(), next: None };
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        if page.records.len() == limit || bytes > MAX_PAGE_BYTES {
+            page.next = page.records.last().map(|record: &Record| record.notification.id);
+            break;
+        }
+        let body = row.get_ref(0)?.as_str().map_err(|error| StoreError::unreadable("record", error))?;
+        bytes += body.len();
+        page.records.push(read_record(body)?);
+    }
+    Ok(page)
+}
+
+fn page_query(query: &ListQuery, limit: usize) -> (String, Vec<Value>) {
+    let mut sql = "SELECT body FROM records WHERE true".to_owned();
+    let mut values = Vec::new();
+    if let Some(status) = query.status {
+        sql += " AND status = ?";
+        values.push(Value::Text(status.as_str().to_owned()));
+    }
+    if let Some(bot) = &query.bot {
+        // Beside a status the index of the statuses serves, which holds the bot as well.
+        sql += if query.status.is_some() { " AND +bot = ?" } else { " AND bot = ?" };
+        values.push(Value::Text(bot.as_str().to_owned()));
+    }
+    if let Some(before) = query.before {
+        sql += " AND id < ?";
+        values.push(Value::Blob(id_bytes(before).to_vec()));
+    }
+    sql += " ORDER BY id DESC LIMIT ?";
+    values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+    (sql, values)
+}
+
+fn read_record(body: &str) -> Result<Record, StoreError> {
+    from_json("record", body)
+}

@@ -1,0 +1,124 @@
+//! The open SQLite file as the ports see it: writes go to the single writer, reads to a small pool of connections.
+
+use super::limits::{MAX_CONCURRENT_READS, MAX_QUEUED_WRITES, UNREADY_AFTER_WRITE_ERROR};
+use super::schema;
+use super::store_error::StoreError;
+use super::writer::{self, Durability, WriteClosure, WriteJob};
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// The open file.
+pub struct SqliteStore {
+    path: PathBuf,
+    /// Jobs for the writer; `None` stops it.
+    writes: mpsc::Sender<Option<Box<dyn WriteJob>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    idle_readers: Mutex<Vec<Connection>>,
+    read_permits: Arc<Semaphore>,
+    /// How and when the last write failed; `None` after one that did not.
+    write_error: Arc<Mutex<Option<(Instant, StoreError)>>>,
+    closed: CancellationToken,
+}
+
+impl SqliteStore {
+    /// Starts the writer. `lock` is released when the writer is done with the file.
+    pub fn start(path: &Path, conn: Connection, lock: std::fs::File) -> std::io::Result<Arc<Self>> {
+        let (writes, queued) = mpsc::channel(MAX_QUEUED_WRITES);
+        let write_error = Arc::new(Mutex::new(None));
+        let last_error = write_error.clone();
+        let record_result = move |error: Option<&StoreError>| {
+            *locked(&last_error) = error.map(|error| (Instant::now(), error.clone()));
+        };
+        let file = path.to_owned();
+        let thread = std::thread::Builder::new().name("pixcourier-store".to_owned()).spawn(move || {
+            writer::run(conn, file, queued, record_result);
+            drop(lock);
+        })?;
+        Ok(Arc::new(Self {
+            path: path.to_owned(),
+            writes,
+            writer: Mutex::new(Some(thread)),
+            idle_readers: Mutex::default(),
+            read_permits: Arc::new(Semaphore::new(MAX_CONCURRENT_READS)),
+            write_error,
+            closed: CancellationToken::new(),
+        }))
+    }
+
+    /// Runs `work` in a transaction; `Ok` means that it is committed. The work is done even if the future is dropped
+    /// once it was handed over.
+    pub async fn write<T, F>(&self, durability: Durability, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (job, result) = WriteClosure::new(durability, work);
+        self.writes.send(Some(Box::new(job))).await.map_err(|_| StoreError::closed())?;
+        result.await.map_err(|_| StoreError::closed())?
+    }
+
+    /// Runs `work` on a connection that cannot write.
+    pub async fn read<T, F>(self: &Arc<Self>, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let permit = self.read_permits.clone().acquire_owned().await.map_err(|_| StoreError::closed())?;
+        let store = self.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let idle = locked(&store.idle_readers).pop();
+            let conn = match idle {
+                Some(conn) => conn,
+                None => schema::open_reader(&store.path)?,
+            };
+            let result = work(&conn);
+            locked(&store.idle_readers).push(conn);
+            drop(permit);
+            result
+        });
+        reading.await.map_err(|_| StoreError::closed())?
+    }
+
+    /// Whether the file can be read, and the last write succeeded or failed some seconds ago.
+    pub async fn ready(self: &Arc<Self>) -> Result<(), StoreError> {
+        if self.closed.is_cancelled() {
+            return Err(StoreError::closed());
+        }
+        let last = locked(&self.write_error).clone();
+        if let Some((_, error)) = last.filter(|(at, _)| at.elapsed() < UNREADY_AFTER_WRITE_ERROR) {
+            return Err(error);
+        }
+        self.read(|conn| Ok(conn.query_row("SELECT 1", [], |_| Ok(()))?)).await
+    }
+
+    /// Cancelled when the store is closed.
+    pub fn closed(&self) -> &CancellationToken {
+        &self.closed
+    }
+
+    /// Lets the writer finish the jobs it was given, truncates the write-ahead log and closes the file. Later work is
+    /// refused.
+    pub async fn close(&self) {
+        self.closed.cancel();
+        self.read_permits.close();
+        locked(&self.idle_readers).clear();
+        // Fails if it is closed already.
+        let _ = self.writes.send(None).await;
+        let writer = locked(&self.writer).take();
+        if let Some(writer) = writer {
+            let joined = tokio::task::spawn_blocking(move || writer.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!("the writer of the database did not end well");
+            }
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
