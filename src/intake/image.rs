@@ -3,7 +3,7 @@
 
 use super::rejection::{Code, Rejection};
 use crate::domain::ImageFormat;
-use crate::imaging::{self, Foreign, ImageInfo, Limits, Shrunk, Unfit};
+use crate::imaging::{self, FittedPhoto, ForeignFormat, ImageInfo, ImageRejection, PhotoLimits};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -19,7 +19,7 @@ pub fn format(head: &[u8]) -> Result<ImageFormat, Rejection> {
 
 /// Whether bytes begin like a picture of a kind that Telegram does not take as a photo.
 pub fn is_foreign_picture(head: &[u8]) -> bool {
-    ImageFormat::sniff(head).is_none() && matches!(Foreign::of(head), Foreign::WebP | Foreign::Boxes)
+    ImageFormat::sniff(head).is_none() && matches!(ForeignFormat::of(head), ForeignFormat::WebP | ForeignFormat::Boxes)
 }
 
 /// Whoever looks at images.
@@ -44,13 +44,13 @@ impl Inspector {
     }
 
     /// Writes to `out` a photo of what Telegram would not take as one: see [`imaging::fit`].
-    pub async fn fit(&self, path: PathBuf, out: PathBuf) -> Result<Shrunk, Rejection> {
-        self.run(move || imaging::fit(&path, &out, Limits::default())).await
+    pub async fn fit(&self, path: PathBuf, out: PathBuf) -> Result<FittedPhoto, Rejection> {
+        self.run(move || imaging::fit(&path, &out, PhotoLimits::default())).await
     }
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, Unfit> + Send + 'static,
+        work: impl FnOnce() -> Result<T, ImageRejection> + Send + 'static,
     ) -> Result<T, Rejection> {
         // The permit goes along with the work, which goes on when the caller has hung up.
         let permit = self.checks.clone().acquire_owned().await;
@@ -69,19 +69,19 @@ impl Inspector {
 fn crashed(error: &JoinError) -> Rejection {
     if error.is_panic() {
         tracing::error!(%error, "an image made its decoder panic");
-        return refuse(Unfit::Damaged("it cannot be decoded"));
+        return refuse(ImageRejection::Damaged("it cannot be decoded"));
     }
     Rejection::unavailable("spool", error)
 }
 
-fn refuse(unfit: Unfit) -> Rejection {
+fn refuse(unfit: ImageRejection) -> Rejection {
     let code = match &unfit {
-        Unfit::File(error) => return Rejection::of_spool(error),
-        Unfit::Format(_) | Unfit::NoPixels | Unfit::Unsupported(_) => Code::NotAnImage,
-        Unfit::Cut | Unfit::Damaged(_) => Code::ImageDamaged,
-        Unfit::Dimensions { .. } => Code::ImageDimensions,
-        Unfit::Ratio { .. } => Code::ImageRatio,
-        Unfit::TooLarge { .. } => Code::ImageTooLarge,
+        ImageRejection::File(error) => return Rejection::of_spool(error),
+        ImageRejection::Format(_) | ImageRejection::NoPixels | ImageRejection::Unsupported(_) => Code::NotAnImage,
+        ImageRejection::Truncated | ImageRejection::Damaged(_) => Code::ImageDamaged,
+        ImageRejection::Dimensions { .. } => Code::ImageDimensions,
+        ImageRejection::Ratio { .. } => Code::ImageRatio,
+        ImageRejection::TooLarge { .. } => Code::ImageTooLarge,
     };
     Rejection::field(code, "photo", unfit.to_string())
 }
@@ -94,14 +94,14 @@ mod tests {
     fn every_fault_of_an_image_has_a_code_and_blames_the_photo() {
         let (width, height) = (9, 9);
         for (unfit, code) in [
-            (Unfit::Format(imaging::Foreign::WebP), Code::NotAnImage),
-            (Unfit::NoPixels, Code::NotAnImage),
-            (Unfit::Unsupported("an arithmetic JPEG"), Code::NotAnImage),
-            (Unfit::Cut, Code::ImageDamaged),
-            (Unfit::Damaged("a table is missing"), Code::ImageDamaged),
-            (Unfit::Dimensions { width, height }, Code::ImageDimensions),
-            (Unfit::Ratio { width, height }, Code::ImageRatio),
-            (Unfit::TooLarge { width, height }, Code::ImageTooLarge),
+            (ImageRejection::Format(imaging::ForeignFormat::WebP), Code::NotAnImage),
+            (ImageRejection::NoPixels, Code::NotAnImage),
+            (ImageRejection::Unsupported("an arithmetic JPEG"), Code::NotAnImage),
+            (ImageRejection::Truncated, Code::ImageDamaged),
+            (ImageRejection::Damaged("a table is missing"), Code::ImageDamaged),
+            (ImageRejection::Dimensions { width, height }, Code::ImageDimensions),
+            (ImageRejection::Ratio { width, height }, Code::ImageRatio),
+            (ImageRejection::TooLarge { width, height }, Code::ImageTooLarge),
         ] {
             let rejection = refuse(unfit);
             assert_eq!((rejection.code, rejection.field.as_deref()), (code, Some("photo")), "{}", rejection.detail);
