@@ -12,7 +12,7 @@ use super::clock::Moment;
 use super::uploads::{Admission, Uploads};
 use crate::domain::{ChatId, Lane, NotificationId};
 use crate::ports::{FileIds, FileKey};
-use crate::settings::Limits;
+use crate::settings::RateLimits;
 use chat::Chat;
 use rate::Rate;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -92,7 +92,7 @@ pub enum Finish {
 /// The limits, FIFOs and uploads of one bot.
 #[derive(Debug)]
 pub struct Scheduler {
-    limits: Limits,
+    limits: RateLimits,
     share: usize,
     rate: Rate,
     /// Gates every send while Telegram is away or refuses the token.
@@ -111,7 +111,7 @@ pub struct Scheduler {
 
 impl Scheduler {
     /// For a bot with these limits, whose courier holds at most `window` notifications per lane.
-    pub fn new(limits: Limits, window: u16) -> Self {
+    pub fn new(limits: RateLimits, window: u16) -> Self {
         Self {
             rate: Rate::new(limits.bot_rate),
             limits,

@@ -7,7 +7,7 @@
 use super::geometry::GeometryCheck;
 use super::image_file::ImageFile;
 use super::rejection::ImageRejection;
-use png::{Decoder, DecodingError, Limits};
+use png::{Decoder, DecodingError, Limits, Reader};
 use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
 
 const BAD_HEADER: ImageRejection = ImageRejection::Damaged("its header makes no sense");
@@ -28,15 +28,16 @@ pub fn read(file: &mut ImageFile, check: &GeometryCheck) -> Result<(u32, u32), I
     check(width, height)?;
     let pixels = walk_chunks(file, has_palette)?.ok_or(ImageRejection::Damaged("it has fewer pixels than it says"))?;
     file.seek_to(pixels)?;
-    match read_rows(PixelChunks { header: &header, file }) {
-        Ok(()) => Ok((width, height)),
-        Err(DecodingError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-            Err(ImageRejection::Truncated)
-        }
-        Err(DecodingError::IoError(error)) => Err(ImageRejection::File(error)),
-        Err(DecodingError::LimitsExceeded) => Err(ImageRejection::TooLarge { width, height }),
-        Err(_) => Err(ImageRejection::Damaged("its header or its rows cannot be decoded")),
-    }
+    let rejection = |error, damage| match error {
+        DecodingError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => ImageRejection::Truncated,
+        DecodingError::IoError(error) => ImageRejection::File(error),
+        DecodingError::LimitsExceeded => ImageRejection::TooLarge { width, height },
+        _ => damage,
+    };
+    let decoder = Decoder::new_with_limits(PixelChunks { header: &header, file }, Limits { bytes: ROW_LIMIT_BYTES });
+    let reader = decoder.read_info().map_err(|error| rejection(error, BAD_HEADER))?;
+    read_rows(reader).map_err(|error| rejection(error, ImageRejection::Damaged("its rows cannot be decoded")))?;
+    Ok((width, height))
 }
 
 /// Goes from chunk to chunk up to IEND, and tells where the first IDAT begins.
@@ -64,8 +65,7 @@ fn walk_chunks(file: &mut ImageFile, has_palette: bool) -> Result<Option<u64>, I
 }
 
 /// Reads every row, and nothing behind them.
-fn read_rows(chunks: PixelChunks) -> Result<(), DecodingError> {
-    let mut reader = Decoder::new_with_limits(chunks, Limits { bytes: ROW_LIMIT_BYTES }).read_info()?;
+fn read_rows(mut reader: Reader<PixelChunks>) -> Result<(), DecodingError> {
     let (width, height) = reader.info().size();
     let rows = if reader.info().interlaced { interlaced_rows(width, height) } else { height };
     let mut row = vec![0; reader.output_line_size(width).ok_or(DecodingError::LimitsExceeded)?];

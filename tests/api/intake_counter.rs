@@ -6,7 +6,7 @@ use pixcourier::adapters::embedded::Embedded;
 use pixcourier::adapters::telegram::TelegramProxy;
 use pixcourier::intake::http::{HttpState, serve};
 use pixcourier::intake::{Intake, Parts, Spool};
-use pixcourier::settings::{Bot, Engine, Limits, LogFormat, Settings};
+use pixcourier::settings::{Bot, EngineSettings, LogFormat, RateLimits, Settings};
 use pixcourier::telemetry::Metrics;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -155,12 +155,12 @@ fn settings(data_dir: PathBuf, keys: &[&str]) -> Settings {
     let bots = ["default", "alerts"].map(|name| {
         let name: pixcourier::domain::BotName = name.parse().unwrap();
         let url = "http://127.0.0.1:9".to_owned();
-        (name.clone(), Arc::new(Bot::new(name, TOKEN.to_owned().into(), url, Limits::default()).unwrap()))
+        (name.clone(), Arc::new(Bot::new(name, TOKEN.to_owned().into(), url, RateLimits::default()).unwrap()))
     });
     Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
         data_dir,
-        engine: Engine::Embedded,
+        engine: EngineSettings::Embedded,
         bots: bots.into(),
         api_keys: keys.iter().map(|key| (*key).to_owned().into()).collect(),
         whatsmate_clients: Vec::new(),

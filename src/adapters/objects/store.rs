@@ -4,7 +4,7 @@ use super::errors::{bounded, failed};
 use super::folder;
 use crate::domain::{Sha256, Timestamp};
 use crate::ports::BlobError;
-use crate::settings::{BlobLocation, S3};
+use crate::settings::{BlobLocation, S3Bucket};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -102,7 +102,7 @@ fn open_folder(folder: &PathBuf) -> Result<LocalFileSystem, String> {
 
 /// No bound on a whole request: a courier takes its bytes as slowly as Telegram takes them from it. What is bounded is
 /// the silence.
-fn open_s3(settings: &S3) -> Result<AmazonS3, BlobError> {
+fn open_s3(settings: &S3Bucket) -> Result<AmazonS3, BlobError> {
     let client = ClientOptions::new()
         .with_allow_http(true)
         .with_timeout_disabled()

@@ -1,7 +1,7 @@
 use super::answer::RECIPIENT;
 use super::*;
 use crate::ports::OutgoingFile;
-use crate::settings::{self, Gateway, Limits};
+use crate::settings::{self, Gateway, RateLimits};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 fn whatsmate(url: String) -> WhatsMate {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let group = Address::Group { name: "Night shift".parse().unwrap(), admin: "491701234567".parse().unwrap() };
-    let account = settings::WhatsMate {
+    let account = settings::WhatsMateAccount {
         url,
         client_id: "a@example.org".to_owned(),
         client_secret: "hunter2-hunter2".into(),
@@ -20,7 +20,7 @@ fn whatsmate(url: String) -> WhatsMate {
         groups: [(ChatId::Username("@nights".to_owned()), group)].into(),
     };
     let name = BotName::default_bot();
-    let bot = Bot { name: name.clone(), gateway: Gateway::WhatsMate(account), limits: Limits::default() };
+    let bot = Bot { name: name.clone(), gateway: Gateway::WhatsMate(account), limits: RateLimits::default() };
     WhatsMate::new([(name, Arc::new(bot))].into()).unwrap()
 }
 

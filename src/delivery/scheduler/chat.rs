@@ -4,7 +4,7 @@ use super::{LONGEST_HOLD, Ticket};
 use crate::delivery::budget::{Pace, Window};
 use crate::delivery::clock::Moment;
 use crate::domain::{ChatId, Lane, NotificationId};
-use crate::settings::Limits;
+use crate::settings::RateLimits;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ struct Waiting {
 }
 
 impl Chat {
-    pub fn new(id: &ChatId, limits: &Limits) -> Self {
+    pub fn new(id: &ChatId, limits: &RateLimits) -> Self {
         let group = id.is_group();
         let per_minute = Window::new(limits.group_rate_per_minute, Duration::from_secs(60), GROUP_MARGIN);
         Self {

@@ -51,7 +51,7 @@ enum Event {
 
 /// Runs one bot through its arrivals; deferred ones come back when they said.
 fn run(arrivals: Vec<(u64, i64)>, random: &mut fastrand::Rng) -> Witness {
-    let mut scheduler = Scheduler::new(Limits::default(), 1000);
+    let mut scheduler = Scheduler::new(RateLimits::default(), 1000);
     let mut witness = Witness::default();
     let mut tickets: HashMap<NotificationId, Ticket> = HashMap::new();
     let mut events: BTreeMap<(Moment, usize), Event> = BTreeMap::new();

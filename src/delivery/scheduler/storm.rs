@@ -35,7 +35,7 @@ impl Storm {
     fn new(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let limits =
-            Limits { bot_rate: [0.0, 5.0, 30.0][random.usize(0..3)], chat_rate: 1.0, group_rate_per_minute: 20 };
+            RateLimits { bot_rate: [0.0, 5.0, 30.0][random.usize(0..3)], chat_rate: 1.0, group_rate_per_minute: 20 };
         let mut storm = Self {
             scheduler: Scheduler::new(limits, [8, 64, 1000][random.usize(0..3)]),
             random,

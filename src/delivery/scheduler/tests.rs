@@ -19,7 +19,7 @@ fn with_image(number: u128, chat: i64, content: u8) -> Ticket {
 }
 
 fn scheduler() -> Scheduler {
-    Scheduler::new(Limits::default(), 1000)
+    Scheduler::new(RateLimits::default(), 1000)
 }
 
 fn number(next: &Next) -> Option<u128> {
@@ -55,7 +55,7 @@ fn a_retry_keeps_its_place_in_its_chat() {
 
 #[test]
 fn urgent_goes_first_also_within_a_chat_and_bulk_is_not_starved() {
-    let mut s = Scheduler::new(Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    let mut s = Scheduler::new(RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
     s.push(at(0), ticket(1, 1, Lane::Bulk));
     for n in 2..60 {
         s.push(at(0), ticket(n, n as i64, Lane::Urgent));
@@ -121,7 +121,7 @@ fn concurrent_first_users_of_an_image_wait_for_one_upload() {
 
 #[test]
 fn a_refused_file_id_is_uploaded_again_by_one_and_not_by_all() {
-    let mut s = Scheduler::new(Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    let mut s = Scheduler::new(RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
     let (key, _) = with_image(1, 1, 9).images[0];
     s.uploads.learn(key, "dead".into());
     for n in 1..=10 {
@@ -267,7 +267,7 @@ fn the_turn_of_a_ticket_is_foretold_by_its_place_the_pace_and_the_freezes() {
 
 #[test]
 fn an_album_waits_for_the_upload_of_any_of_its_images_and_lands_all_of_its_own() {
-    let mut s = Scheduler::new(Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    let mut s = Scheduler::new(RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
     let album = |number: u128, chat, contents: &[u8]| {
         let images = contents.iter().flat_map(|content| with_image(1, 1, *content).images).collect();
         Ticket { images, cost: 2, ..ticket(number, chat, Lane::Normal) }

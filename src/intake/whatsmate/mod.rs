@@ -16,7 +16,7 @@ use super::{Code, InputFile, Order, Piece, Rejection, fingerprint, recipient};
 use crate::domain::whatsmate::{self, Kind};
 use crate::domain::{BotName, Call, ChatId, DeliveryGuarantee, Lane, Timestamp};
 use crate::ports::Idempotency;
-use crate::settings::WhatsMate;
+use crate::settings::WhatsMateAccount;
 use actix_web::http::header;
 use actix_web::web::{self, Data, Path, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
@@ -117,7 +117,7 @@ fn unknown_instance(instance: &str) -> Rejection {
 }
 
 /// Refuses what a bot that delivers through WhatsMate cannot send.
-pub(in crate::intake) fn check(account: &WhatsMate, chat: &ChatId, call: &Call) -> Result<(), Rejection> {
+pub(in crate::intake) fn check(account: &WhatsMateAccount, chat: &ChatId, call: &Call) -> Result<(), Rejection> {
     if account.address(chat).is_none() {
         let detail = "This bot delivers through WhatsMate: chat_id is a phone number in digits, or a group that the bot's \
                       settings name, with @ in front.";
