@@ -1,4 +1,4 @@
-//! Wall-clock moments. Limits and waits never use these: they are monotonic (`delivery::clock`).
+//! Wall-clock time. Rate limits and waits never use it: theirs is monotonic (`delivery::clock`).
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::fmt;

@@ -3,7 +3,7 @@
 use super::fields::{Fields, TAGS_LIMIT, invalid, parsed, too_many_tags};
 use super::recipient;
 use super::rejection::{Code, Rejection};
-use crate::domain::{Address, BotName, ChatId, DeliveryGuarantee, InvalidId, Lane, Timestamp};
+use crate::domain::{Address, BotName, ChatId, DeliveryGuarantee, InvalidIdError, Lane, Timestamp};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ pub fn target(fields: &mut Fields) -> Result<Target, Rejection> {
         (Some(Value::Number(number)), None) => number.to_string(),
         (Some(_), None) => String::new(),
     };
-    let chat: Result<ChatId, InvalidId> = text.parse();
+    let chat: Result<ChatId, InvalidIdError> = text.parse();
     chat.map(Target::Chat).map_err(|error| Rejection::field(Code::InvalidChatId, "chat_id", format!("{error}.")))
 }
 

@@ -3,7 +3,7 @@
 use super::fields::Members;
 use super::rejection::{Code, Rejection};
 use crate::domain::{
-    Address, BotName, ChatId, InvalidId, PhoneNumber, Recipient, RecipientSource, RecipientState, Timestamp,
+    Address, BotName, ChatId, InvalidIdError, PhoneNumber, Recipient, RecipientSource, RecipientState, Timestamp,
 };
 use crate::ports::Recipients;
 use crate::settings::Bot;
@@ -90,7 +90,7 @@ pub fn read(value: Value) -> Result<Address, Rejection> {
     address(number.as_deref(), name.as_deref(), admin.as_deref()).map_err(|(_, error)| wrong(error))
 }
 
-fn wrong(because: Option<InvalidId>) -> Rejection {
+fn wrong(because: Option<InvalidIdError>) -> Rejection {
     let detail = because.map(|error| format!("{error}.")).unwrap_or_else(|| {
         "recipient is {\"number\": \"491701234567\"}, or {\"group_name\": \"Night shift\", \"group_admin\": \"491701234567\"}.".to_owned()
     });
@@ -126,14 +126,15 @@ pub fn entry(Members(members): Members, is_bot: impl Fn(&BotName) -> bool) -> Re
     let bot = bot.filter(is_bot).ok_or_else(unknown_bot)?;
     let part = |name: &str| texts.get(name).map(String::as_str);
     let address = address(part("number"), part("group_name"), part("group_admin")).map_err(|(part, error)| {
-        let missing = InvalidId("an entry has a number, or a group_name and a group_admin");
+        let missing = InvalidIdError("an entry has a number, or a group_name and a group_admin");
         field(Code::InvalidRecipient, part, format!("{}.", error.unwrap_or(missing)))
     })?;
     let chat = part("chat_id").ok_or_else(|| {
         field(Code::MissingField, "chat_id", "chat_id is missing: the chat that the address leads to.".to_owned())
     })?;
     let chat_id = chat.trim().parse();
-    let chat_id = chat_id.map_err(|error: InvalidId| field(Code::InvalidChatId, "chat_id", format!("{error}.")))?;
+    let chat_id =
+        chat_id.map_err(|error: InvalidIdError| field(Code::InvalidChatId, "chat_id", format!("{error}.")))?;
     let source = match part("source") {
         None | Some("api") => RecipientSource::Api,
         Some("import") => RecipientSource::Import,
@@ -159,7 +160,7 @@ pub fn address(
     number: Option<&str>,
     group_name: Option<&str>,
     group_admin: Option<&str>,
-) -> Result<Address, (&'static str, Option<InvalidId>)> {
+) -> Result<Address, (&'static str, Option<InvalidIdError>)> {
     let phone = |part, text| PhoneNumber::normalized(text).map_err(|error| (part, Some(error)));
     match (number, group_name, group_admin) {
         (Some(number), None, None) => Ok(Address::Number(phone("number", number)?)),

@@ -5,7 +5,7 @@ mod answer;
 mod encode;
 
 use super::http::{self, Handover};
-use crate::domain::whatsmate::{self, FILENAME_LIMIT, Kind, Misfit};
+use crate::domain::whatsmate::{self, FILENAME_LIMIT, WhatsMateKind, WhatsMateRejection};
 use crate::domain::{Address, BotName, ChatId};
 use crate::ports::{CallError, Messenger, MessengerRequest, MessengerResponse};
 use crate::settings::Bot;
@@ -44,7 +44,7 @@ impl Messenger for WhatsMate {
         let account = account.ok_or_else(|| CallError::NotSent("the bot is not configured".into()))?;
         let kind = match check(&request) {
             Ok(kind) => kind,
-            Err(misfit) => return Ok(answer::refused(400, misfit.words)),
+            Err(rejection) => return Ok(answer::refused(400, rejection.detail)),
         };
         let chat = chat(&request.params);
         let Some(address) = chat.and_then(|chat| account.address(&chat)) else {
@@ -60,9 +60,9 @@ impl Messenger for WhatsMate {
             .header("X-WM-CLIENT-ID", &account.client_id)
             .header("X-WM-CLIENT-SECRET", account.client_secret.expose_secret())
             .header(CONTENT_TYPE, "application/json");
-        let name = if kind == Kind::Text { "text" } else { "caption" };
+        let name = if kind == WhatsMateKind::Text { "text" } else { "caption" };
         if let Some(text) = request.params.remove(name) {
-            fields.insert(if kind == Kind::Text { "message" } else { name }.to_owned(), text);
+            fields.insert(if kind == WhatsMateKind::Text { "message" } else { name }.to_owned(), text);
         }
         let _permit = match request.files.is_empty() {
             true => None,
@@ -96,14 +96,14 @@ impl Messenger for WhatsMate {
 const TAIL: &[u8] = b"\"}";
 
 /// What was accepted fits, unless the bot became one of WhatsMate's since.
-fn check(request: &MessengerRequest) -> Result<Kind, Misfit> {
+fn check(request: &MessengerRequest) -> Result<WhatsMateKind, WhatsMateRejection> {
     let kind = whatsmate::check_params(&request.method, &request.params)?;
-    let misfit = |words: &str| Misfit { field: request.method.clone(), words: words.to_owned() };
+    let rejection = |detail: &str| WhatsMateRejection { field: request.method.clone(), detail: detail.to_owned() };
     match (kind, request.files.as_slice()) {
-        (Kind::Text, []) if request.params.contains_key("text") => Ok(kind),
-        (Kind::Text, _) => Err(misfit("WhatsMate takes a text with sendMessage, and no file.")),
+        (WhatsMateKind::Text, []) if request.params.contains_key("text") => Ok(kind),
+        (WhatsMateKind::Text, _) => Err(rejection("WhatsMate takes a text with sendMessage, and no file.")),
         (_, [file]) => whatsmate::check_size(kind, file.size).map(|()| kind),
-        _ => Err(misfit("WhatsMate takes one file by its bytes, not by URL or file_id.")),
+        _ => Err(rejection("WhatsMate takes one file by its bytes, not by URL or file_id.")),
     }
 }
 

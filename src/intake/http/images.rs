@@ -6,7 +6,7 @@ use super::caller::Caller;
 use super::problem::Problem;
 use super::{Shared, query, request};
 use crate::domain::{
-    BotName, ChatId, DeliveryGuarantee, ImageFormat, InvalidId, Lane, MediaKind, Sha256, Status, Timestamp,
+    BotName, ChatId, DeliveryGuarantee, ImageFormat, InvalidIdError, Lane, MediaKind, Sha256, Status, Timestamp,
 };
 use crate::imaging::ImageInfo;
 use crate::ports::{FileKey, Outcome};
@@ -94,7 +94,7 @@ pub struct KnownFileId {
 pub async fn put(request: HttpRequest, _: Caller, payload: Payload, shared: Data<Shared>) -> Answer {
     let given = query::parameters(request.query_string(), &["bot", "chat_id", "keep_message"])?;
     let bot = query::bot(&given, |bot| shared.intake.has_bot(bot))?;
-    let chat_id: Option<Result<ChatId, InvalidId>> = given.get("chat_id").map(|chat| chat.parse());
+    let chat_id: Option<Result<ChatId, InvalidIdError>> = given.get("chat_id").map(|chat| chat.parse());
     let chat_id = chat_id.transpose();
     let chat_id = chat_id.map_err(|error| Rejection::field(Code::InvalidChatId, "chat_id", format!("{error}.")))?;
     let keep_message = given.get("keep_message").map_or(Ok(false), |flag| flag.parse());

@@ -13,7 +13,7 @@ pub(in crate::intake) use clients::Clients;
 use super::envelope::DEFAULT_LIFE;
 use super::http::{Body, Caller, Shared};
 use super::{Code, InputFile, Order, Piece, Rejection, fingerprint, recipient};
-use crate::domain::whatsmate::{self, Kind};
+use crate::domain::whatsmate::{self, WhatsMateKind};
 use crate::domain::{BotName, Call, ChatId, DeliveryGuarantee, Lane, Timestamp};
 use crate::ports::Idempotency;
 use crate::settings::WhatsMateAccount;
@@ -50,7 +50,7 @@ pub(in crate::intake) fn routes(config: &mut web::ServiceConfig) {
 
 async fn v3(request: HttpRequest, path: Path<(String, String, String)>, body: Payload, shared: Data<Shared>) -> Answer {
     let (to, kind, instance) = path.into_inner();
-    let (Some(to), Some(kind)) = (To::named(&to), Kind::named(&kind)) else { return not_found().await };
+    let (Some(to), Some(kind)) = (To::named(&to), WhatsMateKind::named(&kind)) else { return not_found().await };
     let id = take(&request, to, kind, &instance, body, &shared).await?;
     Ok(HttpResponse::Ok().json(json!({"status": "queued", "id": id})))
 }
@@ -58,11 +58,11 @@ async fn v3(request: HttpRequest, path: Path<(String, String, String)>, body: Pa
 async fn v1_text(request: HttpRequest, path: Path<(String, String)>, body: Payload, shared: Data<Shared>) -> Answer {
     let (to, instance) = path.into_inner();
     let Some(to) = To::named(&to) else { return not_found().await };
-    queued_v1(take(&request, to, Kind::Text, &instance, body, &shared).await?)
+    queued_v1(take(&request, to, WhatsMateKind::Text, &instance, body, &shared).await?)
 }
 
 async fn v1_photo(request: HttpRequest, instance: Path<String>, body: Payload, shared: Data<Shared>) -> Answer {
-    queued_v1(take(&request, To::Single, Kind::Image, &instance, body, &shared).await?)
+    queued_v1(take(&request, To::Single, WhatsMateKind::Image, &instance, body, &shared).await?)
 }
 
 /// Clients of version 1 look for `success`.
@@ -86,7 +86,7 @@ async fn not_allowed() -> HttpResponse {
 async fn take(
     request: &HttpRequest,
     to: To,
-    kind: Kind,
+    kind: WhatsMateKind,
     instance: &str,
     payload: Payload,
     shared: &Shared,
@@ -123,7 +123,7 @@ pub(in crate::intake) fn check(account: &WhatsMateAccount, chat: &ChatId, call: 
                       settings name, with @ in front.";
         return Err(Rejection::field(Code::InvalidChatId, "chat_id", detail));
     }
-    whatsmate::check(call).map_err(|misfit| Rejection::field(Code::InvalidField, misfit.field, misfit.words))
+    whatsmate::check(call).map_err(|rejection| Rejection::field(Code::InvalidField, rejection.field, rejection.detail))
 }
 
 fn order(bot: BotName, chat_id: ChatId, message: Message) -> Order {
