@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-/// Prints a line; a closed pipe is nobody's fault.
+/// Prints a line. That the reader has closed the pipe is no error.
 pub fn print_line(line: impl std::fmt::Display) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());

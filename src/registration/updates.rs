@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-/// How often an update is tried while Telegram is at fault. Then it is passed over: one that can never be dealt with
+/// How often an update is tried while Telegram refuses or does not answer. Then it is passed over: one that can never be dealt with
 /// must not hold back all others.
 const MAX_UPDATE_ATTEMPTS: u32 = 8;
-/// The least pause after a fault: Telegram holds a repeated poll for as long (Bot API server).
+/// The least pause after an error: Telegram holds a repeated poll for as long (Bot API server).
 const MIN_RETRY_PAUSE: Duration = Duration::from_secs(3);
 
 /// Reads a bot's updates whenever this process owns the bot, until told to stop or until the courier ends.

@@ -196,7 +196,7 @@ fn scalar(value: &toml::Value) -> Option<String> {
     }
 }
 
-/// A fault in the file's syntax, by its line alone: the parser's own picture of the line may show a token.
+/// An error in the file's syntax, by its line alone: the parser would show the line, which may hold a token.
 fn syntax(text: &str, error: &toml::de::Error) -> ConfigError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;

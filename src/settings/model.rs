@@ -30,11 +30,11 @@ pub struct Settings {
     pub body_limit: u64,
     /// How long the Bot API face keeps a caller waiting for Telegram's answer.
     pub bot_api_patience: Duration,
-    /// How many notifications a courier holds unacked per lane.
+    /// How many notifications a courier holds unacked per lane (prefetch).
     pub window: u16,
-    /// How many attempts that got an answer, or may have, before a passing fault becomes a failure.
+    /// How many attempts that got an answer, or may have, before an error that passes becomes a failure.
     pub max_attempts: u32,
-    /// How long the stop may take: requests in flight finish, the rest is released.
+    /// How long a graceful shutdown may take: requests in flight finish, the rest goes back to the queue.
     pub grace_period: Duration,
     /// How long a finished notification can be asked about.
     pub record_retention: Duration,

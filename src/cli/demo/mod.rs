@@ -105,7 +105,7 @@ fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| format!("listen on {address}"))
 }
 
-/// Settings through the front door, so that the demo cannot run on what `serve` would refuse.
+/// The settings, checked as those of `serve` are.
 fn settings(listen: String, folder: &Path, sandbox: SocketAddr) -> Result<Settings, InvalidConfigError> {
     const TOKEN: &str = "100001:demo-demo-demo-demo-demo-demo-demo";
     let env = BTreeMap::from([

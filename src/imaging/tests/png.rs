@@ -74,7 +74,7 @@ fn damage_is_found_wherever_it_is() {
     let with = |head: Vec<u8>, chunks: &[Vec<u8>]| [&[head], chunks].concat().concat();
     let grey = || head(20, 20, 8, 0, 0);
     for (case, bytes) in [
-        ("no pixels", with(grey(), &[end.clone()])),
+        ("no pixels", with(grey(), std::slice::from_ref(&end))),
         ("too few pixels", image_of(20, 21, 8, 0, 0, &half)),
         ("a depth that there is not", image_of(20, 20, 3, 0, 0, &half)),
         ("an interlacing that there is not", image_of(20, 20, 8, 0, 2, &half)),
