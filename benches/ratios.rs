@@ -16,7 +16,7 @@ use pixcourier::domain::{
 };
 use pixcourier::ports::Submission;
 use pixcourier::sandbox::{Options, Sandbox};
-use pixcourier::settings::{Bot, Engine, Limits, LogFormat, Settings};
+use pixcourier::settings::{Bot, EngineSettings, LogFormat, RateLimits, Settings};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Map, Value, json};
 use std::net::TcpListener;
@@ -138,13 +138,13 @@ fn notification(n: usize) -> Notification {
 }
 
 fn settings(folder: &std::path::Path, bot_api: &str) -> Settings {
-    let none = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
+    let none = RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
     let name = BotName::default_bot();
     let bot = Bot::new(name.clone(), TOKEN.to_owned().into(), bot_api.to_owned(), none).unwrap();
     Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
         data_dir: folder.to_owned(),
-        engine: Engine::Embedded,
+        engine: EngineSettings::Embedded,
         bots: [(name, Arc::new(bot))].into(),
         api_keys: Vec::new(),
         whatsmate_clients: Vec::new(),

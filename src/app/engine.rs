@@ -31,12 +31,12 @@ impl Engine {
     /// Opens the embedded engine, or starts to connect the distributed one: that may be away now and come later.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         match &settings.engine {
-            settings::Engine::Embedded => {
+            settings::EngineSettings::Embedded => {
                 let folder = settings.data_dir.clone();
                 let opened = tokio::task::spawn_blocking(move || Embedded::open(&folder)).await?;
                 Ok(Self::embedded(opened.context("open the embedded engine")?))
             }
-            settings::Engine::Distributed(parts) => {
+            settings::EngineSettings::Distributed(parts) => {
                 let bots = settings.bots.keys().cloned().collect();
                 let queue = RabbitQueue::connect(parts.amqp_urls.clone(), parts.namespace.clone(), bots);
                 let redis = Arc::new(RedisLedger::new(&parts.redis_url, &parts.namespace).context("redis_url")?);

@@ -1,21 +1,21 @@
 //! `pixcourier check-config`.
 
-use super::config::Configuration;
-use super::say::say;
+use super::config_args::ConfigArgs;
+use super::terminal::print_line;
 use crate::settings::DEFAULTS;
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct CheckConfigArgs {
     #[command(flatten)]
-    configuration: Configuration,
+    configuration: ConfigArgs,
     /// Print the default configuration file with its comments, and check nothing.
     #[arg(long)]
     print_defaults: bool,
 }
 
-pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: CheckConfigArgs) -> anyhow::Result<ExitCode> {
     let page = if arguments.print_defaults { DEFAULTS.to_owned() } else { arguments.configuration.show()? };
-    say(page.trim_end());
+    print_line(page.trim_end());
     Ok(ExitCode::SUCCESS)
 }

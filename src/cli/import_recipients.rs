@@ -2,24 +2,22 @@
 
 mod file;
 
-use crate::cli::block_on;
-use crate::cli::client::{Client, Refused};
-use crate::cli::say::say;
-use crate::cli::send::key;
+use super::runtime::block_on;
+use super::service_client::{ServiceClient, ServiceRejection, api_key};
+use super::terminal::print_line;
 use crate::domain::{Address, Recipient};
 use crate::intake::recipients::BULK_LIMIT;
 use crate::settings::PREFIX;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
-use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// How many faults are told; the rest is counted.
-const TOLD: usize = 50;
+/// How many errors are printed; the rest is counted.
+const MAX_PRINTED_ERRORS: usize = 50;
 
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct ImportRecipientsArgs {
     /// CSV whose first line names the columns (number, chat_id, name, group_name, group_admin, bot), or one JSON object
     /// a line with the same names.
     file: PathBuf,
@@ -34,21 +32,20 @@ pub struct Arguments {
     api_key_env: String,
 }
 
-pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let file = std::fs::File::open(&arguments.file);
-    let file = file.with_context(|| format!("read {}", arguments.file.display()))?;
-    let entries = match file::read(BufReader::new(file)) {
+pub fn run(arguments: ImportRecipientsArgs) -> anyhow::Result<ExitCode> {
+    let file = std::fs::read(&arguments.file).with_context(|| format!("read {}", arguments.file.display()))?;
+    let entries = match file::read(&file) {
         Ok(entries) => entries,
-        Err(faults) => {
-            faults.iter().take(TOLD).for_each(|fault| eprintln!("{fault}"));
-            bail!("nothing was imported, faults in {}: {}", arguments.file.display(), faults.len());
+        Err(errors) => {
+            errors.iter().take(MAX_PRINTED_ERRORS).for_each(|error| eprintln!("{error}"));
+            bail!("nothing was imported, faults in {}: {}", arguments.file.display(), errors.len());
         }
     };
     if arguments.check {
-        say(format_args!("{} recipients, nothing is wrong", entries.len()));
+        print_line(format_args!("{} recipients, nothing is wrong", entries.len()));
         return Ok(ExitCode::SUCCESS);
     }
-    let client = Client::new(&arguments.url, key(&arguments.api_key_env))?;
+    let client = ServiceClient::new(&arguments.url, api_key(&arguments.api_key_env))?;
     block_on(async {
         let mut done = 0;
         for batch in entries.chunks(BULK_LIMIT) {
@@ -56,7 +53,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             client.register(&bodies).await.map_err(|error| explain(error, batch, done))?;
             done += batch.len();
         }
-        say(format_args!("{done} recipients imported"));
+        print_line(format_args!("{done} recipients imported"));
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -75,7 +72,7 @@ fn body(recipient: &Recipient) -> Value {
 
 /// Says which line is to blame for a rejection, and how far the import has come.
 fn explain(error: anyhow::Error, batch: &[(usize, Recipient)], done: usize) -> anyhow::Error {
-    let field = error.downcast_ref::<Refused>().and_then(|refused| refused.field.as_deref());
+    let field = error.downcast_ref::<ServiceRejection>().and_then(|rejection| rejection.field.as_deref());
     let place = field.and_then(|field| field.strip_prefix('[')?.split_once(']')?.0.parse::<usize>().ok());
     let line = place.and_then(|place| batch.get(place)).map(|(line, _)| format!("line {line}, "));
     error.context(format!("{}{done} recipients were imported before", line.unwrap_or_default()))

@@ -1,6 +1,6 @@
 //! `pixcourier sandbox`.
 
-use super::block_on;
+use super::runtime::block_on;
 use crate::sandbox::{self, Options};
 use crate::settings::LogFormat;
 use crate::telemetry::logs;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct SandboxArgs {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8081")]
     listen: SocketAddr,
@@ -35,7 +35,7 @@ pub struct Arguments {
     seed: u64,
 }
 
-pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: SandboxArgs) -> anyhow::Result<ExitCode> {
     logs::start("info", LogFormat::Text);
     let mut options = Options {
         in_flight_limits: arguments.in_flight_limits,

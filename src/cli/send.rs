@@ -1,18 +1,17 @@
 //! `pixcourier send`.
 
-use super::block_on;
-use super::client::{Client, Parcel, file_part};
-use super::say::say;
-use crate::settings::{PREFIX, environment};
+use super::runtime::block_on;
+use super::service_client::{NotificationForm, ServiceClient, api_key, file_part};
+use super::terminal::print_line;
+use crate::settings::PREFIX;
 use anyhow::bail;
-use secrecy::SecretString;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct SendArgs {
     /// The image, or another file.
     file: PathBuf,
     /// What it is sent as: photo, document, animation, video, audio or voice.
@@ -50,26 +49,29 @@ pub struct Arguments {
     patience: u64,
 }
 
-pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&arguments.url, key(&arguments.api_key_env))?;
+pub fn run(arguments: SendArgs) -> anyhow::Result<ExitCode> {
+    let client = ServiceClient::new(&arguments.url, api_key(&arguments.api_key_env))?;
     block_on(async {
         let file = (arguments.kind.clone(), file_part(&arguments.file).await?);
         let accepted = client
-            .post(Parcel { fields: fields(&arguments), file: Some(file) }, arguments.idempotency_key.as_deref())
+            .post(
+                NotificationForm { fields: fields(&arguments), file: Some(file) },
+                arguments.idempotency_key.as_deref(),
+            )
             .await?;
-        say(accepted.id);
+        print_line(accepted.id);
         if !arguments.wait {
             return Ok(ExitCode::SUCCESS);
         }
-        let fate = client.final_fate(accepted.id, Duration::from_secs(arguments.patience)).await?;
-        let (Some(message), Some(attempt)) = (fate.message_id, fate.success()) else { bail!("{}", fate.reason()) };
+        let state = client.wait_for_final_state(accepted.id, Duration::from_secs(arguments.patience)).await?;
+        let (Some(message), Some(attempt)) = (state.message_id, state.success()) else { bail!("{}", state.reason()) };
         let how = if attempt.uploaded { "uploaded" } else { "by file_id, nothing uploaded" };
-        say(format_args!("sent as message {message} after {} attempt(s), {how}", fate.attempts.len()));
+        print_line(format_args!("sent as message {message} after {} attempt(s), {how}", state.attempts.len()));
         Ok(ExitCode::SUCCESS)
     })
 }
 
-fn fields(arguments: &Arguments) -> Map<String, Value> {
+fn fields(arguments: &SendArgs) -> Map<String, Value> {
     let given = [
         ("chat_id", Some(&arguments.to)),
         ("caption", arguments.caption.as_ref()),
@@ -78,10 +80,4 @@ fn fields(arguments: &Arguments) -> Map<String, Value> {
         ("send_at", arguments.send_at.as_ref()),
     ];
     given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?.as_str())))).collect()
-}
-
-/// The API key in an environment variable, the first if it holds several.
-pub fn key(variable: &str) -> Option<SecretString> {
-    let keys = environment().remove(variable)?;
-    keys.split(',').map(str::trim).find(|key| !key.is_empty()).map(SecretString::from)
 }

@@ -17,10 +17,6 @@ pub(super) const WRITE_BACKOFF: BackoffPolicy = BackoffPolicy::new(Duration::fro
 /// than the courier holds notifications goes back to the queue, and makes room for what need not wait.
 pub(super) const POSTPONE_BACKOFF: BackoffPolicy = BackoffPolicy::new(Duration::from_secs(1), Duration::from_secs(128));
 
-/// How long to wait for the answer to a call without upload. The server may hold it for a hidden flood wait of 8 s and
-/// 3 s more; a shorter wait turns slow answers into duplicates (Bot API server).
-pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
-
 /// How long to wait for the answer to an upload, or to a URL that Telegram fetches first, by the bytes to upload:
 /// 90 s and 10 s for each MB.
 pub fn upload_timeout(bytes: u64) -> Duration {

@@ -1,6 +1,7 @@
-//! What travels: a Bot API call with its parameters as given and its media by reference, never by bytes (claim check).
+//! A Bot API call, as a notification carries it: its parameters as given, its media by reference and never by bytes (claim
+//! check).
 
-use super::Sha256;
+use super::ids::Sha256;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -42,7 +43,7 @@ impl Call {
 }
 
 /// What a file keeps of the parameters that it was uploaded with (Bot API).
-const PARTICULARS: [&str; 8] = [
+const FILE_ATTRIBUTES: [&str; 8] = [
     "duration",
     "width",
     "height",
@@ -55,7 +56,7 @@ const PARTICULARS: [&str; 8] = [
 
 impl Call {
     /// What a medium's file_id stands for, given the digest of its bytes: of a photo just these, of any other file also
-    /// the name, the particulars and the thumbnail that it is uploaded with, since all who get the file_id see them. Equal
+    /// the name, these attributes and the thumbnail that it is uploaded with, since all who get the file_id see them. Equal
     /// only for media that may share a file_id.
     pub fn identity(&self, media: &Media, bytes: &Sha256) -> Sha256 {
         if media.kind == MediaKind::Photo {
@@ -73,7 +74,7 @@ impl Call {
         });
         let told = item.unwrap_or(&self.params);
         let mut identity = format!("{bytes}\n{}\n", media.filename);
-        for name in PARTICULARS {
+        for name in FILE_ATTRIBUTES {
             let value = told.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
             identity.push_str(&value.unwrap_or_default());
             identity.push('\n');
@@ -94,7 +95,7 @@ impl Call {
 pub struct Media {
     /// The parameter that carries it (`photo`), or the part's name behind an `attach://` in the parameters.
     pub field: String,
-    /// What it is sent as; a file_id is good for one kind only (`bot-api.md` 2.3).
+    /// What it is sent as; a file_id is good for one kind only (Bot API).
     pub kind: MediaKind,
     /// Where it comes from.
     pub source: MediaSource,

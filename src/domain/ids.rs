@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// Why a text is not the id it should be; reads alone, names no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct InvalidId(pub &'static str);
+pub struct InvalidIdError(pub &'static str);
 
 /// The id of a notification: a UUID of version 7, so ids made by one process sort in the order they were made.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -51,10 +51,10 @@ impl fmt::Debug for NotificationId {
 }
 
 impl FromStr for NotificationId {
-    type Err = InvalidId;
+    type Err = InvalidIdError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        Uuid::try_parse(text).map(Self).map_err(|_| InvalidId("a notification id is a UUID"))
+    fn from_str(text: &str) -> Result<Self, InvalidIdError> {
+        Uuid::try_parse(text).map(Self).map_err(|_| InvalidIdError("a notification id is a UUID"))
     }
 }
 
@@ -76,21 +76,21 @@ impl BotName {
 }
 
 impl TryFrom<String> for BotName {
-    type Error = InvalidId;
+    type Error = InvalidIdError;
 
-    fn try_from(text: String) -> Result<Self, InvalidId> {
+    fn try_from(text: String) -> Result<Self, InvalidIdError> {
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
         if text.is_empty() || text.len() > 64 || !text.bytes().all(fits) {
-            return Err(InvalidId("a bot name is 1 to 64 characters of a-z, 0-9, _ and -"));
+            return Err(InvalidIdError("a bot name is 1 to 64 characters of a-z, 0-9, _ and -"));
         }
         Ok(Self(text))
     }
 }
 
 impl FromStr for BotName {
-    type Err = InvalidId;
+    type Err = InvalidIdError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
+    fn from_str(text: &str) -> Result<Self, InvalidIdError> {
         Self::try_from(text.to_owned())
     }
 }
@@ -144,11 +144,11 @@ impl fmt::Display for ChatId {
 }
 
 impl FromStr for ChatId {
-    type Err = InvalidId;
+    type Err = InvalidIdError;
 
     /// Reads what Telegram would accept: a non-zero integer within 52 bits, or `@` and 4 to 32 of `A-Za-z0-9_`.
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        const WRONG: InvalidId = InvalidId(
+    fn from_str(text: &str) -> Result<Self, InvalidIdError> {
+        const WRONG: InvalidIdError = InvalidIdError(
             "chat_id is a non-zero integer within 52 bits, or @username (a letter first, 4 to 32 of A-Z a-z 0-9 _)",
         );
         const LARGEST: u64 = 1 << 52;
@@ -209,19 +209,19 @@ impl fmt::Debug for Sha256 {
 }
 
 impl FromStr for Sha256 {
-    type Err = InvalidId;
+    type Err = InvalidIdError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
+    fn from_str(text: &str) -> Result<Self, InvalidIdError> {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidId("sha256 is 64 hexadecimal digits"))?;
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidIdError("sha256 is 64 hexadecimal digits"))?;
         Ok(Self(bytes))
     }
 }
 
 impl TryFrom<String> for Sha256 {
-    type Error = InvalidId;
+    type Error = InvalidIdError;
 
-    fn try_from(text: String) -> Result<Self, InvalidId> {
+    fn try_from(text: String) -> Result<Self, InvalidIdError> {
         text.parse()
     }
 }

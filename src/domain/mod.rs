@@ -1,4 +1,5 @@
-//! What the post office talks about: notifications, the calls they become, what became of them. No I/O, no async.
+//! Notifications, the calls that they make, their records, and who they go to: types that cannot hold a bad value. No I/O,
+//! no async.
 
 mod call;
 pub mod file_path;
@@ -12,7 +13,7 @@ mod time;
 pub mod whatsmate;
 
 pub use call::{Call, Media, MediaKind, MediaSource};
-pub use ids::{BotName, ChatId, InvalidId, NotificationId, Sha256};
+pub use ids::{BotName, ChatId, InvalidIdError, NotificationId, Sha256};
 pub use image::ImageFormat;
 pub use notification::{DeliveryGuarantee, FollowUp, Lane, Notification};
 pub use recipient::{Address, GroupName, PendingGroup, PhoneNumber, Recipient, RecipientSource, RecipientState};

@@ -1,6 +1,8 @@
-//! The notification as it lies in the queue: small, complete, versioned.
+//! The notification as it is stored in the queue: small, complete, versioned.
 
-use super::{BotName, Call, ChatId, NotificationId, Timestamp};
+use super::call::Call;
+use super::ids::{BotName, ChatId, NotificationId};
+use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -34,7 +36,7 @@ pub struct Notification {
     /// How many attempts have got an answer, or may have; rides along when the notification is deferred.
     #[serde(default)]
     pub attempts: u32,
-    /// The caller waits for the end, and this is where to tell it ([`crate::ports::OutcomeNotifier`]). Its patience ends at
+    /// The caller waits for the outcome, and this is where to send it ([`crate::ports::OutcomeNotifier`]). It waits until
     /// `expires_at`: what cannot be sent by then is not kept until then, but given up at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reply_to: Option<String>,
@@ -98,7 +100,7 @@ pub enum Lane {
     /// The default.
     #[default]
     Normal,
-    /// When there is room; never starved entirely.
+    /// After the others; never starved entirely.
     Bulk,
 }
 
@@ -116,8 +118,8 @@ impl Lane {
     }
 }
 
-/// What to do when a request may or may not have reached Telegram: the Bot API has no idempotency keys
-/// (`bot-api.md` 7.4), so somebody must choose.
+/// What to do when a request may or may not have reached Telegram: the Bot API has no idempotency keys, so the caller
+/// chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryGuarantee {

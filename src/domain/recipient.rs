@@ -1,6 +1,7 @@
 //! People and groups under the names that callers know them by: phone numbers, and group titles.
 
-use super::{BotName, ChatId, InvalidId, Timestamp};
+use super::ids::{BotName, ChatId, InvalidIdError};
+use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +17,7 @@ impl PhoneNumber {
     ///
     /// # Errors
     /// As for the digits alone.
-    pub fn normalized(text: &str) -> Result<Self, InvalidId> {
+    pub fn normalized(text: &str) -> Result<Self, InvalidIdError> {
         let text = text.trim();
         let digits = text.strip_prefix('+').unwrap_or(text);
         digits.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '\u{a0}')).collect::<String>().parse()
@@ -29,23 +30,23 @@ impl PhoneNumber {
 }
 
 impl FromStr for PhoneNumber {
-    type Err = InvalidId;
+    type Err = InvalidIdError;
 
-    fn from_str(digits: &str) -> Result<Self, InvalidId> {
+    fn from_str(digits: &str) -> Result<Self, InvalidIdError> {
         if !(5..=15).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(InvalidId("a phone number has 5 to 15 digits, with the country code and without +"));
+            return Err(InvalidIdError("a phone number has 5 to 15 digits, with the country code and without +"));
         }
         if digits.starts_with('0') {
-            return Err(InvalidId("a phone number begins with its country code, never with 0"));
+            return Err(InvalidIdError("a phone number begins with its country code, never with 0"));
         }
         Ok(Self(digits.to_owned()))
     }
 }
 
 impl TryFrom<String> for PhoneNumber {
-    type Error = InvalidId;
+    type Error = InvalidIdError;
 
-    fn try_from(text: String) -> Result<Self, InvalidId> {
+    fn try_from(text: String) -> Result<Self, InvalidIdError> {
         text.parse()
     }
 }
@@ -92,21 +93,21 @@ impl GroupName {
 }
 
 impl FromStr for GroupName {
-    type Err = InvalidId;
+    type Err = InvalidIdError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
+    fn from_str(text: &str) -> Result<Self, InvalidIdError> {
         let text = text.trim();
         if text.is_empty() || text.chars().count() > Self::LIMIT || text.chars().any(char::is_control) {
-            return Err(InvalidId("a group name has 1 to 150 characters and no line breaks"));
+            return Err(InvalidIdError("a group name has 1 to 150 characters and no line breaks"));
         }
         Ok(Self(text.to_owned()))
     }
 }
 
 impl TryFrom<String> for GroupName {
-    type Error = InvalidId;
+    type Error = InvalidIdError;
 
-    fn try_from(text: String) -> Result<Self, InvalidId> {
+    fn try_from(text: String) -> Result<Self, InvalidIdError> {
         text.parse()
     }
 }

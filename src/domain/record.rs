@@ -1,10 +1,12 @@
 //! What became of a notification, as the ledger keeps it.
 
-use super::{Notification, Timestamp};
+use super::ids::InvalidIdError;
+use super::notification::Notification;
+use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Everything the ledger knows about a notification.
+/// What the ledger knows about a notification.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// The notification itself, as last accepted.
@@ -132,10 +134,10 @@ impl Status {
 }
 
 impl std::str::FromStr for Status {
-    type Err = super::InvalidId;
+    type Err = InvalidIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(super::InvalidId(
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(InvalidIdError(
             "status is one of queued, scheduled, sending, retrying, held, sent, failed, expired, cancelled, unknown",
         ))
     }
@@ -186,7 +188,7 @@ pub enum AttemptOutcome {
     Sent,
     /// Telegram asked to wait.
     FloodWait,
-    /// A fault that passes; nothing was sent.
+    /// An error that passes; nothing was sent.
     Transient,
     /// Nobody knows whether it was sent: the answer never came.
     Ambiguous,
@@ -238,7 +240,7 @@ pub enum FailureClass {
     Content,
     /// Telegram does not take this request.
     Request,
-    /// A passing fault that did not pass within the attempts allowed.
+    /// An error that usually passes did not within the attempts allowed.
     Exhausted,
     /// It may have arrived; `at_most_once` stops there.
     Ambiguous,

@@ -1,7 +1,7 @@
 //! What WhatsMate's Telegram gateway takes, as its public API document has it: for the face that stands in for it, and
 //! for bots that deliver through it.
 
-use super::{Call, MediaKind, MediaSource};
+use super::call::{Call, MediaKind, MediaSource};
 use serde_json::{Map, Value};
 
 /// The most characters of a text.
@@ -13,7 +13,7 @@ pub const FILENAME_LIMIT: usize = 80;
 
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum WhatsMateKind {
     /// A text.
     Text,
     /// A picture.
@@ -26,7 +26,7 @@ pub enum Kind {
     VoiceNote,
 }
 
-impl Kind {
+impl WhatsMateKind {
     /// All kinds.
     pub const ALL: [Self; 5] = [Self::Text, Self::Image, Self::Document, Self::Audio, Self::VoiceNote];
 
@@ -105,62 +105,62 @@ pub fn filename(given: &str) -> Option<String> {
 
 /// What WhatsMate does not take of a call: the field to blame, and why.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Misfit {
+pub struct WhatsMateRejection {
     /// The field.
     pub field: String,
     /// A sentence about it.
-    pub words: String,
+    pub detail: String,
 }
 
 /// Whether WhatsMate takes a call: one of five methods, a text or a caption, and one file whose bytes we hold.
-pub fn check(call: &Call) -> Result<(), Misfit> {
+pub fn check(call: &Call) -> Result<(), WhatsMateRejection> {
     let kind = check_params(&call.method, &call.params)?;
     match (kind.media(), call.media.as_slice()) {
         (None, []) => Ok(()),
         (Some(wanted), [media]) if media.kind == wanted => match media.source {
             MediaSource::Blob { size, .. } => check_size(kind, size),
-            _ => Err(misfit(wanted.as_str(), "WhatsMate takes files by their bytes alone, not by URL or file_id.")),
+            _ => Err(rejection(wanted.as_str(), "WhatsMate takes files by their bytes alone, not by URL or file_id.")),
         },
-        _ => Err(misfit("media", format!("WhatsMate takes exactly one file with {}.", kind.method()))),
+        _ => Err(rejection("media", format!("WhatsMate takes exactly one file with {}.", kind.method()))),
     }
 }
 
 /// Whether WhatsMate takes a method with these parameters, `chat_id` and the file aside.
-pub fn check_params(method: &str, params: &Map<String, Value>) -> Result<Kind, Misfit> {
-    let Some(kind) = Kind::of_method(method) else {
-        return Err(misfit("method", format!("WhatsMate can do nothing like {method}.")));
+pub fn check_params(method: &str, params: &Map<String, Value>) -> Result<WhatsMateKind, WhatsMateRejection> {
+    let Some(kind) = WhatsMateKind::of_method(method) else {
+        return Err(rejection("method", format!("WhatsMate can do nothing like {method}.")));
     };
     let (name, limit) = match kind {
-        Kind::Text => ("text", TEXT_LIMIT),
+        WhatsMateKind::Text => ("text", TEXT_LIMIT),
         _ => ("caption", CAPTION_LIMIT),
     };
     let file = kind.media().map(MediaKind::as_str);
     for (field, value) in params.iter().filter(|(field, _)| *field != "chat_id" && Some(field.as_str()) != file) {
         let Some(text) = value.as_str().filter(|_| field == name) else {
-            return Err(misfit(field, format!("WhatsMate has nothing like {field} for {method}.")));
+            return Err(rejection(field, format!("WhatsMate has nothing like {field} for {method}.")));
         };
         if text.chars().count() > limit {
-            return Err(misfit(field, format!("WhatsMate takes a {name} of at most {limit} characters.")));
+            return Err(rejection(field, format!("WhatsMate takes a {name} of at most {limit} characters.")));
         }
     }
     Ok(kind)
 }
 
 /// Whether WhatsMate takes a file of so many bytes: in MB of a million, to be on the safe side.
-pub fn check_size(kind: Kind, bytes: u64) -> Result<(), Misfit> {
+pub fn check_size(kind: WhatsMateKind, bytes: u64) -> Result<(), WhatsMateRejection> {
     if encoded_size(bytes) <= kind.megabytes() * 1_000_000 {
         return Ok(());
     }
     let (name, limit) = (kind.as_str(), kind.megabytes());
     let field = kind.media().map_or(name, MediaKind::as_str);
-    Err(misfit(
+    Err(rejection(
         field,
         format!("WhatsMate takes {limit} MB of base64 for {name}, which this file of {bytes} bytes exceeds."),
     ))
 }
 
-fn misfit(field: &str, words: impl Into<String>) -> Misfit {
-    Misfit { field: field.to_owned(), words: words.into() }
+fn rejection(field: &str, detail: impl Into<String>) -> WhatsMateRejection {
+    WhatsMateRejection { field: field.to_owned(), detail: detail.into() }
 }
 
 #[cfg(test)]
@@ -171,7 +171,7 @@ mod tests {
 
     fn call(method: &str, params: Value, sizes: &[u64]) -> Call {
         let Value::Object(params) = params else { panic!("an object") };
-        let kind = Kind::of_method(method).and_then(Kind::media).unwrap_or(MediaKind::Photo);
+        let kind = WhatsMateKind::of_method(method).and_then(WhatsMateKind::media).unwrap_or(MediaKind::Photo);
         let media = sizes.iter().map(|size| Media {
             field: kind.as_str().into(),
             kind,

@@ -1,8 +1,12 @@
 //! Making a photo of an image that Telegram would not take as one: too large in pixels or bytes, or WebP.
 
+use super::geometry::check_decodable;
+use super::image_file::ImageFile;
+use super::large_job;
+use super::limits::DECODE_LIMIT_BYTES;
+use super::rejection::{ForeignFormat, ImageRejection};
 use super::scale::Pixels;
-use super::source::Source;
-use super::{Foreign, Unfit, check_ratio, inspect, sniff};
+use super::verify::{inspect, sniff};
 use crate::domain;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
@@ -12,33 +16,30 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-/// The most memory, in bytes, that a picture is decoded into. A baseline JPEG may have 80 megapixels, a progressive one
-/// 28 (one in CMYK takes a little more than this), a PNG with alpha 64.
-pub const DECODE_LIMIT: u64 = 256 << 20;
-/// The largest colour profile, in bytes. Real ones have a few kilobytes, those of printers one or two megabytes.
-const PROFILE_LIMIT: u64 = 4 << 20;
-/// What JPEGs are written with, until one is small enough.
-const QUALITIES: [u8; 4] = [88, 75, 60, 40];
+/// The largest colour profile that is kept. Real ones have a few kilobytes, those of printers one or two megabytes.
+const MAX_PROFILE_BYTES: u64 = 4 << 20;
+/// The qualities that a JPEG is tried with, until it is small enough.
+const JPEG_QUALITIES: [u8; 4] = [88, 75, 60, 40];
 
-/// What the outcome keeps to.
+/// What [`fit`] keeps to.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct PhotoLimits {
     /// In bytes.
     pub bytes: u64,
     /// The longer side, in pixels.
     pub side: u32,
 }
 
-impl Default for Limits {
+impl Default for PhotoLimits {
     /// A photo's 10 MiB (Bot API server), and 2,560 pixels, of which Telegram shows no more (its largest size of photos).
     fn default() -> Self {
         Self { bytes: 10_485_760, side: 2560 }
     }
 }
 
-/// The outcome.
+/// What [`fit`] has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shrunk {
+pub struct FittedPhoto {
     /// JPEG, or PNG if it is transparent somewhere and small enough.
     pub format: domain::ImageFormat,
     /// In pixels.
@@ -53,43 +54,34 @@ pub struct Shrunk {
 /// applied), as JPEG or PNG. `out` is overwritten; nothing is written if the image is refused.
 ///
 /// For what [`super::verify`] takes and is small enough there is no need. A ratio that breaks the limit stays broken, so it
-/// is refused, and so is what would take more memory than [`DECODE_LIMIT`]. One picture is decoded at a time, whoever asks.
-pub fn fit(path: &Path, out: &Path, limits: Limits) -> Result<Shrunk, Unfit> {
-    let mut source = Source::open(path)?;
+/// is refused, and so is what would take more memory than [`DECODE_LIMIT_BYTES`]. One picture is decoded at a time, whoever asks.
+pub fn fit(path: &Path, out: &Path, limits: PhotoLimits) -> Result<FittedPhoto, ImageRejection> {
+    let mut source = ImageFile::open(path)?;
     let bytes = source.length();
     let head = source.peek(domain::ImageFormat::SNIFF_BYTES)?;
     let (format, progressive, memory) = match sniff(head) {
-        Err(Unfit::Format(Foreign::WebP)) => (ImageFormat::WebP, false, DECODE_LIMIT),
+        Err(ImageRejection::Format(ForeignFormat::WebP)) => (ImageFormat::WebP, false, DECODE_LIMIT_BYTES),
         Err(other) => return Err(other),
         Ok(format) => {
-            let info = inspect(path, &admit)?;
+            let info = inspect(path, &check_decodable)?;
             // The pixels, and a little for a colour profile, which may be packed.
-            let memory = u64::from(info.width) * u64::from(info.height) * 8 + PROFILE_LIMIT;
-            (kind(format), info.progressive, memory.min(DECODE_LIMIT))
+            let memory = u64::from(info.width) * u64::from(info.height) * 8 + MAX_PROFILE_BYTES;
+            (library_format(format), info.progressive, memory.min(DECODE_LIMIT_BYTES))
         }
     };
-    let _turn = super::turn(usize::MAX);
+    let _turn = large_job::turn(usize::MAX);
     let mut reader = ImageReader::with_format(BufReader::new(File::open(path)?), format);
     let mut most = image::Limits::default();
     most.max_alloc = Some(memory);
     reader.limits(most);
-    let picture = decode(reader.into_decoder().map_err(unfit)?, format, progressive, bytes, limits.side)?;
+    let picture = decode(reader.into_decoder().map_err(rejection_of)?, format, progressive, bytes, limits.side)?;
     let written = encode(picture, limits)?;
     std::fs::write(out, &written.bytes)?;
     let (format, width, height) = (written.format, written.width, written.height);
-    Ok(Shrunk { format, width, height, bytes: written.bytes.len() as u64 })
+    Ok(FittedPhoto { format, width, height, bytes: written.bytes.len() as u64 })
 }
 
-fn admit(width: u32, height: u32) -> Result<(), Unfit> {
-    check_ratio(width, height)?;
-    // Nothing takes less than a byte for a pixel.
-    match u64::from(width) * u64::from(height) > DECODE_LIMIT {
-        true => Err(Unfit::TooLarge { width, height }),
-        false => Ok(()),
-    }
-}
-
-fn kind(format: domain::ImageFormat) -> ImageFormat {
+fn library_format(format: domain::ImageFormat) -> ImageFormat {
     match format {
         domain::ImageFormat::Jpeg => ImageFormat::Jpeg,
         domain::ImageFormat::Png => ImageFormat::Png,
@@ -100,7 +92,7 @@ fn kind(format: domain::ImageFormat) -> ImageFormat {
 }
 
 /// A picture in 8 bits a channel, and its colour profile if it still applies.
-struct Picture {
+struct DecodedImage {
     image: DynamicImage,
     profile: Option<Vec<u8>>,
 }
@@ -111,9 +103,9 @@ fn decode(
     progressive: bool,
     bytes: u64,
     side: u32,
-) -> Result<Picture, Unfit> {
+) -> Result<DecodedImage, ImageRejection> {
     let (width, height) = decoder.dimensions();
-    admit(width, height)?;
+    check_decodable(width, height)?;
     let colour = decoder.color_type();
     let pixels = u64::from(width) * u64::from(height);
     let output = decoder.total_bytes();
@@ -125,18 +117,18 @@ fn decode(
     };
     // More than 8 bits a channel are brought down to them in a copy.
     let copy = if colour.bytes_per_pixel() > colour.channel_count() { output / 2 } else { 0 };
-    if memory + copy > DECODE_LIMIT {
-        return Err(Unfit::TooLarge { width, height });
+    if memory + copy > DECODE_LIMIT_BYTES {
+        return Err(ImageRejection::TooLarge { width, height });
     }
     let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
     let profile = decoder.icc_profile().unwrap_or(None).filter(|profile| {
         let wanted: &[u8] = if colour.has_color() { b"RGB " } else { b"GRAY" };
         profile.get(16..20) == Some(wanted)
     });
-    let image = DynamicImage::from_decoder(decoder).map_err(unfit)?;
+    let image = DynamicImage::from_decoder(decoder).map_err(rejection_of)?;
     let mut image = scale(image, side);
     image.apply_orientation(orientation);
-    Ok(Picture { image, profile })
+    Ok(DecodedImage { image, profile })
 }
 
 /// Scales down until the longer side fits, to 8 bits a channel.
@@ -169,42 +161,42 @@ fn scale(image: DynamicImage, side: u32) -> DynamicImage {
     }
 }
 
-struct Written {
+struct EncodedPhoto {
     bytes: Vec<u8>,
     format: domain::ImageFormat,
     width: u32,
     height: u32,
 }
 
-fn encode(picture: Picture, limits: Limits) -> Result<Written, Unfit> {
-    let Picture { image, profile } = picture;
+fn encode(picture: DecodedImage, limits: PhotoLimits) -> Result<EncodedPhoto, ImageRejection> {
+    let DecodedImage { image, profile } = picture;
     let written = |bytes: Vec<u8>, format, image: &DynamicImage| {
         let (width, height) = (image.width(), image.height());
-        (bytes.len() as u64 <= limits.bytes).then_some(Written { bytes, format, width, height })
+        (bytes.len() as u64 <= limits.bytes).then_some(EncodedPhoto { bytes, format, width, height })
     };
     if is_transparent(&image) {
         let mut bytes = Vec::new();
         let mut encoder = PngEncoder::new(&mut bytes);
         set_profile(&mut encoder, profile.as_ref());
-        image.write_with_encoder(encoder).map_err(unfit)?;
+        image.write_with_encoder(encoder).map_err(rejection_of)?;
         if let Some(written) = written(bytes, domain::ImageFormat::Png, &image) {
             return Ok(written);
         }
     }
     let mut image = on_white(image);
     loop {
-        for quality in QUALITIES {
+        for quality in JPEG_QUALITIES {
             let mut bytes = Vec::new();
             let mut encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
             set_profile(&mut encoder, profile.as_ref());
-            image.write_with_encoder(encoder).map_err(unfit)?;
+            image.write_with_encoder(encoder).map_err(rejection_of)?;
             if let Some(written) = written(bytes, domain::ImageFormat::Jpeg, &image) {
                 return Ok(written);
             }
         }
         let side = image.width().max(image.height());
         if side < 64 {
-            return Err(Unfit::Damaged("it does not get small"));
+            return Err(ImageRejection::Damaged("it does not get small"));
         }
         image = scale(image, side / 2);
     }
@@ -244,14 +236,14 @@ fn on_white(image: DynamicImage) -> DynamicImage {
     }
 }
 
-fn unfit(error: ImageError) -> Unfit {
+fn rejection_of(error: ImageError) -> ImageRejection {
     match error {
-        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Unfit::Cut,
-        ImageError::IoError(error) => Unfit::File(error),
-        ImageError::Unsupported(_) => Unfit::Unsupported("of a rare kind"),
+        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => ImageRejection::Truncated,
+        ImageError::IoError(error) => ImageRejection::File(error),
+        ImageError::Unsupported(_) => ImageRejection::Unsupported("of a rare kind"),
         ImageError::Limits(error) if matches!(error.kind(), LimitErrorKind::InsufficientMemory) => {
-            Unfit::Damaged("it takes more memory than its size does")
+            ImageRejection::Damaged("it takes more memory than its size does")
         }
-        _ => Unfit::Damaged("it cannot be decoded"),
+        _ => ImageRejection::Damaged("it cannot be decoded"),
     }
 }

@@ -9,7 +9,7 @@ pub struct Pixels<'a> {
 }
 
 /// What a source pixel adds to which new one, and to the one after it.
-struct Share {
+struct PixelShare {
     target: usize,
     here: f32,
     next: f32,
@@ -42,7 +42,7 @@ impl Pixels<'_> {
     }
 
     /// Scales one row. Colours count as much as they are opaque.
-    fn squeeze(&self, source: &[u8], columns: &[Share], line: &mut [f32]) {
+    fn squeeze(&self, source: &[u8], columns: &[PixelShare], line: &mut [f32]) {
         let channels = self.channels;
         line.fill(0.0);
         for (pixel, share) in source.chunks_exact(channels).zip(columns) {
@@ -73,7 +73,7 @@ impl Pixels<'_> {
     }
 }
 
-fn shares(from: u32, to: u32) -> Vec<Share> {
+fn shares(from: u32, to: u32) -> Vec<PixelShare> {
     let (from, to) = (u64::from(from), u64::from(to));
     let part = |length: u64| length as f32 / from as f32;
     // In units of 1/from of a new pixel: source pixel i covers i * to .. (i + 1) * to.
@@ -82,7 +82,7 @@ fn shares(from: u32, to: u32) -> Vec<Share> {
             let (begin, end) = (index * to, (index + 1) * to);
             let target = begin / from;
             let border = (target + 1) * from;
-            Share {
+            PixelShare {
                 target: target as usize,
                 here: part(end.min(border) - begin),
                 next: part(end.saturating_sub(border)),

@@ -1,7 +1,7 @@
 //! Compressed data, unpacked piece by piece.
 
-use super::Unfit;
-use super::source::Source;
+use super::image_file::ImageFile;
+use super::rejection::ImageRejection;
 use flate2::{Decompress, FlushDecompress, Status};
 use weezl::LzwStatus;
 use weezl::decode::Decoder;
@@ -11,18 +11,18 @@ pub enum Unpacker {
     Stored,
     Inflate(Decompress),
     Lzw(Decoder),
-    PackBits(Run),
+    PackBits(PackBitsRun),
 }
 
 /// What a run of PackBits has left.
-pub enum Run {
+pub enum PackBitsRun {
     None,
     Literal(usize),
     Repeat(usize),
 }
 
 /// What came of a piece.
-pub struct Step {
+pub struct UnpackStep {
     pub consumed: usize,
     pub produced: usize,
     pub ended: bool,
@@ -30,19 +30,19 @@ pub struct Step {
 
 impl Unpacker {
     /// Unpacks some of `input` into `output`. A step that does nothing wants more input.
-    pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Unfit> {
+    pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<UnpackStep, ImageRejection> {
         match self {
             Self::Stored => {
                 let count = input.len().min(output.len());
                 output[..count].copy_from_slice(&input[..count]);
-                Ok(Step { consumed: count, produced: count, ended: false })
+                Ok(UnpackStep { consumed: count, produced: count, ended: false })
             }
             Self::Inflate(stream) => {
                 let (read, written) = (stream.total_in(), stream.total_out());
                 let status = stream
                     .decompress(input, output, FlushDecompress::None)
-                    .map_err(|_| Unfit::Damaged("its compressed data is no such"))?;
-                Ok(Step {
+                    .map_err(|_| ImageRejection::Damaged("its compressed data is no such"))?;
+                Ok(UnpackStep {
                     consumed: (stream.total_in() - read) as usize,
                     produced: (stream.total_out() - written) as usize,
                     ended: status == Status::StreamEnd,
@@ -50,9 +50,9 @@ impl Unpacker {
             }
             Self::Lzw(stream) => {
                 let result = stream.decode_bytes(input, output);
-                let status = result.status.map_err(|_| Unfit::Damaged("its compressed data is no such"))?;
+                let status = result.status.map_err(|_| ImageRejection::Damaged("its compressed data is no such"))?;
                 let ended = matches!(status, LzwStatus::Done);
-                Ok(Step { consumed: result.consumed_in, produced: result.consumed_out, ended })
+                Ok(UnpackStep { consumed: result.consumed_in, produced: result.consumed_out, ended })
             }
             Self::PackBits(run) => Ok(run.step(input, output)),
         }
@@ -60,16 +60,16 @@ impl Unpacker {
 
     /// Unpacks the next `length` bytes of a file until `wanted` bytes have come of them, and tells how many have. Stays
     /// behind what it needed.
-    pub fn count(&mut self, source: &mut Source, length: u64, wanted: u64) -> Result<u64, Unfit> {
+    pub fn count(&mut self, file: &mut ImageFile, length: u64, wanted: u64) -> Result<u64, ImageRejection> {
         let mut output = vec![0; 16 * 1024];
         let (mut left, mut done) = (length, 0);
         while left > 0 && done < wanted {
-            let piece = source.some()?;
+            let piece = file.available()?;
             let piece = &piece[..piece.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
             let step = self.step(piece, &mut output)?;
             left -= step.consumed as u64;
             done += step.produced as u64;
-            source.pass(step.consumed);
+            file.consume(step.consumed);
             if step.ended || (step.consumed == 0 && step.produced == 0) {
                 break;
             }
@@ -86,8 +86,8 @@ impl Unpacker {
     }
 }
 
-impl Run {
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Step {
+impl PackBitsRun {
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> UnpackStep {
         let (mut consumed, mut produced) = (0, 0);
         while produced < output.len() && consumed < input.len() {
             match self {
@@ -117,6 +117,6 @@ impl Run {
                 }
             }
         }
-        Step { consumed, produced, ended: false }
+        UnpackStep { consumed, produced, ended: false }
     }
 }

@@ -12,5 +12,5 @@ pub fn check_account(bot: &Bot, chat: &ChatId, call: &Call) -> Result<(), Reject
                       settings name, with @ in front.";
         return Err(Rejection::field(ProblemCode::InvalidChatId, "chat_id", detail));
     }
-    whatsmate::check(call).map_err(|misfit| Rejection::field(ProblemCode::InvalidField, misfit.field, misfit.words))
+    whatsmate::check(call).map_err(|wrong| Rejection::field(ProblemCode::InvalidField, wrong.field, wrong.detail))
 }

@@ -2,7 +2,7 @@
 //! turns and not memory.
 
 use crate::domain::ImageFormat;
-use crate::imaging::{self, Foreign, ImageInfo, Limits, Shrunk, Unfit};
+use crate::imaging::{self, ForeignFormat, ImageInfo, PhotoLimits, FittedPhoto, ImageRejection};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub fn format(head: &[u8]) -> Result<ImageFormat, Rejection> {
 
 /// Whether bytes begin like a picture of a kind that Telegram does not take as a photo.
 pub fn is_foreign_picture(head: &[u8]) -> bool {
-    ImageFormat::sniff(head).is_none() && matches!(Foreign::of(head), Foreign::WebP | Foreign::Boxes)
+    ImageFormat::sniff(head).is_none() && matches!(ForeignFormat::of(head), ForeignFormat::WebP | ForeignFormat::Boxes)
 }
 
 /// Whoever looks at images.
@@ -44,13 +44,13 @@ impl ImageInspector {
     }
 
     /// Writes to `out` a photo of what Telegram would not take as one: see [`imaging::fit`].
-    pub async fn fit(&self, path: PathBuf, out: PathBuf) -> Result<Shrunk, Rejection> {
-        self.run(move || imaging::fit(&path, &out, Limits::default())).await
+    pub async fn fit(&self, path: PathBuf, out: PathBuf) -> Result<FittedPhoto, Rejection> {
+        self.run(move || imaging::fit(&path, &out, PhotoLimits::default())).await
     }
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, Unfit> + Send + 'static,
+        work: impl FnOnce() -> Result<T, ImageRejection> + Send + 'static,
     ) -> Result<T, Rejection> {
         // The permit goes along with the work, which goes on when the caller has hung up.
         let permit = self.checks.clone().acquire_owned().await;
@@ -69,19 +69,19 @@ impl ImageInspector {
 fn crashed(error: &JoinError) -> Rejection {
     if error.is_panic() {
         tracing::error!(%error, "an image made its decoder panic");
-        return refuse(Unfit::Damaged("it cannot be decoded"));
+        return refuse(ImageRejection::Damaged("it cannot be decoded"));
     }
     Rejection::unavailable("spool", error)
 }
 
-fn refuse(unfit: Unfit) -> Rejection {
+fn refuse(unfit: ImageRejection) -> Rejection {
     let code = match &unfit {
-        Unfit::File(error) => return Rejection::of_spool(error),
-        Unfit::Format(_) | Unfit::NoPixels | Unfit::Unsupported(_) => ProblemCode::NotAnImage,
-        Unfit::Cut | Unfit::Damaged(_) => ProblemCode::ImageDamaged,
-        Unfit::Dimensions { .. } => ProblemCode::ImageDimensions,
-        Unfit::Ratio { .. } => ProblemCode::ImageRatio,
-        Unfit::TooLarge { .. } => ProblemCode::ImageTooLarge,
+        ImageRejection::File(error) => return Rejection::of_spool(error),
+        ImageRejection::Format(_) | ImageRejection::NoPixels | ImageRejection::Unsupported(_) => ProblemCode::NotAnImage,
+        ImageRejection::Truncated | ImageRejection::Damaged(_) => ProblemCode::ImageDamaged,
+        ImageRejection::Dimensions { .. } => ProblemCode::ImageDimensions,
+        ImageRejection::Ratio { .. } => ProblemCode::ImageRatio,
+        ImageRejection::TooLarge { .. } => ProblemCode::ImageTooLarge,
     };
     Rejection::field(code, "photo", unfit.to_string())
 }
@@ -94,14 +94,14 @@ mod tests {
     fn every_fault_of_an_image_has_a_code_and_blames_the_photo() {
         let (width, height) = (9, 9);
         for (unfit, code) in [
-            (Unfit::Format(imaging::Foreign::WebP), ProblemCode::NotAnImage),
-            (Unfit::NoPixels, ProblemCode::NotAnImage),
-            (Unfit::Unsupported("an arithmetic JPEG"), ProblemCode::NotAnImage),
-            (Unfit::Cut, ProblemCode::ImageDamaged),
-            (Unfit::Damaged("a table is missing"), ProblemCode::ImageDamaged),
-            (Unfit::Dimensions { width, height }, ProblemCode::ImageDimensions),
-            (Unfit::Ratio { width, height }, ProblemCode::ImageRatio),
-            (Unfit::TooLarge { width, height }, ProblemCode::ImageTooLarge),
+            (ImageRejection::Format(imaging::ForeignFormat::WebP), ProblemCode::NotAnImage),
+            (ImageRejection::NoPixels, ProblemCode::NotAnImage),
+            (ImageRejection::Unsupported("an arithmetic JPEG"), ProblemCode::NotAnImage),
+            (ImageRejection::Truncated, ProblemCode::ImageDamaged),
+            (ImageRejection::Damaged("a table is missing"), ProblemCode::ImageDamaged),
+            (ImageRejection::Dimensions { width, height }, ProblemCode::ImageDimensions),
+            (ImageRejection::Ratio { width, height }, ProblemCode::ImageRatio),
+            (ImageRejection::TooLarge { width, height }, ProblemCode::ImageTooLarge),
         ] {
             let rejection = refuse(unfit);
             assert_eq!((rejection.code, rejection.field.as_deref()), (code, Some("photo")), "{}", rejection.detail);

@@ -3,7 +3,7 @@
 use super::Intake;
 use super::members::Members;
 use crate::domain::{
-    Address, BotName, ChatId, InvalidId, PhoneNumber, Recipient, RecipientSource, RecipientState, Timestamp,
+    Address, BotName, ChatId, InvalidIdError, PhoneNumber, Recipient, RecipientSource, RecipientState, Timestamp,
 };
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::Recipients;
@@ -95,7 +95,7 @@ pub fn entry(Members(members): Members, is_bot: impl Fn(&BotName) -> bool) -> Re
     let bot = bot.filter(is_bot).ok_or_else(Rejection::unknown_bot)?;
     let part = |name: &str| texts.get(name).map(String::as_str);
     let address = address(part("number"), part("group_name"), part("group_admin")).map_err(|(part, error)| {
-        let missing = InvalidId("an entry has a number, or a group_name and a group_admin");
+        let missing = InvalidIdError("an entry has a number, or a group_name and a group_admin");
         field(ProblemCode::InvalidRecipient, part, format!("{}.", error.unwrap_or(missing)))
     })?;
     let chat = part("chat_id").ok_or_else(|| {
@@ -107,7 +107,7 @@ pub fn entry(Members(members): Members, is_bot: impl Fn(&BotName) -> bool) -> Re
     })?;
     let chat_id = chat.trim().parse();
     let chat_id =
-        chat_id.map_err(|error: InvalidId| field(ProblemCode::InvalidChatId, "chat_id", format!("{error}.")))?;
+        chat_id.map_err(|error: InvalidIdError| field(ProblemCode::InvalidChatId, "chat_id", format!("{error}.")))?;
     let source = match part("source") {
         None | Some("api") => RecipientSource::Api,
         Some("import") => RecipientSource::Import,
@@ -127,7 +127,7 @@ pub fn address(
     number: Option<&str>,
     group_name: Option<&str>,
     group_admin: Option<&str>,
-) -> Result<Address, (&'static str, Option<InvalidId>)> {
+) -> Result<Address, (&'static str, Option<InvalidIdError>)> {
     let phone = |part, text| PhoneNumber::normalized(text).map_err(|error| (part, Some(error)));
     match (number, group_name, group_admin) {
         (Some(number), None, None) => Ok(Address::Number(phone("number", number)?)),

@@ -21,7 +21,7 @@ pub use bot_api_proxy::{BotApiProxy, ByteStream, ProxyError, ProxyRequest, Proxy
 pub use journal::{Journal, JournalEntry};
 pub use ledger::{Begin, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
 pub use media_index::{FileIds, FileKey, MediaIndex};
-pub use messenger::{ApiReply, CallError, Messenger, MessengerRequest, MessengerResponse, OutgoingFile};
+pub use messenger::{ANSWER_TIMEOUT, ApiReply, CallError, Messenger, MessengerRequest, MessengerResponse, OutgoingFile};
 pub use outcome_notifier::{Outcome, OutcomeNotifier, OutcomeWaiter};
 pub use queue::{Delivery, Depth, Queue, QueueError, Receipt, Subscription};
 pub use recipients::{RecipientPage, RecipientQuery, Recipients};

@@ -4,11 +4,11 @@ use serde_json::Value;
 
 /// Something that has happened.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Event {
+pub enum RegistrationEvent {
     /// Somebody wrote to the bot in private; `started`: by its Start button, or `/start`.
     Wrote { user: i64, started: bool },
     /// Somebody shared a contact in private.
-    Contact(Contact),
+    SharedContact(SharedContact),
     /// Somebody blocked the bot, or unblocked it.
     Blocked { user: i64, blocked: bool },
     /// The bot is in a group; `by`: whoever did it.
@@ -23,7 +23,7 @@ pub enum Event {
 
 /// A contact.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Contact {
+pub struct SharedContact {
     /// Who shared it.
     pub user: i64,
     /// What they are called.
@@ -36,7 +36,7 @@ pub struct Contact {
 }
 
 /// The number of an update, and what it says if that concerns us.
-pub fn read(update: &Value) -> Option<(i64, Event)> {
+pub fn read(update: &Value) -> Option<(i64, RegistrationEvent)> {
     let id = update["update_id"].as_i64()?;
     let event = match (update.get("message"), update.get("my_chat_member")) {
         (Some(message), _) => message_event(message),
@@ -46,25 +46,25 @@ pub fn read(update: &Value) -> Option<(i64, Event)> {
     event.map(|event| (id, event))
 }
 
-fn message_event(message: &Value) -> Option<Event> {
+fn message_event(message: &Value) -> Option<RegistrationEvent> {
     let chat = message["chat"]["id"].as_i64()?;
     match message["chat"]["type"].as_str()? {
         "private" => private(message),
         "group" | "supergroup" => {
             if let Some(to) = message["migrate_to_chat_id"].as_i64() {
-                return Some(Event::Moved { from: chat, to });
+                return Some(RegistrationEvent::Moved { from: chat, to });
             }
             if let Some(from) = message["migrate_from_chat_id"].as_i64() {
-                return Some(Event::Moved { from, to: chat });
+                return Some(RegistrationEvent::Moved { from, to: chat });
             }
             let title = message["new_chat_title"].as_str()?.to_owned();
-            Some(Event::Renamed { chat, title })
+            Some(RegistrationEvent::Renamed { chat, title })
         }
         _ => None,
     }
 }
 
-fn private(message: &Value) -> Option<Event> {
+fn private(message: &Value) -> Option<RegistrationEvent> {
     /// That a message was passed on, as today's Bot API says it and as older servers do.
     const FORWARDED: [&str; 5] =
         ["forward_origin", "forward_date", "forward_from", "forward_from_chat", "forward_sender_name"];
@@ -72,12 +72,12 @@ fn private(message: &Value) -> Option<Event> {
     let Some(contact) = message.get("contact") else {
         let text = message["text"].as_str().unwrap_or_default();
         let started = text == "/start" || text.starts_with("/start ") || text.starts_with("/start@");
-        return Some(Event::Wrote { user, started });
+        return Some(RegistrationEvent::Wrote { user, started });
     };
     let forwarded = FORWARDED.iter().any(|name| message.get(name).is_some_and(|value| !value.is_null()));
     let name: Vec<&str> =
         ["first_name", "last_name"].iter().filter_map(|part| message["from"][part].as_str()).collect();
-    Some(Event::Contact(Contact {
+    Some(RegistrationEvent::SharedContact(SharedContact {
         user,
         name: Some(name.join(" ")).filter(|name| !name.is_empty()),
         number: contact["phone_number"].as_str().unwrap_or_default().to_owned(),
@@ -85,7 +85,7 @@ fn private(message: &Value) -> Option<Event> {
     }))
 }
 
-fn membership(change: &Value) -> Option<Event> {
+fn membership(change: &Value) -> Option<RegistrationEvent> {
     let (chat, by) = (change["chat"]["id"].as_i64()?, change["from"]["id"].as_i64()?);
     let member = &change["new_chat_member"];
     let is_in = match member["status"].as_str()? {
@@ -95,11 +95,13 @@ fn membership(change: &Value) -> Option<Event> {
         _ => return None,
     };
     match change["chat"]["type"].as_str()? {
-        "private" => Some(Event::Blocked { user: chat, blocked: !is_in }),
-        "group" | "supergroup" if is_in => {
-            Some(Event::Joined { chat, title: change["chat"]["title"].as_str().unwrap_or_default().to_owned(), by })
-        }
-        "group" | "supergroup" => Some(Event::Left { chat }),
+        "private" => Some(RegistrationEvent::Blocked { user: chat, blocked: !is_in }),
+        "group" | "supergroup" if is_in => Some(RegistrationEvent::Joined {
+            chat,
+            title: change["chat"]["title"].as_str().unwrap_or_default().to_owned(),
+            by,
+        }),
+        "group" | "supergroup" => Some(RegistrationEvent::Left { chat }),
         _ => None,
     }
 }
@@ -118,7 +120,7 @@ mod tests {
         json!({"update_id": 1, "message": message})
     }
 
-    fn event(update: &Value) -> Option<Event> {
+    fn event(update: &Value) -> Option<RegistrationEvent> {
         read(update).map(|(_, event)| event)
     }
 
@@ -128,7 +130,7 @@ mod tests {
             let mut extra = extra;
             extra["contact"] = contact;
             match event(&message("private", extra)) {
-                Some(Event::Contact(contact)) => contact.own,
+                Some(RegistrationEvent::SharedContact(contact)) => contact.own,
                 other => panic!("{other:?}"),
             }
         };
@@ -154,7 +156,7 @@ mod tests {
         {
             assert_eq!(
                 event(&message("private", json!({"text": text}))),
-                Some(Event::Wrote { user: 7, started }),
+                Some(RegistrationEvent::Wrote { user: 7, started }),
                 "{text}"
             );
         }
@@ -168,7 +170,7 @@ mod tests {
             event(&json!({"update_id": 2, "my_chat_member": {
                 "chat": {"id": -5, "type": kind, "title": "Ops"}, "from": {"id": 3}, "new_chat_member": member}}))
         };
-        let joined = Some(Event::Joined { chat: -5, title: "Ops".to_owned(), by: 3 });
+        let joined = Some(RegistrationEvent::Joined { chat: -5, title: "Ops".to_owned(), by: 3 });
         for (member, is_in) in [
             (json!({"status": "member"}), true),
             (json!({"status": "administrator"}), true),
@@ -177,16 +179,16 @@ mod tests {
             (json!({"status": "left"}), false),
             (json!({"status": "kicked"}), false),
         ] {
-            let expected = if is_in { joined.clone() } else { Some(Event::Left { chat: -5 }) };
+            let expected = if is_in { joined.clone() } else { Some(RegistrationEvent::Left { chat: -5 }) };
             assert_eq!(change("supergroup", member.clone()), expected, "{member}");
-            assert_eq!(change("private", member), Some(Event::Blocked { user: -5, blocked: !is_in }));
+            assert_eq!(change("private", member), Some(RegistrationEvent::Blocked { user: -5, blocked: !is_in }));
         }
         assert_eq!(change("channel", json!({"status": "administrator"})), None);
     }
 
     #[test]
     fn both_halves_of_a_migration_say_the_same() {
-        let moved = Some(Event::Moved { from: -7, to: -1007 });
+        let moved = Some(RegistrationEvent::Moved { from: -7, to: -1007 });
         assert_eq!(event(&message("group", json!({"migrate_to_chat_id": -1007}))), moved);
         let mut other = message("supergroup", json!({"migrate_from_chat_id": -7}));
         other["message"]["chat"]["id"] = json!(-1007);

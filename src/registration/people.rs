@@ -1,40 +1,40 @@
 //! People: they start the bot, share their contact, block it and come back.
 
-use super::event::Contact;
-use super::voice::Words;
-use super::{Registrar, Trouble};
+use super::event::SharedContact;
+use super::registrar::{Registrar, RegistrationError};
+use super::replies::BotReply;
 use crate::domain::{Address, ChatId, PhoneNumber, Recipient, RecipientSource, RecipientState, Timestamp};
 
 impl Registrar {
-    /// Somebody wrote: whoever has not registered is told how, on other words than `/start` once a day.
-    pub(super) async fn wrote(&self, update: i64, user: i64, started: bool) -> Result<(), Trouble> {
+    /// Somebody wrote. Whoever has not registered is told how: at each `/start`, and on other messages once a day.
+    pub(super) async fn wrote(&self, update: i64, user: i64, started: bool) -> Result<(), RegistrationError> {
         let (bot, chat) = (&self.bot.name, ChatId::Id(user));
         if self.book.of_chat(bot, &chat).await?.iter().any(|entry| entry.state == RecipientState::Blocked) {
             // They could not write if they still blocked the bot.
             self.book.set_state(bot, &chat, RecipientState::Active).await?;
         }
         match self.number_of(user).await? {
-            Some(number) if started => self.say(user, Words::Known(&number), &update.to_string()).await,
+            Some(number) if started => self.reply(user, BotReply::Known(&number), &update.to_string()).await,
             Some(_) => Ok(()),
-            None if started => self.say(user, Words::Welcome, &update.to_string()).await,
-            None => self.say(user, Words::Welcome, "hello").await,
+            None if started => self.reply(user, BotReply::Welcome, &update.to_string()).await,
+            None => self.reply(user, BotReply::Welcome, "hello").await,
         }
     }
 
     /// Somebody shared a contact.
-    pub(super) async fn contact(&self, update: i64, contact: Contact) -> Result<(), Trouble> {
+    pub(super) async fn contact(&self, update: i64, contact: SharedContact) -> Result<(), RegistrationError> {
         let occasion = update.to_string();
         if !contact.own {
             self.count("refused");
-            return self.say(contact.user, Words::NotOwn, &occasion).await;
+            return self.reply(contact.user, BotReply::NotOwn, &occasion).await;
         }
         let Ok(number) = PhoneNumber::normalized(&contact.number) else {
             self.count("refused");
-            return self.say(contact.user, Words::NoNumber, &occasion).await;
+            return self.reply(contact.user, BotReply::NoNumber, &occasion).await;
         };
         self.register(&contact, &number).await?;
         self.count("registered");
-        self.say(contact.user, Words::Registered(&number), &occasion).await?;
+        self.reply(contact.user, BotReply::Registered(&number), &occasion).await?;
         for group in self.book.held_groups(&self.bot.name, contact.user).await? {
             self.register_group(update, &group, &number).await?;
         }
@@ -42,7 +42,7 @@ impl Registrar {
     }
 
     /// Writes them into the book, and takes out the number that they had before: it may be another's soon.
-    async fn register(&self, contact: &Contact, number: &PhoneNumber) -> Result<(), Trouble> {
+    async fn register(&self, contact: &SharedContact, number: &PhoneNumber) -> Result<(), RegistrationError> {
         let (bot, chat_id) = (&self.bot.name, ChatId::Id(contact.user));
         let entry = Recipient {
             bot: bot.clone(),
@@ -64,7 +64,7 @@ impl Registrar {
     }
 
     /// Somebody blocked the bot, or unblocked it.
-    pub(super) async fn blocked(&self, user: i64, blocked: bool) -> Result<(), Trouble> {
+    pub(super) async fn blocked(&self, user: i64, blocked: bool) -> Result<(), RegistrationError> {
         let (state, outcome) =
             if blocked { (RecipientState::Blocked, "blocked") } else { (RecipientState::Active, "unblocked") };
         if self.book.set_state(&self.bot.name, &ChatId::Id(user), state).await? > 0 {

@@ -1,6 +1,6 @@
-//! How updates come: by long polling, or by a webhook that is set here and served by the counter.
+//! How updates come: by long polling, or by a webhook that is set here and served by the HTTP server (`/webhook/NAME`).
 
-use super::{Registrar, Trouble};
+use super::registrar::{Registrar, RegistrationError};
 use crate::backoff::BackoffPolicy;
 use crate::settings::Registration;
 use secrecy::ExposeSecret;
@@ -11,11 +11,11 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-/// After how many faults of Telegram's in a row an update is passed over: one that can never be dealt with must not
-/// hold back all others.
-const ATTEMPTS: u32 = 8;
-/// Between two tries after a fault. The least pause is what Telegram holds a repeated poll for (Bot API server).
-const BACKOFF: BackoffPolicy = BackoffPolicy::new(Duration::from_secs(1), Duration::from_secs(60))
+/// How often an update is tried while Telegram refuses or does not answer. Then it is passed over: one that can never be dealt with
+/// must not hold back all others.
+const MAX_UPDATE_ATTEMPTS: u32 = 8;
+/// Between two tries after an error. The least pause is what Telegram holds a repeated poll for (Bot API server).
+const RETRY_BACKOFF: BackoffPolicy = BackoffPolicy::new(Duration::from_secs(1), Duration::from_secs(60))
     .with_jitter(1.0)
     .with_min(Duration::from_secs(3));
 
@@ -29,23 +29,23 @@ pub async fn run(registrar: Arc<Registrar>, mut owned: watch::Receiver<bool>, st
         tokio::select! {
             () = stop.cancelled() => return,
             gone = owned.wait_for(|owned| !owned) => if gone.is_err() { return },
-            () = registrar.read() => {}
+            () = registrar.read_updates() => {}
         }
     }
 }
 
 impl Registrar {
-    /// Never ends; what is cut off comes again.
-    async fn read(&self) {
-        self.insist("introduce itself", || self.introduce()).await;
+    /// Never ends. It may be stopped at any point: updates that are not confirmed come again.
+    async fn read_updates(&self) {
+        self.retry_until_done("introduce itself", || self.introduce()).await;
         match self.bot.registration() {
             Registration::Off => std::future::pending().await,
             Registration::Polling => {
-                self.insist("remove the webhook", || self.remove_webhook()).await;
+                self.retry_until_done("remove the webhook", || self.remove_webhook()).await;
                 self.poll().await;
             }
             Registration::Webhook { url, secret } => {
-                self.insist("set the webhook", || self.set_webhook(url, secret.expose_secret())).await;
+                self.retry_until_done("set the webhook", || self.set_webhook(url, secret.expose_secret())).await;
                 std::future::pending().await
             }
         }
@@ -58,42 +58,46 @@ impl Registrar {
                 Ok(updates) => {
                     faults = 0;
                     for update in updates {
-                        self.deal_with(&update).await;
+                        self.handle_until_done(&update).await;
                         offset = update["update_id"].as_i64().map(|id| id + 1).or(offset);
                     }
                 }
-                Err(trouble) => {
+                Err(error) => {
                     faults += 1;
-                    self.complain("read the bot's updates", &trouble, faults).await;
+                    self.log_and_wait("read the bot's updates", &error, faults).await;
                 }
             }
         }
     }
 
     /// Tries until it is done; gives up only on what Telegram will not do.
-    async fn deal_with(&self, update: &Value) {
+    async fn handle_until_done(&self, update: &Value) {
         let mut faults = 0;
-        while let Err(trouble) = self.handle(update).await {
+        while let Err(error) = self.handle(update).await {
             faults += 1;
-            if matches!(trouble, Trouble::Telegram(_)) && faults >= ATTEMPTS {
-                tracing::error!(bot = %self.bot.name, %trouble, "an update is passed over");
+            if matches!(error, RegistrationError::Telegram(_)) && faults >= MAX_UPDATE_ATTEMPTS {
+                tracing::error!(bot = %self.bot.name, %error, "an update is passed over");
                 return;
             }
-            self.complain("deal with an update", &trouble, faults).await;
+            self.log_and_wait("deal with an update", &error, faults).await;
         }
     }
 
-    async fn insist<F: Future<Output = Result<(), Trouble>>>(&self, what: &str, attempt: impl Fn() -> F) {
+    async fn retry_until_done<F: Future<Output = Result<(), RegistrationError>>>(
+        &self,
+        what: &str,
+        attempt: impl Fn() -> F,
+    ) {
         let mut faults = 0;
-        while let Err(trouble) = attempt().await {
+        while let Err(error) = attempt().await {
             faults += 1;
-            self.complain(what, &trouble, faults).await;
+            self.log_and_wait(what, &error, faults).await;
         }
     }
 
-    /// Says it and waits a while.
-    async fn complain(&self, what: &str, trouble: &Trouble, faults: u32) {
-        tracing::warn!(bot = %self.bot.name, %trouble, faults, "registration cannot {what} yet");
-        sleep(BACKOFF.pause(faults, fastrand::f64())).await;
+    /// Logs an error and waits: exponential backoff with jitter.
+    async fn log_and_wait(&self, what: &str, error: &RegistrationError, faults: u32) {
+        tracing::warn!(bot = %self.bot.name, %error, faults, "registration cannot {what} yet");
+        sleep(RETRY_BACKOFF.pause(faults, fastrand::f64())).await;
     }
 }

@@ -10,7 +10,7 @@ use super::sniff::{self, Look};
 use super::store::Upload;
 use super::{State, by_url};
 use crate::domain::ImageFormat;
-use crate::imaging::{self, Unfit};
+use crate::imaging::{self, ImageRejection};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -215,7 +215,7 @@ async fn file(state: &State, upload: &Upload, kind: Kind, detect: bool) -> Resul
     }
     (media.width, media.height) = match inspect(&upload.path).await.1 {
         Ok(size) => size,
-        Err(Unfit::Dimensions { .. } | Unfit::Ratio { .. } | Unfit::NoPixels) => {
+        Err(ImageRejection::Dimensions { .. } | ImageRejection::Ratio { .. } | ImageRejection::NoPixels) => {
             return Err(ApiError::core("PHOTO_INVALID_DIMENSIONS", "PHOTO_INVALID_DIMENSIONS"));
         }
         Err(_) => return Err(ApiError::core("IMAGE_PROCESS_FAILED", "IMAGE_PROCESS_FAILED")),
@@ -244,7 +244,7 @@ fn too_big(bytes: u64, what: &str, most: u64) -> ApiError {
 }
 
 /// What a file looks like and, of an image that decodes to its end, its size in pixels.
-async fn inspect(path: &Path) -> (Look, Result<(u16, u16), Unfit>) {
+async fn inspect(path: &Path) -> (Look, Result<(u16, u16), ImageRejection>) {
     let path: PathBuf = path.to_owned();
     let looked = tokio::task::spawn_blocking(move || {
         let mut head = Vec::new();
@@ -252,5 +252,5 @@ async fn inspect(path: &Path) -> (Look, Result<(u16, u16), Unfit>) {
         File::open(&path).ok()?.take(sniff::BYTES as u64).read_to_end(&mut head).ok()?;
         Some((Look::at(&head), size))
     });
-    looked.await.ok().flatten().unwrap_or((Look::Unknown, Err(Unfit::NoPixels)))
+    looked.await.ok().flatten().unwrap_or((Look::Unknown, Err(ImageRejection::NoPixels)))
 }

@@ -1,6 +1,6 @@
 //! One bot: how it delivers, and how fast it may.
 
-use super::WhatsMate;
+use super::whatsmate::WhatsMateAccount;
 use crate::domain::BotName;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -12,21 +12,21 @@ pub struct Bot {
     /// What it delivers through.
     pub gateway: Gateway,
     /// How fast it may send.
-    pub limits: Limits,
+    pub limits: RateLimits,
 }
 
 /// What a bot delivers through.
 #[derive(Clone, Debug)]
 pub enum Gateway {
     /// The Bot API.
-    Telegram(Telegram),
+    Telegram(TelegramAccount),
     /// WhatsMate's gateway.
-    WhatsMate(WhatsMate),
+    WhatsMate(WhatsMateAccount),
 }
 
 /// A bot at Telegram.
 #[derive(Clone, Debug)]
-pub struct Telegram {
+pub struct TelegramAccount {
     /// The number in front of the token: its user id at Telegram.
     pub id: u64,
     /// The token; never printed. Only the adapter that sends it makes a URL of it.
@@ -61,16 +61,16 @@ pub enum Registration {
 impl Bot {
     /// A bot of Telegram from its token, or a message that says what is wrong with it and does not repeat it. The
     /// checks are those of the Bot API server, see [`token_id`].
-    pub fn new(name: BotName, token: SecretString, api_url: String, limits: Limits) -> Result<Self, &'static str> {
+    pub fn new(name: BotName, token: SecretString, api_url: String, limits: RateLimits) -> Result<Self, &'static str> {
         const WRONG: &str = "is not a bot token: expected <bot user id>:<secret of at least 24 characters of A-Za-z0-9_->, as BotFather gives it";
         let id = token_id(token.expose_secret()).ok_or(WRONG)?;
         let (client_tokens, local, registration) = (Vec::new(), false, Registration::Off);
-        let telegram = Telegram { id, token, api_url, client_tokens, local, registration };
+        let telegram = TelegramAccount { id, token, api_url, client_tokens, local, registration };
         Ok(Self { name, gateway: Gateway::Telegram(telegram), limits })
     }
 
     /// The bot with something about its account at Telegram changed, if it has one.
-    pub fn with(mut self, change: impl FnOnce(&mut Telegram)) -> Self {
+    pub fn with(mut self, change: impl FnOnce(&mut TelegramAccount)) -> Self {
         if let Gateway::Telegram(telegram) = &mut self.gateway {
             change(telegram);
         }
@@ -78,7 +78,7 @@ impl Bot {
     }
 
     /// Its account at Telegram, unless it delivers through something else.
-    pub fn telegram(&self) -> Option<&Telegram> {
+    pub fn telegram(&self) -> Option<&TelegramAccount> {
         match &self.gateway {
             Gateway::Telegram(telegram) => Some(telegram),
             Gateway::WhatsMate(_) => None,
@@ -86,7 +86,7 @@ impl Bot {
     }
 
     /// Its account at WhatsMate, if that is what it delivers through.
-    pub fn whatsmate(&self) -> Option<&WhatsMate> {
+    pub fn whatsmate(&self) -> Option<&WhatsMateAccount> {
         match &self.gateway {
             Gateway::WhatsMate(whatsmate) => Some(whatsmate),
             Gateway::Telegram(_) => None,
@@ -104,7 +104,7 @@ impl Bot {
     }
 }
 
-impl Telegram {
+impl TelegramAccount {
     /// Whether a token is the bot's own or stands for it. Not in constant time: for what the operator wrote.
     pub(super) fn answers_to(&self, token: &str) -> bool {
         [&self.token].into_iter().chain(&self.client_tokens).any(|known| known.expose_secret() == token)
@@ -121,9 +121,9 @@ pub fn token_id(token: &str) -> Option<u64> {
     number.parse().ok().filter(|id| digits && whole && *id <= 1 << 54)
 }
 
-/// How fast a bot may send; 0 means no limit. Defaults from the Bots FAQ (`bot-api.md` 3.1).
+/// The rate limits of a bot; 0 means no limit. The defaults are those of Telegram's Bots FAQ.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
+pub struct RateLimits {
     /// Messages a second over all chats.
     pub bot_rate: f64,
     /// Messages a second to one chat.
@@ -132,7 +132,7 @@ pub struct Limits {
     pub group_rate_per_minute: u32,
 }
 
-impl Default for Limits {
+impl Default for RateLimits {
     fn default() -> Self {
         Self { bot_rate: 30.0, chat_rate: 1.0, group_rate_per_minute: 20 }
     }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn bot(token: &str, url: &str) -> Result<Bot, &'static str> {
-        Bot::new(BotName::default_bot(), token.to_owned().into(), url.to_owned(), Limits::default())
+        Bot::new(BotName::default_bot(), token.to_owned().into(), url.to_owned(), RateLimits::default())
     }
 
     #[test]

@@ -1,87 +1,52 @@
-//! Which engine, and whether it has all it needs.
+//! The engine and what it needs.
 
-use super::reader::Reader;
-use super::{BlobLocation, Distributed, Engine, S3};
 use secrecy::SecretString;
 use std::path::PathBuf;
 
-/// With `amqp_url` the distributed engine, else the embedded one. Half an engine is an error either way.
-pub(super) fn engine(reader: &mut Reader) -> Engine {
-    let namespace = namespace(reader);
-    let amqp_urls = reader.list("amqp_url");
-    if amqp_urls.is_empty() {
-        for path in ["redis_url", "blob_url"] {
-            if reader.text(path).is_some() {
-                reader.complain(path, "belongs to the distributed engine: set amqp_url too, or leave this out");
-            }
-        }
-        return Engine::Embedded;
-    }
-    for url in &amqp_urls {
-        reader.url("amqp_url", url, &["amqp", "amqps"]);
-    }
-    Engine::Distributed(Distributed {
-        amqp_urls: amqp_urls.into_iter().map(SecretString::from).collect(),
-        redis_url: redis_url(reader),
-        blobs: blobs(reader),
-        namespace,
-    })
+/// Which engine.
+#[derive(Clone, Debug)]
+pub enum EngineSettings {
+    /// One process, one SQLite file in `data_dir`.
+    Embedded,
+    /// RabbitMQ, Redis and an object store.
+    Distributed(DistributedSettings),
 }
 
-fn redis_url(reader: &mut Reader) -> SecretString {
-    let Some(text) = reader.text("redis_url").map(str::to_owned) else {
-        reader.complain("redis_url", "missing: the distributed engine (amqp_url is set) keeps its ledger in Redis");
-        return SecretString::default();
-    };
-    reader.url("redis_url", &text, &["redis", "rediss"]);
-    text.into()
+/// What the distributed engine needs.
+#[derive(Clone, Debug)]
+pub struct DistributedSettings {
+    /// Broker addresses (`amqp://` or `amqps://`), tried in rotation.
+    pub amqp_urls: Vec<SecretString>,
+    /// The ledger (`redis://` or `rediss://`).
+    pub redis_url: SecretString,
+    /// Where image bytes live.
+    pub blobs: BlobLocation,
+    /// Put in front of every queue, exchange and key, so that installations can share servers.
+    pub namespace: String,
 }
 
-fn blobs(reader: &mut Reader) -> BlobLocation {
-    let nowhere = BlobLocation::Folder(PathBuf::new());
-    let Some(text) = reader.text("blob_url").map(str::to_owned) else {
-        reader.complain(
-            "blob_url",
-            "missing: the distributed engine (amqp_url is set) needs a place for images, file:///folder or s3://bucket",
-        );
-        return nowhere;
-    };
-    let Some(url) = reader.url("blob_url", &text, &["file", "s3"]) else { return nowhere };
-    if url.scheme() == "file" {
-        return match url.to_file_path() {
-            Ok(folder) => BlobLocation::Folder(folder),
-            Err(()) => {
-                reader.complain("blob_url", "expected an absolute folder behind file://, as in file:///srv/blobs");
-                nowhere
-            }
-        };
-    }
-    let endpoint = reader.text("s3_endpoint").map(str::to_owned);
-    if let Some(endpoint) = &endpoint {
-        reader.plain_url("s3_endpoint", endpoint);
-    }
-    let secret = |path| reader.text(path).map(SecretString::from);
-    let (access_key_id, secret_access_key) = (secret("s3_access_key_id"), secret("s3_secret_access_key"));
-    if access_key_id.is_some() != secret_access_key.is_some() {
-        reader.complain("s3_access_key_id", "goes together with s3_secret_access_key: set both or neither");
-    }
-    BlobLocation::S3(S3 {
-        bucket: url.host_str().unwrap_or_default().to_owned(),
-        prefix: url.path().trim_matches('/').to_owned(),
-        endpoint,
-        region: reader.text("s3_region").unwrap_or_default().to_owned(),
-        access_key_id,
-        secret_access_key,
-    })
+/// Where the distributed engine keeps image bytes.
+#[derive(Clone, Debug)]
+pub enum BlobLocation {
+    /// A folder that all processes share (`file:///…`).
+    Folder(PathBuf),
+    /// A bucket of S3 or of something that speaks its protocol (`s3://bucket/prefix`).
+    S3(S3Bucket),
 }
 
-/// It is part of queue names and Redis keys, so it stays within what is plain in both.
-fn namespace(reader: &mut Reader) -> String {
-    const LONGEST: usize = 64;
-    let text = reader.text("namespace").unwrap_or_default().to_owned();
-    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    if text.is_empty() || text.len() > LONGEST || !plain {
-        reader.complain("namespace", format!("expected 1 to {LONGEST} of A-Z a-z 0-9 . _ -, found {text:?}"));
-    }
-    text
+/// A bucket and how to reach it.
+#[derive(Clone, Debug)]
+pub struct S3Bucket {
+    /// The bucket.
+    pub bucket: String,
+    /// Put in front of every object's name, without slashes at its ends.
+    pub prefix: String,
+    /// The server, for other than Amazon's own; `http://` is allowed.
+    pub endpoint: Option<String>,
+    /// The region.
+    pub region: String,
+    /// The access key's id.
+    pub access_key_id: Option<SecretString>,
+    /// The access key's secret.
+    pub secret_access_key: Option<SecretString>,
 }

@@ -1,50 +1,50 @@
-//! Every key there is, once: the loader checks names against this table, and a test compares the README with it.
+//! Every key there is, once: names are checked against this table, and a test compares the README with it.
 
 /// A key of the configuration file. The same name in upper case behind [`PREFIX`] is its environment variable.
 #[derive(Debug)]
-pub struct Key {
+pub struct SettingKey {
     /// The name in the file.
     pub name: &'static str,
     /// What holds when nobody says otherwise, as text; empty for "not set".
     pub default: &'static str,
     /// What it means, in one line.
     pub meaning: &'static str,
-    /// Whether its value may be shown.
-    pub secret: Secret,
+    /// How much of its value is masked when it is shown.
+    pub masking: Masking,
     /// Whether it takes several values: an array in the file, separated by commas elsewhere.
     pub list: bool,
 }
 
-/// Whether a value may be shown.
+/// How much of a value is masked when it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Secret {
-    /// It may.
-    No,
-    /// A URL that may hold a user and a password: shown without them.
-    InUrl,
-    /// Never.
-    Yes,
+pub enum Masking {
+    /// Nothing.
+    None,
+    /// User, password and query of a URL.
+    UrlCredentials,
+    /// All of it.
+    Whole,
 }
 
 /// What the environment variables begin with.
 pub const PREFIX: &str = "PIXCOURIER_";
 
-const fn key(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
-    Key { name, default, meaning, secret: Secret::No, list: false }
+const fn key(name: &'static str, default: &'static str, meaning: &'static str) -> SettingKey {
+    SettingKey { name, default, meaning, masking: Masking::None, list: false }
 }
 
-const fn url(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
-    Key { name, default, meaning, secret: Secret::InUrl, list: false }
+const fn url(name: &'static str, default: &'static str, meaning: &'static str) -> SettingKey {
+    SettingKey { name, default, meaning, masking: Masking::UrlCredentials, list: false }
 }
 
-const fn secret(name: &'static str, meaning: &'static str) -> Key {
-    Key { name, default: "", meaning, secret: Secret::Yes, list: false }
+const fn secret(name: &'static str, meaning: &'static str) -> SettingKey {
+    SettingKey { name, default: "", meaning, masking: Masking::Whole, list: false }
 }
 
 /// The keys at the top of the file, in the order of the default file.
-pub static KEYS: &[Key] = &[
+pub static KEYS: &[SettingKey] = &[
     key("listen", "127.0.0.1:8080", "Address and port of the HTTP API; port 0 takes a free one"),
-    Key {
+    SettingKey {
         list: true,
         ..secret(
             "api_keys",
@@ -54,7 +54,7 @@ pub static KEYS: &[Key] = &[
     key("data_dir", "pixcourier-data", "Folder of the embedded engine's database and of uploads on their way"),
     secret("bot_token", "Token of the bot named `default`, as BotFather gives it"),
     url("bot_api_url", "https://api.telegram.org", "Bot API server; may hold `{token}` and `{method}`"),
-    Key {
+    SettingKey {
         list: true,
         ..secret(
             "bot_client_tokens",
@@ -84,7 +84,7 @@ pub static KEYS: &[Key] = &[
     ),
     secret("whatsmate_client_secret", "What that client shows as `X-WM-CLIENT-SECRET`, 12+ characters"),
     key("whatsmate_instance", "1", "The instance number by which that client means the bot `default`"),
-    Key {
+    SettingKey {
         list: true,
         ..url(
             "amqp_url",
@@ -101,7 +101,7 @@ pub static KEYS: &[Key] = &[
     url("s3_endpoint", "", "S3-compatible server, for other than Amazon's own"),
     key("s3_region", "us-east-1", "Region of the bucket"),
     secret("s3_access_key_id", "Access key of the bucket"),
-    secret("s3_secret_access_key", "Secret of that access key"),
+    secret("s3_secret_access_key", "Masking of that access key"),
     key(
         "namespace",
         "pixcourier",
@@ -142,9 +142,9 @@ pub static BOT_LISTS: &[&str] = &["client_tokens"];
 /// The keys of a client's table `[whatsmate_clients.NAME]`, beside the table `instances`.
 pub static CLIENT_KEYS: &[&str] = &["client_id", "client_secret"];
 
-impl Key {
+impl SettingKey {
     /// The key of a name.
-    pub fn named(name: &str) -> Option<&'static Key> {
+    pub fn named(name: &str) -> Option<&'static SettingKey> {
         KEYS.iter().find(|key| key.name == name)
     }
 

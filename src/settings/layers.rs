@@ -1,8 +1,8 @@
 //! The layers laid over each other, still as text: defaults < file < environment < flags. Names are checked here,
 //! values are not.
 
-use super::keys::{BOT_KEYS, BOT_LISTS, CLIENT_KEYS, KEYS, Key, PREFIX};
-use super::problem::Problem;
+use super::config_error::ConfigError;
+use super::keys::{BOT_KEYS, BOT_LISTS, CLIENT_KEYS, KEYS, PREFIX, SettingKey};
 use crate::domain::BotName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -19,16 +19,16 @@ pub struct Flags {
 
 /// A value as somebody wrote it.
 #[derive(Clone, Debug)]
-pub(super) struct Raw {
+pub struct RawValue {
     /// One text, or several for a list.
     pub values: Vec<String>,
     /// Who wrote it.
-    pub source: Source,
+    pub source: SettingSource,
 }
 
 /// Who wrote a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub enum SettingSource {
     Default,
     File,
     Environment,
@@ -37,13 +37,13 @@ pub(super) enum Source {
 
 /// All values by their path: `listen`, `bots.alerts.token`.
 #[derive(Debug, Default)]
-pub(super) struct Layers {
-    pub values: BTreeMap<String, Raw>,
+pub struct Layers {
+    pub values: BTreeMap<String, RawValue>,
     /// The bots that have a table of their own.
     pub bots: BTreeSet<BotName>,
     /// The clients of the WhatsMate face that have a table of their own, named like bots.
     pub clients: BTreeSet<BotName>,
-    pub problems: Vec<Problem>,
+    pub errors: Vec<ConfigError>,
     /// Whether the file is not TOML, so that nothing can be said about what it leaves out.
     pub unreadable: bool,
 }
@@ -52,13 +52,13 @@ impl Layers {
     /// Lays everything that was said over the defaults.
     pub fn gather(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -> Self {
         let mut layers = Self::default();
-        layers.file(DEFAULTS, Source::Default);
+        layers.file(DEFAULTS, SettingSource::Default);
         if let Some(text) = file {
-            layers.file(text, Source::File);
+            layers.file(text, SettingSource::File);
         }
         layers.environment(env);
         if let Some(listen) = &flags.listen {
-            layers.set("listen", vec![listen.clone()], Source::Flag);
+            layers.set("listen", vec![listen.clone()], SettingSource::Flag);
         }
         layers
     }
@@ -66,40 +66,40 @@ impl Layers {
     /// The name under which whoever wrote a value knows it.
     pub fn place(&self, path: &str) -> String {
         match self.values.get(path).map(|raw| raw.source) {
-            Some(Source::Environment) => format!("{PREFIX}{}", path.to_uppercase()),
-            Some(Source::Flag) => format!("--{path}"),
+            Some(SettingSource::Environment) => format!("{PREFIX}{}", path.to_uppercase()),
+            Some(SettingSource::Flag) => format!("--{path}"),
             _ => path.to_owned(),
         }
     }
 
-    fn set(&mut self, path: impl Into<String>, values: Vec<String>, source: Source) {
-        self.values.insert(path.into(), Raw { values, source });
+    fn set(&mut self, path: impl Into<String>, values: Vec<String>, source: SettingSource) {
+        self.values.insert(path.into(), RawValue { values, source });
     }
 
-    fn file(&mut self, text: &str, source: Source) {
+    fn file(&mut self, text: &str, source: SettingSource) {
         let table = match toml::Table::from_str(text) {
             Ok(table) => table,
             Err(error) => {
                 self.unreadable = true;
-                return self.problems.push(syntax(text, &error));
+                return self.errors.push(syntax(text, &error));
             }
         };
         for (name, value) in table {
-            match (Key::named(&name), value) {
+            match (SettingKey::named(&name), value) {
                 (Some(key), value) => self.value(name, key.list, &value, source),
                 (None, value) if name == "bots" || name == "whatsmate_clients" => self.tables(&name, value, source),
                 (None, _) => {
                     let names = KEYS.iter().map(|key| key.name).chain(["bots", "whatsmate_clients"]);
-                    self.problems.push(Problem::unknown(name, "key", names));
+                    self.errors.push(ConfigError::unknown(name, "key", names));
                 }
             }
         }
     }
 
     /// The tables of bots or of clients, each with its keys and one table of its own.
-    fn tables(&mut self, group: &str, value: toml::Value, source: Source) {
+    fn tables(&mut self, group: &str, value: toml::Value, source: SettingSource) {
         let toml::Value::Table(tables) = value else {
-            return self.problems.push(Problem::new(group, format!("expected tables [{group}.NAME]")));
+            return self.errors.push(ConfigError::new(group, format!("expected tables [{group}.NAME]")));
         };
         let is_bot = group == "bots";
         let (keys, inner, what) = match is_bot {
@@ -109,7 +109,7 @@ impl Layers {
         for (name, value) in tables {
             let path = format!("{group}.{name}");
             let toml::Value::Table(table) = value else {
-                self.problems.push(Problem::new(&path, format!("expected a table [{path}]")));
+                self.errors.push(ConfigError::new(&path, format!("expected a table [{path}]")));
                 continue;
             };
             match BotName::try_from(name) {
@@ -117,7 +117,7 @@ impl Layers {
                 Ok(name) => _ = self.clients.insert(name),
                 Err(_) => {
                     let message = format!("a {what} name is 1 to 64 characters of a-z, 0-9, _ and -");
-                    self.problems.push(Problem::new(&path, message));
+                    self.errors.push(ConfigError::new(&path, message));
                 }
             }
             for (key, value) in table {
@@ -128,20 +128,20 @@ impl Layers {
                             self.value(format!("{path}.{name}"), false, &value, source);
                         }
                     }
-                    _ if key == inner => self.problems.push(Problem::new(path, "expected a table")),
+                    _ if key == inner => self.errors.push(ConfigError::new(path, "expected a table")),
                     value if keys.contains(&key.as_str()) => {
                         self.value(path, BOT_LISTS.contains(&key.as_str()), &value, source);
                     }
                     _ => {
                         let names = keys.iter().copied().chain([inner]);
-                        self.problems.push(Problem::unknown(path, &format!("key of a {what}"), names));
+                        self.errors.push(ConfigError::unknown(path, &format!("key of a {what}"), names));
                     }
                 }
             }
         }
     }
 
-    fn value(&mut self, path: String, list: bool, value: &toml::Value, source: Source) {
+    fn value(&mut self, path: String, list: bool, value: &toml::Value, source: SettingSource) {
         let texts = match value {
             toml::Value::Array(items) if list => items.iter().map(scalar).collect(),
             toml::Value::String(text) if list => Some(split(text)),
@@ -149,27 +149,27 @@ impl Layers {
         };
         match texts {
             Some(texts) => self.set(path, texts, source),
-            None if list => self.problems.push(Problem::new(path, "expected a text or an array of texts")),
-            None => self.problems.push(Problem::new(path, "expected a text or a number")),
+            None if list => self.errors.push(ConfigError::new(path, "expected a text or an array of texts")),
+            None => self.errors.push(ConfigError::new(path, "expected a text or a number")),
         }
     }
 
     /// An empty variable counts as not set: compose files and unit files cannot leave one out.
     fn environment(&mut self, env: &BTreeMap<String, String>) {
         for (variable, text) in env {
-            let Some(name) = variable.strip_prefix(PREFIX).filter(|name| !is_foreign(name)) else { continue };
+            let Some(name) = variable.strip_prefix(PREFIX).filter(|name| !is_of_others(name)) else { continue };
             match KEYS.iter().find(|key| key.variable() == *variable) {
                 Some(_) if text.is_empty() => {}
-                Some(key) if key.list => self.set(key.name, split(text), Source::Environment),
-                Some(key) => self.set(key.name, vec![text.clone()], Source::Environment),
-                None if name.starts_with("BOTS") => self.problems.push(Problem::new(
+                Some(key) if key.list => self.set(key.name, split(text), SettingSource::Environment),
+                Some(key) => self.set(key.name, vec![text.clone()], SettingSource::Environment),
+                None if name.starts_with("BOTS") => self.errors.push(ConfigError::new(
                     variable,
                     "unknown variable; further bots go into the file given by --config, as [bots.NAME]",
                 )),
                 None => {
-                    let variables: Vec<String> = KEYS.iter().map(Key::variable).collect();
+                    let variables: Vec<String> = KEYS.iter().map(SettingKey::variable).collect();
                     let names = variables.iter().map(String::as_str);
-                    self.problems.push(Problem::unknown(variable.clone(), "variable", names));
+                    self.errors.push(ConfigError::unknown(variable.clone(), "variable", names));
                 }
             }
         }
@@ -178,7 +178,7 @@ impl Layers {
 
 /// Variables that begin like ours and are not: those of our tests, and those that Kubernetes and Docker set in every
 /// container beside a service named `pixcourier`.
-fn is_foreign(name: &str) -> bool {
+fn is_of_others(name: &str) -> bool {
     name.starts_with("TEST_") || name.starts_with("SERVICE_") || name == "PORT" || name.starts_with("PORT_")
 }
 
@@ -196,9 +196,9 @@ fn scalar(value: &toml::Value) -> Option<String> {
     }
 }
 
-/// A fault in the file's syntax, by its line alone: the parser's own picture of the line may show a token.
-fn syntax(text: &str, error: &toml::de::Error) -> Problem {
+/// An error in the file's syntax, by its line alone: the parser would show the line, which may hold a token.
+fn syntax(text: &str, error: &toml::de::Error) -> ConfigError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    Problem::new(format!("configuration file, line {line}"), error.message().trim().replace('\n', ", "))
+    ConfigError::new(format!("configuration file, line {line}"), error.message().trim().replace('\n', ", "))
 }

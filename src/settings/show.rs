@@ -1,8 +1,9 @@
 //! The effective configuration, as `check-config` prints it: a file again, with secrets masked.
 
-use super::keys::{BOT_LISTS, CLIENT_KEYS, KEYS, Key, Secret};
-use super::layers::{Flags, Layers, Raw, Source};
-use super::{BOT_KEYS, Problem, load};
+use super::config_error::ConfigError;
+use super::keys::{BOT_KEYS, BOT_LISTS, CLIENT_KEYS, KEYS, Masking, SettingKey};
+use super::layers::{Flags, Layers, RawValue, SettingSource};
+use super::load::load;
 use reqwest::Url;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,12 +12,12 @@ use std::fmt::Write;
 ///
 /// # Errors
 /// As [`load()`].
-pub fn show(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -> Result<String, Vec<Problem>> {
+pub fn show(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -> Result<String, Vec<ConfigError>> {
     load(file, env, flags)?;
     let layers = Layers::gather(file, env, flags);
     let mut page = String::new();
     for key in KEYS {
-        line(&mut page, &layers, key.name, key.name, key.secret);
+        line(&mut page, &layers, key.name, key.name, key.masking);
     }
     for bot in &layers.bots {
         let _ = writeln!(page, "\n[bots.{bot}]");
@@ -32,38 +33,38 @@ pub fn show(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -
 /// The keys of a table, and the entries of the table in it as `inner.name`.
 fn table(page: &mut String, layers: &Layers, path: &str, keys: &[&str], inner: &str) {
     for name in keys {
-        let secret = match *name {
-            "token" | "client_tokens" | "client_secret" | "registration_secret" => Secret::Yes,
-            "api_url" | "gateway_url" => Secret::InUrl,
-            _ => Secret::No,
+        let masking = match *name {
+            "token" | "client_tokens" | "client_secret" | "registration_secret" => Masking::Whole,
+            "api_url" | "gateway_url" => Masking::UrlCredentials,
+            _ => Masking::None,
         };
-        line(page, layers, name, &format!("{path}.{name}"), secret);
+        line(page, layers, name, &format!("{path}.{name}"), masking);
     }
     let entries = format!("{path}.{inner}.");
     for path in layers.values.keys().filter(|key| key.starts_with(&entries)) {
-        line(page, layers, &format!("{inner}.{}", &path[entries.len()..]), path, Secret::No);
+        line(page, layers, &format!("{inner}.{}", &path[entries.len()..]), path, Masking::None);
     }
 }
 
-fn line(page: &mut String, layers: &Layers, name: &str, path: &str, secret: Secret) {
+fn line(page: &mut String, layers: &Layers, name: &str, path: &str, masking: Masking) {
     let _ = match layers.values.get(path) {
         None => writeln!(page, "# {name} is not set"),
-        Some(raw) => writeln!(page, "{name} = {}{}", value(raw, name, secret), said_by(layers, raw, path)),
+        Some(raw) => writeln!(page, "{name} = {}{}", value(raw, name, masking), said_by(layers, raw, path)),
     };
 }
 
-fn said_by(layers: &Layers, raw: &Raw, path: &str) -> String {
+fn said_by(layers: &Layers, raw: &RawValue, path: &str) -> String {
     match raw.source {
-        Source::Default => String::new(),
-        Source::File => "  # file".to_owned(),
-        Source::Environment | Source::Flag => format!("  # {}", layers.place(path)),
+        SettingSource::Default => String::new(),
+        SettingSource::File => "  # file".to_owned(),
+        SettingSource::Environment | SettingSource::Flag => format!("  # {}", layers.place(path)),
     }
 }
 
-fn value(raw: &Raw, name: &str, secret: Secret) -> String {
-    let texts: Vec<String> = raw.values.iter().map(|text| quoted(&masked(text, secret))).collect();
+fn value(raw: &RawValue, name: &str, masking: Masking) -> String {
+    let texts: Vec<String> = raw.values.iter().map(|text| quoted(&masked(text, masking))).collect();
     match texts.as_slice() {
-        texts if BOT_LISTS.contains(&name) || Key::named(name).is_some_and(|key| key.list) => {
+        texts if BOT_LISTS.contains(&name) || SettingKey::named(name).is_some_and(|key| key.list) => {
             format!("[{}]", texts.join(", "))
         }
         texts => texts.concat(),
@@ -77,12 +78,12 @@ fn quoted(text: &str) -> String {
     }
 }
 
-fn masked(text: &str, secret: Secret) -> String {
+fn masked(text: &str, masking: Masking) -> String {
     const MASK: &str = "***";
-    match secret {
-        Secret::No => text.to_owned(),
-        Secret::Yes => MASK.to_owned(),
-        Secret::InUrl => match Url::parse(text) {
+    match masking {
+        Masking::None => text.to_owned(),
+        Masking::Whole => MASK.to_owned(),
+        Masking::UrlCredentials => match Url::parse(text) {
             Ok(url) if url.has_host() || url.scheme() == "file" => {
                 let user = if url.username().is_empty() && url.password().is_none() { "" } else { "***@" };
                 let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -109,7 +110,7 @@ mod tests {
             ("file:///srv/blobs", "file:///srv/blobs"),
             ("not a url with a secret", "***"),
         ] {
-            assert_eq!(masked(url, Secret::InUrl), shown);
+            assert_eq!(masked(url, Masking::UrlCredentials), shown);
         }
     }
 }

@@ -6,8 +6,8 @@ use tracing::Subscriber;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// Crates that talk much at levels that are of use to us; a filter that names them wins.
-const QUIET: &str = "lapin=off,pinky_swear=warn,actix_server=warn,actix_http=warn,actix_web=warn,mio=warn,h2=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,object_store=warn";
+/// Crates that log much at levels that are of use to us; a filter that names them wins.
+const QUIET_CRATES: &str = "lapin=off,pinky_swear=warn,actix_server=warn,actix_http=warn,actix_web=warn,mio=warn,h2=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,object_store=warn";
 
 /// Starts the log of this process. Later calls change nothing. A filter that cannot be read counts as `info`;
 /// settings have been checked before.
@@ -21,8 +21,8 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder()
-        .parse(format!("{QUIET},{filter}"))
-        .unwrap_or_else(|_| EnvFilter::new(format!("{QUIET},info")));
+        .parse(format!("{QUIET_CRATES},{filter}"))
+        .unwrap_or_else(|_| EnvFilter::new(format!("{QUIET_CRATES},info")));
     let lines = fmt::layer().with_writer(writer);
     let lines = match format {
         LogFormat::Text => lines.with_ansi(colours).boxed(),
@@ -38,9 +38,9 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
+    struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Page {
+    impl Write for LogBuffer {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -52,7 +52,7 @@ mod tests {
     }
 
     fn logged(filter: &str, format: LogFormat) -> String {
-        let page = Page::default();
+        let page = LogBuffer::default();
         let writer = page.clone();
         tracing::subscriber::with_default(subscriber(filter, format, false, move || writer.clone()), || {
             let _span = tracing::info_span!("attempt", notification = "n-1").entered();

@@ -1,9 +1,20 @@
 //! The metrics, as a struct with its own registry. Few labels, all from small sets: bots, lanes, classes; never a chat.
 
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
     process_collector::ProcessCollector,
 };
+
+fn options(name: &str, help: &str) -> Opts {
+    Opts::new(format!("pixcourier_{name}"), help)
+}
+
+/// Registers a new metric.
+fn registered<M: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<M>) -> M {
+    let metric = metric.expect("valid name");
+    registry.register(Box::new(metric.clone())).expect("registered once");
+    metric
+}
 
 /// All metrics of a process.
 pub struct Metrics {
@@ -32,15 +43,15 @@ pub struct Metrics {
     pub file_id_evictions: IntCounterVec,
     /// Waits that Telegram asked for, by `bot`.
     pub flood_waits: IntCounterVec,
-    /// Notifications waiting or out unacked, by `bot` and `lane`.
+    /// Notifications waiting in the queue or handed out and not acked, by `bot` and `lane`.
     pub queue_depth: IntGaugeVec,
     /// Seconds from acceptance (or `send_at`) to sent, by `bot`.
     pub accept_to_sent_seconds: HistogramVec,
-    /// Seconds that a notification waited for the limits alone, by `bot`.
+    /// Seconds that a notification waited for the rate limits alone, by `bot`.
     pub rate_limit_wait_seconds: HistogramVec,
     /// 1 while this process owns the bot, by `bot`.
     pub owned: IntGaugeVec,
-    /// 1 while the breaker is open (Telegram does not answer) by `bot`.
+    /// 1 while the circuit breaker is open (Telegram does not answer), by `bot`.
     pub breaker_open: IntGaugeVec,
     /// 1 while Telegram refuses the bot's token, by `bot`.
     pub held: IntGaugeVec,
@@ -56,7 +67,9 @@ pub struct Metrics {
     pub http_request_seconds: HistogramVec,
 }
 
-const WAITS: &[f64] = &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0];
+/// The upper bounds of buckets, in seconds.
+const WAIT_BUCKETS_SECONDS: &[f64] =
+    &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0];
 
 impl Metrics {
     /// A fresh set in a registry of its own.
@@ -64,21 +77,11 @@ impl Metrics {
         let registry = Registry::new();
         // Fails only if registered twice in one registry.
         let _ = registry.register(Box::new(ProcessCollector::for_self()));
-        let counter = |name: &str, help: &str, labels: &[&str]| {
-            let metric = IntCounterVec::new(Opts::new(format!("pixcourier_{name}"), help), labels).expect("valid name");
-            registry.register(Box::new(metric.clone())).expect("registered once");
-            metric
-        };
-        let gauge = |name: &str, help: &str, labels: &[&str]| {
-            let metric = IntGaugeVec::new(Opts::new(format!("pixcourier_{name}"), help), labels).expect("valid name");
-            registry.register(Box::new(metric.clone())).expect("registered once");
-            metric
-        };
-        let histogram = |name: &str, help: &str, labels: &[&str], buckets: &[f64]| {
-            let options = HistogramOpts::new(format!("pixcourier_{name}"), help).buckets(buckets.to_vec());
-            let metric = HistogramVec::new(options, labels).expect("valid name");
-            registry.register(Box::new(metric.clone())).expect("registered once");
-            metric
+        let counter = |name, help, labels| registered(&registry, IntCounterVec::new(options(name, help), labels));
+        let gauge = |name, help, labels| registered(&registry, IntGaugeVec::new(options(name, help), labels));
+        let histogram = |name, help, labels, buckets: &[f64]| {
+            let options = HistogramOpts { common_opts: options(name, help), buckets: buckets.to_vec() };
+            registered(&registry, HistogramVec::new(options, labels))
         };
         let bot = &["bot"];
         Self {
@@ -103,19 +106,22 @@ impl Metrics {
                 "accept_to_sent_seconds",
                 "From acceptance or send_at to sent",
                 bot,
-                WAITS,
+                WAIT_BUCKETS_SECONDS,
             ),
-            rate_limit_wait_seconds: histogram("rate_limit_wait_seconds", "Waited for the limits alone", bot, WAITS),
+            rate_limit_wait_seconds: histogram(
+                "rate_limit_wait_seconds",
+                "Waited for the limits alone",
+                bot,
+                WAIT_BUCKETS_SECONDS,
+            ),
             owned: gauge("owned", "1 while this process owns the bot", bot),
             breaker_open: gauge("breaker_open", "1 while Telegram does not answer for the bot", bot),
             held: gauge("held", "1 while Telegram refuses the bot's token", bot),
             part_up: gauge("part_up", "1 while a part answers", &["part"]),
-            ledger_buffered: {
-                let (name, help) = ("ledger_buffered", "Changes that wait in memory for the ledger");
-                let metric = IntGauge::new(format!("pixcourier_{name}"), help).expect("valid name");
-                registry.register(Box::new(metric.clone())).expect("registered once");
-                metric
-            },
+            ledger_buffered: registered(
+                &registry,
+                IntGauge::with_opts(options("ledger_buffered", "Changes that wait in memory for the ledger")),
+            ),
             registrations: counter(
                 "registrations_total",
                 "Registrations with a bot, and what else it changed in the recipient book",

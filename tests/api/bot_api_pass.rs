@@ -6,7 +6,7 @@ use crate::world::{On, TOKEN, World, png};
 use pixcourier::app::Role;
 use pixcourier::domain::Sha256;
 use pixcourier::sandbox::Options;
-use pixcourier::settings::{Bot, Limits};
+use pixcourier::settings::{Bot, RateLimits};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const NO_LIMITS: Limits = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
+const NO_LIMITS: RateLimits = RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
 const OURS: &str = "77:ours-ours-ours-ours-ours-ours-ours";
 
 /// A world whose bot talks to another server than the sandbox.

@@ -5,18 +5,18 @@ use crate::world::{On, PATIENCE, TOKEN, World, launch};
 use futures_util::future::join_all;
 use pixcourier::app::Role;
 use pixcourier::sandbox::Options;
-use pixcourier::settings::{Limits, Registration};
+use pixcourier::settings::{RateLimits, Registration};
 use reqwest::Method;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-const NO_LIMITS: Limits = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
+const NO_LIMITS: RateLimits = RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
 
 fn lenient() -> Options {
     Options { limits: None, pace_uploads: false, ..Options::default() }
 }
 
-async fn impatient(on: On, limits: Limits, patience: u64) -> World {
+async fn impatient(on: On, limits: RateLimits, patience: u64) -> World {
     World::tuned(on, Role::All, limits, lenient(), |settings| {
         settings.bot_api_patience = Duration::from_secs(patience);
     })
@@ -24,7 +24,7 @@ async fn impatient(on: On, limits: Limits, patience: u64) -> World {
 }
 
 async fn who_must_wait_too_long_is_told_when_to_come_back_and_nothing_is_sent_or_lost(on: On) {
-    let limits = Limits { chat_rate: 0.5, ..NO_LIMITS };
+    let limits = RateLimits { chat_rate: 0.5, ..NO_LIMITS };
     let world = impatient(on, limits, 3).await;
     let send = async |number: u32| {
         let params = json!({"chat_id": 7, "text": format!("number {number}")});
@@ -54,7 +54,7 @@ async fn who_must_wait_too_long_is_told_when_to_come_back_and_nothing_is_sent_or
 }
 
 async fn a_queue_that_is_too_long_takes_no_more(on: On) {
-    let limits = Limits { bot_rate: 2.0, ..NO_LIMITS };
+    let limits = RateLimits { bot_rate: 2.0, ..NO_LIMITS };
     let world = impatient(on, limits, 2).await;
     for number in 0..30 {
         world.accept(json!({"chat_id": number + 1, "photo": crate::world::base64_png(number)})).await;

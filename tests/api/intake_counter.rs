@@ -149,12 +149,12 @@ fn settings(data_dir: PathBuf, keys: &[&str]) -> Settings {
     let bots = ["default", "alerts"].map(|name| {
         let name: pixcourier::domain::BotName = name.parse().unwrap();
         let url = "http://127.0.0.1:9".to_owned();
-        (name.clone(), Arc::new(Bot::new(name, TOKEN.to_owned().into(), url, Limits::default()).unwrap()))
+        (name.clone(), Arc::new(Bot::new(name, TOKEN.to_owned().into(), url, RateLimits::default()).unwrap()))
     });
     Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
         data_dir,
-        engine: Engine::Embedded,
+        engine: EngineSettings::Embedded,
         bots: bots.into(),
         api_keys: keys.iter().map(|key| (*key).to_owned().into()).collect(),
         whatsmate_clients: Vec::new(),

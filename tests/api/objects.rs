@@ -5,7 +5,7 @@ use crate::redis::ledger;
 use pixcourier::adapters::objects::ObjectBlobs;
 use pixcourier::domain::{Sha256, Timestamp};
 use pixcourier::ports::{BlobError, Blobs};
-use pixcourier::settings::{BlobLocation, S3};
+use pixcourier::settings::{BlobLocation, S3Bucket};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,8 +24,8 @@ fn given(name: &str) -> String {
 }
 
 /// A place of its own in the bucket.
-fn bucket() -> S3 {
-    S3 {
+fn bucket() -> S3Bucket {
+    S3Bucket {
         bucket: given("BUCKET"),
         prefix: format!("test-{:016x}/deeper", fastrand::u64(..)),
         endpoint: Some(given("ENDPOINT")),
@@ -118,8 +118,8 @@ async fn an_upload_that_does_not_succeed_leaves_nothing_and_a_crashed_one_is_swe
 
 #[tokio::test]
 async fn a_store_that_is_away_says_so_without_its_secrets() {
-    let away = S3 { endpoint: Some("http://user:hunter2@127.0.0.1:1".to_owned()), ..bucket() };
-    let no_bucket = S3 { bucket: "no-such-bucket".to_owned(), ..bucket() };
+    let away = S3Bucket { endpoint: Some("http://user:hunter2@127.0.0.1:1".to_owned()), ..bucket() };
+    let no_bucket = S3Bucket { bucket: "no-such-bucket".to_owned(), ..bucket() };
     for (settings, reason) in [(away, "no connection"), (no_bucket, "NoSuchBucket")] {
         let secrets = ["hunter2".to_owned(), given("SECRET_ACCESS_KEY"), given("ACCESS_KEY_ID"), given("ENDPOINT")];
         let blobs = open(BlobLocation::S3(settings), WEEK);

@@ -9,7 +9,7 @@ use pixcourier::domain::{Address, BotName};
 use pixcourier::ports::Recipients;
 use pixcourier::registration::{self, Registrar};
 use pixcourier::sandbox::{Incoming, Kind};
-use pixcourier::settings::{Bot, Limits, Registration};
+use pixcourier::settings::{Bot, RateLimits, Registration};
 use pixcourier::telemetry::Metrics;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -326,7 +326,7 @@ async fn while_the_book_is_away_no_update_is_confirmed() {
     let folder = tempfile::tempdir().unwrap();
     let engine = Embedded::open(folder.path()).unwrap();
     let name = BotName::default_bot();
-    let bot = Bot::new(name.clone(), TOKEN.to_owned().into(), world.sandbox.url(), Limits::default()).unwrap();
+    let bot = Bot::new(name.clone(), TOKEN.to_owned().into(), world.sandbox.url(), RateLimits::default()).unwrap();
     let bot = Arc::new(bot.with(|telegram| telegram.registration = Registration::Polling));
     let messenger = Arc::new(TelegramMessenger::new([(name.clone(), bot.clone())].into()).unwrap());
     let acceptor = engine.ports.acceptor.clone();

@@ -1,7 +1,7 @@
 //! The configuration: every key documented, every mistake told precisely, no secret repeated.
 
 use crate::manual::{read, root};
-use pixcourier::settings::{BOT_KEYS, DEFAULTS, Flags, KEYS, Secret, load, show};
+use pixcourier::settings::{BOT_KEYS, DEFAULTS, Flags, KEYS, Masking, load, show};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -97,7 +97,7 @@ fn the_default_file_holds_every_key_with_its_default() {
 
 #[test]
 fn tokens_and_keys_are_secret() {
-    let secret: BTreeSet<&str> = KEYS.iter().filter(|key| key.secret != Secret::No).map(|key| key.name).collect();
+    let secret: BTreeSet<&str> = KEYS.iter().filter(|key| key.masking != Masking::None).map(|key| key.name).collect();
     for key in KEYS {
         let sounds_secret = ["token", "key", "secret", "_url", "endpoint"].iter().any(|word| key.name.contains(word));
         assert_eq!(secret.contains(key.name), sounds_secret, "{}", key.name);

@@ -6,7 +6,7 @@ use crate::world::{NO_LIMITS, World, base64_png, lenient, png, whatsmate_client}
 use pixcourier::app::Role;
 use pixcourier::domain::{Address, BotName, ChatId, Sha256};
 use pixcourier::sandbox::{How, Kind};
-use pixcourier::settings::{Bot, Gateway, WhatsMate};
+use pixcourier::settings::{Bot, Gateway, WhatsMateAccount};
 use reqwest::Client;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -26,9 +26,9 @@ on_both_engines!(
 
 const NUMBER: i64 = 491_701_234_567;
 
-fn account(url: String, secret: &str) -> WhatsMate {
+fn account(url: String, secret: &str) -> WhatsMateAccount {
     let group = Address::Group { name: "Night shift".parse().unwrap(), admin: NUMBER.to_string().parse().unwrap() };
-    WhatsMate {
+    WhatsMateAccount {
         url,
         client_id: whatsmate_client().0.into(),
         client_secret: secret.into(),

@@ -5,7 +5,8 @@ use pixcourier::app::{App, Role};
 use pixcourier::domain::BotName;
 use pixcourier::sandbox::{Bots, Fault, Filter, Message, Options, Rule, Sandbox};
 use pixcourier::settings::{
-    BlobLocation, Bot, Distributed, Engine, Limits, LogFormat, Registration, Settings, WhatsMateClient,
+    BlobLocation, Bot, DistributedSettings, EngineSettings, LogFormat, RateLimits, Registration, Settings,
+    WhatsMateClient,
 };
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response};
@@ -71,7 +72,7 @@ impl World {
     }
 
     /// The same with limits.
-    pub async fn of_two_bots(on: On, limits: Limits, options: Options) -> Self {
+    pub async fn of_two_bots(on: On, limits: RateLimits, options: Options) -> Self {
         Self::tuned(on, Role::All, limits, options, |settings| {
             let name: BotName = "other".parse().unwrap();
             let url = settings.bots[&BotName::default_bot()].telegram().unwrap().api_url.clone();
@@ -82,7 +83,7 @@ impl World {
     }
 
     /// Chosen limits at both sides.
-    pub async fn with(on: On, limits: Limits, options: Options) -> Self {
+    pub async fn with(on: On, limits: RateLimits, options: Options) -> Self {
         Self::tuned(on, Role::All, limits, options, |_| {}).await
     }
 
@@ -98,7 +99,13 @@ impl World {
     }
 
     /// A process of any role with other settings; `listen` is where it will.
-    pub async fn tuned(on: On, role: Role, limits: Limits, options: Options, tune: impl FnOnce(&mut Settings)) -> Self {
+    pub async fn tuned(
+        on: On,
+        role: Role,
+        limits: RateLimits,
+        options: Options,
+        tune: impl FnOnce(&mut Settings),
+    ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).unwrap();
@@ -106,8 +113,8 @@ impl World {
         let bot = Bot::new(name.clone(), TOKEN.to_owned().into(), sandbox.url(), limits).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let engine = match on {
-            On::Embedded => Engine::Embedded,
-            On::Distributed => Engine::Distributed(Distributed {
+            On::Embedded => EngineSettings::Embedded,
+            On::Distributed => EngineSettings::Distributed(DistributedSettings {
                 amqp_urls: vec![support::amqp_url().into()],
                 redis_url: support::redis_url().into(),
                 blobs: BlobLocation::Folder(folder.path().join("blobs")),
@@ -145,8 +152,8 @@ impl World {
     /// The engine that it runs on.
     pub fn on(&self) -> On {
         match self.settings.engine {
-            Engine::Embedded => On::Embedded,
-            Engine::Distributed(_) => On::Distributed,
+            EngineSettings::Embedded => On::Embedded,
+            EngineSettings::Distributed(_) => On::Distributed,
         }
     }
 
@@ -285,7 +292,7 @@ impl Drop for World {
 }
 
 /// A service without limits.
-pub const NO_LIMITS: Limits = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
+pub const NO_LIMITS: RateLimits = RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
 
 /// A sandbox without limits that knows the two tokens.
 pub fn lenient() -> Options {

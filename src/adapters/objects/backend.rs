@@ -7,7 +7,7 @@ use super::limits::{
 };
 use crate::domain::{Sha256, Timestamp};
 use crate::ports::BlobError;
-use crate::settings::{BlobLocation, S3};
+use crate::settings::{BlobLocation, S3Bucket};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -63,7 +63,7 @@ impl ObjectBackend {
         self.blobs_path().join("ready")
     }
 
-    /// Sets the time of the last modification to now. S3 cannot, and refuses to copy an object onto itself, so it
+    /// Sets the time of the last modification to now. S3Bucket cannot, and refuses to copy an object onto itself, so it
     /// copies there and back; readers see the same bytes all the while.
     pub(super) async fn renew(&self, path: &Path) -> Result<(), object_store::Error> {
         match &self.root {
@@ -106,7 +106,7 @@ fn open_folder(folder: &PathBuf) -> Result<LocalFileSystem, String> {
 
 /// A request as a whole has no timeout: a courier takes its bytes as slowly as Telegram takes them from it. The read
 /// timeout bounds silence.
-fn open_s3(settings: &S3) -> Result<AmazonS3, BlobError> {
+fn open_s3(settings: &S3Bucket) -> Result<AmazonS3, BlobError> {
     let client = ClientOptions::new()
         .with_allow_http(true)
         .with_timeout_disabled()

@@ -1,6 +1,6 @@
 use super::*;
 use crate::ports::OutgoingFile;
-use crate::settings::Limits;
+use crate::settings::RateLimits;
 use futures_util::stream;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

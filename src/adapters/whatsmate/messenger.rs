@@ -4,7 +4,7 @@ use super::request;
 use super::response::{self, RECIPIENT_ERROR_CODE};
 use crate::adapters::http_client;
 use crate::adapters::upload_tracker::UploadTracker;
-use crate::domain::whatsmate::{self, Kind, Misfit};
+use crate::domain::whatsmate::{self, WhatsMateKind, WhatsMateRejection};
 use crate::domain::{BotName, ChatId};
 use crate::ports::{CallError, Messenger, MessengerRequest, MessengerResponse};
 use crate::settings::Bot;
@@ -42,7 +42,7 @@ impl Messenger for WhatsMateMessenger {
         let account = account.ok_or_else(|| CallError::NotSent("the bot is not configured".into()))?;
         let kind = match check(&request) {
             Ok(kind) => kind,
-            Err(misfit) => return Ok(response::rejection(400, misfit.words)),
+            Err(wrong) => return Ok(response::rejection(400, wrong.detail)),
         };
         let Some(address) = chat(&request.params).and_then(|chat| account.address(&chat)) else {
             let words = "the chat is neither a phone number nor a group that the bot's settings name";
@@ -66,14 +66,14 @@ impl Messenger for WhatsMateMessenger {
 }
 
 /// What was accepted passes, unless the bot was moved to WhatsMate since.
-fn check(request: &MessengerRequest) -> Result<Kind, Misfit> {
+fn check(request: &MessengerRequest) -> Result<WhatsMateKind, WhatsMateRejection> {
     let kind = whatsmate::check_params(&request.method, &request.params)?;
-    let misfit = |words: &str| Misfit { field: request.method.clone(), words: words.to_owned() };
+    let wrong = |detail: &str| WhatsMateRejection { field: request.method.clone(), detail: detail.to_owned() };
     match (kind, request.files.as_slice()) {
-        (Kind::Text, []) if request.params.contains_key("text") => Ok(kind),
-        (Kind::Text, _) => Err(misfit("WhatsMate takes a text with sendMessage, and no file.")),
+        (WhatsMateKind::Text, []) if request.params.contains_key("text") => Ok(kind),
+        (WhatsMateKind::Text, _) => Err(wrong("WhatsMate takes a text with sendMessage, and no file.")),
         (_, [file]) => whatsmate::check_size(kind, file.size).map(|()| kind),
-        _ => Err(misfit("WhatsMate takes one file by its bytes, not by URL or file_id.")),
+        _ => Err(wrong("WhatsMate takes one file by its bytes, not by URL or file_id.")),
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::Address;
 use crate::ports::OutgoingFile;
-use crate::settings::{self, Gateway, Limits};
+use crate::settings::{self, Gateway, RateLimits};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 fn whatsmate(url: String) -> WhatsMateMessenger {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let group = Address::Group { name: "Night shift".parse().unwrap(), admin: "491701234567".parse().unwrap() };
-    let account = settings::WhatsMate {
+    let account = settings::WhatsMateAccount {
         url,
         client_id: "a@example.org".into(),
         client_secret: "hunter2-hunter2".into(),

@@ -4,9 +4,9 @@
 use super::base64_stream::base64_stream;
 use crate::adapters::upload_tracker::UploadTracker;
 use crate::domain::Address;
-use crate::domain::whatsmate::{self, FILENAME_LIMIT, Kind};
+use crate::domain::whatsmate::{self, FILENAME_LIMIT, WhatsMateKind};
 use crate::ports::OutgoingFile;
-use crate::settings::WhatsMate;
+use crate::settings::WhatsMateAccount;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -21,7 +21,7 @@ const MAX_EXTENSION_CHARS: usize = 16;
 const AFTER_FILE: &[u8] = b"\"}";
 
 /// Begins a request to the account's instance, with its credentials in the headers.
-pub fn begin(client: &Client, account: &WhatsMate, address: &Address, kind: Kind) -> RequestBuilder {
+pub fn begin(client: &Client, account: &WhatsMateAccount, address: &Address, kind: WhatsMateKind) -> RequestBuilder {
     let recipient = match address {
         Address::Number(_) => "single",
         Address::Group { .. } => "group",
@@ -35,7 +35,7 @@ pub fn begin(client: &Client, account: &WhatsMate, address: &Address, kind: Kind
 }
 
 /// The fields of the body, the file aside: who it is for, and the text or caption, which is taken out of `params`.
-pub fn fields(address: Address, kind: Kind, params: &mut Map<String, Value>) -> Map<String, Value> {
+pub fn fields(address: Address, kind: WhatsMateKind, params: &mut Map<String, Value>) -> Map<String, Value> {
     let recipient = match address {
         Address::Number(number) => vec![("number", String::from(number))],
         Address::Group { name, admin } => {
@@ -43,7 +43,7 @@ pub fn fields(address: Address, kind: Kind, params: &mut Map<String, Value>) -> 
         }
     };
     let mut fields: Map<_, _> = recipient.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
-    let (theirs, ours) = if kind == Kind::Text { ("message", "text") } else { ("caption", "caption") };
+    let (theirs, ours) = if kind == WhatsMateKind::Text { ("message", "text") } else { ("caption", "caption") };
     if let Some(text) = params.remove(ours) {
         fields.insert(theirs.to_owned(), text);
     }
@@ -55,7 +55,7 @@ pub fn fields(address: Address, kind: Kind, params: &mut Map<String, Value>) -> 
 pub fn with_file(
     call: RequestBuilder,
     mut fields: Map<String, Value>,
-    kind: Kind,
+    kind: WhatsMateKind,
     file: OutgoingFile,
     uploads: &UploadTracker,
 ) -> RequestBuilder {

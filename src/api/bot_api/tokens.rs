@@ -47,13 +47,14 @@ impl Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Limits;
+    use crate::settings::RateLimits;
 
     #[test]
     fn a_bot_answers_to_its_own_token_and_to_those_that_stand_for_it() {
         let bot = |name: &str, token: &str, ours: &[&str]| {
             let name: BotName = name.parse().unwrap();
-            let bot = Bot::new(name.clone(), token.to_owned().into(), "http://x".into(), Limits::default()).unwrap();
+            let bot =
+                Bot::new(name.clone(), token.to_owned().into(), "http://x".into(), RateLimits::default()).unwrap();
             let client_tokens = ours.iter().map(|token| (*token).to_owned().into()).collect();
             (name, Arc::new(bot.with(|telegram| telegram.client_tokens = client_tokens)))
         };

@@ -8,19 +8,16 @@ use crate::http::proxied::proxied_response;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
-use crate::ports::{ProxyRequest, ProxyResponse, ProxyTarget};
+use crate::ports::{ANSWER_TIMEOUT, ProxyRequest, ProxyResponse, ProxyTarget};
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
-use std::time::Duration;
 use tokio::time::timeout;
 
 /// The largest answer of getFile that is read, in bytes.
 const ANSWER_LIMIT: usize = 64 * 1024;
-/// How long an answer may take to begin.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Download a file by its file_id.
 ///

@@ -7,7 +7,7 @@ use crate::api::native::query;
 use crate::api::native::request::body;
 use crate::api::native::request::fields::Fields;
 use crate::api::native::request::files::Files;
-use crate::domain::{ChatId, ImageFormat, InvalidId, MediaKind, Sha256};
+use crate::domain::{ChatId, ImageFormat, InvalidIdError, MediaKind, Sha256};
 use crate::http::auth::ApiClient;
 use crate::http::body::Body;
 use crate::http::routing::HandlerResult;
@@ -85,7 +85,7 @@ pub struct KnownFileId {
 pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
     let given = query::parameters(request.query_string(), &["bot", "chat_id", "keep_message"])?;
     let bot = query::bot(&given, |bot| state.intake.has_bot(bot))?;
-    let chat_id: Option<Result<ChatId, InvalidId>> = given.get("chat_id").map(|chat| chat.parse());
+    let chat_id: Option<Result<ChatId, InvalidIdError>> = given.get("chat_id").map(|chat| chat.parse());
     let chat_id = chat_id.transpose();
     let chat_id =
         chat_id.map_err(|error| Rejection::field(ProblemCode::InvalidChatId, "chat_id", format!("{error}.")))?;

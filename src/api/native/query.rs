@@ -1,6 +1,6 @@
 //! Query strings.
 
-use crate::domain::{BotName, InvalidId};
+use crate::domain::{BotName, InvalidIdError};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::ListQuery;
 use actix_web::web::Query;
@@ -48,13 +48,13 @@ pub fn limit(text: &str) -> Result<usize, Rejection> {
 pub fn list(query: &str) -> Result<ListQuery, Rejection> {
     let mut list = ListQuery { limit: DEFAULT_LIMIT, ..ListQuery::default() };
     for (name, value) in parameters(query, &["status", "bot", "limit", "cursor"])? {
-        let because = |error: InvalidId| Rejection::field(ProblemCode::InvalidQuery, &name, format!("{error}."));
+        let because = |error: InvalidIdError| Rejection::field(ProblemCode::InvalidQuery, &name, format!("{error}."));
         match name.as_str() {
             "status" => list.status = Some(value.parse().map_err(because)?),
             "bot" => list.bot = Some(value.parse().map_err(because)?),
             "limit" => list.limit = limit(&value)?,
             _ => {
-                let wrong = InvalidId("cursor is the next_cursor of the page before, taken as it is");
+                let wrong = InvalidIdError("cursor is the next_cursor of the page before, taken as it is");
                 list.before = Some(value.parse().map_err(|_| because(wrong))?);
             }
         }

@@ -4,7 +4,7 @@ use super::problems::{
     BodyTooLarge, Invalid, InvalidQuery, LedgerAway, NoSuchRecipient, NotJson, NotOneRecipient, TooSlow, Unauthorized,
 };
 use crate::api::native::query;
-use crate::domain::{Address, BotName, ChatId, InvalidId, Recipient, RecipientSource, RecipientState, Timestamp};
+use crate::domain::{Address, BotName, ChatId, InvalidIdError, Recipient, RecipientSource, RecipientState, Timestamp};
 use crate::http::auth::ApiClient;
 use crate::http::body::Body;
 use crate::http::routing::HandlerResult;
@@ -78,7 +78,7 @@ pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> 
     let after = after.map(|text| cursor(&text)).transpose()?;
     let group = given.contains_key("group_name") && given.len() == 1;
     let group_name = if group { given.remove("group_name") } else { None };
-    let group_name = group_name.map(|name| name.parse().map_err(|InvalidId(text)| wrong("group_name", text)));
+    let group_name = group_name.map(|name| name.parse().map_err(|InvalidIdError(text)| wrong("group_name", text)));
     let group_name = group_name.transpose()?;
     let one = if given.is_empty() { None } else { Some(queried(&given)?) };
     let book = state.ports.recipients.clone();
@@ -132,7 +132,7 @@ fn bot(given: &mut BTreeMap<String, String>, state: &AppState) -> Result<BotName
 fn queried(given: &BTreeMap<String, String>) -> Result<Address, Rejection> {
     let part = |name: &str| given.get(name).map(String::as_str);
     address(part("number"), part("group_name"), part("group_admin")).map_err(|(part, error)| match error {
-        Some(InvalidId(text)) => wrong(part, text),
+        Some(InvalidIdError(text)) => wrong(part, text),
         None => wrong(part, "Name one recipient: by number, or by group_name and group_admin"),
     })
 }

@@ -1,7 +1,7 @@
 //! A body as a message: JSON whatever its header says, its file to disk as it arrives.
 
 use crate::domain::Address;
-use crate::domain::whatsmate::{CAPTION_LIMIT, FILENAME_LIMIT, Kind, TEXT_LIMIT, encoded_size, filename};
+use crate::domain::whatsmate::{CAPTION_LIMIT, FILENAME_LIMIT, WhatsMateKind, TEXT_LIMIT, encoded_size, filename};
 use crate::http::body::Body;
 use crate::http::json_stream::{DOCUMENT_LIMIT_BYTES, ExtractedPart, FileFields, JsonFileExtractor};
 use crate::intake::recipients::address as address_of;
@@ -36,7 +36,7 @@ pub struct Message {
     /// Who gets it.
     pub address: Address,
     /// What it is.
-    pub kind: Kind,
+    pub kind: WhatsMateKind,
     /// Its text or caption, as Telegram names them.
     pub params: Map<String, Value>,
     /// Its file.
@@ -46,15 +46,15 @@ pub struct Message {
 }
 
 /// Reads and checks a body.
-pub async fn read(body: Body, to: RecipientKind, kind: Kind, spool: &Spool) -> Result<Message, Rejection> {
+pub async fn read(body: Body, to: RecipientKind, kind: WhatsMateKind, spool: &Spool) -> Result<Message, Rejection> {
     let (document, file) = match kind {
-        Kind::Text => (plain(body).await?, None),
+        WhatsMateKind::Text => (plain(body).await?, None),
         _ => with_file(body, kind, spool).await?,
     };
     let mut fields = fields(&document)?;
     let address = address(&mut fields, to)?;
     let (name, param, limit) = match kind {
-        Kind::Text => ("message", "text", TEXT_LIMIT),
+        WhatsMateKind::Text => ("message", "text", TEXT_LIMIT),
         _ => ("caption", "caption", CAPTION_LIMIT),
     };
     let text = text(&mut fields, name)?.filter(|text| !text.is_empty());
@@ -62,7 +62,7 @@ pub async fn read(body: Body, to: RecipientKind, kind: Kind, spool: &Spool) -> R
         Some(text) if text.chars().count() > limit => {
             return Err(invalid(name, format!("{name} may have {limit} characters.")));
         }
-        None if kind == Kind::Text => return Err(missing(name, "the text to send")),
+        None if kind == WhatsMateKind::Text => return Err(missing(name, "the text to send")),
         _ => {}
     }
     if let (Some(_), None) = (kind.media(), &file) {
@@ -86,11 +86,11 @@ async fn plain(body: Body) -> Result<Vec<u8>, Rejection> {
 }
 
 /// The document without its file, and the file.
-async fn with_file(mut body: Body, kind: Kind, spool: &Spool) -> Result<(Vec<u8>, Option<Upload>), Rejection> {
+async fn with_file(mut body: Body, kind: WhatsMateKind, spool: &Spool) -> Result<(Vec<u8>, Option<Upload>), Rejection> {
     let name = kind.as_str();
     // Which MB the contract leaves open: the larger ones.
     let limit = kind.megabytes() << 20;
-    let mut writer = if kind == Kind::Image { spool.begin() } else { spool.begin_file(name, limit) };
+    let mut writer = if kind == WhatsMateKind::Image { spool.begin() } else { spool.begin_file(name, limit) };
     let (mut extractor, mut events, mut found, mut size) =
         (JsonFileExtractor::new(FileFields::Only(name)), Vec::new(), false, 0);
     while let Some(piece) = body.pieces.next().await {

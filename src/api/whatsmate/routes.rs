@@ -3,7 +3,7 @@
 use super::clients::{WhatsMateClients, unknown_instance};
 use super::error::WhatsMateError;
 use super::message::{self, Message, RecipientKind};
-use crate::domain::whatsmate::Kind;
+use crate::domain::whatsmate::WhatsMateKind;
 use crate::domain::{BotName, ChatId};
 use crate::http::auth::ApiClient;
 use crate::http::body::Body;
@@ -50,7 +50,7 @@ async fn v3(
     clients: Data<WhatsMateClients>,
 ) -> WhatsMateResult {
     let (to, kind, instance) = path.into_inner();
-    let (Some(to), Some(kind)) = (RecipientKind::named(&to), Kind::named(&kind)) else { return not_found().await };
+    let (Some(to), Some(kind)) = (RecipientKind::named(&to), WhatsMateKind::named(&kind)) else { return not_found().await };
     let id = take(&request, to, kind, &instance, body, &state, &clients).await?;
     Ok(HttpResponse::Ok().json(json!({"status": "queued", "id": id})))
 }
@@ -64,7 +64,7 @@ async fn v1_text(
 ) -> WhatsMateResult {
     let (to, instance) = path.into_inner();
     let Some(to) = RecipientKind::named(&to) else { return not_found().await };
-    queued_v1(take(&request, to, Kind::Text, &instance, body, &state, &clients).await?)
+    queued_v1(take(&request, to, WhatsMateKind::Text, &instance, body, &state, &clients).await?)
 }
 
 async fn v1_photo(
@@ -74,7 +74,7 @@ async fn v1_photo(
     state: Data<AppState>,
     clients: Data<WhatsMateClients>,
 ) -> WhatsMateResult {
-    queued_v1(take(&request, RecipientKind::Single, Kind::Image, &instance, body, &state, &clients).await?)
+    queued_v1(take(&request, RecipientKind::Single, WhatsMateKind::Image, &instance, body, &state, &clients).await?)
 }
 
 /// Clients of version 1 look for `success`.
@@ -99,7 +99,7 @@ async fn not_allowed() -> HttpResponse {
 async fn take(
     request: &HttpRequest,
     to: RecipientKind,
-    kind: Kind,
+    kind: WhatsMateKind,
     instance: &str,
     payload: Payload,
     state: &AppState,

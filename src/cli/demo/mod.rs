@@ -1,17 +1,19 @@
 //! `pixcourier demo`: the sandbox, the service on the embedded engine, and a few pictures on their way.
 
-mod parcels;
+mod pictures;
 mod report;
 
-use super::client::Client;
-use super::say::{Style, say};
-use super::{Misconfigured, block_on, stop};
+use super::error::InvalidConfigError;
+use super::runtime::block_on;
+use super::service_client::ServiceClient;
+use super::signals;
+use super::terminal::{TerminalStyle, print_line};
 use crate::app::{App, Role};
 use crate::sandbox::{Options, Sandbox};
 use crate::settings::{Flags, LogFormat, Settings, environment, load};
 use crate::telemetry::logs;
 use anyhow::{Context, anyhow};
-use report::Report;
+use report::DemoReport;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct DemoArgs {
     /// End when everything is sent, instead of at Ctrl-C. The exit code says whether all went as it should.
     #[arg(long)]
     exit: bool,
@@ -32,15 +34,15 @@ pub struct Arguments {
     sandbox_listen: SocketAddr,
 }
 
-pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
     let filter = environment().remove("PIXCOURIER_LOG").unwrap_or_else(|| "warn".to_owned());
     logs::start(&filter, LogFormat::Text);
     block_on(perform(arguments))
 }
 
 /// The service runs beside the show in one task: whichever ends first decides what happens to the other.
-async fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let stop = stop::on_signal()?;
+async fn perform(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
+    let stop = signals::stop_on_signal()?;
     let folder =
         tempfile::Builder::new().prefix("pixcourier-demo-").tempdir().context("make a folder for the demo's data")?;
     let sandbox = Sandbox::start(bind(arguments.sandbox_listen)?, Options::default())?;
@@ -55,7 +57,7 @@ async fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
         shown = show(service_at, &sandbox) => shown,
     };
     if shown.is_ok() && !arguments.exit {
-        say("Ctrl-C ends the demo.");
+        print_line("Ctrl-C ends the demo.");
         tokio::select! {
             ended = &mut service => return ended.map(|()| ExitCode::SUCCESS),
             () = stop.cancelled() => {}
@@ -71,32 +73,32 @@ async fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// Posts everything, follows each to its end, and says whether all went as it should.
 async fn show(service: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<ExitCode> {
-    const PATIENCE: Duration = Duration::from_secs(60);
-    let style = Style::detect();
-    let client = Client::new(&format!("http://{service}"), None)?;
-    let mut report = Report::new(style);
+    const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
+    let style = TerminalStyle::detect();
+    let client = ServiceClient::new(&format!("http://{service}"), None)?;
+    let mut report = DemoReport::new(style);
     report.heading();
     let began = Instant::now();
     let mut posted = Vec::new();
-    for parcel in parcels::all() {
+    for picture in pictures::all() {
         let asked = Instant::now();
-        let accepted = client.post(parcel.pack(), None).await.with_context(|| format!("post {}", parcel.name))?;
-        posted.push((parcel, accepted.id, asked.elapsed()));
+        let accepted = client.post(picture.form(), None).await.with_context(|| format!("post {}", picture.name))?;
+        posted.push((picture, accepted.id, asked.elapsed()));
     }
-    for (parcel, id, accepted_in) in posted {
-        report.row(&parcel, accepted_in, client.final_fate(id, PATIENCE).await?);
+    for (picture, id, accepted_in) in posted {
+        report.row(&picture, accepted_in, client.wait_for_final_state(id, DELIVERY_TIMEOUT).await?);
     }
     report.summary(began.elapsed());
-    say("");
+    print_line("");
     for (what, address) in [
         ("the pictures, as delivered", format!("{}/", sandbox.url())),
         ("the service, to try it", format!("http://{service}/docs")),
         ("what became of each", format!("http://{service}/v1/notifications")),
         ("its metrics", format!("http://{service}/metrics")),
     ] {
-        say(format_args!("  {what:<28}{}", style.bold(&address)));
+        print_line(format_args!("  {what:<28}{}", style.bold(&address)));
     }
-    say("");
+    print_line("");
     Ok(if report.verdict(&sandbox.stats()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -104,13 +106,13 @@ fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| format!("listen on {address}"))
 }
 
-/// Settings through the front door, so that the demo cannot run on what `serve` would refuse.
-fn settings(listen: String, folder: &Path, sandbox: SocketAddr) -> Result<Settings, Misconfigured> {
+/// The settings, checked as those of `serve` are.
+fn settings(listen: String, folder: &Path, sandbox: SocketAddr) -> Result<Settings, InvalidConfigError> {
     const TOKEN: &str = "100001:demo-demo-demo-demo-demo-demo-demo";
     let env = BTreeMap::from([
         ("PIXCOURIER_DATA_DIR".to_owned(), folder.display().to_string()),
         ("PIXCOURIER_BOT_API_URL".to_owned(), format!("http://{sandbox}")),
         ("PIXCOURIER_BOT_TOKEN".to_owned(), TOKEN.to_owned()),
     ]);
-    load(None, &env, &Flags { listen: Some(listen) }).map_err(Misconfigured)
+    load(None, &env, &Flags { listen: Some(listen) }).map_err(InvalidConfigError)
 }

@@ -1,85 +1,85 @@
 //! What the demo tells: a row for each picture as it arrives, a summary, a verdict.
 
-use super::parcels::Parcel;
-use crate::cli::client::Fate;
-use crate::cli::say::{Style, say};
+use super::pictures::DemoPicture;
+use crate::cli::service_client::NotificationState;
+use crate::cli::terminal::{TerminalStyle, print_line};
 use crate::domain::{Sha256, Status};
 use crate::sandbox::Stats;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The rows so far.
-pub struct Report {
-    style: Style,
+pub struct DemoReport {
+    style: TerminalStyle,
     sent: u32,
     /// Uploads by picture, and how often it was sent.
-    pictures: BTreeMap<Sha256, Picture>,
+    pictures: BTreeMap<Sha256, PictureTotals>,
     wrong: Vec<String>,
 }
 
-struct Picture {
+struct PictureTotals {
     name: &'static str,
     size: u64,
     uploads: u64,
     sends: u64,
 }
 
-const WIDTHS: [usize; 8] = [20, 9, 22, 8, 12, 14, 14, 8];
+const COLUMN_WIDTHS: [usize; 8] = [20, 9, 22, 8, 12, 14, 14, 8];
 
-impl Report {
+impl DemoReport {
     /// A report of nothing yet.
-    pub fn new(style: Style) -> Self {
+    pub fn new(style: TerminalStyle) -> Self {
         Self { style, sent: 0, pictures: BTreeMap::new(), wrong: Vec::new() }
     }
 
     /// The names of the columns.
     pub fn heading(&self) {
         let names = ["picture", "size", "to", "lane", "accepted", "sent after", "how", "message"];
-        say("");
-        say(self.style.bold(&line(names.map(str::to_owned))));
-        say(self.style.dim(&"-".repeat(WIDTHS.iter().sum())));
+        print_line("");
+        print_line(self.style.bold(&line(names.map(str::to_owned))));
+        print_line(self.style.dim(&"-".repeat(COLUMN_WIDTHS.iter().sum())));
     }
 
     /// One picture that has come to its end.
-    pub fn row(&mut self, parcel: &Parcel, accepted_in: Duration, fate: Fate) {
-        let size = parcel.bytes.len() as u64;
+    pub fn row(&mut self, picture: &DemoPicture, accepted_in: Duration, state: NotificationState) {
+        let size = picture.bytes.len() as u64;
         let mut cells = [
-            parcel.name.to_owned(),
+            picture.name.to_owned(),
             kilobytes(size),
-            parcel.chat.name().to_owned(),
-            parcel.lane.as_str().to_owned(),
+            picture.chat.name().to_owned(),
+            picture.lane.as_str().to_owned(),
             format!("{} ms", accepted_in.as_millis()),
             String::new(),
             String::new(),
             String::new(),
         ];
-        let (Status::Sent, Some(attempt)) = (fate.status, fate.success()) else {
-            self.wrong.push(format!("{} was not sent: {}", parcel.name, fate.reason()));
-            cells[6] = fate.status.as_str().to_owned();
-            return say(self.style.red(&line(cells)));
+        let (Status::Sent, Some(attempt)) = (state.status, state.success()) else {
+            self.wrong.push(format!("{} was not sent: {}", picture.name, state.reason()));
+            cells[6] = state.status.as_str().to_owned();
+            return print_line(self.style.red(&line(cells)));
         };
         let answered = attempt.at.plus(Duration::from_millis(attempt.duration_ms));
-        if fate.send_at.is_some_and(|due| attempt.at < due) {
-            self.wrong.push(format!("{} was sent before its time", parcel.name));
+        if state.send_at.is_some_and(|due| attempt.at < due) {
+            self.wrong.push(format!("{} was sent before its time", picture.name));
         }
-        cells[5] = match fate.send_at {
+        cells[5] = match state.send_at {
             Some(due) => format!("due + {} ms", answered.since(due).as_millis()),
-            None => format!("{} ms", answered.since(fate.created_at).as_millis()),
+            None => format!("{} ms", answered.since(state.created_at).as_millis()),
         };
         cells[6] = if attempt.uploaded { "uploaded" } else { "by file_id" }.to_owned();
-        cells[7] = fate.message_id.map(|id| format!("#{id}")).unwrap_or_default();
-        let picture = self.pictures.entry(Sha256::of(parcel.bytes)).or_insert(Picture {
-            name: parcel.name,
+        cells[7] = state.message_id.map(|id| format!("#{id}")).unwrap_or_default();
+        let totals = self.pictures.entry(Sha256::of(picture.bytes)).or_insert(PictureTotals {
+            name: picture.name,
             size,
             uploads: 0,
             sends: 0,
         });
-        picture.sends += 1;
+        totals.sends += 1;
         // Every upload counts, also one whose answer was lost.
-        picture.uploads += fate.attempts.iter().filter(|attempt| attempt.uploaded).count() as u64;
+        totals.uploads += state.attempts.iter().filter(|attempt| attempt.uploaded).count() as u64;
         self.sent += 1;
         let text = line(cells);
-        say(if attempt.uploaded { text } else { self.style.green(&text) });
+        print_line(if attempt.uploaded { text } else { self.style.green(&text) });
     }
 
     /// The figures.
@@ -88,8 +88,8 @@ impl Report {
         let bytes: u64 = self.pictures.values().map(|picture| picture.uploads * picture.size).sum();
         let skipped = self.pictures.values().map(|picture| picture.sends.saturating_sub(picture.uploads));
         let saved = self.pictures.values().map(|picture| picture.sends.saturating_sub(picture.uploads) * picture.size);
-        say("");
-        say(format_args!(
+        print_line("");
+        print_line(format_args!(
             "{} sent in {:.1} s, {uploads} uploads ({}), {} upload(s) skipped ({} saved)",
             self.sent,
             took.as_secs_f64(),
@@ -108,14 +108,14 @@ impl Report {
             self.wrong.push(format!("{} was uploaded {} times", picture.name, picture.uploads));
         }
         for wrong in &self.wrong {
-            say(self.style.red(wrong));
+            print_line(self.style.red(wrong));
         }
         self.wrong.is_empty()
     }
 }
 
 fn line(cells: [String; 8]) -> String {
-    let padded: String = cells.iter().zip(WIDTHS).map(|(cell, width)| format!("{cell:<width$}")).collect();
+    let padded: String = cells.iter().zip(COLUMN_WIDTHS).map(|(cell, width)| format!("{cell:<width$}")).collect();
     padded.trim_end().to_owned()
 }
 

@@ -1,9 +1,9 @@
 //! A notification as a request: its parameters, and its images by file_id or by bytes.
 
 use crate::delivery::context::CourierContext;
-use crate::delivery::timeouts::{ANSWER_TIMEOUT, upload_timeout};
+use crate::delivery::timeouts::upload_timeout;
 use crate::domain::{ChatId, Media, MediaSource, Notification, Sha256};
-use crate::ports::{FileIds, FileKey, MessengerRequest, OutgoingFile};
+use crate::ports::{ANSWER_TIMEOUT, FileIds, FileKey, MessengerRequest, OutgoingFile};
 use serde_json::json;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -4,7 +4,7 @@ use super::gcra::Gcra;
 use super::sliding_window::SlidingWindow;
 use crate::delivery::mono_time::MonoTime;
 use crate::domain::ChatId;
-use crate::settings::Limits;
+use crate::settings::RateLimits;
 use std::time::Duration;
 
 /// How many messages at once a private chat tolerates (Bots FAQ: "short bursts" over the limit are allowed).
@@ -25,7 +25,7 @@ pub struct ChatRateLimiter {
 
 impl ChatRateLimiter {
     /// With the limits for a private chat, or for a group or channel.
-    pub fn new(chat: &ChatId, limits: &Limits) -> Self {
+    pub fn new(chat: &ChatId, limits: &RateLimits) -> Self {
         let group = chat.is_group();
         let minute = SlidingWindow::new(limits.group_rate_per_minute, Duration::from_secs(60), GROUP_MARGIN);
         Self {

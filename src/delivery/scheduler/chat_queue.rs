@@ -4,7 +4,7 @@ use super::job::{MAX_HOLD, SendJob};
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::rate_limit::ChatRateLimiter;
 use crate::domain::{ChatId, Lane, NotificationId};
-use crate::settings::Limits;
+use crate::settings::RateLimits;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ struct WaitingJob {
 }
 
 impl ChatQueue {
-    pub fn new(chat: &ChatId, limits: &Limits) -> Self {
+    pub fn new(chat: &ChatId, limits: &RateLimits) -> Self {
         let limiter = ChatRateLimiter::new(chat, limits);
         Self { lanes: Default::default(), limiter, stamp: 0, in_flight: false }
     }

@@ -4,7 +4,7 @@ use super::chat_queue::ChatQueue;
 use super::job::SendJob;
 use crate::delivery::mono_time::MonoTime;
 use crate::domain::{ChatId, Lane};
-use crate::settings::Limits;
+use crate::settings::RateLimits;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// A lower lane that has stood ready while this many sends from above it went gets a turn, by lane: bulk is never
@@ -16,7 +16,7 @@ const MIN_CHATS_TO_PRUNE: usize = 1024;
 /// The chats of one bot.
 #[derive(Debug)]
 pub(super) struct ChatTable {
-    limits: Limits,
+    limits: RateLimits,
     chats: HashMap<ChatId, ChatQueue>,
     /// Chats that may send now, by lane, first come first served. An entry counts only while its stamp is its chat's.
     ready: [VecDeque<(ChatId, u64)>; 3],
@@ -29,7 +29,7 @@ pub(super) struct ChatTable {
 }
 
 impl ChatTable {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: RateLimits) -> Self {
         Self {
             limits,
             chats: HashMap::new(),

@@ -9,7 +9,7 @@ use crate::delivery::rate_limit::BotRateLimiter;
 use crate::delivery::single_flight::{SingleFlight, UploadAdmission};
 use crate::domain::{ChatId, Lane, NotificationId};
 use crate::ports::{FileIds, FileKey};
-use crate::settings::Limits;
+use crate::settings::RateLimits;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ pub struct Scheduler {
 
 impl Scheduler {
     /// For a bot with these limits, whose courier holds at most `window` notifications per lane.
-    pub fn new(limits: Limits, window: u16) -> Self {
+    pub fn new(limits: RateLimits, window: u16) -> Self {
         Self {
             share: usize::from(window / CHAT_SHARE_OF_WINDOW),
             rate: BotRateLimiter::new(limits.bot_rate),

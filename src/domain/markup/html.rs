@@ -1,9 +1,9 @@
 //! `parse_mode` HTML.
 
-use super::{Formatted, entity, sorted, utf16};
+use super::formatted::{Formatted, entity, sorted, utf16};
 use serde_json::Value;
 
-struct Open<'a> {
+struct OpenTag<'a> {
     tag: String,
     attributes: &'a str,
     offset: usize,
@@ -13,7 +13,7 @@ struct Open<'a> {
 pub fn parse(source: &str) -> Result<Formatted, String> {
     let mut text = String::new();
     let mut entities = Vec::new();
-    let mut open: Vec<Open<'_>> = Vec::new();
+    let mut open: Vec<OpenTag<'_>> = Vec::new();
     let mut rest = source;
     while let Some(at) = rest.find(['<', '&']) {
         let position = source.len() - rest.len() + at;
@@ -43,7 +43,7 @@ pub fn parse(source: &str) -> Result<Formatted, String> {
                 return Err(format!("Unsupported start tag \"{tag}\" at byte offset {position}"));
             }
             let end = end.ok_or_else(|| format!("Unclosed start tag at byte offset {position}"))?;
-            open.push(Open { tag, attributes: &rest[name_end..end], offset: utf16(&text) });
+            open.push(OpenTag { tag, attributes: &rest[name_end..end], offset: utf16(&text) });
             rest = &rest[end + 1..];
         }
     }
@@ -76,7 +76,7 @@ fn kind(tag: &str) -> Option<&'static str> {
     })
 }
 
-fn close(tag: &Open<'_>, text: &str, entities: &mut Vec<Value>) {
+fn close(tag: &OpenTag<'_>, text: &str, entities: &mut Vec<Value>) {
     match (tag.tag.as_str(), kind(&tag.tag)) {
         ("a", _) => {
             if let Some(url) = attribute(tag.attributes, "href") {

@@ -1,6 +1,6 @@
 //! `parse_mode` Markdown, the old one: no nesting.
 
-use super::{Formatted, entity, sorted, utf16};
+use super::formatted::{Formatted, entity, sorted, utf16};
 
 /// Takes the marks out, or says what is wrong with them.
 pub fn parse(source: &str) -> Result<Formatted, String> {

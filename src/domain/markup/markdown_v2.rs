@@ -1,6 +1,6 @@
 //! `parse_mode` MarkdownV2.
 
-use super::{Formatted, entity, sorted, utf16};
+use super::formatted::{Formatted, entity, sorted, utf16};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Mark {

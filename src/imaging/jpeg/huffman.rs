@@ -1,24 +1,26 @@
 //! Huffman codes, and the bits they are read from.
 
-use super::{BAD_SEGMENT, Source, Unfit};
+use super::segment::{BAD_SEGMENT, next_marker};
+use crate::imaging::image_file::ImageFile;
+use crate::imaging::rejection::ImageRejection;
 
 /// Codes up to this long are looked up, longer ones searched.
-const QUICK: u32 = 9;
+const LOOKUP_BITS: u32 = 9;
 
 /// The codes that were defined so far.
 #[derive(Default)]
-pub struct Tables {
-    dc: [Option<Box<Code>>; 4],
-    ac: [Option<Box<Code>>; 4],
+pub struct HuffmanTables {
+    dc: [Option<Box<HuffmanCode>>; 4],
+    ac: [Option<Box<HuffmanCode>>; 4],
 }
 
-impl Tables {
+impl HuffmanTables {
     /// Takes a segment of codes.
-    pub fn read(&mut self, source: &mut Source, length: u64) -> Result<(), Unfit> {
+    pub fn read(&mut self, file: &mut ImageFile, length: u64) -> Result<(), ImageRejection> {
         let mut left = length;
         while left > 0 {
-            let head = source.byte()?;
-            let counts: [u8; 16] = source.bytes()?;
+            let head = file.read_byte()?;
+            let counts: [u8; 16] = file.read_array()?;
             let symbols = counts.iter().map(|count| usize::from(*count)).sum();
             left = left.checked_sub(17 + symbols as u64).ok_or(BAD_SEGMENT)?;
             let class = if head >> 4 == 0 { &mut self.dc } else { &mut self.ac };
@@ -28,26 +30,26 @@ impl Tables {
             }
             let mut values = vec![0; symbols];
             for value in &mut values {
-                *value = source.byte()?;
+                *value = file.read_byte()?;
             }
-            *slot = Some(Box::new(Code::new(&counts, values)?));
+            *slot = Some(Box::new(HuffmanCode::new(&counts, values)?));
         }
         Ok(())
     }
 
-    pub fn dc(&self, number: u8) -> Result<&Code, Unfit> {
-        self.dc.get(usize::from(number)).and_then(Option::as_deref).ok_or(Unfit::Damaged("a table is missing"))
+    pub fn dc(&self, number: u8) -> Result<&HuffmanCode, ImageRejection> {
+        self.dc.get(usize::from(number)).and_then(Option::as_deref).ok_or(ImageRejection::Damaged("a table is missing"))
     }
 
-    pub fn ac(&self, number: u8) -> Result<&Code, Unfit> {
-        self.ac.get(usize::from(number)).and_then(Option::as_deref).ok_or(Unfit::Damaged("a table is missing"))
+    pub fn ac(&self, number: u8) -> Result<&HuffmanCode, ImageRejection> {
+        self.ac.get(usize::from(number)).and_then(Option::as_deref).ok_or(ImageRejection::Damaged("a table is missing"))
     }
 }
 
 /// A canonical Huffman code.
-pub struct Code {
+pub struct HuffmanCode {
     symbols: Vec<u8>,
-    /// For each beginning of [`QUICK`] bits: the length of its code (0: longer) and its symbol.
+    /// For each beginning of [`LOOKUP_BITS`] bits: the length of its code (0: longer) and its symbol.
     quick: Vec<(u8, u8)>,
     /// For each length: what is less than this, seen as 16 bits, has a code of at most this length.
     ends: [u32; 17],
@@ -55,20 +57,20 @@ pub struct Code {
     offsets: [i32; 17],
 }
 
-impl Code {
-    fn new(counts: &[u8; 16], symbols: Vec<u8>) -> Result<Self, Unfit> {
-        let (mut quick, mut ends, mut offsets) = (vec![(0, 0); 1 << QUICK], [0; 17], [0; 17]);
+impl HuffmanCode {
+    fn new(counts: &[u8; 16], symbols: Vec<u8>) -> Result<Self, ImageRejection> {
+        let (mut quick, mut ends, mut offsets) = (vec![(0, 0); 1 << LOOKUP_BITS], [0; 17], [0; 17]);
         let (mut code, mut index) = (0_u32, 0_usize);
         for (length, count) in (1_u32..).zip(counts) {
             let count = u32::from(*count);
             if code + count > 1 << length {
-                return Err(Unfit::Damaged("a table makes no sense"));
+                return Err(ImageRejection::Damaged("a table makes no sense"));
             }
             offsets[length as usize] = index as i32 - code as i32;
             for _ in 0..count {
-                if length <= QUICK {
-                    let begin = (code << (QUICK - length)) as usize;
-                    quick[begin..begin + (1 << (QUICK - length))].fill((length as u8, symbols[index]));
+                if length <= LOOKUP_BITS {
+                    let begin = (code << (LOOKUP_BITS - length)) as usize;
+                    quick[begin..begin + (1 << (LOOKUP_BITS - length))].fill((length as u8, symbols[index]));
                 }
                 code += 1;
                 index += 1;
@@ -81,8 +83,8 @@ impl Code {
 }
 
 /// The bits of a scan, up to the next marker.
-pub struct Bits<'a> {
-    source: &'a mut Source,
+pub struct BitReader<'a> {
+    file: &'a mut ImageFile,
     held: u64,
     count: u32,
     /// How many of the bits held were made up, since a marker or the end of the file came.
@@ -91,36 +93,40 @@ pub struct Bits<'a> {
     ended: bool,
 }
 
-impl<'a> Bits<'a> {
-    pub fn new(source: &'a mut Source) -> Self {
-        Self { source, held: 0, count: 0, padding: 0, marker: None, ended: false }
+impl<'a> BitReader<'a> {
+    pub fn new(file: &'a mut ImageFile) -> Self {
+        Self { file, held: 0, count: 0, padding: 0, marker: None, ended: false }
     }
 
     /// The next symbol of a code.
-    pub fn symbol(&mut self, code: &Code) -> Result<u8, Unfit> {
+    pub fn symbol(&mut self, code: &HuffmanCode) -> Result<u8, ImageRejection> {
         if self.count < 16 {
             self.fill()?;
         }
         let next = (self.held >> (self.count - 16)) as u32 & 0xFFFF;
-        let (length, symbol) = code.quick[(next >> (16 - QUICK)) as usize];
+        let (length, symbol) = code.quick[(next >> (16 - LOOKUP_BITS)) as usize];
         if length > 0 {
             self.drop(length.into())?;
             return Ok(symbol);
         }
-        for length in QUICK + 1..=16 {
+        for length in LOOKUP_BITS + 1..=16 {
             if next < code.ends[length as usize] {
                 self.drop(length)?;
                 let index = (next >> (16 - length)) as i32 + code.offsets[length as usize];
                 let symbol = usize::try_from(index).ok().and_then(|index| code.symbols.get(index));
-                return symbol.copied().ok_or(Unfit::Damaged("its compressed data is no such"));
+                return symbol.copied().ok_or(ImageRejection::Damaged("its compressed data is no such"));
             }
         }
         // At the end of the data, what was made up is to blame.
-        Err(if self.padding > 0 { Unfit::Cut } else { Unfit::Damaged("its compressed data is no such") })
+        Err(if self.padding > 0 {
+            ImageRejection::Truncated
+        } else {
+            ImageRejection::Damaged("its compressed data is no such")
+        })
     }
 
     /// The next bits as a number, at most 16.
-    pub fn take(&mut self, count: u32) -> Result<u32, Unfit> {
+    pub fn take(&mut self, count: u32) -> Result<u32, ImageRejection> {
         if self.count < count {
             self.fill()?;
         }
@@ -130,7 +136,7 @@ impl<'a> Bits<'a> {
     }
 
     /// Passes over bits, any number of them.
-    pub fn skip(&mut self, mut count: u32) -> Result<(), Unfit> {
+    pub fn skip(&mut self, mut count: u32) -> Result<(), ImageRejection> {
         while count > 0 {
             let step = count.min(16);
             if self.count < step {
@@ -148,24 +154,24 @@ impl<'a> Bits<'a> {
     }
 
     /// Passes over the restart mark, which is due.
-    pub fn restart(&mut self) -> Result<(), Unfit> {
+    pub fn restart(&mut self) -> Result<(), ImageRejection> {
         let marker = match self.marker.take() {
             Some(marker) => marker,
-            None => super::next_marker(self.source)?,
+            None => next_marker(self.file)?,
         };
         (self.held, self.count, self.padding) = (0, 0, 0);
-        if (0xD0..=0xD7).contains(&marker) { Ok(()) } else { Err(Unfit::Cut) }
+        if (0xD0..=0xD7).contains(&marker) { Ok(()) } else { Err(ImageRejection::Truncated) }
     }
 
-    fn drop(&mut self, count: u32) -> Result<(), Unfit> {
+    fn drop(&mut self, count: u32) -> Result<(), ImageRejection> {
         self.count -= count;
-        if self.count < self.padding { Err(Unfit::Cut) } else { Ok(()) }
+        if self.count < self.padding { Err(ImageRejection::Truncated) } else { Ok(()) }
     }
 
     /// Holds 16 bits at least.
-    fn fill(&mut self) -> Result<(), Unfit> {
+    fn fill(&mut self) -> Result<(), ImageRejection> {
         while self.count <= 48 {
-            let byte = if self.marker.is_some() || self.ended { None } else { self.byte()? };
+            let byte = if self.marker.is_some() || self.ended { None } else { self.next_data_byte()? };
             self.padding += if byte.is_none() { 8 } else { 0 };
             self.held = self.held << 8 | u64::from(byte.unwrap_or(0));
             self.count += 8;
@@ -174,13 +180,13 @@ impl<'a> Bits<'a> {
     }
 
     /// The next byte of data, if no marker comes first.
-    fn byte(&mut self) -> Result<Option<u8>, Unfit> {
-        let byte = self.next()?;
+    fn next_data_byte(&mut self) -> Result<Option<u8>, ImageRejection> {
+        let byte = self.next_byte()?;
         if byte != Some(0xFF) {
             return Ok(byte);
         }
         loop {
-            match self.next()? {
+            match self.next_byte()? {
                 Some(0xFF) => {}
                 Some(0) => return Ok(Some(0xFF)),
                 Some(marker) => {
@@ -192,10 +198,10 @@ impl<'a> Bits<'a> {
         }
     }
 
-    fn next(&mut self) -> Result<Option<u8>, Unfit> {
-        match self.source.byte() {
+    fn next_byte(&mut self) -> Result<Option<u8>, ImageRejection> {
+        match self.file.read_byte() {
             Ok(byte) => Ok(Some(byte)),
-            Err(Unfit::Cut) => {
+            Err(ImageRejection::Truncated) => {
                 self.ended = true;
                 Ok(None)
             }

@@ -1,20 +1,23 @@
 //! One scan: which coefficients of which components it has, and its codes from the first block to the last.
 
-use super::huffman::{Bits, Code, Tables};
-use super::{BAD_SEGMENT, Frame, Source, Unfit};
+use super::frame::Frame;
+use super::huffman::{BitReader, HuffmanCode, HuffmanTables};
+use super::segment::BAD_SEGMENT;
+use crate::imaging::image_file::ImageFile;
+use crate::imaging::rejection::ImageRejection;
 
 /// What a scan says of itself.
 pub struct Scan {
     /// The index of each component, and the numbers of its tables for DC and AC.
     components: Vec<(usize, u8, u8)>,
-    pass: Pass,
+    pass: ScanPass,
     /// The first and last coefficient.
     first: u32,
     last: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Pass {
+enum ScanPass {
     Sequential,
     DcFirst,
     DcMore,
@@ -23,30 +26,30 @@ enum Pass {
 }
 
 impl Scan {
-    pub fn read(source: &mut Source, frame: &Frame, length: u64) -> Result<Self, Unfit> {
-        let count = source.byte()?;
+    pub fn read(file: &mut ImageFile, frame: &Frame, length: u64) -> Result<Self, ImageRejection> {
+        let count = file.read_byte()?;
         if !(1..=4).contains(&count) || length != 4 + 2 * u64::from(count) {
             return Err(BAD_SEGMENT);
         }
         let mut components: Vec<(usize, u8, u8)> = Vec::new();
         for _ in 0..count {
-            let [id, tables] = source.bytes()?;
+            let [id, tables] = file.read_array()?;
             let index = frame.components.iter().position(|component| component.id == id).ok_or(BAD_SEGMENT)?;
             if components.iter().any(|(other, ..)| *other == index) {
                 return Err(BAD_SEGMENT);
             }
             components.push((index, tables >> 4, tables & 15));
         }
-        let [first, last, approximation] = source.bytes()?;
+        let [first, last, approximation] = file.read_array()?;
         let pass = match (frame.progressive, first, approximation >> 4) {
-            (false, ..) => Pass::Sequential,
-            (true, 0, 0) => Pass::DcFirst,
-            (true, 0, _) => Pass::DcMore,
-            (true, _, 0) => Pass::AcFirst,
-            (true, ..) => Pass::AcMore,
+            (false, ..) => ScanPass::Sequential,
+            (true, 0, 0) => ScanPass::DcFirst,
+            (true, 0, _) => ScanPass::DcMore,
+            (true, _, 0) => ScanPass::AcFirst,
+            (true, ..) => ScanPass::AcMore,
         };
         let alone = components.len() == 1;
-        if matches!(pass, Pass::AcFirst | Pass::AcMore) && (!alone || last < first || last > 63) {
+        if matches!(pass, ScanPass::AcFirst | ScanPass::AcMore) && (!alone || last < first || last > 63) {
             return Err(BAD_SEGMENT);
         }
         Ok(Self { components, pass, first: first.into(), last: last.into() })
@@ -60,14 +63,14 @@ impl Scan {
     /// Reads its codes to the last block, and tells the marker behind them if it came across it.
     pub fn run(
         &self,
-        source: &mut Source,
+        file: &mut ImageFile,
         frame: &mut Frame,
-        tables: &Tables,
+        tables: &HuffmanTables,
         interval: u32,
-    ) -> Result<Option<u8>, Unfit> {
-        let mut bits = Bits::new(source);
+    ) -> Result<Option<u8>, ImageRejection> {
+        let mut bits = BitReader::new(file);
         match *self.components.as_slice() {
-            [(index, _, ac)] if matches!(self.pass, Pass::AcFirst | Pass::AcMore) => {
+            [(index, _, ac)] if matches!(self.pass, ScanPass::AcFirst | ScanPass::AcMore) => {
                 self.bands(&mut bits, frame, index, tables.ac(ac)?, interval)?;
             }
             _ => self.blocks(&mut bits, frame, tables, interval)?,
@@ -80,13 +83,19 @@ impl Scan {
     }
 
     /// All blocks, where each has codes of its own.
-    fn blocks(&self, bits: &mut Bits, frame: &Frame, tables: &Tables, interval: u32) -> Result<(), Unfit> {
-        let mut plan: Vec<(u32, Option<&Code>, Option<&Code>)> = Vec::new();
+    fn blocks(
+        &self,
+        bits: &mut BitReader,
+        frame: &Frame,
+        tables: &HuffmanTables,
+        interval: u32,
+    ) -> Result<(), ImageRejection> {
+        let mut plan: Vec<(u32, Option<&HuffmanCode>, Option<&HuffmanCode>)> = Vec::new();
         for &(index, dc, ac) in &self.components {
             let component = &frame.components[index];
             let blocks = if self.components.len() == 1 { 1 } else { component.across * component.down };
-            let dc = if self.pass == Pass::DcMore { None } else { Some(tables.dc(dc)?) };
-            let ac = if self.pass == Pass::Sequential { Some(tables.ac(ac)?) } else { None };
+            let dc = if self.pass == ScanPass::DcMore { None } else { Some(tables.dc(dc)?) };
+            let ac = if self.pass == ScanPass::Sequential { Some(tables.ac(ac)?) } else { None };
             plan.push((blocks, dc, ac));
         }
         let units = match *self.components.as_slice() {
@@ -107,7 +116,14 @@ impl Scan {
     }
 
     /// A band of the AC coefficients of one component, where a code may end many blocks.
-    fn bands(&self, bits: &mut Bits, frame: &mut Frame, index: usize, code: &Code, interval: u32) -> Result<(), Unfit> {
+    fn bands(
+        &self,
+        bits: &mut BitReader,
+        frame: &mut Frame,
+        index: usize,
+        code: &HuffmanCode,
+        interval: u32,
+    ) -> Result<(), ImageRejection> {
         let component = &mut frame.components[index];
         let (columns, rows, stride) = (component.columns, component.rows, component.stride);
         let band = u64::MAX << self.first & u64::MAX >> (63 - self.last);
@@ -117,7 +133,7 @@ impl Scan {
                 bits.restart()?;
                 ended = 0;
             }
-            if ended > 0 && self.pass == Pass::AcFirst {
+            if ended > 0 && self.pass == ScanPass::AcFirst {
                 let to_restart = if interval > 0 { interval - unit % interval } else { u32::MAX };
                 let step = ended.min(to_restart).min(columns * rows - unit);
                 ended -= step;
@@ -126,7 +142,7 @@ impl Scan {
             }
             let known = &mut component.known[(unit / columns * stride + unit % columns) as usize];
             ended = match self.pass {
-                Pass::AcFirst => self.first_band(bits, known, code)?,
+                ScanPass::AcFirst => self.first_band(bits, known, code)?,
                 _ if ended > 0 => {
                     bits.skip((*known & band).count_ones())?;
                     ended - 1
@@ -139,7 +155,7 @@ impl Scan {
     }
 
     /// The first bits of a block's coefficients; how many blocks after it have none.
-    fn first_band(&self, bits: &mut Bits, known: &mut u64, code: &Code) -> Result<u32, Unfit> {
+    fn first_band(&self, bits: &mut BitReader, known: &mut u64, code: &HuffmanCode) -> Result<u32, ImageRejection> {
         let mut k = self.first;
         while k <= self.last {
             let symbol = bits.symbol(code)?;
@@ -159,7 +175,7 @@ impl Scan {
     }
 
     /// One more bit of a block's coefficients; how many blocks after it have no new ones.
-    fn more_band(&self, bits: &mut Bits, known: &mut u64, code: &Code) -> Result<u32, Unfit> {
+    fn more_band(&self, bits: &mut BitReader, known: &mut u64, code: &HuffmanCode) -> Result<u32, ImageRejection> {
         let mut k = self.first;
         while k <= self.last {
             let symbol = bits.symbol(code)?;
@@ -189,7 +205,7 @@ impl Scan {
 }
 
 /// The codes of one block: its DC (or one more bit of it), and its AC if the scan has it.
-fn block(bits: &mut Bits, dc: Option<&Code>, ac: Option<&Code>) -> Result<(), Unfit> {
+fn block(bits: &mut BitReader, dc: Option<&HuffmanCode>, ac: Option<&HuffmanCode>) -> Result<(), ImageRejection> {
     match dc {
         Some(code) => {
             let size = bits.symbol(code)?;

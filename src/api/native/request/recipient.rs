@@ -1,6 +1,6 @@
 //! How a native request names a recipient.
 
-use crate::domain::{Address, InvalidId};
+use crate::domain::{Address, InvalidIdError};
 use crate::intake::members::Members;
 use crate::intake::recipients::address;
 use crate::intake::rejection::{ProblemCode, Rejection};
@@ -35,7 +35,7 @@ pub fn read(value: Value) -> Result<Address, Rejection> {
     address(number.as_deref(), name.as_deref(), admin.as_deref()).map_err(|(_, error)| wrong(error))
 }
 
-fn wrong(because: Option<InvalidId>) -> Rejection {
+fn wrong(because: Option<InvalidIdError>) -> Rejection {
     let detail = because.map(|error| format!("{error}.")).unwrap_or_else(|| {
         "recipient is {\"number\": \"491701234567\"}, or {\"group_name\": \"Night shift\", \"group_admin\": \"491701234567\"}.".to_owned()
     });

@@ -2,7 +2,7 @@
 
 use crate::api::native::request::fields::{Fields, TAGS_LIMIT, parsed, too_many_tags};
 use crate::api::native::request::recipient;
-use crate::domain::{Address, BotName, ChatId, DeliveryGuarantee, InvalidId, Lane, Timestamp};
+use crate::domain::{Address, BotName, ChatId, DeliveryGuarantee, InvalidIdError, Lane, Timestamp};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use serde_json::Value;
 use std::time::Duration;
@@ -92,7 +92,7 @@ pub fn target(fields: &mut Fields) -> Result<Target, Rejection> {
         (Some(Value::Number(number)), None) => number.to_string(),
         (Some(_), None) => String::new(),
     };
-    let chat: Result<ChatId, InvalidId> = text.parse();
+    let chat: Result<ChatId, InvalidIdError> = text.parse();
     chat.map(Target::Chat).map_err(|error| Rejection::field(ProblemCode::InvalidChatId, "chat_id", format!("{error}.")))
 }
 

@@ -8,7 +8,7 @@ use crate::delivery::mono_time::MonoTime;
 use crate::delivery::next_step::NextStep;
 use crate::domain::{ChatId, Lane, MediaKind, NotificationId, Sha256};
 use crate::ports::{FileIds, FileKey};
-use crate::settings::Limits;
+use crate::settings::RateLimits;
 use std::time::Duration;
 
 fn secs(seconds: u64) -> Duration {
@@ -29,7 +29,7 @@ fn with_image(number: u128, chat: i64, content: u8) -> SendJob {
 }
 
 fn scheduler() -> Scheduler {
-    Scheduler::new(Limits::default(), 1000)
+    Scheduler::new(RateLimits::default(), 1000)
 }
 
 /// How many wait or are in flight.
@@ -70,7 +70,7 @@ fn a_retry_keeps_its_place_in_its_chat() {
 
 #[test]
 fn urgent_goes_first_also_within_a_chat_and_bulk_is_not_starved() {
-    let mut s = Scheduler::new(Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    let mut s = Scheduler::new(RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
     s.enqueue(at(0), job(1, 1, Lane::Bulk));
     for n in 2..60 {
         s.enqueue(at(0), job(n, n as i64, Lane::Urgent));
@@ -139,7 +139,7 @@ fn concurrent_first_users_of_an_image_wait_for_one_upload() {
 
 #[test]
 fn a_refused_file_id_is_uploaded_again_by_one_and_not_by_all() {
-    let mut s = Scheduler::new(Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    let mut s = Scheduler::new(RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
     let (key, _) = with_image(1, 1, 9).images[0];
     s.uploads.remember(key, "dead".into());
     for n in 1..=10 {
@@ -285,7 +285,7 @@ fn the_turn_of_a_job_is_estimated_by_its_place_the_rate_and_the_freezes() {
 
 #[test]
 fn an_album_waits_for_the_upload_of_any_of_its_images_and_lands_all_of_its_own() {
-    let mut s = Scheduler::new(Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    let mut s = Scheduler::new(RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
     let album = |number: u128, chat, contents: &[u8]| {
         let images = contents.iter().flat_map(|content| with_image(1, 1, *content).images).collect();
         SendJob { images, cost: 2, ..job(number, chat, Lane::Normal) }

@@ -5,7 +5,7 @@ use crate::delivery::next_step::NextStep;
 use crate::delivery::scheduler::{EnqueueResult, NextSend, Scheduler, SendJob};
 use crate::domain::{ChatId, Lane, NotificationId};
 use crate::ports::FileIds;
-use crate::settings::Limits;
+use crate::settings::RateLimits;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ enum TrafficEvent {
 
 /// Runs one bot through its arrivals; deferred ones come back when they said.
 fn run(arrivals: Vec<(u64, i64)>, random: &mut fastrand::Rng) -> LimitWitness {
-    let mut scheduler = Scheduler::new(Limits::default(), 1000);
+    let mut scheduler = Scheduler::new(RateLimits::default(), 1000);
     let mut witness = LimitWitness::default();
     let mut jobs: HashMap<NotificationId, SendJob> = HashMap::new();
     let mut events: BTreeMap<(MonoTime, usize), TrafficEvent> = BTreeMap::new();

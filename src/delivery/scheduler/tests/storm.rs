@@ -7,7 +7,7 @@ use crate::delivery::next_step::NextStep;
 use crate::delivery::scheduler::{EnqueueResult, NextSend, Scheduler, SendJob};
 use crate::domain::{ChatId, Lane, MediaKind, NotificationId, Sha256};
 use crate::ports::{FileIds, FileKey};
-use crate::settings::Limits;
+use crate::settings::RateLimits;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl Storm {
     fn new(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let limits =
-            Limits { bot_rate: [0.0, 5.0, 30.0][random.usize(0..3)], chat_rate: 1.0, group_rate_per_minute: 20 };
+            RateLimits { bot_rate: [0.0, 5.0, 30.0][random.usize(0..3)], chat_rate: 1.0, group_rate_per_minute: 20 };
         let mut storm = Self {
             scheduler: Scheduler::new(limits, [8, 64, 1000][random.usize(0..3)]),
             random,

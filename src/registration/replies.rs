@@ -1,6 +1,6 @@
-//! What the bot says, and how it gets there: as a notification like any other.
+//! What the bot says to people and groups. It goes through the queue as a notification like any other.
 
-use super::{Registrar, Trouble};
+use super::registrar::{Registrar, RegistrationError};
 use crate::domain::{
     Call, ChatId, DeliveryGuarantee, GroupName, Lane, Notification, NotificationId, PhoneNumber, Sha256, Timestamp,
 };
@@ -8,13 +8,13 @@ use crate::ports::{AcceptError, Idempotency, Submission};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// An answer that comes later than this helps nobody.
-const LIFE: Duration = Duration::from_secs(3600);
-/// The label of these notifications.
-const TAG: &str = "registration";
+/// A reply that would come later than this is not sent.
+const REPLY_LIFETIME: Duration = Duration::from_secs(3600);
+/// The tag of these notifications.
+const REPLY_TAG: &str = "registration";
 
-/// Something to say.
-pub(super) enum Words<'a> {
+/// What the bot says.
+pub(super) enum BotReply<'a> {
     /// To whoever has not registered.
     Welcome,
     /// To whoever has.
@@ -33,7 +33,7 @@ pub(super) enum Words<'a> {
     GroupTaken(&'a GroupName),
 }
 
-impl Words<'_> {
+impl BotReply<'_> {
     fn text(&self) -> String {
         match self {
             Self::Welcome => "Hello! To get pictures here, share your phone number with the button below. It is used \
@@ -89,15 +89,15 @@ impl Words<'_> {
 }
 
 impl Registrar {
-    /// Says something once, however often it is said for the same `occasion`.
-    pub(super) async fn say(&self, chat: i64, words: Words<'_>, occasion: &str) -> Result<(), Trouble> {
-        let text = words.text();
+    /// Queues a reply, once for the same `occasion` however often it is asked for (idempotency key).
+    pub(super) async fn reply(&self, chat: i64, reply: BotReply<'_>, occasion: &str) -> Result<(), RegistrationError> {
+        let text = reply.text();
         let idempotency = Idempotency {
-            key: format!("{TAG}:{}:{chat}:{occasion}", self.bot.name),
+            key: format!("{REPLY_TAG}:{}:{chat}:{occasion}", self.bot.name),
             fingerprint: Sha256::of(text.as_bytes()).to_string(),
         };
         let mut params = Map::from_iter([("text".to_owned(), Value::String(text))]);
-        params.extend(words.keyboard().map(|keyboard| ("reply_markup".to_owned(), keyboard)));
+        params.extend(reply.keyboard().map(|keyboard| ("reply_markup".to_owned(), keyboard)));
         let notification = self.notification(chat, params);
         let labels = [self.bot.name.as_str(), notification.lane.as_str()];
         match self.acceptor.accept(&Submission { notification, idempotency: Some(idempotency) }).await {
@@ -121,8 +121,8 @@ impl Registrar {
             call: Call { method: "sendMessage".to_owned(), params, media: Vec::new() },
             accepted_at: now,
             send_at: None,
-            expires_at: now.plus(LIFE),
-            tags: vec![TAG.to_owned()],
+            expires_at: now.plus(REPLY_LIFETIME),
+            tags: vec![REPLY_TAG.to_owned()],
             attempts: 0,
             reply_to: None,
             then: Vec::new(),
@@ -137,20 +137,21 @@ mod tests {
     #[test]
     fn whoever_has_to_share_a_contact_gets_the_button_and_whoever_has_loses_it() {
         let number: PhoneNumber = "491701234567".parse().unwrap();
-        for words in [Words::Welcome, Words::Known(&number), Words::NotOwn, Words::NoNumber] {
-            let keyboard = words.keyboard().unwrap();
-            assert_eq!(keyboard["keyboard"][0][0]["request_contact"], true, "{}", words.text());
+        for reply in [BotReply::Welcome, BotReply::Known(&number), BotReply::NotOwn, BotReply::NoNumber] {
+            let keyboard = reply.keyboard().unwrap();
+            assert_eq!(keyboard["keyboard"][0][0]["request_contact"], true, "{}", reply.text());
         }
-        assert_eq!(Words::Registered(&number).keyboard(), Some(json!({"remove_keyboard": true})));
+        assert_eq!(BotReply::Registered(&number).keyboard(), Some(json!({"remove_keyboard": true})));
     }
 
     #[test]
     fn groups_get_no_button_that_works_in_private_chats_only() {
         let name: GroupName = "Night shift".parse().unwrap();
-        for words in [Words::GroupRegistered(&name), Words::GroupWaits(&name, None), Words::GroupTaken(&name)] {
-            assert_eq!(words.keyboard(), None);
-            assert!(words.text().contains("\"Night shift\""), "{}", words.text());
+        for reply in [BotReply::GroupRegistered(&name), BotReply::GroupWaits(&name, None), BotReply::GroupTaken(&name)]
+        {
+            assert_eq!(reply.keyboard(), None);
+            assert!(reply.text().contains("\"Night shift\""), "{}", reply.text());
         }
-        assert!(Words::GroupWaits(&name, Some("plots_bot")).text().contains("https://t.me/plots_bot"));
+        assert!(BotReply::GroupWaits(&name, Some("plots_bot")).text().contains("https://t.me/plots_bot"));
     }
 }

@@ -2,19 +2,19 @@
 
 use std::io::{IsTerminal, Write};
 
-/// Prints a line; a closed pipe is nobody's fault.
-pub fn say(line: impl std::fmt::Display) {
+/// Prints a line. That the reader has closed the pipe is no error.
+pub fn print_line(line: impl std::fmt::Display) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// How to mark up a text for a terminal; does nothing elsewhere.
+/// Marks a text up for a terminal; does nothing elsewhere.
 #[derive(Clone, Copy)]
-pub struct Style {
+pub struct TerminalStyle {
     terminal: bool,
 }
 
-impl Style {
+impl TerminalStyle {
     /// Marks up if standard output is a terminal and nobody objects (<https://no-color.org>).
     pub fn detect() -> Self {
         let objection = crate::settings::environment().get("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -26,7 +26,7 @@ impl Style {
         self.with("1", text)
     }
 
-    /// For what is there to be found, not to be read.
+    /// For lines that only separate.
     pub fn dim(self, text: &str) -> String {
         self.with("2", text)
     }

@@ -1,11 +1,11 @@
 //! The flags that say where the configuration comes from.
 
-use super::Misconfigured;
-use crate::settings::{Flags, Problem, Settings, environment, load};
+use super::error::InvalidConfigError;
+use crate::settings::{ConfigError, Flags, Settings, environment, load};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
-pub struct Configuration {
+pub struct ConfigArgs {
     /// The configuration file (TOML); `check-config --print-defaults` prints one to start from.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -14,24 +14,25 @@ pub struct Configuration {
     listen: Option<String>,
 }
 
-impl Configuration {
+impl ConfigArgs {
     /// The settings of this process.
     pub fn load(&self) -> anyhow::Result<Settings> {
-        Ok(load(self.file()?.as_deref(), &environment(), &self.flags()).map_err(Misconfigured)?)
+        Ok(load(self.file()?.as_deref(), &environment(), &self.flags()).map_err(InvalidConfigError)?)
     }
 
     /// The effective configuration as text.
     pub fn show(&self) -> anyhow::Result<String> {
-        Ok(crate::settings::show(self.file()?.as_deref(), &environment(), &self.flags()).map_err(Misconfigured)?)
+        Ok(crate::settings::show(self.file()?.as_deref(), &environment(), &self.flags()).map_err(InvalidConfigError)?)
     }
 
     fn flags(&self) -> Flags {
         Flags { listen: self.listen.clone() }
     }
 
-    fn file(&self) -> Result<Option<String>, Misconfigured> {
+    fn file(&self) -> Result<Option<String>, InvalidConfigError> {
         let Some(path) = &self.config else { return Ok(None) };
-        let unreadable = |error| Misconfigured(vec![Problem::new(format!("--config {}", path.display()), error)]);
+        let unreadable =
+            |error| InvalidConfigError(vec![ConfigError::new(format!("--config {}", path.display()), error)]);
         std::fs::read_to_string(path).map(Some).map_err(|error| unreadable(error.to_string()))
     }
 }

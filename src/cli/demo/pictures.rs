@@ -1,6 +1,6 @@
 //! What the demo sends: a morning at a shop, as its monitoring tells it.
 
-use crate::cli::client::Parcel as Packed;
+use crate::cli::service_client::NotificationForm;
 use crate::domain::{Lane, Timestamp};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::multipart::Part;
@@ -8,13 +8,13 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// One picture for one chat.
-pub struct Parcel {
+pub struct DemoPicture {
     /// The picture's file name.
     pub name: &'static str,
     /// Its bytes.
     pub bytes: &'static [u8],
     /// Who it is for.
-    pub chat: Chat,
+    pub chat: DemoChat,
     /// How urgent it is.
     pub lane: Lane,
     /// How much later than now it is to be sent.
@@ -25,7 +25,7 @@ pub struct Parcel {
 
 /// A recipient of the demo.
 #[derive(Clone, Copy)]
-pub enum Chat {
+pub enum DemoChat {
     /// Who is on call.
     Ada,
     /// Who is not.
@@ -34,7 +34,7 @@ pub enum Chat {
     Team,
 }
 
-impl Chat {
+impl DemoChat {
     /// As the report calls it.
     pub fn name(self) -> &'static str {
         match self {
@@ -53,41 +53,53 @@ impl Chat {
     }
 }
 
-/// All parcels in the order of posting. One picture goes out twice: that second upload should not happen.
-pub fn all() -> Vec<Parcel> {
-    let parcel =
-        |name, bytes, chat, lane, caption| Parcel { name, bytes, chat, lane, later: None, caption, json: false };
+/// All pictures in the order of posting. One picture goes out twice: that second upload should not happen.
+pub fn all() -> Vec<DemoPicture> {
+    let picture =
+        |name, bytes, chat, lane, caption| DemoPicture { name, bytes, chat, lane, later: None, caption, json: false };
     let errors: &[u8] = include_bytes!("assets/error-rate.png");
     let latency: &[u8] = include_bytes!("assets/latency-heatmap.png");
     let queues: &[u8] = include_bytes!("assets/queue-depth.png");
     let coffee: &[u8] = include_bytes!("assets/coffee.jpg");
     let cat: &[u8] = include_bytes!("assets/chelsea.jpg");
     vec![
-        parcel("error-rate.png", errors, Chat::Ada, Lane::Urgent, "<b>payments</b>: 5xx rate 5.3 %, threshold 2 %"),
-        parcel("error-rate.png", errors, Chat::Team, Lane::Urgent, "Ada is looking at <b>payments</b>"),
-        Parcel {
+        picture(
+            "error-rate.png",
+            errors,
+            DemoChat::Ada,
+            Lane::Urgent,
+            "<b>payments</b>: 5xx rate 5.3 %, threshold 2 %",
+        ),
+        picture("error-rate.png", errors, DemoChat::Team, Lane::Urgent, "Ada is looking at <b>payments</b>"),
+        DemoPicture {
             json: true,
-            ..parcel(
+            ..picture(
                 "latency-heatmap.png",
                 latency,
-                Chat::Team,
+                DemoChat::Team,
                 Lane::Normal,
                 "Release 4.18 is slow for half of the requests: <b>rolled back</b>",
             )
         },
-        parcel("queue-depth.png", queues, Chat::Ada, Lane::Normal, "<b>orders</b>: the backlog is gone"),
-        parcel("coffee.jpg", coffee, Chat::Ben, Lane::Bulk, "The new machine is <i>here</i>"),
-        Parcel {
+        picture("queue-depth.png", queues, DemoChat::Ada, Lane::Normal, "<b>orders</b>: the backlog is gone"),
+        picture("coffee.jpg", coffee, DemoChat::Ben, Lane::Bulk, "The new machine is <i>here</i>"),
+        DemoPicture {
             json: true,
             later: Some(Duration::from_secs(2)),
-            ..parcel("chelsea.jpg", cat, Chat::Ben, Lane::Normal, "Chelsea says: <i>two seconds later, as planned</i>")
+            ..picture(
+                "chelsea.jpg",
+                cat,
+                DemoChat::Ben,
+                Lane::Normal,
+                "Chelsea says: <i>two seconds later, as planned</i>",
+            )
         },
     ]
 }
 
-impl Parcel {
+impl DemoPicture {
     /// The request that sends it: half of them as multipart, half as JSON with base64.
-    pub fn pack(&self) -> Packed {
+    pub fn form(&self) -> NotificationForm {
         let mut fields = Map::from_iter([
             ("chat_id".to_owned(), json!(self.chat.id())),
             ("caption".to_owned(), json!(self.caption)),
@@ -99,8 +111,8 @@ impl Parcel {
         }
         if self.json {
             fields.insert("photo".to_owned(), json!({ "base64": BASE64_STANDARD.encode(self.bytes) }));
-            return Packed { fields, file: None };
+            return NotificationForm { fields, file: None };
         }
-        Packed { fields, file: Some(("photo".to_owned(), Part::bytes(self.bytes).file_name(self.name))) }
+        NotificationForm { fields, file: Some(("photo".to_owned(), Part::bytes(self.bytes).file_name(self.name))) }
     }
 }

@@ -1,6 +1,7 @@
-//! A caller of a running service, for `send` and `demo`.
+//! A client of a running service, for `send`, `import-recipients` and `demo`.
 
 use crate::domain::{Failure, NotificationId, Status, Timestamp};
+use crate::settings::environment;
 use anyhow::{Context, bail};
 use reqwest::{RequestBuilder, Response, Url, multipart};
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A service and the key that it wants to see.
-pub struct Client {
+pub struct ServiceClient {
     http: reqwest::Client,
     notifications: String,
     recipients: String,
@@ -22,7 +23,7 @@ pub struct Client {
 /// The service said no: a problem document (RFC 9457), in one line.
 #[derive(Debug, thiserror::Error)]
 #[error("the service answered {status}{}: {detail}", code.as_ref().map(|code| format!(" {code}")).unwrap_or_default())]
-pub struct Refused {
+pub struct ServiceRejection {
     status: u16,
     code: Option<String>,
     /// What is to blame.
@@ -32,19 +33,19 @@ pub struct Refused {
 
 /// What the service answers to a notification that it took.
 #[derive(Debug, Deserialize)]
-pub struct Accepted {
+pub struct AcceptedNotification {
     pub id: NotificationId,
 }
 
-/// How a notification stands.
+/// Where a notification stands.
 #[derive(Debug, Deserialize)]
-pub struct Fate {
+pub struct NotificationState {
     pub status: Status,
     pub created_at: Timestamp,
     #[serde(default)]
     pub send_at: Option<Timestamp>,
     #[serde(default)]
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<AttemptView>,
     #[serde(default)]
     pub message_id: Option<i64>,
     #[serde(default)]
@@ -53,16 +54,16 @@ pub struct Fate {
 
 /// One attempt, as far as it is shown here.
 #[derive(Debug, Deserialize)]
-pub struct Attempt {
+pub struct AttemptView {
     pub at: Timestamp,
     pub duration_ms: u64,
     pub uploaded: bool,
     pub outcome: String,
 }
 
-impl Fate {
+impl NotificationState {
     /// The attempt that succeeded.
-    pub fn success(&self) -> Option<&Attempt> {
+    pub fn success(&self) -> Option<&AttemptView> {
         self.attempts.iter().find(|attempt| attempt.outcome == "sent")
     }
 
@@ -75,22 +76,22 @@ impl Fate {
     }
 }
 
-/// What to post.
-pub struct Parcel {
+/// A notification to be posted.
+pub struct NotificationForm {
     /// The request's fields.
     pub fields: Map<String, Value>,
     /// A file and its field, which make it `multipart/form-data`; without it, the fields go as JSON and hold the image.
     pub file: Option<(String, multipart::Part)>,
 }
 
-impl Client {
-    /// A caller of the service at an address such as `http://127.0.0.1:8080`.
+impl ServiceClient {
+    /// A client of the service at an address such as `http://127.0.0.1:8080`.
     pub fn new(url: &str, key: Option<SecretString>) -> anyhow::Result<Self> {
-        const CONNECT: Duration = Duration::from_secs(5);
-        const ANSWER: Duration = Duration::from_secs(120);
+        const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+        const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
         let parsed = Url::parse(url).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
         let parsed = parsed.context("the address of the service begins with http:// or https://")?;
-        let mut builder = reqwest::Client::builder().connect_timeout(CONNECT).timeout(ANSWER);
+        let mut builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT);
         // A proxy that the environment names cannot reach this machine's own addresses.
         if is_loopback(&parsed) {
             builder = builder.no_proxy();
@@ -101,54 +102,62 @@ impl Client {
     }
 
     /// Posts a notification.
-    pub async fn post(&self, parcel: Parcel, idempotency_key: Option<&str>) -> anyhow::Result<Accepted> {
+    pub async fn post(
+        &self,
+        form: NotificationForm,
+        idempotency_key: Option<&str>,
+    ) -> anyhow::Result<AcceptedNotification> {
         let mut request = self.http.post(&self.notifications);
         if let Some(key) = idempotency_key {
             request = request.header("Idempotency-Key", key);
         }
-        let request = match parcel.file {
-            None => request.json(&parcel.fields),
+        let request = match form.file {
+            None => request.json(&form.fields),
             Some((field, part)) => {
-                let mut form = multipart::Form::new();
-                for (name, value) in parcel.fields {
-                    form = form.text(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+                let mut multipart = multipart::Form::new();
+                for (name, value) in form.fields {
+                    multipart = multipart.text(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
                 }
-                request.multipart(form.part(field, part))
+                request.multipart(multipart.part(field, part))
             }
         };
-        self.answer(request).await
+        self.send(request).await
     }
 
     /// Writes entries into the recipient book, all or none.
     pub async fn register(&self, entries: &[Value]) -> anyhow::Result<()> {
-        self.answer::<Value>(self.http.put(&self.recipients).json(entries)).await.map(drop)
+        self.send::<Value>(self.http.put(&self.recipients).json(entries)).await.map(drop)
     }
 
-    /// Asks how a notification stands.
-    pub async fn fate(&self, id: NotificationId) -> anyhow::Result<Fate> {
-        self.answer(self.http.get(format!("{}/{id}", self.notifications))).await
+    /// Asks where a notification stands.
+    pub async fn state(&self, id: NotificationId) -> anyhow::Result<NotificationState> {
+        self.send(self.http.get(format!("{}/{id}", self.notifications))).await
     }
 
     /// Asks until nothing more will happen to it.
-    pub async fn final_fate(&self, id: NotificationId, patience: Duration) -> anyhow::Result<Fate> {
-        const QUICKEST: Duration = Duration::from_millis(20);
-        const SLOWEST: Duration = Duration::from_secs(1);
-        let deadline = Instant::now() + patience;
-        let mut pause = QUICKEST;
+    pub async fn wait_for_final_state(
+        &self,
+        id: NotificationId,
+        timeout: Duration,
+    ) -> anyhow::Result<NotificationState> {
+        const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
+        const MAX_POLL_INTERVAL: Duration = Duration::from_secs(1);
+        let deadline = Instant::now() + timeout;
+        let mut pause = MIN_POLL_INTERVAL;
         loop {
-            let fate = self.fate(id).await?;
-            if fate.status.is_final() {
-                return Ok(fate);
+            let state = self.state(id).await?;
+            if state.status.is_final() {
+                return Ok(state);
             }
             if Instant::now() >= deadline {
-                bail!("notification {id} is still {} after {} s", fate.status.as_str(), patience.as_secs());
+                bail!("notification {id} is still {} after {} s", state.status.as_str(), timeout.as_secs());
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 5 / 4).min(SLOWEST);
+            pause = (pause * 5 / 4).min(MAX_POLL_INTERVAL);
         }
     }
 
-    async fn answer<T: DeserializeOwned>(&self, mut request: RequestBuilder) -> anyhow::Result<T> {
+    async fn send<T: DeserializeOwned>(&self, mut request: RequestBuilder) -> anyhow::Result<T> {
         if let Some(key) = &self.key {
             request = request.bearer_auth(key.expose_secret());
         }
@@ -156,16 +165,16 @@ impl Client {
         if answer.status().is_success() {
             return answer.json().await.map_err(reqwest::Error::without_url).context("the service's answer is strange");
         }
-        Err(refused(answer).await.into())
+        Err(rejection_in(answer).await.into())
     }
 }
 
-async fn refused(answer: Response) -> Refused {
+async fn rejection_in(answer: Response) -> ServiceRejection {
     let status = answer.status().as_u16();
     let problem: Value = answer.json().await.unwrap_or_default();
     let text = |name: &str| problem[name].as_str().map(str::to_owned);
     let detail = text("detail").or_else(|| text("title")).unwrap_or_else(|| "no explanation".to_owned());
-    Refused { status, code: text("code"), field: text("field"), detail }
+    ServiceRejection { status, code: text("code"), field: text("field"), detail }
 }
 
 /// A file as a part of a form, streamed as it is sent.
@@ -176,4 +185,10 @@ pub async fn file_part(path: &Path) -> anyhow::Result<multipart::Part> {
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The API key in an environment variable, the first if it holds several.
+pub fn api_key(variable: &str) -> Option<SecretString> {
+    let keys = environment().remove(variable)?;
+    keys.split(',').map(str::trim).find(|key| !key.is_empty()).map(SecretString::from)
 }

@@ -1,14 +1,14 @@
 //! A file that is read in small steps, forwards mostly.
 
-use super::Unfit;
+use super::rejection::ImageRejection;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-const BUFFER: usize = 64 * 1024;
+const READ_BUFFER_BYTES: usize = 64 * 1024;
 
-/// A file and the piece of it that is in memory. Whoever asks for more than there is gets [`Unfit::Cut`].
-pub struct Source {
+/// A file and the piece of it that is in memory. Whoever asks for more than there is gets [`ImageRejection::Truncated`].
+pub struct ImageFile {
     file: File,
     length: u64,
     /// Where in the file the piece ends.
@@ -17,11 +17,11 @@ pub struct Source {
     at: usize,
 }
 
-impl Source {
-    pub fn open(path: &Path) -> Result<Self, Unfit> {
+impl ImageFile {
+    pub fn open(path: &Path) -> Result<Self, ImageRejection> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
-        Ok(Self { file, length, end: 0, piece: Vec::with_capacity(BUFFER), at: 0 })
+        Ok(Self { file, length, end: 0, piece: Vec::with_capacity(READ_BUFFER_BYTES), at: 0 })
     }
 
     /// How many bytes the file has.
@@ -30,12 +30,12 @@ impl Source {
     }
 
     /// Where in the file it is.
-    pub fn place(&self) -> u64 {
+    pub fn position(&self) -> u64 {
         self.end - (self.piece.len() - self.at) as u64
     }
 
     /// What comes next, up to `most` bytes, without passing over it. Only at the beginning of the file.
-    pub fn peek(&mut self, most: usize) -> Result<&[u8], Unfit> {
+    pub fn peek(&mut self, most: usize) -> Result<&[u8], ImageRejection> {
         if self.at == self.piece.len() && self.length > 0 {
             self.refill()?;
         }
@@ -44,19 +44,19 @@ impl Source {
     }
 
     /// Some of the bytes that come next, at least one.
-    pub fn some(&mut self) -> Result<&[u8], Unfit> {
+    pub fn available(&mut self) -> Result<&[u8], ImageRejection> {
         if self.at == self.piece.len() {
             self.refill()?;
         }
         Ok(&self.piece[self.at..])
     }
 
-    /// Passes over some of what [`Source::some`] showed.
-    pub fn pass(&mut self, count: usize) {
+    /// Passes over some of what [`ImageFile::available`] showed.
+    pub fn consume(&mut self, count: usize) {
         self.at += count;
     }
 
-    pub fn byte(&mut self) -> Result<u8, Unfit> {
+    pub fn read_byte(&mut self) -> Result<u8, ImageRejection> {
         if self.at == self.piece.len() {
             self.refill()?;
         }
@@ -65,45 +65,45 @@ impl Source {
         Ok(byte)
     }
 
-    pub fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Unfit> {
+    pub fn read_array<const N: usize>(&mut self) -> Result<[u8; N], ImageRejection> {
         let mut bytes = [0; N];
         for byte in &mut bytes {
-            *byte = self.byte()?;
+            *byte = self.read_byte()?;
         }
         Ok(bytes)
     }
 
     /// Passes over bytes, which must be there.
-    pub fn skip(&mut self, count: u64) -> Result<(), Unfit> {
+    pub fn skip(&mut self, count: u64) -> Result<(), ImageRejection> {
         let left = (self.piece.len() - self.at) as u64;
         if count <= left {
             self.at += count as usize;
             return Ok(());
         }
-        self.go_to(self.end.checked_add(count - left).ok_or(Unfit::Cut)?)
+        self.seek_to(self.end.checked_add(count - left).ok_or(ImageRejection::Truncated)?)
     }
 
     /// Goes on at a place in the file, which must be there.
-    pub fn go_to(&mut self, place: u64) -> Result<(), Unfit> {
-        if place > self.length {
-            return Err(Unfit::Cut);
+    pub fn seek_to(&mut self, position: u64) -> Result<(), ImageRejection> {
+        if position > self.length {
+            return Err(ImageRejection::Truncated);
         }
         let begin = self.end - self.piece.len() as u64;
-        if (begin..=self.end).contains(&place) {
-            self.at = (place - begin) as usize;
+        if (begin..=self.end).contains(&position) {
+            self.at = (position - begin) as usize;
             return Ok(());
         }
-        self.end = self.file.seek(SeekFrom::Start(place))?;
+        self.end = self.file.seek(SeekFrom::Start(position))?;
         self.piece.clear();
         self.at = 0;
         Ok(())
     }
 
-    fn refill(&mut self) -> Result<(), Unfit> {
+    fn refill(&mut self) -> Result<(), ImageRejection> {
         self.piece.clear();
         self.at = 0;
-        let read = self.file.by_ref().take(BUFFER as u64).read_to_end(&mut self.piece)?;
+        let read = self.file.by_ref().take(READ_BUFFER_BYTES as u64).read_to_end(&mut self.piece)?;
         self.end += read as u64;
-        if read == 0 { Err(Unfit::Cut) } else { Ok(()) }
+        if read == 0 { Err(ImageRejection::Truncated) } else { Ok(()) }
     }
 }

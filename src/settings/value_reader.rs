@@ -1,18 +1,19 @@
-//! Reads typed values out of the layers. A value that cannot be read becomes a problem and a stand-in, so that all
-//! problems are found in one go; with any problem, nothing is made of the stand-ins.
+//! Reads typed values out of the layers. A value that cannot be read becomes an error and a stand-in, so that all
+//! errors are found in one go; with any error, nothing is made of the stand-ins.
 
+use super::config_error::ConfigError;
 use super::layers::Layers;
-use super::problem::Problem;
 use reqwest::Url;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-pub(super) struct Reader {
+/// The layers, read by path: `listen`, `bots.alerts.token`.
+pub struct ValueReader {
     pub layers: Layers,
 }
 
-impl Reader {
+impl ValueReader {
     /// The text at a path, if anybody set it.
     pub fn text(&self, path: &str) -> Option<&str> {
         self.layers.values.get(path)?.values.first().map(String::as_str)
@@ -30,10 +31,10 @@ impl Reader {
         below.map(|(path, raw)| (path.clone(), raw.values.concat())).collect()
     }
 
-    /// Notes a problem with the value at a path.
-    pub fn complain(&mut self, path: &str, message: impl Into<String>) {
+    /// Notes what is wrong with the value at a path, under the name by which whoever wrote it knows it.
+    pub fn add_error(&mut self, path: &str, message: impl Into<String>) {
         let place = self.layers.place(path);
-        self.layers.problems.push(Problem::new(place, message));
+        self.layers.errors.push(ConfigError::new(place, message));
     }
 
     /// The value at a path as its type reads it, or the stand-in if it is not set or not readable.
@@ -41,7 +42,7 @@ impl Reader {
         let Some(text) = self.text(path) else { return stand_in };
         let text = text.to_owned();
         text.trim().parse().unwrap_or_else(|_| {
-            self.complain(path, format!("expected {expected}, found {text:?}"));
+            self.add_error(path, format!("expected {expected}, found {text:?}"));
             stand_in
         })
     }
@@ -56,7 +57,7 @@ impl Reader {
             Ok(number) if range.contains(&number) => number,
             _ => {
                 let message = format!("expected a number from {} to {}, found {text:?}", range.start(), range.end());
-                self.complain(path, message);
+                self.add_error(path, message);
                 stand_in
             }
         }
@@ -69,7 +70,7 @@ impl Reader {
         let url = url.filter(|url| url.scheme() == "file" || url.host_str().is_some_and(|host| !host.is_empty()));
         if url.is_none() {
             let schemes: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
-            self.complain(path, format!("expected a URL that begins with {} and names a host", schemes.join(" or ")));
+            self.add_error(path, format!("expected a URL that begins with {} and names a host", schemes.join(" or ")));
         }
         url
     }
@@ -78,7 +79,7 @@ impl Reader {
     pub fn plain_url(&mut self, path: &str, text: &str) {
         let url = self.url(path, text, &["http", "https"]);
         if url.is_some_and(|url| !url.username().is_empty() || url.password().is_some()) {
-            self.complain(path, "must not hold a user or a password");
+            self.add_error(path, "must not hold a user or a password");
         }
     }
 }

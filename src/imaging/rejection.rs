@@ -1,20 +1,20 @@
 //! Why an image is no photo.
 
-use super::{DECODE_LIMIT, DIMENSIONS_LIMIT, RATIO_LIMIT};
+use super::limits::{DECODE_LIMIT_BYTES, DIMENSIONS_LIMIT, RATIO_LIMIT};
 use std::io;
 
 /// Why an image is not what Telegram takes as a photo, as a sentence for whoever sent it.
 #[derive(Debug, thiserror::Error)]
-pub enum Unfit {
+pub enum ImageRejection {
     /// The first bytes are those of something else.
     #[error("{}", .0.advice())]
-    Format(Foreign),
+    Format(ForeignFormat),
     /// The header claims a width or height of 0.
     #[error("The image has no pixels.")]
     NoPixels,
     /// The file ends before its picture does, or lacks its end mark.
     #[error("The image is cut off: it ends before its picture does. Was it read while it was still being written?")]
-    Cut,
+    Truncated,
     /// The file contradicts itself.
     #[error("The image is damaged: {0}.")]
     Damaged(&'static str),
@@ -47,7 +47,7 @@ pub enum Unfit {
     #[error(
         "The image is {width} x {height}: to scale it down would take more than {} MiB of memory. Scale it down before, \
          or send it as a document.",
-        DECODE_LIMIT >> 20
+        DECODE_LIMIT_BYTES >> 20
     )]
     TooLarge {
         /// In pixels.
@@ -62,7 +62,7 @@ pub enum Unfit {
 
 /// What is not taken as a photo but often sent as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Foreign {
+pub enum ForeignFormat {
     /// No bytes at all.
     Empty,
     /// WebP.
@@ -77,7 +77,7 @@ pub enum Foreign {
     Unknown,
 }
 
-impl Foreign {
+impl ForeignFormat {
     /// What begins with these bytes.
     pub fn of(head: &[u8]) -> Self {
         match head {

@@ -4,7 +4,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// A token that the first SIGTERM or SIGINT cancels. The second ends the program at once.
-pub fn on_signal() -> std::io::Result<CancellationToken> {
+pub fn stop_on_signal() -> std::io::Result<CancellationToken> {
     const INTERRUPTED: i32 = 130;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
