@@ -2,7 +2,7 @@
 //! `tests/clients`, one program for each; `tests/with-clients` installs them.
 
 use crate::world::{OTHER_TOKEN, On, TOKEN, World};
-use pixcourier::sandbox::Options;
+use pixcourier::sandbox::SandboxOptions;
 use pixcourier::settings::Limits;
 use std::path::Path;
 use std::process::Command;
@@ -72,9 +72,12 @@ async fn python_telegram_bot_works_on_the_distributed_engine() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_that_send_at_once_are_kept_within_telegrams_limits_and_upload_once() {
-    let world =
-        World::of_two_bots(On::Embedded, Limits::default(), Options { latency: ROUND_TRIP, ..Options::default() })
-            .await;
+    let world = World::of_two_bots(
+        On::Embedded,
+        Limits::default(),
+        SandboxOptions { latency: ROUND_TRIP, ..SandboxOptions::default() },
+    )
+    .await;
     let check = "a_hundred_send_at_once";
     let mut command = python("ptb.py");
     command.env("ONLY", check);

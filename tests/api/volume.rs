@@ -2,7 +2,7 @@
 
 use crate::world::{On, World, base64_png};
 use futures_util::StreamExt;
-use pixcourier::sandbox::Options;
+use pixcourier::sandbox::SandboxOptions;
 use pixcourier::settings::Limits;
 use serde_json::json;
 use std::collections::HashMap;
@@ -46,7 +46,7 @@ async fn three_hundred_chats_use_the_bots_rate_without_a_429_distributed() {
 }
 
 async fn three_hundred_chats(on: On) {
-    let world = World::with(on, Limits::default(), Options::default()).await;
+    let world = World::with(on, Limits::default(), SandboxOptions::default()).await;
     let first = world.accept(json!({"chat_id": 1_000, "photo": base64_png(1)})).await;
     world.sent(&first).await;
     let posts = futures_util::stream::iter(1..=300_u32)
@@ -77,7 +77,7 @@ async fn a_chat_receives_in_the_order_of_acceptance_distributed() {
 /// More for one chat than its share of the window, so that most are deferred to their turns and come back.
 async fn in_order(on: On) {
     let limits = Limits { bot_rate: 0.0, chat_rate: 20.0, group_rate_per_minute: 0 };
-    let world = World::with(on, limits, Options { limits: None, ..Options::default() }).await;
+    let world = World::with(on, limits, SandboxOptions { limits: None, ..SandboxOptions::default() }).await;
     let mut ids = Vec::new();
     for n in 0..300 {
         ids.push(world.accept(json!({"chat_id": 1 + n % 2, "caption": n.to_string(), "photo": base64_png(1)})).await);

@@ -7,7 +7,7 @@ use super::client::Client;
 use super::say::{Style, say};
 use super::{Misconfigured, block_on, stop};
 use crate::app::{self, Role};
-use crate::sandbox::{Options, Sandbox};
+use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::settings::{Flags, LogFormat, Settings, environment, load};
 use crate::telemetry::logs;
 use anyhow::{Context, anyhow};
@@ -43,7 +43,7 @@ async fn perform(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let stop = stop::on_signal()?;
     let folder =
         tempfile::Builder::new().prefix("pixcourier-demo-").tempdir().context("make a folder for the demo's data")?;
-    let sandbox = Sandbox::start(bind(arguments.sandbox_listen)?, Options::default())?;
+    let sandbox = Sandbox::start(bind(arguments.sandbox_listen)?, SandboxOptions::default())?;
     let settings = settings(arguments.listen, folder.path(), sandbox.addr())?;
     let listener = bind(settings.listen)?;
     let service_at = listener.local_addr()?;
