@@ -3,7 +3,7 @@
 use crate::sandbox::faults::FaultRule;
 use crate::sandbox::log::{MessageFilter, SandboxMessage, SandboxStats};
 use crate::sandbox::options::SandboxOptions;
-use crate::sandbox::server::http;
+use crate::sandbox::server;
 use crate::sandbox::state::SandboxState;
 use crate::sandbox::updates::{InlineAnswer, UserAction, UserActionResult};
 use actix_web::dev::ServerHandle;
@@ -40,7 +40,7 @@ impl Sandbox {
         let shared = state.clone();
         std::thread::Builder::new().name("sandbox".into()).spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                match http::bind(listener, shared) {
+                match server::bind(listener, shared) {
                     Ok(server) => {
                         let _ = report.send(Ok(server.handle()));
                         if let Err(e) = server.await {

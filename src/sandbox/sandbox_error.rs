@@ -15,6 +15,9 @@ pub struct SandboxError {
     pub core: Option<String>,
 }
 
+/// What a call gives, or why it is refused.
+pub type ApiResult<T> = Result<T, SandboxError>;
+
 impl SandboxError {
     /// Any error; the description as it is to appear.
     pub fn new(code: u16, description: impl Into<String>) -> Self {
@@ -36,7 +39,6 @@ impl SandboxError {
         Self { core: Some(raw.to_owned()), ..Self::bad(text) }
     }
 
-    /// 429.
     pub fn flood(retry_after: u64) -> Self {
         Self::new(429, format!("Too Many Requests: retry after {retry_after}")).with("retry_after", retry_after)
     }

@@ -1,4 +1,4 @@
-//! All parts of one sandbox, each with its own lock. Only the methods and the server know them all.
+//! All parts of one sandbox, each with its own lock. Only the methods, the server and `Sandbox` know them all.
 
 use crate::sandbox::chats::ChatDirectory;
 use crate::sandbox::clock::SandboxClock;
@@ -10,7 +10,7 @@ use crate::sandbox::limits::{
 use crate::sandbox::locked::Locked;
 use crate::sandbox::log::{ChatHistory, PageEvents, StatsCounters};
 use crate::sandbox::options::SandboxOptions;
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use crate::sandbox::updates::{InlineAnswer, InlineQueries, UpdateQueues, UserAction, UserActionResult, UserActionRun};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -66,7 +66,7 @@ impl SandboxState {
     }
 
     /// Asks the rate limits, and counts a rejection.
-    pub fn admit(&self, now: f64, bot: u64, chat_id: i64, cost: usize, edit: bool) -> Result<(), SandboxError> {
+    pub fn admit(&self, now: f64, bot: u64, chat_id: i64, cost: usize, edit: bool) -> ApiResult<()> {
         match self.rate_limiter.lock().admit(now, bot, chat_id, cost, edit) {
             RateDecision::Allowed => Ok(()),
             RateDecision::Limited { retry_after, violation } => {

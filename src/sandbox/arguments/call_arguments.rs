@@ -1,8 +1,8 @@
 //! The arguments of a call: texts and files by name.
 
-use super::json_members::json_members;
 use super::percent::form_decoded;
 use crate::sandbox::files::ReceivedFile;
+use serde::de::IgnoredAny;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,7 +11,6 @@ pub const MAX_TEXT_BYTES: usize = 1 << 20;
 /// So many files may come with a call (Bot API server).
 const MAX_FILES: usize = 50;
 
-/// The arguments of a call.
 pub struct CallArguments {
     texts: HashMap<String, String>,
     files: HashMap<String, Arc<ReceivedFile>>,
@@ -63,7 +62,6 @@ impl CallArguments {
         self.text(name).is_some_and(|text| ["true", "yes", "1"].contains(&text.to_ascii_lowercase().as_str()))
     }
 
-    /// A file part.
     pub fn file(&self, name: &str) -> Option<Arc<ReceivedFile>> {
         self.files.get(name).cloned()
     }
@@ -118,6 +116,30 @@ impl CallArguments {
     }
 }
 
+/// The members of a JSON object, up to where it is broken. Strings are unescaped; of all else the text itself is the
+/// value, `null` included.
+fn json_members(text: &str) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    let Some(mut rest) = text.trim_start().strip_prefix('{') else { return pairs };
+    loop {
+        let Some((name, after)) = split_value(rest) else { return pairs };
+        let (Ok(name), Some(after)) = (serde_json::from_str(name), after.trim_start().strip_prefix(':')) else {
+            return pairs;
+        };
+        let Some((value, after)) = split_value(after) else { return pairs };
+        pairs.push((name, serde_json::from_str(value).unwrap_or_else(|_| value.to_owned())));
+        let Some(after) = after.trim_start().strip_prefix(',') else { return pairs };
+        rest = after;
+    }
+}
+
+fn split_value(text: &str) -> Option<(&str, &str)> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    let (value, rest) = text.split_at(values.byte_offset());
+    Some((value.trim(), rest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,5 +167,26 @@ mod tests {
         let mut arguments = CallArguments { text_bytes_left: 10, ..CallArguments::default() };
         assert_eq!(arguments.add(b"name".to_vec(), b"longer".to_vec()), Ok(()));
         assert_eq!(arguments.add(b"a".to_vec(), Vec::new()), Err(RequestReadError::Status(413)));
+    }
+    #[test]
+    fn json_becomes_texts_and_what_comes_before_a_fault_is_kept() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            json_members(
+                r#" {"chat_id": 12, "caption":"a\n\"b\"", "reply_markup" : {"x":[1, 2]}, "n":null, "t":true}"#
+            ),
+            [
+                pair("chat_id", "12"),
+                pair("caption", "a\n\"b\""),
+                pair("reply_markup", r#"{"x":[1, 2]}"#),
+                pair("n", "null"),
+                pair("t", "true"),
+            ]
+        );
+        assert_eq!(json_members(r#"{"chat_id":1,"caption":"cut"#), [pair("chat_id", "1")]);
+        assert_eq!(json_members(r#"{"chat_id":1 "caption":"x"}"#), [pair("chat_id", "1")]);
+        for nothing in ["", "[1]", "{", "{}", "{1:2}", "nonsense"] {
+            assert_eq!(json_members(nothing), [], "{nothing}");
+        }
     }
 }

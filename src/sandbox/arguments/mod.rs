@@ -1,10 +1,7 @@
 //! What a call was given, read as the Bot API server reads it: query string, urlencoded form, JSON and multipart all become
 //! one flat list of texts, of which the first of a name wins; other content types are ignored.
 
-mod body;
 mod call_arguments;
-mod json_members;
-mod multipart;
 mod percent;
 mod request_reader;
 

@@ -1,4 +1,4 @@
-//! Percent-decoding, which lets stand what is no escape.
+//! Percent-decoding. A `%` that begins no escape stays as it is.
 
 use std::borrow::Cow;
 

@@ -3,9 +3,9 @@
 use sha2::Digest;
 
 /// Ids from here down are supergroups and channels.
-const SUPERGROUPS: i64 = -1_000_000_000_000;
+const MAX_SUPERGROUP_ID: i64 = -1_000_000_000_000;
 /// Channels with a username get ids from here down.
-const CHANNELS: i64 = -1_900_000_000_000;
+const MAX_CHANNEL_ID: i64 = -1_900_000_000_000;
 /// Ids have at most 52 significant bits.
 const MAX_ID: u64 = 1 << 52;
 
@@ -16,7 +16,7 @@ pub fn parse_chat_id(text: &str) -> Option<i64> {
             let fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
             let good = (5..=32).contains(&name.len()) && fits && name.as_bytes()[0].is_ascii_alphabetic();
             let digest = sha2::Sha256::digest(name.to_ascii_lowercase());
-            good.then(|| CHANNELS - i64::from(u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])))
+            good.then(|| MAX_CHANNEL_ID - i64::from(u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])))
         }
         None => text.trim().parse().ok().filter(|id: &i64| *id != 0 && id.unsigned_abs() <= MAX_ID),
     }
@@ -24,12 +24,12 @@ pub fn parse_chat_id(text: &str) -> Option<i64> {
 
 /// Whether a chat has topics; every supergroup of the sandbox is a forum that has all but the first.
 pub fn is_forum(id: i64) -> bool {
-    id <= SUPERGROUPS && id > CHANNELS
+    id <= MAX_SUPERGROUP_ID && id > MAX_CHANNEL_ID
 }
 
 /// Whether a chat is a channel, in whose messages no sender is shown.
 pub fn is_channel(id: i64) -> bool {
-    id <= CHANNELS
+    id <= MAX_CHANNEL_ID
 }
 
 /// The type of a chat, as messages name it.
@@ -37,7 +37,7 @@ pub fn chat_type(id: i64) -> &'static str {
     match id {
         1.. => "private",
         _ if is_channel(id) => "channel",
-        _ if id <= SUPERGROUPS => "supergroup",
+        _ if id <= MAX_SUPERGROUP_ID => "supergroup",
         _ => "group",
     }
 }

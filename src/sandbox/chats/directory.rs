@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// Who created the groups of which nothing is known.
-const DEFAULT_CREATOR: i64 = 1;
+const DEFAULT_CREATOR_ID: i64 = 1;
 
 /// What has become known about chats.
 #[derive(Default)]
@@ -75,7 +75,7 @@ impl ChatDirectory {
 
     /// Who created a group.
     pub fn creator(&self, id: i64) -> i64 {
-        self.groups.get(&id).map_or(DEFAULT_CREATOR, |group| group.creator)
+        self.groups.get(&id).map_or(DEFAULT_CREATOR_ID, |group| group.creator)
     }
 
     /// What a chat answers to a message: what has happened there, or what the special ones always do.

@@ -2,7 +2,12 @@
 
 use serde_json::{Value, json};
 
-/// What a bot is in a chat.
+/// The rights that a bot has as an administrator, and those that it has not (Bot API).
+const GRANTED_RIGHTS: &str = "can_manage_chat can_delete_messages can_manage_video_chats can_restrict_members \
+    can_change_info can_invite_users can_post_stories can_edit_stories can_delete_stories can_pin_messages \
+    can_send_welcome_messages";
+const WITHHELD_RIGHTS: &str = "can_be_edited is_anonymous can_promote_members can_manage_topics";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BotMembership {
     Member,
@@ -31,23 +36,8 @@ pub fn member_json(user: Value, membership: BotMembership) -> Value {
         BotMembership::Kicked => json!({"user": user, "status": "kicked", "until_date": 0}),
         BotMembership::Administrator => {
             let mut member = json!({"user": user, "status": "administrator"});
-            for right in ["can_be_edited", "is_anonymous", "can_promote_members", "can_manage_topics"] {
-                member[right] = false.into();
-            }
-            for right in [
-                "can_manage_chat",
-                "can_delete_messages",
-                "can_manage_video_chats",
-                "can_restrict_members",
-                "can_change_info",
-                "can_invite_users",
-                "can_post_stories",
-                "can_edit_stories",
-                "can_delete_stories",
-                "can_pin_messages",
-                "can_send_welcome_messages",
-            ] {
-                member[right] = true.into();
+            for (rights, granted) in [(WITHHELD_RIGHTS, false), (GRANTED_RIGHTS, true)] {
+                rights.split(' ').for_each(|right| member[right] = granted.into());
             }
             member
         }

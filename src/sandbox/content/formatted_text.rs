@@ -2,7 +2,7 @@
 
 use crate::domain::markup::{Formatted, utf16};
 use crate::sandbox::arguments::CallArguments;
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use serde_json::{Map, Value};
 
 /// The longest caption, in characters after its markup was parsed (Bot API).
@@ -13,7 +13,7 @@ const MAX_TEXT_CHARS: usize = 4096;
 const MAX_ARGUMENT_BYTES: usize = 32_768;
 
 /// Parses a text by the `parse_mode` or the entities that go with it.
-pub fn parse_text(text: &str, mode: &str, entities: Option<&str>) -> Result<Formatted, SandboxError> {
+pub fn parse_text(text: &str, mode: &str, entities: Option<&str>) -> ApiResult<Formatted> {
     if text.len() > MAX_ARGUMENT_BYTES {
         return Err(SandboxError::bad("text is too long"));
     }
@@ -25,19 +25,19 @@ pub fn parse_text(text: &str, mode: &str, entities: Option<&str>) -> Result<Form
 }
 
 /// The text of a message without media, from a call's arguments.
-pub fn text_of_arguments(arguments: &CallArguments) -> Result<Formatted, SandboxError> {
+pub fn text_of_arguments(arguments: &CallArguments) -> ApiResult<Formatted> {
     let get = |name| arguments.text(name).unwrap_or("");
     checked_text(parse_text(get("text"), get("parse_mode"), arguments.text("entities"))?)
 }
 
 /// The caption of a message with media, from a call's arguments.
-pub fn caption_of_arguments(arguments: &CallArguments) -> Result<Formatted, SandboxError> {
+pub fn caption_of_arguments(arguments: &CallArguments) -> ApiResult<Formatted> {
     let get = |name| arguments.text(name).unwrap_or("");
     checked_caption(parse_text(get("caption"), get("parse_mode"), arguments.text("caption_entities"))?)
 }
 
 /// Parses a text of a JSON object, such as an `InputMedia`, by the fields beside it.
-pub fn parse_field(fields: &Map<String, Value>, name: &str, entities: &str) -> Result<Formatted, SandboxError> {
+pub fn parse_field(fields: &Map<String, Value>, name: &str, entities: &str) -> ApiResult<Formatted> {
     let list = fields.get(entities).map(Value::to_string);
     parse_text(text_field(fields, name), text_field(fields, "parse_mode"), list.as_deref())
 }
@@ -48,7 +48,7 @@ pub fn text_field<'a>(fields: &'a Map<String, Value>, name: &str) -> &'a str {
 }
 
 /// Refuses an empty text and one that is too long.
-pub fn checked_text(text: Formatted) -> Result<Formatted, SandboxError> {
+pub fn checked_text(text: Formatted) -> ApiResult<Formatted> {
     if text.text.is_empty() {
         return Err(SandboxError::bad("message text is empty"));
     }
@@ -59,14 +59,14 @@ pub fn checked_text(text: Formatted) -> Result<Formatted, SandboxError> {
 }
 
 /// Refuses a caption that is too long.
-pub fn checked_caption(caption: Formatted) -> Result<Formatted, SandboxError> {
+pub fn checked_caption(caption: Formatted) -> ApiResult<Formatted> {
     if caption.text.chars().count() > MAX_CAPTION_CHARS {
         return Err(SandboxError::bad("message caption is too long"));
     }
     Ok(caption)
 }
 
-fn given(entities: Option<&str>) -> Result<Vec<Value>, SandboxError> {
+fn given(entities: Option<&str>) -> ApiResult<Vec<Value>> {
     let Some(text) = entities else { return Ok(Vec::new()) };
     let wrong = |why: &str| SandboxError::bad(format!("can't parse MessageEntity: {why}"));
     let Ok(Value::Array(entities)) = serde_json::from_str(text) else { return Err(wrong("Array expected")) };

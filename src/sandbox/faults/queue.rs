@@ -21,7 +21,6 @@ impl InjectedFault {
 /// More rules than this are refused.
 const MAX_RULES: usize = 10_000;
 
-/// The queued rules.
 pub struct FaultQueue {
     rules: Vec<QueuedRule>,
     random: fastrand::Rng,

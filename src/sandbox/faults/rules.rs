@@ -1,4 +1,4 @@
-//! Faults on demand: rules that say which requests meet which misfortune.
+//! The rules: which calls meet which fault.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -55,13 +55,13 @@ impl Default for FaultMatch {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum InjectedFault {
-    /// Any answer in the Bot API's envelope; the message is not sent.
+    /// Any error in the Bot API's JSON; the message is not sent.
     Status {
         /// The HTTP status and `error_code`, 400 to 599.
         code: u16,
         /// Telegram's words, prefix included.
         description: String,
-        /// `parameters` of the envelope.
+        /// The `parameters` of the answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parameters: Option<Map<String, Value>>,
     },

@@ -3,7 +3,7 @@
 use super::media_files::MediaFiles;
 use crate::domain::Sha256;
 use crate::sandbox::log::{FileKind, MediaOrigin, SandboxMedia};
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use std::net::SocketAddr;
 
 /// The largest photo that Telegram fetches (Bot API).
@@ -16,12 +16,7 @@ const DOCUMENT_EXTENSIONS: [&str; 3] = ["pdf", "zip", "gif"];
 const STILL_EXTENSIONS: [&str; 8] = ["html", "htm", "txt", "pdf", "zip", "jpg", "jpeg", "png"];
 
 /// The media that a URL stands for; `addr` is where the sandbox itself listens.
-pub fn media_by_url(
-    files: &MediaFiles,
-    addr: SocketAddr,
-    url: &str,
-    kind: FileKind,
-) -> Result<SandboxMedia, SandboxError> {
+pub fn media_by_url(files: &MediaFiles, addr: SocketAddr, url: &str, kind: FileKind) -> ApiResult<SandboxMedia> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(SandboxError::core("EXTERNAL_URL_INVALID", "wrong HTTP URL specified"));
     };

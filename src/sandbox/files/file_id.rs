@@ -14,7 +14,6 @@ const VERSION: u8 = 4;
 const LENGTH_BYTES: usize = 76;
 const SIGNED_BYTES: usize = LENGTH_BYTES - 9;
 
-/// What a file_id says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SandboxFileId {
     pub bot: u64,
@@ -32,7 +31,6 @@ pub struct SandboxFileId {
     pub details_hash: u32,
 }
 
-/// Writes the file_ids of one bot.
 #[derive(Clone, Copy)]
 pub struct FileIdWriter<'a> {
     pub secret: &'a FileIdSecret,
@@ -53,7 +51,6 @@ impl FileIdWriter<'_> {
         id.encode(self.secret)
     }
 
-    /// The file_id of a thumbnail.
     pub fn write_thumbnail(self, thumbnail: &SandboxThumbnail) -> String {
         let SandboxThumbnail { sha256, bytes, width, height } = *thumbnail;
         self.id(FileKind::Thumbnail, sha256, bytes, (width, height)).encode(self.secret)
@@ -75,7 +72,6 @@ pub enum FileIdError {
 }
 
 impl SandboxFileId {
-    /// Its text.
     pub fn encode(&self, secret: &FileIdSecret) -> String {
         let mut bytes = Vec::with_capacity(LENGTH_BYTES);
         bytes.extend([self.kind.code(), 0, 2, 2]);
@@ -92,7 +88,6 @@ impl SandboxFileId {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads it back.
     pub fn decode(text: &str, secret: &FileIdSecret) -> Result<Self, FileIdError> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|e| {
             FileIdError::Unreadable(match e {

@@ -5,7 +5,7 @@ use super::signature::{FileSignature, SIGNATURE_BYTES};
 use crate::domain::ImageFormat;
 use crate::imaging::{self, Unfit};
 use crate::sandbox::log::{FileKind, MediaOrigin, SandboxMedia, SandboxThumbnail};
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ const MAX_PHOTO_BYTES: u64 = 10_485_760;
 /// The largest thumbnail (TDLib).
 const MAX_THUMBNAIL_BYTES: u64 = 204_799;
 /// The longest side of a thumbnail, in pixels (Bot API).
-const MAX_THUMBNAIL_SIDE: u16 = 320;
+const MAX_THUMBNAIL_SIDE_PIXELS: u16 = 320;
 /// What the names of photos must end with (TDLib).
 const PHOTO_EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "gif", "png", "tif", "bmp"];
 
@@ -25,7 +25,7 @@ pub async fn check_file(
     kind: FileKind,
     detect: bool,
     max_file_bytes: u64,
-) -> Result<SandboxMedia, SandboxError> {
+) -> ApiResult<SandboxMedia> {
     if upload.bytes == 0 {
         return Err(SandboxError::bad("file must be non-empty"));
     }
@@ -63,7 +63,7 @@ pub async fn check_file(
 }
 
 /// A thumbnail, unless it is one that Telegram passes over: not a JPEG, or too wide or high.
-pub async fn check_thumbnail(upload: &ReceivedFile) -> Result<Option<SandboxThumbnail>, SandboxError> {
+pub async fn check_thumbnail(upload: &ReceivedFile) -> ApiResult<Option<SandboxThumbnail>> {
     if upload.bytes == 0 {
         return Err(SandboxError::bad("file must be non-empty"));
     }
@@ -71,7 +71,9 @@ pub async fn check_thumbnail(upload: &ReceivedFile) -> Result<Option<SandboxThum
         return Err(too_big(upload.bytes, "thumbnail", MAX_THUMBNAIL_BYTES));
     }
     Ok(match inspect(&upload.path).await {
-        (FileSignature::Image(ImageFormat::Jpeg), Ok((width, height))) if width.max(height) <= MAX_THUMBNAIL_SIDE => {
+        (FileSignature::Image(ImageFormat::Jpeg), Ok((width, height)))
+            if width.max(height) <= MAX_THUMBNAIL_SIDE_PIXELS =>
+        {
             Some(SandboxThumbnail { sha256: upload.sha256, bytes: upload.bytes, width, height })
         }
         _ => None,

@@ -6,7 +6,7 @@ use crate::domain::Sha256;
 use crate::sandbox::bounded_map::BoundedMap;
 use crate::sandbox::locked::Locked;
 use crate::sandbox::log::{FileKind, MediaOrigin, SandboxMedia};
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -47,7 +47,7 @@ impl MediaFiles {
     }
 
     /// Keeps the files that came with media.
-    pub fn keep(&self, checked: &CheckedMedia) -> Result<(), SandboxError> {
+    pub fn keep(&self, checked: &CheckedMedia) -> ApiResult<()> {
         checked.uploads.iter().try_for_each(|upload| self.store.keep(upload)).map_err(|e| {
             tracing::error!(error = %e, "the sandbox cannot keep a picture");
             SandboxError::new(500, "Internal Server Error: the sandbox cannot write to its folder")
@@ -88,7 +88,7 @@ impl MediaFiles {
     }
 
     /// Reads a file_id that the bot may send as a kind.
-    pub fn check_file_id(&self, bot: u64, text: &str, kind: FileKind) -> Result<SandboxFileId, SandboxError> {
+    pub fn check_file_id(&self, bot: u64, text: &str, kind: FileKind) -> ApiResult<SandboxFileId> {
         let id = self.decode_for(bot, text).map_err(|e| match e {
             FileIdError::Unknown => SandboxError::core("MEDIA_EMPTY", "wrong file identifier/HTTP URL specified"),
             FileIdError::Unreadable(why) => SandboxError::bad(format!("wrong remote file identifier specified: {why}")),

@@ -7,7 +7,6 @@ use crate::sandbox::log::FileKind;
 /// How many leading bytes are looked at.
 pub const SIGNATURE_BYTES: usize = 16;
 
-/// What a file looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileSignature {
     Image(ImageFormat),
@@ -28,7 +27,6 @@ pub enum FileSignature {
 }
 
 impl FileSignature {
-    /// Looks at the first bytes.
     pub fn of(head: &[u8]) -> Self {
         match head {
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Self::WebP,

@@ -15,7 +15,6 @@ const MAX_UPLOAD_BYTES: u64 = 4 << 30;
 /// The most messages to a chat that are not sent yet; items of albums count singly (Bot API server).
 const MAX_UNSENT: u64 = 310;
 
-/// What is in flight.
 #[derive(Default)]
 pub struct InFlightLimits {
     bots: HashMap<u64, BotInFlight>,

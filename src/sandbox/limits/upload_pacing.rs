@@ -1,4 +1,4 @@
-//! Repeated uploads of the same size are slowed down, as the Bot API server does: for each total size over 100,000
+//! A rate limit of the Bot API server on repeated uploads of the same size: for each total size over 100,000
 //! bytes, per bot, calls are spaced by 0.2 to 0.9 seconds with an allowance of one second, and refused when more than
 //! five seconds of them are waiting.
 

@@ -10,7 +10,6 @@ const MAX_LAG_EVENTS: usize = 1024;
 /// An event's name and its data, as JSON.
 pub type PageEvent = (&'static str, Arc<str>);
 
-/// The channel to all open pages.
 pub struct PageEvents {
     sender: broadcast::Sender<PageEvent>,
     /// Tells this run from others: numbers start again with every run, and a page that meets another run does too.

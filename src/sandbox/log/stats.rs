@@ -57,6 +57,7 @@ pub struct SandboxBotStats {
     pub max_per_minute_per_group: u64,
 }
 
+/// So many different contents are counted exactly.
 const MAX_DIGESTS: usize = 1_000_000;
 /// Windows at rest are forgotten when there are more than this.
 const CHATS_BEFORE_SWEEP: usize = 50_000;

@@ -6,13 +6,12 @@ use super::send;
 use crate::domain::markup::Formatted;
 use crate::sandbox::content::{checked_caption, parse_field, text_field};
 use crate::sandbox::log::FileKind;
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use serde_json::{Map, Value};
 
 /// The most items of an album (Bot API).
-const MAX_ITEMS: usize = 10;
+const MAX_ALBUM_ITEMS: usize = 10;
 
-/// An `InputMedia` of a call.
 pub struct InputMediaItem {
     pub kind: FileKind,
     pub source: MediaArgument,
@@ -22,8 +21,7 @@ pub struct InputMediaItem {
     pub detect: bool,
 }
 
-/// `sendMediaGroup`.
-pub async fn send(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub async fn send_media_group(call: &SandboxCall) -> ApiResult<Value> {
     let text = call.required("media")?;
     let value: Value = serde_json::from_str(text).map_err(|_| SandboxError::bad("can't parse media JSON object"))?;
     let Value::Array(values) = value else { return Err(SandboxError::bad("expected an Array of InputMedia")) };
@@ -32,7 +30,7 @@ pub async fn send(call: &SandboxCall) -> Result<Value, SandboxError> {
     if items.is_empty() {
         return Err(SandboxError::bad("there are no messages to send"));
     }
-    if items.len() > MAX_ITEMS {
+    if items.len() > MAX_ALBUM_ITEMS {
         return Err(SandboxError::bad("too many messages to send as an album"));
     }
     if let Some(alone) =
@@ -59,7 +57,7 @@ pub async fn send(call: &SandboxCall) -> Result<Value, SandboxError> {
 }
 
 /// Reads an `InputMedia`; not all of them can be in an album.
-pub fn input_media(call: &SandboxCall, value: &Value, in_album: bool) -> Result<InputMediaItem, SandboxError> {
+pub fn input_media(call: &SandboxCall, value: &Value, in_album: bool) -> ApiResult<InputMediaItem> {
     let wrong = |why: &str| SandboxError::bad(format!("can't parse InputMedia: {why}"));
     let Value::Object(fields) = value else { return Err(wrong("expected an Object")) };
     let caption = parse_field(fields, "caption", "caption_entities")?;
@@ -78,7 +76,7 @@ pub fn input_media(call: &SandboxCall, value: &Value, in_album: bool) -> Result<
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
     };
-    let flags = send::VISUAL.iter().filter(|flag| kind.is_visual() && is_set(fields, flag));
+    let flags = send::VISUAL_OPTIONS.iter().filter(|flag| kind.is_visual() && is_set(fields, flag));
     Ok(InputMediaItem {
         kind,
         source,

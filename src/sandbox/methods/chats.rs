@@ -1,26 +1,15 @@
-//! What bots ask about chats and themselves.
+//! What bots ask about chats and about themselves.
 
 use super::call::SandboxCall;
 use crate::sandbox::chats::{BotMembership, bot_json, member_json, user_json};
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use serde_json::{Value, json};
 
-const ACTIONS: [&str; 11] = [
-    "typing",
-    "upload_photo",
-    "record_video",
-    "upload_video",
-    "record_voice",
-    "upload_voice",
-    "upload_document",
-    "choose_sticker",
-    "find_location",
-    "record_video_note",
-    "upload_video_note",
-];
+/// What a bot may say that it does (Bot API).
+const ACTIONS: &str = "typing upload_photo record_video upload_video record_voice upload_voice upload_document \
+    choose_sticker find_location record_video_note upload_video_note";
 
-/// `getMe`.
-pub fn me(call: &SandboxCall) -> Value {
+pub fn get_me(call: &SandboxCall) -> Value {
     let mut me = bot_json(call.bot);
     for (name, able) in [
         ("can_join_groups", true),
@@ -34,17 +23,15 @@ pub fn me(call: &SandboxCall) -> Value {
     me
 }
 
-/// `sendChatAction`.
-pub fn action(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn send_chat_action(call: &SandboxCall) -> ApiResult<Value> {
     let action = call.arguments.text("action").unwrap_or("").to_ascii_lowercase();
-    if !ACTIONS.contains(&action.as_str()) {
+    if !ACTIONS.split(' ').any(|known| known == action) {
         return Err(SandboxError::bad("wrong parameter action in request"));
     }
     call.chat(true).map(|_| true.into())
 }
 
-/// `getChat`.
-pub fn get(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn get_chat(call: &SandboxCall) -> ApiResult<Value> {
     let id = call.chat(true)?;
     let mut chat = call.state.chats.lock().json(id);
     chat["accent_color_id"] = 0.into();
@@ -55,7 +42,7 @@ pub fn get(call: &SandboxCall) -> Result<Value, SandboxError> {
 }
 
 /// `getChatAdministrators`: the creator, and the bot if it is one.
-pub fn administrators(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn get_chat_administrators(call: &SandboxCall) -> ApiResult<Value> {
     let id = call.chat(true)?;
     if id > 0 {
         return Err(SandboxError::bad("there are no administrators in the private chat"));
@@ -69,7 +56,7 @@ pub fn administrators(call: &SandboxCall) -> Result<Value, SandboxError> {
 }
 
 /// `getChatMember`: whoever is asked for is one.
-pub fn member(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn get_chat_member(call: &SandboxCall) -> ApiResult<Value> {
     let user = call.arguments.integer("user_id").filter(|id| *id > 0);
     let user = user.ok_or_else(|| SandboxError::bad("invalid user_id specified"))?;
     let id = call.chat(true)?;
@@ -82,13 +69,11 @@ pub fn member(call: &SandboxCall) -> Result<Value, SandboxError> {
     Ok(if created { creator(user) } else { member_json(user_json(user), BotMembership::Member) })
 }
 
-/// `getChatMemberCount`.
-pub fn member_count(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn get_chat_member_count(call: &SandboxCall) -> ApiResult<Value> {
     call.chat(true).map(|_| 2.into())
 }
 
-/// `leaveChat`.
-pub fn leave(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn leave_chat(call: &SandboxCall) -> ApiResult<Value> {
     let id = call.chat(true)?;
     if id > 0 {
         return Err(SandboxError::bad("can't leave private chat"));
@@ -98,7 +83,7 @@ pub fn leave(call: &SandboxCall) -> Result<Value, SandboxError> {
 }
 
 /// `setMyCommands`, for all scopes and languages alike.
-pub fn set_commands(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn set_my_commands(call: &SandboxCall) -> ApiResult<Value> {
     let text = call.arguments.text("commands").unwrap_or("[]");
     let commands: Value =
         serde_json::from_str(text).map_err(|_| SandboxError::bad("can't parse commands JSON object"))?;
@@ -109,13 +94,11 @@ pub fn set_commands(call: &SandboxCall) -> Result<Value, SandboxError> {
     Ok(true.into())
 }
 
-/// `getMyCommands`.
-pub fn commands(call: &SandboxCall) -> Value {
+pub fn get_my_commands(call: &SandboxCall) -> Value {
     call.state.commands.lock().get(&call.bot).cloned().unwrap_or_else(|| json!([]))
 }
 
-/// `deleteMyCommands`.
-pub fn delete_commands(call: &SandboxCall) -> Value {
+pub fn delete_my_commands(call: &SandboxCall) -> Value {
     call.state.commands.lock().remove(&call.bot);
     true.into()
 }

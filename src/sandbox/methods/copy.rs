@@ -1,20 +1,19 @@
-//! Sending messages again that are there already.
+//! Copying and forwarding messages.
 
 use super::call::SandboxCall;
-use super::message_ids::{message_id, message_ids};
 use super::send;
 use crate::sandbox::chats::{bot_json, is_channel};
 use crate::sandbox::content::caption_of_arguments;
 use crate::sandbox::files::CheckedMedia;
 use crate::sandbox::log::{MediaOrigin, SandboxMessage};
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use serde_json::{Map, Value, json};
 
 /// `copyMessage`; a caption that is given, if only an empty one, replaces the old one.
-pub fn copy(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn copy_message(call: &SandboxCall) -> ApiResult<Value> {
     let from = from_chat(call)?;
     let caption = call.arguments.has("caption").then(|| caption_of_arguments(&call.arguments)).transpose()?;
-    let original = original(call, from, message_id(call)?).ok_or_else(|| not_found("copy"))?;
+    let original = original(call, from, call.message_id()?).ok_or_else(|| not_found("copy"))?;
     let head = send::message_head(call, "copyMessage")?;
     let (mut message, media) = resent(head, original);
     if let (Some(caption), Some(_)) = (caption, &media) {
@@ -26,19 +25,18 @@ pub fn copy(call: &SandboxCall) -> Result<Value, SandboxError> {
     Ok(json!({"message_id": sent["message_id"]}))
 }
 
-/// `forwardMessage`.
-pub fn forward(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn forward_message(call: &SandboxCall) -> ApiResult<Value> {
     let from = from_chat(call)?;
-    let original = original(call, from, message_id(call)?).ok_or_else(|| not_found("forward"))?;
+    let original = original(call, from, call.message_id()?).ok_or_else(|| not_found("forward"))?;
     let head = send::message_head(call, "forwardMessage")?;
     let (message, media) = forwarded(call, head, original);
     send::post_one(call, message, media)
 }
 
 /// `copyMessages` and `forwardMessages`: unknown ones are skipped, albums stay albums.
-pub fn many(call: &SandboxCall, method: &'static str) -> Result<Value, SandboxError> {
+pub fn copy_messages(call: &SandboxCall, method: &'static str) -> ApiResult<Value> {
     let from = from_chat(call)?;
-    let ids = message_ids(call)?;
+    let ids = call.message_ids()?;
     let head = send::message_head(call, method)?;
     if !ids.is_sorted_by(|a, b| a < b) {
         return Err(SandboxError::bad("message identifiers must be in a strictly increasing order"));
@@ -73,7 +71,7 @@ fn not_found(what: &str) -> SandboxError {
     SandboxError::bad(format!("message to {what} not found"))
 }
 
-fn from_chat(call: &SandboxCall) -> Result<i64, SandboxError> {
+fn from_chat(call: &SandboxCall) -> ApiResult<i64> {
     call.chat_named(call.required("from_chat_id")?, false)
 }
 
@@ -106,7 +104,9 @@ fn resent(head: SandboxMessage, original: SandboxMessage) -> (SandboxMessage, Op
     });
     let mut message =
         SandboxMessage { caption: original.caption, entities: original.entities, content: original.content, ..head };
-    message.options.extend(original.options.into_iter().filter(|option| send::VISUAL.contains(&option.as_str())));
+    message
+        .options
+        .extend(original.options.into_iter().filter(|option| send::VISUAL_OPTIONS.contains(&option.as_str())));
     (message, media)
 }
 

@@ -1,15 +1,14 @@
-//! Changing messages, and taking them back.
+//! Editing and deleting messages.
 
 use super::call::SandboxCall;
 use super::media_argument::MediaArgument;
-use super::message_ids::{message_id, message_ids};
 use super::{album, send};
 use crate::domain::markup::Formatted;
 use crate::sandbox::content::{caption_of_arguments, check_reply_markup, text_of_arguments};
 use crate::sandbox::files::CheckedMedia;
 use crate::sandbox::log::{FileKind, SandboxMessage};
 use crate::sandbox::render::message_json;
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use serde_json::Value;
 
 const NOT_MODIFIED: &str = "message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message";
@@ -23,8 +22,7 @@ struct MessageEdit {
     options: Option<(&'static [&'static str], Vec<String>)>,
 }
 
-/// `editMessageText`.
-pub fn text(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn edit_message_text(call: &SandboxCall) -> ApiResult<Value> {
     let text = text_of_arguments(&call.arguments)?;
     let target = target(call)?;
     if target.message.media.is_some() || target.message.content.is_some() {
@@ -34,7 +32,7 @@ pub fn text(call: &SandboxCall) -> Result<Value, SandboxError> {
 }
 
 /// `editMessageCaption`; without a caption it is taken away.
-pub fn caption(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn edit_message_caption(call: &SandboxCall) -> ApiResult<Value> {
     const ABOVE: [&str; 1] = ["show_caption_above_media"];
     let caption = caption_of_arguments(&call.arguments)?;
     let target = target(call)?;
@@ -46,13 +44,11 @@ pub fn caption(call: &SandboxCall) -> Result<Value, SandboxError> {
     apply(call, target, MessageEdit { text: Some(caption), options: Some(options), ..MessageEdit::default() })
 }
 
-/// `editMessageReplyMarkup`.
-pub fn reply_markup(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn edit_message_reply_markup(call: &SandboxCall) -> ApiResult<Value> {
     apply(call, target(call)?, MessageEdit::default())
 }
 
-/// `editMessageMedia`.
-pub async fn media(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub async fn edit_message_media(call: &SandboxCall) -> ApiResult<Value> {
     let text = call.required("media")?;
     let value: Value =
         serde_json::from_str(text).map_err(|_| SandboxError::bad("can't parse input media JSON object"))?;
@@ -68,14 +64,13 @@ pub async fn media(call: &SandboxCall) -> Result<Value, SandboxError> {
     }
     let checked = item.source.check(call, item.kind, item.detect, item.details).await?;
     call.pace().await?;
-    let options = Some((&send::VISUAL[..], item.options));
+    let options = Some((&send::VISUAL_OPTIONS[..], item.options));
     apply(call, target, MessageEdit { text: Some(item.caption), media: Some(checked), options })
 }
 
-/// `deleteMessage`.
-pub fn delete(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn delete_message(call: &SandboxCall) -> ApiResult<Value> {
     let chat_id = call.chat(false)?;
-    let message_id = message_id(call)?;
+    let message_id = call.message_id()?;
     match remove(call, chat_id, message_id) {
         true => Ok(true.into()),
         false => Err(SandboxError::bad("message to delete not found")),
@@ -83,9 +78,9 @@ pub fn delete(call: &SandboxCall) -> Result<Value, SandboxError> {
 }
 
 /// `deleteMessages`; unknown ones are skipped.
-pub fn delete_many(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn delete_messages(call: &SandboxCall) -> ApiResult<Value> {
     let chat_id = call.chat(false)?;
-    let ids = message_ids(call)?;
+    let ids = call.message_ids()?;
     for id in ids {
         remove(call, chat_id, id);
     }
@@ -102,14 +97,13 @@ fn remove(call: &SandboxCall, chat_id: i64, message_id: i64) -> bool {
     true
 }
 
-/// The message to edit.
 struct EditTarget {
     message: SandboxMessage,
     /// Its id, if it was sent through an inline answer.
     inline_id: Option<String>,
 }
 
-fn target(call: &SandboxCall) -> Result<EditTarget, SandboxError> {
+fn target(call: &SandboxCall) -> ApiResult<EditTarget> {
     let arguments = &call.arguments;
     if arguments.text("chat_id").is_none() && arguments.integer("message_id").unwrap_or(0) == 0 {
         let inline_id = arguments.text("inline_message_id");
@@ -119,13 +113,13 @@ fn target(call: &SandboxCall) -> Result<EditTarget, SandboxError> {
         return Ok(EditTarget { message, inline_id: Some(inline_id.to_owned()) });
     }
     let chat_id = call.chat(true)?;
-    let message_id = message_id(call)?;
+    let message_id = call.message_id()?;
     let found = call.state.history.lock().log.find(call.bot, chat_id, message_id).cloned();
     let message = found.ok_or_else(|| SandboxError::bad("message to edit not found"))?;
     Ok(EditTarget { message, inline_id: None })
 }
 
-fn apply(call: &SandboxCall, target: EditTarget, edit: MessageEdit) -> Result<Value, SandboxError> {
+fn apply(call: &SandboxCall, target: EditTarget, edit: MessageEdit) -> ApiResult<Value> {
     let state = &call.state;
     let old = target.message;
     let mut new = old.clone();

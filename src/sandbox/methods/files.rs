@@ -3,14 +3,14 @@
 use super::call::SandboxCall;
 use crate::sandbox::files::{FileIdError, SandboxFileId, extension, unique_file_id};
 use crate::sandbox::log::MediaOrigin;
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use serde_json::{Value, json};
 
 /// The largest file that can be downloaded (Bot API).
 const MAX_DOWNLOAD_BYTES: u64 = 20_971_520;
 
-/// `getFile`. The path holds the file_id, which holds all that there is to know.
-pub fn get(call: &SandboxCall) -> Result<Value, SandboxError> {
+/// The path holds the file_id, which holds all that there is to know.
+pub fn get_file(call: &SandboxCall) -> ApiResult<Value> {
     let text = call.arguments.text("file_id").ok_or_else(|| SandboxError::bad("file_id not specified"))?;
     let files = &call.state.files;
     let id = files.decode_for(call.bot, text).map_err(|why| match why {
@@ -30,7 +30,7 @@ pub fn get(call: &SandboxCall) -> Result<Value, SandboxError> {
 }
 
 /// Where the file is on the disk, which a local server says (Bot API).
-fn local_path(call: &SandboxCall, id: &SandboxFileId) -> Result<String, SandboxError> {
+fn local_path(call: &SandboxCall, id: &SandboxFileId) -> ApiResult<String> {
     let path = call.state.files.store.path(&id.sha256).canonicalize().map_err(|_| unavailable())?;
     Ok(path.to_string_lossy().into_owned())
 }

@@ -2,7 +2,7 @@
 
 use super::call::SandboxCall;
 use crate::sandbox::content::{check_reply_markup, checked_caption, checked_text, parse_field, text_field};
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use crate::sandbox::updates::{FILE_RESULTS, InlineAnswer};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -23,7 +23,7 @@ const OTHER_RESULTS: [(&str, &[&str]); 5] = [
 ];
 
 /// Checks the results and takes note of the answer.
-pub fn answer(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn answer_inline_query(call: &SandboxCall) -> ApiResult<Value> {
     let arguments = &call.arguments;
     let button = arguments.text("button").map(serde_json::from_str::<Value>).transpose();
     let button = button.map_err(|_| SandboxError::bad("can't parse inline query results button JSON object"))?;
@@ -62,7 +62,7 @@ pub fn answer(call: &SandboxCall) -> Result<Value, SandboxError> {
 }
 
 /// Checks a result; gives its id.
-fn check<'a>(call: &SandboxCall, value: &'a Value) -> Result<&'a str, SandboxError> {
+fn check<'a>(call: &SandboxCall, value: &'a Value) -> ApiResult<&'a str> {
     let wrong = |why: String| SandboxError::bad(format!("can't parse inline query result: {why}"));
     let Value::Object(result) = value else { return Err(wrong("Inline query result must be an object".into())) };
     let has = |name: &str| result.get(name).is_some_and(|value| *value != "");
@@ -107,7 +107,7 @@ fn check<'a>(call: &SandboxCall, value: &'a Value) -> Result<&'a str, SandboxErr
 }
 
 /// Checks the caption, or the text that is sent in place of the file.
-fn caption(result: &Map<String, Value>) -> Result<(), SandboxError> {
+fn caption(result: &Map<String, Value>) -> ApiResult<()> {
     checked_caption(parse_field(result, "caption", "caption_entities")?)?;
     if let Some(Value::Object(content)) = result.get("input_message_content")
         && content.contains_key("message_text")

@@ -4,7 +4,7 @@ use super::call::SandboxCall;
 use crate::sandbox::arguments::percent_decoded;
 use crate::sandbox::files::{CheckedMedia, ReceivedFile, check_file, check_thumbnail, media_by_url};
 use crate::sandbox::log::{FileKind, MediaOrigin, SandboxMedia};
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// The longest that a file may say it plays (Bot API server).
 const MAX_DURATION_SECONDS: i64 = 86_400;
 /// The longest side that a file may say it has, in pixels (Bot API server).
-const MAX_SIDE: i64 = 10_000;
+const MAX_SIDE_PIXELS: i64 = 10_000;
 
 /// Where media come from.
 pub enum MediaArgument {
@@ -38,7 +38,7 @@ impl MediaDetails {
     /// parameter's name is to be given as `attach://`.
     pub fn read(kind: FileKind, get: &dyn Fn(&str) -> Option<String>, call: &SandboxCall) -> Self {
         let number = |name, most| get(name).map(|text| text.trim().parse::<i64>().unwrap_or(0).clamp(0, most));
-        let side = |name| number(name, MAX_SIDE).unwrap_or(0) as u16;
+        let side = |name| number(name, MAX_SIDE_PIXELS).unwrap_or(0) as u16;
         let text = |name| get(name).filter(|text| !text.is_empty()).map(Into::into);
         let sides = match kind {
             FileKind::Video | FileKind::Animation => (side("width"), side("height")),
@@ -92,7 +92,7 @@ impl MediaArgument {
         kind: FileKind,
         detect: bool,
         details: MediaDetails,
-    ) -> Result<CheckedMedia, SandboxError> {
+    ) -> ApiResult<CheckedMedia> {
         let state = &call.state;
         let upload = match self {
             Self::File(upload) => upload,
@@ -125,7 +125,7 @@ impl MediaArgument {
 }
 
 /// Takes a file from the disk as if it had been uploaded.
-async fn from_disk(call: &SandboxCall, path: &Path) -> Result<Arc<ReceivedFile>, SandboxError> {
+async fn from_disk(call: &SandboxCall, path: &Path) -> ApiResult<Arc<ReceivedFile>> {
     let missing = |_| SandboxError::bad("wrong file identifier/HTTP URL specified");
     let (path, incoming) = (path.to_owned(), call.state.files.store.incoming());
     let copied = tokio::task::spawn_blocking(move || ReceivedFile::copied(&path, &incoming));

@@ -9,7 +9,6 @@ mod edit;
 mod files;
 mod inline;
 mod media_argument;
-mod message_ids;
 mod plain;
 mod send;
 mod updates;

@@ -9,29 +9,28 @@ use crate::sandbox::content::{caption_of_arguments, check_reply_markup, text_of_
 use crate::sandbox::files::CheckedMedia;
 use crate::sandbox::log::{FileKind, SandboxMessage};
 use crate::sandbox::render::message_json;
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use serde_json::Value;
 
 /// The options of every message.
-const OPTIONS: [&str; 3] = ["disable_notification", "protect_content", "allow_paid_broadcast"];
+const MESSAGE_OPTIONS: [&str; 3] = ["disable_notification", "protect_content", "allow_paid_broadcast"];
 /// The options of pictures and films.
-pub const VISUAL: [&str; 2] = ["has_spoiler", "show_caption_above_media"];
+pub const VISUAL_OPTIONS: [&str; 2] = ["has_spoiler", "show_caption_above_media"];
 
-/// `sendMessage`.
-pub fn text(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn send_message(call: &SandboxCall) -> ApiResult<Value> {
     let text = text_of_arguments(&call.arguments)?;
     post_one(call, message_head(call, "sendMessage")?.with_caption(text), None)
 }
 
 /// A method that sends one picture or file.
-pub async fn media(call: &SandboxCall, method: &'static str, kind: FileKind) -> Result<Value, SandboxError> {
+pub async fn send_media(call: &SandboxCall, method: &'static str, kind: FileKind) -> ApiResult<Value> {
     let arguments = &call.arguments;
     let name = kind.field();
     let source = MediaArgument::of_argument(name, call)
         .ok_or_else(|| SandboxError::bad(format!("there is no {} in the request", name.replace('_', " "))))?;
     let caption = if kind.takes_caption() { caption_of_arguments(arguments)? } else { Formatted::default() };
     let mut message = message_head(call, method)?;
-    message.options.extend(flags(if kind.is_visual() { &VISUAL } else { &[] }, arguments));
+    message.options.extend(flags(if kind.is_visual() { &VISUAL_OPTIONS } else { &[] }, arguments));
     let get = |name: &str| {
         let file = || arguments.file(name).map(|_| format!("attach://{name}"));
         arguments.text(name).map(str::to_owned).or_else(file)
@@ -49,7 +48,7 @@ pub fn flags(names: &[&str], arguments: &CallArguments) -> Vec<String> {
 }
 
 /// A message with all but its content, checked in the order in which the Bot API server does.
-pub fn message_head(call: &SandboxCall, method: &str) -> Result<SandboxMessage, SandboxError> {
+pub fn message_head(call: &SandboxCall, method: &str) -> ApiResult<SandboxMessage> {
     let arguments = &call.arguments;
     // These have no keyboard; the argument is unknown there, and ignored.
     let bare = ["sendMediaGroup", "copyMessages", "forwardMessage", "forwardMessages"].contains(&method);
@@ -59,13 +58,13 @@ pub fn message_head(call: &SandboxCall, method: &str) -> Result<SandboxMessage, 
         reply_markup,
         reply_to_message_id: reply_to(call, chat_id)?,
         message_thread_id: topic(arguments, chat_id)?,
-        options: flags(&OPTIONS, arguments),
+        options: flags(&MESSAGE_OPTIONS, arguments),
         ..SandboxMessage::new(call.bot, chat_id, method)
     })
 }
 
 /// Topics exist in forums only; groups without ignore them, private chats do not.
-fn topic(arguments: &CallArguments, chat_id: i64) -> Result<Option<i64>, SandboxError> {
+fn topic(arguments: &CallArguments, chat_id: i64) -> ApiResult<Option<i64>> {
     match arguments.integer("message_thread_id").filter(|topic| *topic != 0) {
         Some(topic) if is_forum(chat_id) && topic > 1 => Ok(Some(topic)),
         Some(_) if chat_id > 0 || is_forum(chat_id) => Err(SandboxError::bad("message thread not found")),
@@ -73,7 +72,7 @@ fn topic(arguments: &CallArguments, chat_id: i64) -> Result<Option<i64>, Sandbox
     }
 }
 
-fn reply_to(call: &SandboxCall, chat_id: i64) -> Result<Option<i64>, SandboxError> {
+fn reply_to(call: &SandboxCall, chat_id: i64) -> ApiResult<Option<i64>> {
     let arguments = &call.arguments;
     let (message_id, lenient) = match arguments.text("reply_parameters") {
         Some(text) => match serde_json::from_str::<Value>(text) {
@@ -96,10 +95,7 @@ fn reply_to(call: &SandboxCall, chat_id: i64) -> Result<Option<i64>, SandboxErro
 }
 
 /// Asks the rate limits, keeps the pictures and takes the messages, all at one moment.
-pub fn post(
-    call: &SandboxCall,
-    messages: Vec<(SandboxMessage, Option<CheckedMedia>)>,
-) -> Result<Vec<Value>, SandboxError> {
+pub fn post(call: &SandboxCall, messages: Vec<(SandboxMessage, Option<CheckedMedia>)>) -> ApiResult<Vec<Value>> {
     let state = &call.state;
     let mut history = state.history.lock();
     // Under the lock, so that the times are in the order of the log.
@@ -127,10 +123,6 @@ pub fn post(
 }
 
 /// The same for one message.
-pub fn post_one(
-    call: &SandboxCall,
-    message: SandboxMessage,
-    media: Option<CheckedMedia>,
-) -> Result<Value, SandboxError> {
+pub fn post_one(call: &SandboxCall, message: SandboxMessage, media: Option<CheckedMedia>) -> ApiResult<Value> {
     post(call, vec![(message, media)]).map(|mut posted| posted.pop().unwrap_or_default())
 }

@@ -1,7 +1,7 @@
-//! How a bot hears of what users do.
+//! `getUpdates` with long polling, and setting webhooks.
 
 use super::call::SandboxCall;
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use crate::sandbox::updates::Webhook;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -20,8 +20,7 @@ const OTHER_POLL: &str =
     "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
 const POLL_ENDED_BY_WEBHOOK: &str = "Conflict: terminated by setWebhook request";
 
-/// `getUpdates`.
-pub async fn get(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub async fn get_updates(call: &SandboxCall) -> ApiResult<Value> {
     let (arguments, state) = (&call.arguments, &call.state);
     let offset = arguments.integer("offset").unwrap_or(0);
     let limit = arguments.integer("limit").unwrap_or(MAX_UPDATES).clamp(1, MAX_UPDATES) as usize;
@@ -77,7 +76,7 @@ async fn conflict(call: &SandboxCall, why: &str) -> SandboxError {
 }
 
 /// `setWebhook`; without a URL it is `deleteWebhook`.
-pub fn set_webhook(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn set_webhook(call: &SandboxCall) -> ApiResult<Value> {
     let (arguments, state) = (&call.arguments, &call.state);
     let Some(url) = arguments.text("url") else { return delete_webhook(call) };
     let now = state.clock.now();
@@ -114,8 +113,7 @@ pub fn set_webhook(call: &SandboxCall) -> Result<Value, SandboxError> {
     Ok(true.into())
 }
 
-/// `deleteWebhook`.
-pub fn delete_webhook(call: &SandboxCall) -> Result<Value, SandboxError> {
+pub fn delete_webhook(call: &SandboxCall) -> ApiResult<Value> {
     let mut updates = call.state.updates.lock();
     let queue = updates.of(call.bot);
     if call.arguments.flag("drop_pending_updates") {
@@ -131,8 +129,7 @@ pub fn delete_webhook(call: &SandboxCall) -> Result<Value, SandboxError> {
     Ok(true.into())
 }
 
-/// `getWebhookInfo`.
-pub fn webhook_info(call: &SandboxCall) -> Value {
+pub fn get_webhook_info(call: &SandboxCall) -> Value {
     let mut updates = call.state.updates.lock();
     let queue = updates.of(call.bot);
     let pending = queue.pending();

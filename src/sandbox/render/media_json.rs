@@ -5,67 +5,59 @@ use crate::sandbox::log::{FileKind, SandboxMedia, SandboxThumbnail};
 use serde_json::{Map, Value, json};
 
 /// The longest sides to which Telegram scales photos, in pixels (reports of users).
-const PHOTO_SIDES: [u32; 4] = [90, 320, 800, 1280];
+const PHOTO_SIDES_PIXELS: [u32; 4] = [90, 320, 800, 1280];
 
 /// Puts media into a message, in the field of their kind.
-pub fn put(message: &mut Map<String, Value>, media: &SandboxMedia, ids: FileIdWriter<'_>) {
+pub fn put_media(
+    media: &SandboxMedia,
+    ids: FileIdWriter<'_>,
+    put: &mut dyn FnMut(&str, Option<Value>) -> Option<Value>,
+) {
     let value = if media.kind == FileKind::Photo { photo_sizes(media, ids) } else { file(media, ids) };
     if media.kind == FileKind::Animation {
         // For clients that do not know animations (Bot API).
         let copy = ["file_name", "mime_type", "thumbnail", "thumb", "file_id", "file_unique_id", "file_size"];
         let copied = copy.iter().filter_map(|name| Some(((*name).to_owned(), value.get(*name)?.clone())));
-        message.insert("document".to_owned(), copied.collect());
+        put("document", Some(copied.collect()));
     }
-    message.insert(media.kind.field().to_owned(), value);
+    put(media.kind.field(), Some(value));
 }
 
 /// A file that is not a photo.
 fn file(media: &SandboxMedia, ids: FileIdWriter<'_>) -> Value {
     let mut file = Map::new();
-    let mut put = |name: &str, value: Value| drop(file.insert(name.to_owned(), value));
-    match media.kind {
-        FileKind::Video | FileKind::Animation => {
-            put("width", media.width.into());
-            put("height", media.height.into());
-        }
-        FileKind::VideoNote => put("length", media.width.max(1).into()),
-        FileKind::Sticker => {
-            for (name, value) in [("type", "regular".into()), ("is_animated", false.into()), ("is_video", false.into())]
-            {
-                put(name, value);
-            }
-            put("width", if media.width > 0 { media.width } else { 512 }.into());
-            put("height", if media.height > 0 { media.height } else { 512 }.into());
-        }
-        _ => {}
+    let mut put = |name: &str, value: Option<Value>| value.and_then(|value| file.insert(name.to_owned(), value));
+    let or_512 = |side: u16| Some(if side > 0 { side } else { 512 }.into());
+    let (width, height) = match media.kind {
+        FileKind::Video | FileKind::Animation => (Some(media.width.into()), Some(media.height.into())),
+        FileKind::Sticker => (or_512(media.width), or_512(media.height)),
+        _ => (None, None),
+    };
+    if media.kind == FileKind::Sticker {
+        put("type", Some("regular".into()));
+        put("is_animated", Some(false.into()));
+        put("is_video", Some(false.into()));
     }
-    if media.kind.plays() {
-        put("duration", media.duration.unwrap_or(u32::from(media.kind == FileKind::Animation)).into());
-    }
-    for (name, text) in [("performer", &media.performer), ("title", &media.title)] {
-        if let Some(text) = text {
-            put(name, text.as_ref().into());
-        }
-    }
+    put("width", width);
+    put("height", height);
+    put("length", (media.kind == FileKind::VideoNote).then(|| media.width.max(1).into()));
+    let duration = || media.duration.unwrap_or(u32::from(media.kind == FileKind::Animation)).into();
+    put("duration", media.kind.plays().then(duration));
+    put("performer", media.performer.as_deref().map(Value::from));
+    put("title", media.title.as_deref().map(Value::from));
     let name = media.file_name.as_deref().filter(|name| !name.is_empty());
     if !matches!(media.kind, FileKind::VideoNote | FileKind::Sticker) {
-        if let Some(name) = name.filter(|_| media.kind != FileKind::Voice) {
-            put("file_name", name.into());
-        }
+        put("file_name", name.filter(|_| media.kind != FileKind::Voice).map(Value::from));
         let known = name.and_then(content_type);
         let mime_type = known.or_else(|| (name.is_some() || media.kind.plays()).then(|| media.kind.mime_type()));
-        if let Some(mime_type) = mime_type {
-            put("mime_type", mime_type.into());
-        }
+        put("mime_type", mime_type.map(Value::from));
     }
-    if let Some(thumbnail) = &media.thumbnail {
-        let size = thumbnail_size(thumbnail, ids);
-        put("thumbnail", size.clone());
-        put("thumb", size);
-    }
-    put("file_id", ids.write(media, 0).into());
-    put("file_unique_id", unique_file_id(media.kind, &media.sha256, 0).into());
-    put("file_size", media.bytes.into());
+    let thumbnail = media.thumbnail.as_deref().map(|thumbnail| thumbnail_size(thumbnail, ids));
+    put("thumbnail", thumbnail.clone());
+    put("thumb", thumbnail);
+    put("file_id", Some(ids.write(media, 0).into()));
+    put("file_unique_id", Some(unique_file_id(media.kind, &media.sha256, 0).into()));
+    put("file_size", Some(media.bytes.into()));
     Value::Object(file)
 }
 
@@ -83,7 +75,7 @@ fn thumbnail_size(thumbnail: &SandboxThumbnail, ids: FileIdWriter<'_>) -> Value 
 fn photo_sizes(media: &SandboxMedia, ids: FileIdWriter<'_>) -> Value {
     let (width, height) = (u32::from(media.width), u32::from(media.height));
     let mut sizes = Vec::new();
-    for (index, bound) in PHOTO_SIDES.into_iter().enumerate() {
+    for (index, bound) in PHOTO_SIDES_PIXELS.into_iter().enumerate() {
         let long = width.max(height).max(1);
         let scaled = |side: u32| (side * bound.min(long)).div_ceil(long).max(1);
         let (w, h) = (scaled(width), scaled(height));
@@ -107,7 +99,7 @@ fn photo_sizes(media: &SandboxMedia, ids: FileIdWriter<'_>) -> Value {
 mod tests {
     use super::*;
     use crate::domain::Sha256;
-    use crate::sandbox::log::message::MediaOrigin;
+    use crate::sandbox::log::MediaOrigin;
 
     const IDS: FileIdWriter<'_> = FileIdWriter { secret: &[0; 32], bot: 1, epoch: 0 };
 

@@ -1,6 +1,6 @@
 //! Messages as the Bot API shows them.
 
-use super::media_json;
+use super::media_json::put_media;
 use crate::sandbox::chats::{ChatDirectory, bot_json, is_channel};
 use crate::sandbox::files::{FileIdWriter, MediaFiles};
 use crate::sandbox::log::{ChatHistory, SandboxMessage};
@@ -27,50 +27,33 @@ pub fn message_json(
 
 fn fields(message: &SandboxMessage, chats: &ChatDirectory, ids: FileIdWriter<'_>) -> Map<String, Value> {
     let mut out = Map::new();
-    let mut put = |name: &str, value: Value| drop(out.insert(name.to_owned(), value));
-    put("message_id", message.message_id.into());
-    if !is_channel(message.chat_id) {
-        put("from", bot_json(message.bot));
-    }
-    put("chat", chats.json(message.chat_id));
-    put("date", (message.at_ms / 1000).into());
-    if let Some(edited) = message.edited_at_ms {
-        put("edit_date", (edited / 1000).into());
-    }
-    if let Some(topic) = message.message_thread_id {
-        put("message_thread_id", topic.into());
-        put("is_topic_message", true.into());
-    }
-    if let Some(origin) = &message.forward_origin {
-        put("forward_origin", origin.as_ref().clone());
-    }
-    if let Some(album) = &message.media_group_id {
-        put("media_group_id", album.as_ref().into());
-    }
+    let mut put = |name: &str, value: Option<Value>| value.and_then(|value| out.insert(name.to_owned(), value));
+    put("message_id", Some(message.message_id.into()));
+    put("from", (!is_channel(message.chat_id)).then(|| bot_json(message.bot)));
+    put("chat", Some(chats.json(message.chat_id)));
+    put("date", Some((message.at_ms / 1000).into()));
+    put("edit_date", message.edited_at_ms.map(|edited| (edited / 1000).into()));
+    put("message_thread_id", message.message_thread_id.map(Value::from));
+    put("is_topic_message", message.message_thread_id.map(|_| true.into()));
+    put("forward_origin", message.forward_origin.as_deref().cloned());
+    put("media_group_id", message.media_group_id.as_deref().map(Value::from));
     if let Some(media) = &message.media {
-        media_json::put(&mut out, media, ids);
+        put_media(media, ids, &mut put);
     }
     for (name, value) in message.content.iter().flat_map(|content| content.iter()) {
-        out.insert(name.clone(), value.clone());
+        put(name, Some(value.clone()));
     }
-    let mut put = |name: &str, value: Value| drop(out.insert(name.to_owned(), value));
     let (text, entities) = if message.media.is_some() { ("caption", "caption_entities") } else { ("text", "entities") };
-    if let Some(caption) = &message.caption {
-        put(text, caption.as_ref().into());
-    }
-    if !message.entities.is_empty() {
-        put(entities, Value::Array(message.entities.clone()));
-    }
+    put(text, message.caption.as_deref().map(Value::from));
+    put(entities, (!message.entities.is_empty()).then(|| Value::Array(message.entities.clone())));
     for option in &message.options {
         match option.as_str() {
-            "protect_content" => put("has_protected_content", true.into()),
-            "has_spoiler" => put("has_media_spoiler", true.into()),
-            "show_caption_above_media" => put("show_caption_above_media", true.into()),
-            _ => {}
-        }
+            "protect_content" => put("has_protected_content", Some(true.into())),
+            "has_spoiler" => put("has_media_spoiler", Some(true.into())),
+            "show_caption_above_media" => put("show_caption_above_media", Some(true.into())),
+            _ => None,
+        };
     }
-    if let Some(markup) = &message.reply_markup {
-        put("reply_markup", markup.as_ref().clone());
-    }
+    put("reply_markup", message.reply_markup.as_deref().cloned());
     out
 }

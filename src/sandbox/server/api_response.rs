@@ -2,13 +2,13 @@
 
 use crate::sandbox::arguments::RequestReadError;
 use crate::sandbox::options::{SandboxBots, TokenCheck};
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use serde_json::{Value, json};
 
 /// An answer in the Bot API's JSON.
-pub fn api_response(result: &Result<Value, SandboxError>, note: Option<&str>) -> HttpResponse {
+pub fn api_response(result: &ApiResult<Value>, note: Option<&str>) -> HttpResponse {
     let error = result.as_ref().err();
     let mut response = HttpResponse::build(status(result));
     response.content_type("application/json");
@@ -18,8 +18,7 @@ pub fn api_response(result: &Result<Value, SandboxError>, note: Option<&str>) ->
     response.body(api_body(result, note))
 }
 
-/// The body of an answer.
-pub fn api_body(result: &Result<Value, SandboxError>, note: Option<&str>) -> String {
+pub fn api_body(result: &ApiResult<Value>, note: Option<&str>) -> String {
     match (result, note) {
         (Ok(result), Some(note)) => json!({"ok": true, "result": result, "description": note}).to_string(),
         (Ok(result), None) => json!({"ok": true, "result": result}).to_string(),
@@ -27,12 +26,10 @@ pub fn api_body(result: &Result<Value, SandboxError>, note: Option<&str>) -> Str
     }
 }
 
-/// The HTTP status of an answer.
-pub fn status(result: &Result<Value, SandboxError>) -> StatusCode {
+pub fn status(result: &ApiResult<Value>) -> StatusCode {
     result.as_ref().err().map_or(StatusCode::OK, |e| StatusCode::from_u16(e.code).unwrap_or_default())
 }
 
-/// A rejection.
 pub fn error_response(error: SandboxError) -> HttpResponse {
     api_response(&Err(error), None)
 }
@@ -55,7 +52,7 @@ pub fn unreadable_response(error: RequestReadError) -> HttpResponse {
 }
 
 /// The bot whose token it is.
-pub fn authenticate(bots: &SandboxBots, token: &str) -> Result<u64, SandboxError> {
+pub fn authenticate(bots: &SandboxBots, token: &str) -> ApiResult<u64> {
     match bots.check(token) {
         TokenCheck::Good(bot) => Ok(bot),
         TokenCheck::Unknown => Err(SandboxError::new(401, "Unauthorized")),

@@ -1,14 +1,20 @@
 //! What tests and the page ask of the sandbox itself: `/sandbox/…`, in JSON.
 
-use super::message_listing::MessageListing;
 use crate::sandbox::faults::FaultRule;
 use crate::sandbox::log::MessageFilter;
 use crate::sandbox::state::SandboxState;
 use crate::sandbox::updates::UserAction;
 use actix_web::HttpResponse;
 use actix_web::web::{self, Bytes, Data, Path, Query, ServiceConfig};
+use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::future::ready;
+
+/// How many messages are written at a time, so that a long list needs little memory and holds nobody up.
+const MESSAGES_PER_CHUNK: usize = 500;
+const LIST_OPENING: &str = "{\"messages\":[";
 
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -91,8 +97,41 @@ async fn reset(state: Data<SandboxState>) -> HttpResponse {
     HttpResponse::NoContent().finish()
 }
 
-/// The messages that match, oldest first.
+/// The messages that match, oldest first, written in chunks.
 async fn messages(state: Data<SandboxState>, filter: Query<MessageFilter>) -> HttpResponse {
-    let listing = MessageListing::new(state.into_inner(), filter.into_inner());
-    HttpResponse::Ok().content_type("application/json").streaming(listing.into_stream())
+    let mut filter = filter.into_inner();
+    let left = filter.limit.unwrap_or(usize::MAX);
+    filter.after = Some(state.history.lock().log.before(&filter));
+    let body = stream::unfold(Some((filter, left, LIST_OPENING)), move |rest| {
+        let chunk = rest.map(|(filter, left, separator)| list_messages(&state, filter, left, separator));
+        ready(chunk.map(|(text, rest)| (Ok::<_, Infallible>(Bytes::from(text)), rest)))
+    });
+    HttpResponse::Ok().content_type("application/json").streaming(body)
+}
+
+/// Writes the next of at most `left` messages, each after a separator; gives what is left to write.
+fn list_messages(
+    state: &SandboxState,
+    mut filter: MessageFilter,
+    left: usize,
+    mut separator: &'static str,
+) -> (String, Option<(MessageFilter, usize, &'static str)>) {
+    filter.limit = Some(left.min(MESSAGES_PER_CHUNK));
+    let some = state.history.lock().log.select(&filter);
+    let mut text = String::new();
+    for message in &some {
+        text.push_str(separator);
+        text.push_str(&serde_json::to_string(message).unwrap_or_default());
+        separator = ",\n";
+    }
+    let left = left - some.len();
+    if let Some(last) = some.last().filter(|_| left > 0) {
+        filter.after = Some(last.seq);
+        return (text, Some((filter, left, separator)));
+    }
+    if separator == LIST_OPENING {
+        text.push_str(separator);
+    }
+    text.push_str("]}\n");
+    (text, None)
 }

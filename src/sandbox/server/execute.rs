@@ -1,10 +1,10 @@
 //! Carries out a method, and the deliveries to the webhook that it has set: updates one after another, each until it is
-//! answered with 2xx.
+//! answered with 2xx, with exponential backoff.
 
 use crate::sandbox::arguments::CallArguments;
 use crate::sandbox::method_names;
 use crate::sandbox::methods::{SandboxCall, run};
-use crate::sandbox::sandbox_error::SandboxError;
+use crate::sandbox::sandbox_error::ApiResult;
 use crate::sandbox::state::SandboxState;
 use reqwest::{Client, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -21,7 +21,7 @@ const MAX_RETRY_DELAY: Duration = Duration::from_secs(60);
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// Carries out a method by its proper spelling.
-pub async fn execute(call: &SandboxCall, method: &'static str) -> Result<Value, SandboxError> {
+pub async fn execute(call: &SandboxCall, method: &'static str) -> ApiResult<Value> {
     let result = run(call, method).await;
     if let Some(turn) = call.webhook_turn.take() {
         start_deliveries(call.state.clone(), call.bot, turn);

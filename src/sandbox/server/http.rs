@@ -1,8 +1,8 @@
-//! Which path leads where.
+//! The routes of the HTTP server.
 
 use super::api_response::error_response;
-use super::file_download::download;
-use super::{bot_api_call, control};
+use super::bot_api_request::{answer, download};
+use super::control;
 use crate::sandbox::arguments::percent_decoded;
 use crate::sandbox::page;
 use crate::sandbox::sandbox_error::SandboxError;
@@ -46,7 +46,7 @@ async fn bot_api(state: Data<SandboxState>, request: HttpRequest, payload: Paylo
     }
     match path.strip_prefix("/bot").and_then(|rest| rest.split_once('/')) {
         Some((token, method)) => {
-            bot_api_call::answer(state.into_inner(), request, payload, token, method.trim_end_matches('/')).await
+            answer(state.into_inner(), request, payload, token, method.trim_end_matches('/')).await
         }
         None => error_response(SandboxError::new(404, "Not Found")),
     }

@@ -1,7 +1,7 @@
-//! Lets the fault that a call meets happen.
+//! Lets the fault that a call meets happen. Connections are cut by a body that fails: the server drops the connection, and
+//! writes nothing of an answer whose body fails at once.
 
 use super::api_response::{api_body, api_response, error_response, status, unreadable_response};
-use super::cut_connection;
 use super::execute::execute;
 use crate::sandbox::arguments::RequestReadError;
 use crate::sandbox::clock::pause;
@@ -10,10 +10,17 @@ use crate::sandbox::methods::SandboxCall;
 use crate::sandbox::sandbox_error::SandboxError;
 use crate::sandbox::state::SandboxState;
 use actix_web::HttpResponse;
+use actix_web::body::{BodyStream, SizedStream};
+use actix_web::http::StatusCode;
+use actix_web::web::Bytes;
+use futures_util::stream;
 use std::time::Duration;
 
 /// What a reverse proxy answers when the Bot API server is away.
 const PROXY_ERROR_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
+
+/// How long the first half of an answer is given to reach the other side.
+const HALF_ANSWER_DELAY: Duration = Duration::from_millis(50);
 
 /// The fault that a call meets, if any, counted.
 pub fn take_fault(
@@ -63,11 +70,11 @@ pub async fn carry_out(
         Some(InjectedFault::Empty413) => return unreadable_response(RequestReadError::Status(413)),
         Some(InjectedFault::LostAfter) => {
             let _ = execute(&call, method).await;
-            return cut_connection::without_answer();
+            return cut_without_answer();
         }
         Some(InjectedFault::CutJson) => {
             let result = execute(&call, method).await;
-            return cut_connection::half(status(&result), api_body(&result, None));
+            return cut_half_answered(status(&result), api_body(&result, None));
         }
         Some(InjectedFault::Slow { ms }) => {
             let answer = run(&call, method).await;
@@ -79,7 +86,7 @@ pub async fn carry_out(
             return run(&call, method).await;
         }
         // Only asked for before the body is read.
-        Some(InjectedFault::ResetBefore) => return cut_connection::without_answer(),
+        Some(InjectedFault::ResetBefore) => return cut_without_answer(),
         None => return run(&call, method).await,
     };
     error_response(rejection)
@@ -101,4 +108,30 @@ fn flood(retry_after: u64, as_400: bool, method: &str) -> SandboxError {
         return SandboxError::core(&raw, "").of_item(1);
     }
     SandboxError::bad(format!("too Many Requests: retry after {retry_after}"))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cut on purpose, as a fault on demand asked for")]
+struct CutConnectionError;
+
+/// Closes the connection without a byte of an answer.
+pub fn cut_without_answer() -> HttpResponse {
+    let body = BodyStream::new(stream::once(async { Err::<Bytes, _>(CutConnectionError) }));
+    HttpResponse::Ok().force_close().body(body)
+}
+
+/// Sends half of an answer, whose length was announced, and closes the connection.
+fn cut_half_answered(status: StatusCode, body: String) -> HttpResponse {
+    let length = body.len() as u64;
+    let half = Bytes::from(body).slice(..length as usize / 2);
+    let body = stream::unfold(Some(half), |half| async move {
+        match half {
+            Some(half) => Some((Ok(half), None)),
+            None => {
+                tokio::time::sleep(HALF_ANSWER_DELAY).await;
+                Some((Err(CutConnectionError), None))
+            }
+        }
+    });
+    HttpResponse::build(status).content_type("application/json").body(SizedStream::new(length, Box::pin(body)))
 }

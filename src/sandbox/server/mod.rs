@@ -1,11 +1,10 @@
 //! The HTTP server of a sandbox: the Bot API, downloads, `/sandbox/…`, and deliveries to webhooks.
 
 mod api_response;
-mod bot_api_call;
+mod bot_api_request;
 mod control;
-mod cut_connection;
 mod execute;
-mod file_download;
-pub mod http;
+mod http;
 mod injected_fault;
-mod message_listing;
+
+pub use http::bind;

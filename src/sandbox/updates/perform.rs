@@ -162,7 +162,6 @@ impl UserActionRun<'_> {
         self.result.update_id = self.updates.push(self.bot, update);
     }
 
-    /// Unix time in seconds.
     fn date(&self) -> u64 {
         self.at_ms / 1000
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// The most updates that wait for one bot; the oldest go.
-const MAX_WAITING: usize = 100_000;
+const MAX_WAITING_UPDATES: usize = 100_000;
 /// Kinds of updates that are not sent unless they are asked for (Bot API).
 const ONLY_IF_ASKED: [&str; 3] = ["chat_member", "message_reaction", "message_reaction_count"];
 /// A call with the offset of the one before waits at least so long (Bot API server).
@@ -18,14 +18,12 @@ const HASTY_POLL_SECONDS: f64 = 0.5;
 /// How far apart answers with 409 are at least (Bot API server).
 const MIN_CONFLICT_INTERVAL_SECONDS: f64 = 3.0;
 
-/// The queues of all bots.
 #[derive(Default)]
 pub struct UpdateQueues {
     bots: HashMap<u64, UpdateQueue>,
     last_number: u64,
 }
 
-/// The queue of one bot.
 #[derive(Default)]
 pub struct UpdateQueue {
     waiting: VecDeque<(i64, Map<String, Value>)>,
@@ -69,7 +67,7 @@ impl UpdateQueues {
         let mut update = Map::from_iter([("update_id".to_owned(), id.into())]);
         update.extend(content);
         queue.waiting.push_back((id, update));
-        if queue.waiting.len() > MAX_WAITING {
+        if queue.waiting.len() > MAX_WAITING_UPDATES {
             queue.waiting.pop_front();
         }
         queue.changed.notify_waiters();

@@ -1,12 +1,12 @@
-//! One call of a bot, from its head to its answer.
+//! One request of a bot, from its head to its answer: a call or a download.
 
 use super::api_response::{authenticate, error_response, unreadable_response};
-use super::cut_connection;
-use super::injected_fault::{carry_out, take_fault};
+use super::injected_fault::{carry_out, cut_without_answer, take_fault};
 use crate::sandbox::arguments::{CallArguments, RequestReadError, RequestReader};
 use crate::sandbox::chats::parse_chat_id;
 use crate::sandbox::clock::pause;
 use crate::sandbox::faults::FaultStage;
+use crate::sandbox::files::send_content;
 use crate::sandbox::limits::{CallShare, InFlightCall, InFlightRejection};
 use crate::sandbox::method_names;
 use crate::sandbox::methods::SandboxCall;
@@ -34,7 +34,7 @@ pub async fn answer(
     };
     let name = method_names::canonical(method);
     if take_fault(&state, FaultStage::BeforeBody, bot, name.unwrap_or(method), None).is_some() {
-        return cut_connection::without_answer();
+        return cut_without_answer();
     }
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let max_body_bytes = state.options.max_body_bytes();
@@ -80,4 +80,17 @@ fn count_in_flight(
     }
     let sends = chat.zip(method_names::message_count(method, arguments));
     InFlightCall::begin(&state.in_flight, CallShare { bot, bytes: arguments.file_bytes(), sends }).map(Some)
+}
+
+/// Answers `/file/bot<token>/<path>`; the path ends with the file_id and an extension.
+pub async fn download(state: &SandboxState, request: &HttpRequest, token: &str, path: &str) -> HttpResponse {
+    let bot = match authenticate(&state.options.bots, token) {
+        Ok(bot) => bot,
+        Err(e) => return error_response(e),
+    };
+    let name = path.rsplit('/').next().unwrap_or("").split('.').next().unwrap_or("");
+    match state.files.decode_for(bot, name) {
+        Ok(id) => send_content(&state.files.store, request.headers(), &id.sha256).await,
+        Err(_) => error_response(SandboxError::new(404, "Not Found")),
+    }
 }
