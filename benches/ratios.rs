@@ -15,7 +15,7 @@ use pixcourier::domain::{
     Timestamp,
 };
 use pixcourier::ports::Submission;
-use pixcourier::sandbox::{Options, Sandbox};
+use pixcourier::sandbox::{SandboxOptions, Sandbox};
 use pixcourier::settings::{Bot, EngineSettings, LogFormat, RateLimits, Settings};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Map, Value, json};
@@ -61,7 +61,7 @@ async fn group_commit() {
 /// The same image to many chats: uploading it each time, straight to the Bot API, and through the service, which keeps
 /// it durably, orders it, writes its outcome down, and uploads it once.
 async fn through_us() {
-    let lenient = Options { limits: None, pace_uploads: false, ..Options::default() };
+    let lenient = SandboxOptions { limits: None, pace_uploads: false, ..SandboxOptions::default() };
     let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), lenient).unwrap();
     let image = images::png(64, 64, 300_000, 1);
     let client = reqwest::Client::new();

@@ -1,7 +1,7 @@
 //! `pixcourier sandbox`.
 
 use super::runtime::block_on;
-use crate::sandbox::{self, Options};
+use crate::sandbox::{self, SandboxOptions};
 use crate::settings::LogFormat;
 use crate::telemetry::logs;
 use anyhow::Context;
@@ -37,13 +37,13 @@ pub struct SandboxArgs {
 
 pub fn run(arguments: SandboxArgs) -> anyhow::Result<ExitCode> {
     logs::start("info", LogFormat::Text);
-    let mut options = Options {
+    let mut options = SandboxOptions {
         in_flight_limits: arguments.in_flight_limits,
         local: arguments.local,
         latency: Duration::from_millis(arguments.latency),
         store_dir: arguments.store,
         seed: arguments.seed,
-        ..Options::default()
+        ..SandboxOptions::default()
     };
     if arguments.no_limits {
         options.limits = None;

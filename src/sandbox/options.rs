@@ -1,20 +1,20 @@
 //! How a sandbox behaves.
 
-use super::Limits;
+use crate::sandbox::limits::SandboxLimits;
 use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How a sandbox behaves; the default is a lawful Telegram that answers at once.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct SandboxOptions {
     /// Whose tokens are good.
-    pub bots: Bots,
-    /// Telegram's limits, answered with 429 when broken; `None` for none.
-    pub limits: Option<Limits>,
+    pub bots: SandboxBots,
+    /// Telegram's rate limits, answered with 429 when broken; `None` for none.
+    pub limits: Option<SandboxLimits>,
     /// Whether repeated uploads of the same size are slowed down, as the Bot API server does.
     pub pace_uploads: bool,
-    /// Whether calls are refused that come while too many are under way, as the Bot API server does: 1000 of a bot, 100 with
+    /// Whether calls are refused that come while too many are in flight, as the Bot API server does: 1000 of a bot, 100 with
     /// files, 310 messages to one chat. With a latency that is soon reached.
     pub in_flight_limits: bool,
     /// Whether it plays a local Bot API server: `file://` URIs are media, `getFile` gives paths on the disk, and files may
@@ -36,11 +36,11 @@ pub struct Options {
     pub workers: usize,
 }
 
-impl Default for Options {
+impl Default for SandboxOptions {
     fn default() -> Self {
         Self {
-            bots: Bots::Any,
-            limits: Some(Limits::default()),
+            bots: SandboxBots::Any,
+            limits: Some(SandboxLimits::default()),
             pace_uploads: true,
             in_flight_limits: false,
             local: false,
@@ -55,21 +55,21 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl SandboxOptions {
     /// The largest file that is not a photo, in bytes (Bot API).
-    pub(super) fn max_file(&self) -> u64 {
+    pub(crate) fn max_file_bytes(&self) -> u64 {
         if self.local { 2000 << 20 } else { 50 << 20 }
     }
 
     /// The largest request, in bytes: a file of the largest size and what comes with it.
-    pub(super) fn max_body(&self) -> u64 {
-        self.max_file() + (1 << 16)
+    pub(crate) fn max_body_bytes(&self) -> u64 {
+        self.max_file_bytes() + (1 << 16)
     }
 }
 
 /// Whose tokens are good.
 #[derive(Clone, Debug)]
-pub enum Bots {
+pub enum SandboxBots {
     /// Every well-formed token; the number in front of it is the bot's id.
     Any,
     /// These tokens; all others are answered 401.
@@ -78,7 +78,7 @@ pub enum Bots {
 
 /// What a token is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum TokenCheck {
     /// Good; the bot's id.
     Good(u64),
     /// Well-formed, of no bot.
@@ -87,20 +87,20 @@ pub(super) enum Standing {
     Malformed,
 }
 
-impl Bots {
+impl SandboxBots {
     /// Checks a token as the Bot API server does: at most 80 characters, a number up to 2^54, a colon, a secret of at
     /// least 24 base64url characters.
-    pub(super) fn standing(&self, token: &str) -> Standing {
-        let Some((number, secret)) = token.split_once(':') else { return Standing::Malformed };
+    pub(crate) fn check(&self, token: &str) -> TokenCheck {
+        let Some((number, secret)) = token.split_once(':') else { return TokenCheck::Malformed };
         let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         let digits = !number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
         let whole = token.len() <= 80 && secret.len() >= 24 && secret.bytes().all(fits);
         match number.parse::<u64>() {
             Ok(id) if digits && whole && id <= 1 << 54 => match self {
-                Self::Only(tokens) if !tokens.iter().any(|known| known.expose_secret() == token) => Standing::Unknown,
-                _ => Standing::Good(id),
+                Self::Only(tokens) if !tokens.iter().any(|known| known.expose_secret() == token) => TokenCheck::Unknown,
+                _ => TokenCheck::Good(id),
             },
-            _ => Standing::Malformed,
+            _ => TokenCheck::Malformed,
         }
     }
 }
@@ -113,18 +113,19 @@ mod tests {
 
     #[test]
     fn any_well_formed_token_is_good_unless_the_bots_are_named() {
-        assert_eq!(Bots::Any.standing(TOKEN), Standing::Good(123_456));
-        let only = Bots::Only(vec![TOKEN.to_owned().into()]);
-        assert_eq!(only.standing(TOKEN), Standing::Good(123_456));
-        assert_eq!(only.standing("123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew12"), Standing::Unknown);
+        assert_eq!(SandboxBots::Any.check(TOKEN), TokenCheck::Good(123_456));
+        let only = SandboxBots::Only(vec![TOKEN.to_owned().into()]);
+        assert_eq!(only.check(TOKEN), TokenCheck::Good(123_456));
+        assert_eq!(only.check("123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew12"), TokenCheck::Unknown);
         for bad in ["", "1", "0123:ABC-DEF1234ghIkl-zyx57W2v1u", "123:short", ":ABC-DEF1234ghIkl-zyx57W2v1u"] {
-            assert_eq!(Bots::Any.standing(bad), Standing::Malformed, "{bad}");
+            assert_eq!(SandboxBots::Any.check(bad), TokenCheck::Malformed, "{bad}");
         }
     }
 
     #[test]
     fn debug_hides_the_tokens() {
-        let options = Options { bots: Bots::Only(vec![TOKEN.to_owned().into()]), ..Options::default() };
+        let options =
+            SandboxOptions { bots: SandboxBots::Only(vec![TOKEN.to_owned().into()]), ..SandboxOptions::default() };
         assert!(!format!("{options:?}").contains("ABC-DEF"));
     }
 }

@@ -22,7 +22,7 @@ const OURS: &str = "77:ours-ours-ours-ours-ours-ours-ours";
 
 /// A world whose bot talks to another server than the sandbox.
 async fn before(upstream: &str) -> World {
-    World::tuned(On::Embedded, Role::All, NO_LIMITS, Options::default(), |settings| {
+    World::tuned(On::Embedded, Role::All, NO_LIMITS, SandboxOptions::default(), |settings| {
         let bot = settings.bots.values().next().unwrap();
         let bot = Bot::clone(bot).with(|telegram| {
             telegram.api_url = upstream.to_owned();
@@ -200,7 +200,7 @@ async fn inline_results_name_images_by_their_digest() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_of_a_shared_disk_go_by_their_path() {
-    let options = Options { local: true, limits: None, pace_uploads: false, ..Options::default() };
+    let options = SandboxOptions { local: true, limits: None, pace_uploads: false, ..SandboxOptions::default() };
     let world = World::tuned(On::Embedded, Role::All, NO_LIMITS, options, |settings| {
         let bot = Bot::clone(settings.bots.values().next().unwrap()).with(|telegram| telegram.local = true);
         settings.bots.insert(bot.name.clone(), bot.into());

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 const NO_LIMITS: RateLimits = RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
 
-fn lenient() -> Options {
-    Options { limits: None, pace_uploads: false, ..Options::default() }
+fn lenient() -> SandboxOptions {
+    SandboxOptions { limits: None, pace_uploads: false, ..SandboxOptions::default() }
 }
 
 async fn impatient(on: On, limits: RateLimits, patience: u64) -> World {
@@ -70,7 +70,7 @@ async fn a_queue_that_is_too_long_takes_no_more(on: On) {
 }
 
 async fn a_caller_that_hangs_up_does_not_cancel_the_delivery(on: On) {
-    let options = Options { latency: Duration::from_secs(1), ..lenient() };
+    let options = SandboxOptions { latency: Duration::from_secs(1), ..lenient() };
     let world = World::with(on, NO_LIMITS, options).await;
     let request = world.bot(Method::POST, "sendMessage").json(&json!({"chat_id": 7, "text": "x"}));
     let hung_up = request.timeout(Duration::from_millis(300)).send().await;
@@ -139,7 +139,7 @@ async fn tokens_of_ours_stand_for_the_bots_own() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_still_waits_when_the_process_stops_is_told_so_in_time() {
-    let options = Options { latency: Duration::from_secs(30), ..lenient() };
+    let options = SandboxOptions { latency: Duration::from_secs(30), ..lenient() };
     let world = World::tuned(On::Embedded, Role::All, NO_LIMITS, options, |settings| {
         settings.grace_period = Duration::from_secs(5);
     })

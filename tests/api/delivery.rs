@@ -2,7 +2,7 @@
 
 use crate::world::{World, base64_png, png};
 use pixcourier::domain::{Sha256, Timestamp};
-use pixcourier::sandbox::How;
+use pixcourier::sandbox::MediaOrigin;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -69,11 +69,11 @@ async fn an_image_arrives_however_it_was_handed_in(world: World) {
         })
         .collect();
     arrived.sort_by_key(|(chat, ..)| *chat);
-    assert_eq!(arrived[0], (1, "file".into(), How::Upload, digest));
-    assert_eq!(arrived[1], (2, "base64".into(), How::Upload, Sha256::of(&png(2))));
-    assert_eq!((arrived[2].0, arrived[2].2), (3, How::Url));
-    assert_eq!(arrived[3], (4, "file_id".into(), How::FileId, digest));
-    assert_eq!(arrived[4], (5, "sha256".into(), How::FileId, digest), "known by now");
+    assert_eq!(arrived[0], (1, "file".into(), MediaOrigin::Upload, digest));
+    assert_eq!(arrived[1], (2, "base64".into(), MediaOrigin::Upload, Sha256::of(&png(2))));
+    assert_eq!((arrived[2].0, arrived[2].2), (3, MediaOrigin::Url));
+    assert_eq!(arrived[3], (4, "file_id".into(), MediaOrigin::FileId, digest));
+    assert_eq!(arrived[4], (5, "sha256".into(), MediaOrigin::FileId, digest), "known by now");
 }
 
 async fn every_parameter_arrives(world: World) {

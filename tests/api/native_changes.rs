@@ -2,7 +2,7 @@
 
 use crate::world::{World, base64_png, png};
 use pixcourier::domain::Sha256;
-use pixcourier::sandbox::{Kind, Message};
+use pixcourier::sandbox::{FileKind, SandboxMessage};
 use reqwest::Response;
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ impl World {
         self.sent(answer["id"].as_str().unwrap()).await
     }
 
-    fn message(&self, record: &Value) -> Message {
+    fn message(&self, record: &Value) -> SandboxMessage {
         self.messages().into_iter().find(|m| Some(m.message_id) == record["message_id"].as_i64()).unwrap()
     }
 }
@@ -56,7 +56,7 @@ async fn what_was_sent_is_edited_in_its_place(world: World) {
     assert_eq!((message.media.unwrap().sha256, message.caption.as_deref()), (Sha256::of(&png(2)), Some("c")));
     let again = world.changed(edit["id"].as_str().unwrap(), "edit", json!({"document": base64_png(3)})).await;
     assert_eq!(again["message_id"], record["message_id"], "an edit can be edited");
-    assert_eq!(world.message(&record).media.unwrap().kind, Kind::Document);
+    assert_eq!(world.message(&record).media.unwrap().kind, FileKind::Document);
 
     let id = world.accept(json!({"chat_id": 42, "photo": base64_png(2)})).await;
     world.sent(&id).await;

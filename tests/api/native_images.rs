@@ -2,7 +2,7 @@
 
 use crate::world::{World, png};
 use pixcourier::domain::Sha256;
-use pixcourier::sandbox::How;
+use pixcourier::sandbox::MediaOrigin;
 use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -80,7 +80,7 @@ async fn an_image_is_staged_once_and_then_sent_by_file_id(world: World) {
     let id = world.accept(json!({"chat_id": 42, "photo": {"sha256": Sha256::of(&png(1))}})).await;
     world.sent(&id).await;
     let message = world.messages().into_iter().find(|m| m.chat_id == 42).unwrap();
-    assert_eq!(message.media.unwrap().how, How::FileId);
+    assert_eq!(message.media.unwrap().how, MediaOrigin::FileId);
     assert_eq!(world.sandbox.stats().uploads, 1);
     let kept = world.put("?chat_id=78&keep_message=true").header("content-type", "image/png").body(png(2));
     ok(kept).await;

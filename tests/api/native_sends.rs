@@ -5,7 +5,7 @@ use crate::world::{World, base64_png, png};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pixcourier::domain::Sha256;
-use pixcourier::sandbox::{How, Kind, Message};
+use pixcourier::sandbox::{FileKind, MediaOrigin, SandboxMessage};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
@@ -32,20 +32,20 @@ fn fixture(name: &str) -> Vec<u8> {
 
 impl World {
     /// Posts a notification to chat 42 that must be sent; returns the answer and the message.
-    async fn delivered(&self, given: Value) -> (Value, Message) {
+    async fn delivered(&self, given: Value) -> (Value, SandboxMessage) {
         let mut body = json!({"chat_id": 42});
         given.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
         let response = self.post(body).await;
         self.last(response).await
     }
 
-    async fn delivered_form(&self, form: Form) -> (Value, Message) {
+    async fn delivered_form(&self, form: Form) -> (Value, SandboxMessage) {
         let url = format!("{}/v1/notifications", self.api);
         let response = self.client.post(url).multipart(form.text("chat_id", "42")).send().await.unwrap();
         self.last(response).await
     }
 
-    async fn last(&self, response: reqwest::Response) -> (Value, Message) {
+    async fn last(&self, response: reqwest::Response) -> (Value, SandboxMessage) {
         let status = response.status();
         let answer: Value = response.json().await.unwrap();
         assert_eq!(status, 202, "{answer:#}");
@@ -57,17 +57,17 @@ impl World {
 
 async fn each_kind_arrives_in_each_way_and_is_uploaded_once(world: World) {
     for (name, kind, filename, bytes) in [
-        ("photo", Kind::Photo, "x", &png(7)[..]),
-        ("document", Kind::Document, "\u{c4}rger.txt", b"a text"),
-        ("animation", Kind::Animation, "loop.mp4", FILM),
-        ("video", Kind::Video, "film.mp4", FILM),
-        ("audio", Kind::Audio, "song.mp3", SONG),
-        ("voice", Kind::Voice, "speech.ogg", SPEECH),
+        ("photo", FileKind::Photo, "x", &png(7)[..]),
+        ("document", FileKind::Document, "\u{c4}rger.txt", b"a text"),
+        ("animation", FileKind::Animation, "loop.mp4", FILM),
+        ("video", FileKind::Video, "film.mp4", FILM),
+        ("audio", FileKind::Audio, "song.mp3", SONG),
+        ("voice", FileKind::Voice, "speech.ogg", SPEECH),
     ] {
         let part = Part::bytes(bytes.to_vec()).file_name(filename.to_owned());
         let (answer, first) = world.delivered_form(Form::new().part(name, part).text("caption", "hello")).await;
         let media = first.media.unwrap();
-        assert_eq!((media.kind, media.how, media.sha256), (kind, How::Upload, Sha256::of(bytes)), "{name}");
+        assert_eq!((media.kind, media.how, media.sha256), (kind, MediaOrigin::Upload, Sha256::of(bytes)), "{name}");
         assert_eq!(first.caption.as_deref(), Some("hello"), "{name}");
         if name == "document" {
             assert_eq!(media.file_name.as_deref(), Some(filename));
@@ -78,18 +78,18 @@ async fn each_kind_arrives_in_each_way_and_is_uploaded_once(world: World) {
         for again in [again, json!({"sha256": digest, "filename": filename})] {
             let (_, message) = world.delivered(json!({name: again})).await;
             let media = message.media.unwrap();
-            assert_eq!((media.kind, media.how, media.sha256), (kind, How::FileId, Sha256::of(bytes)), "{name}");
+            assert_eq!((media.kind, media.how, media.sha256), (kind, MediaOrigin::FileId, Sha256::of(bytes)), "{name}");
         }
         let record = world.record(answer["id"].as_str().unwrap()).await;
         let (_, message) = world.delivered(json!({name: record["file_id"]})).await;
-        assert_eq!(message.media.unwrap().how, How::FileId, "{name}");
+        assert_eq!(message.media.unwrap().how, MediaOrigin::FileId, "{name}");
         let extension = match name {
             "photo" => "png",
             "document" => "zip",
             _ => filename.rsplit('.').next().unwrap(),
         };
         let (_, message) = world.delivered(json!({name: format!("https://example.com/a.{extension}")})).await;
-        assert_eq!(message.media.unwrap().how, How::Url, "{name}");
+        assert_eq!(message.media.unwrap().how, MediaOrigin::Url, "{name}");
     }
     let (_, message) = world.delivered(json!({"text": "<b>hello</b>", "parse_mode": "HTML"})).await;
     assert_eq!((message.caption.as_deref(), message.media), (Some("hello"), None));
@@ -117,13 +117,13 @@ async fn an_album_arrives_in_order_and_its_files_are_uploaded_once(world: World)
     let record = world.record(answer["id"].as_str().unwrap()).await;
     assert_eq!(record["message_ids"].as_array().map(Vec::len), Some(3), "{record:#}");
     assert_eq!(record["message_ids"][0], first.message_id);
-    let group = |messages: Vec<Message>| -> Vec<_> {
+    let group = |messages: Vec<SandboxMessage>| -> Vec<_> {
         messages.into_iter().filter(|m| m.media_group_id.is_some()).map(|m| m.media.unwrap().sha256).collect()
     };
     let wanted = [png(1), png(2), FILM.to_vec()].map(|bytes| Sha256::of(&bytes));
     assert_eq!(group(world.messages()), wanted);
     let (_, single) = world.delivered(json!({"photo": base64_png(2)})).await;
-    assert_eq!(single.media.unwrap().how, How::FileId);
+    assert_eq!(single.media.unwrap().how, MediaOrigin::FileId);
     let unknown = json!({"type": "photo", "media": {"sha256": Sha256::of(b"never seen")}});
     let response = world.post(json!({"chat_id": 42, "album": [photo(1), unknown]})).await;
     let problem: Value = response.json().await.unwrap();
@@ -175,11 +175,11 @@ async fn what_is_no_photo_becomes_a_document_or_a_photo(world: World) {
         let (answer, message) = world.delivered(given).await;
         assert_eq!(answer["oversize"], "document");
         let media = message.media.unwrap();
-        assert_eq!((media.kind, media.sha256), (Kind::Document, Sha256::of(bytes)));
+        assert_eq!((media.kind, media.sha256), (FileKind::Document, Sha256::of(bytes)));
         assert_eq!(message.caption.as_deref(), Some("a"));
         let (answer, message) = world.delivered(json!({"photo": base64(bytes), "oversize": "shrink"})).await;
         assert_eq!(answer["oversize"], "shrink");
-        assert_eq!(message.media.unwrap().kind, Kind::Photo);
+        assert_eq!(message.media.unwrap().kind, FileKind::Photo);
     }
     let heavy = picture(100, 100, 11 << 20, 2);
     let (_, message) = world.delivered(json!({"photo": base64(&heavy), "oversize": "document"})).await;

@@ -1,7 +1,7 @@
 //! The program as a user runs it: the demo, and a picture sent from the command line.
 
 use crate::manual::root;
-use pixcourier::sandbox::{Filter, Options, Sandbox};
+use pixcourier::sandbox::{MessageFilter, Sandbox, SandboxOptions};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
@@ -73,14 +73,14 @@ fn the_demo_delivers_everything_and_uploads_the_twice_sent_picture_once() {
 
 #[test]
 fn a_picture_is_sent_from_the_command_line_and_the_exit_code_tells_its_fate() {
-    let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), Options::default()).unwrap();
+    let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), SandboxOptions::default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (mut service, address) = Service::start(&sandbox.url(), &folder.path().display().to_string());
 
     let sent = send(&address, KEY, &["--to", "-100123", "--caption", "-5 degrees"]);
     assert_eq!(sent.status.code(), Some(0), "{}", text(&sent.stderr));
     assert!(text(&sent.stdout).contains("sent as message 1 after 1 attempt(s), uploaded"), "{}", text(&sent.stdout));
-    assert_eq!(sandbox.messages(&Filter::default()).len(), 1);
+    assert_eq!(sandbox.messages(&MessageFilter::default()).len(), 1);
 
     for (key, to, complaint) in [
         (KEY, "0", "400 invalid_chat_id"),

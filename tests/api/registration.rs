@@ -55,28 +55,28 @@ async fn polling(on: On) -> World {
     World::registering(on, |_| Registration::Polling).await
 }
 
-fn happens(world: &World, incoming: Incoming) {
+fn happens(world: &World, incoming: UserAction) {
     world.sandbox.incoming(BOT, incoming).unwrap();
 }
 
 fn says(world: &World, user_id: i64, text: &str) {
-    happens(world, Incoming::Text { user_id, text: text.to_owned(), chat_id: None });
+    happens(world, UserAction::Text { user_id, text: text.to_owned(), chat_id: None });
 }
 
 fn shares(world: &World, user_id: i64, phone_number: &str) {
     let phone_number = phone_number.to_owned();
-    happens(world, Incoming::Contact { user_id, phone_number, contact_user_id: None, forwarded: false });
+    happens(world, UserAction::Contact { user_id, phone_number, contact_user_id: None, forwarded: false });
 }
 
 fn adds(world: &World, chat_id: i64, title: &str) {
     let title = title.to_owned();
-    happens(world, Incoming::Added { chat_id, title, by: 8, creator: Some(ADA), administrator: false });
+    happens(world, UserAction::Added { chat_id, title, by: 8, creator: Some(ADA), administrator: false });
 }
 
 fn group_message(world: &World, chat_id: i64, content: Value) {
     let mut message = json!({"message_id": 1, "date": 1, "chat": {"id": chat_id, "type": "group", "title": "t"}});
     message.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
-    happens(world, Incoming::Update { update: json!({"message": message}).as_object().unwrap().clone() });
+    happens(world, UserAction::Update { update: json!({"message": message}).as_object().unwrap().clone() });
 }
 
 /// What the book has for a query.
@@ -135,7 +135,7 @@ async fn who_shares_their_contact_is_reached_by_number(on: On) {
     let id = world.accept(json!({"chat_id": found[0]["chat_id"], "photo": base64_png(1)})).await;
     world.sent(&id).await;
     let photo = world.messages().into_iter().find(|message| message.media.is_some()).unwrap();
-    assert_eq!((photo.chat_id, photo.media.unwrap().kind), (ADA, Kind::Photo));
+    assert_eq!((photo.chat_id, photo.media.unwrap().kind), (ADA, FileKind::Photo));
     assert_eq!(world.metric("registrations_total", ",outcome=\"registered\"").await, 1.0);
 }
 
@@ -162,7 +162,7 @@ async fn a_notification_names_its_recipient_by_number(on: On) {
     world.sent(&world.accept(to_ada(json!({"group_name": "Night shift", "group_admin": ADAS}))).await).await;
     let photos = world.messages().into_iter().filter(|message| message.media.is_some());
     assert_eq!(photos.map(|message| message.chat_id).collect::<Vec<_>>(), [ADA, ADA, -5]);
-    happens(&world, Incoming::Block { user_id: ADA });
+    happens(&world, UserAction::Block { user_id: ADA });
     leads(&world, ADAS, ADA, "blocked").await;
     assert_eq!(refused(json!({"number": ADAS})).await["code"], "recipient_blocked");
 }
@@ -171,7 +171,7 @@ async fn another_users_contact_is_refused(on: On) {
     let world = polling(on).await;
     for (whose, forwarded) in [(Some(8), false), (Some(0), false), (None, true)] {
         let phone_number = ADAS.to_owned();
-        happens(&world, Incoming::Contact { user_id: ADA, phone_number, contact_user_id: whose, forwarded });
+        happens(&world, UserAction::Contact { user_id: ADA, phone_number, contact_user_id: whose, forwarded });
     }
     world.until("three rejections", async || texts(&world, ADA).len() == 3).await;
     assert!(texts(&world, ADA).iter().all(|text| text.contains("only your own number")), "{:?}", texts(&world, ADA));
@@ -183,9 +183,9 @@ async fn a_block_is_noticed_and_so_is_its_end(on: On) {
     let world = polling(on).await;
     shares(&world, ADA, ADAS);
     leads(&world, ADAS, ADA, "active").await;
-    happens(&world, Incoming::Block { user_id: ADA });
+    happens(&world, UserAction::Block { user_id: ADA });
     leads(&world, ADAS, ADA, "blocked").await;
-    happens(&world, Incoming::Unblock { user_id: ADA });
+    happens(&world, UserAction::Unblock { user_id: ADA });
     leads(&world, ADAS, ADA, "active").await;
 }
 
@@ -222,12 +222,12 @@ async fn a_group_moves_changes_its_title_and_is_left(on: On) {
     adds(&world, -5, "Night shift");
     group_leads(&world, "Night shift", -5).await;
     let to = -1_000_000_000_005;
-    happens(&world, Incoming::Migrated { chat_id: -5, to });
+    happens(&world, UserAction::Migrated { chat_id: -5, to });
     group_leads(&world, "Night shift", to).await;
     group_message(&world, to, json!({"new_chat_title": "Late shift"}));
     group_leads(&world, "Late shift", to).await;
     world.until("one name", async || book(&world, &[("group_name", "Night shift")]).await.is_empty()).await;
-    happens(&world, Incoming::Removed { chat_id: to, by: ADA });
+    happens(&world, UserAction::Removed { chat_id: to, by: ADA });
     world.until("left", async || book(&world, &[("group_name", "Late shift")]).await.is_empty()).await;
     assert_eq!(book(&world, &[]).await.len(), 1, "the creator stays");
 }

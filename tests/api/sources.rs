@@ -5,7 +5,7 @@
 
 use crate::world::{NO_LIMITS, OTHER_TOKEN, On, TOKEN, World, lenient};
 use pixcourier::app::Role;
-use pixcourier::sandbox::{How, Options};
+use pixcourier::sandbox::{MediaOrigin, SandboxOptions};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -84,7 +84,7 @@ async fn the_two_curl_examples_run_as_printed(world: World) {
     let forwarded = world.run(forward, &largest(&uploaded["result"]));
     assert_eq!(forwarded["result"]["caption"], "Forwarding a photo", "{forwarded:#}");
     let ways: Vec<_> = world.messages().iter().map(|message| message.media.as_ref().unwrap().how).collect();
-    assert_eq!(ways, [How::Upload, How::FileId]);
+    assert_eq!(ways, [MediaOrigin::Upload, MediaOrigin::FileId]);
 }
 
 async fn send_photo_answers_with_the_message(world: World) {
@@ -275,7 +275,7 @@ async fn a_file_is_downloaded_after_get_file_and_the_last_size_is_the_largest(wo
 /// python-telegram-bot with `local_mode`, against a local Bot API server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_local_server_the_path_is_handed_over_and_nothing_is_uploaded() {
-    let options = Options { local: true, ..lenient() };
+    let options = SandboxOptions { local: true, ..lenient() };
     let world = World::tuned(On::Embedded, Role::All, NO_LIMITS, options, |settings| {
         for bot in settings.bots.values_mut() {
             *bot = Arc::new(pixcourier::settings::Bot::clone(bot).with(|telegram| telegram.local = true));

@@ -5,7 +5,7 @@ use crate::world::{World, png, whatsmate_client};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use pixcourier::domain::Sha256;
-use pixcourier::sandbox::Kind;
+use pixcourier::sandbox::FileKind;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -116,15 +116,15 @@ async fn every_kind_reaches_a_person_and_a_group(world: World) {
         assert_eq!(of("sendMessage"), (words("Good <b>night</b> \u{1F31B}"), None));
         let (caption, image) = of("sendPhoto");
         let image = image.unwrap();
-        assert_eq!((caption, image.0, image.2), (words("A chart"), Kind::Photo, Sha256::of(&png(1))));
-        let document = (Kind::Document, words("report 1.pdf"), Sha256::of(b"%PDF-1.7 a report"));
+        assert_eq!((caption, image.0, image.2), (words("A chart"), FileKind::Photo, Sha256::of(&png(1))));
+        let document = (FileKind::Document, words("report 1.pdf"), Sha256::of(b"%PDF-1.7 a report"));
         assert_eq!(of("sendDocument"), (words("Q1"), Some(document)));
         let (caption, audio) = of("sendAudio");
         let audio = audio.unwrap();
-        assert_eq!((caption, audio.0, audio.2), (None, Kind::Audio, Sha256::of(b"ID3\x04music")));
+        assert_eq!((caption, audio.0, audio.2), (None, FileKind::Audio, Sha256::of(b"ID3\x04music")));
         let (caption, voice) = of("sendVoice");
         let voice = voice.unwrap();
-        assert_eq!((caption, voice.0, voice.2), (words("Listen"), Kind::Voice, Sha256::of(b"OggS\0\x02speech")));
+        assert_eq!((caption, voice.0, voice.2), (words("Listen"), FileKind::Voice, Sha256::of(b"OggS\0\x02speech")));
     }
 }
 

@@ -113,7 +113,7 @@ async fn all_kinds_go_through_both_faces_and_both_adapters(world: World) {
         let of_chat = world.messages().into_iter().filter(|message| message.chat_id == chat);
         let mut kinds: Vec<_> = of_chat.map(|message| message.media.map(|media| media.kind)).collect();
         kinds.sort_by_key(|kind| format!("{kind:?}"));
-        let all = [None, Some(Kind::Audio), Some(Kind::Document), Some(Kind::Photo), Some(Kind::Voice)];
+        let all = [None, Some(FileKind::Audio), Some(FileKind::Document), Some(FileKind::Photo), Some(FileKind::Voice)];
         assert_eq!(kinds, all);
     }
 }
@@ -126,7 +126,8 @@ async fn nothing_is_remembered_as_sent_since_there_are_no_file_ids(world: World)
         assert_eq!(record["attempts"][0]["uploaded"], true, "{record:#}");
     }
     world.until("all there", async || world.messages().len() == 3).await;
-    let uploads = world.messages().iter().filter(|m| m.media.as_ref().is_some_and(|m| m.how == How::Upload)).count();
+    let uploads =
+        world.messages().iter().filter(|m| m.media.as_ref().is_some_and(|m| m.how == MediaOrigin::Upload)).count();
     assert_eq!(uploads, 1, "the other service has file_ids");
 }
 

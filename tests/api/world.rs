@@ -3,7 +3,9 @@
 use crate::support::{self, images};
 use pixcourier::app::{App, Role};
 use pixcourier::domain::BotName;
-use pixcourier::sandbox::{Bots, Fault, Filter, Message, Options, Rule, Sandbox};
+use pixcourier::sandbox::{
+    FaultRule, InjectedFault, MessageFilter, Sandbox, SandboxBots, SandboxMessage, SandboxOptions,
+};
 use pixcourier::settings::{
     BlobLocation, Bot, DistributedSettings, EngineSettings, LogFormat, RateLimits, Registration, Settings,
     WhatsMateClient,
@@ -243,14 +245,14 @@ impl World {
     }
 
     /// What the sandbox has accepted.
-    pub fn messages(&self) -> Vec<Message> {
-        self.sandbox.messages(&Filter { limit: Some(100_000), ..Filter::default() })
+    pub fn messages(&self) -> Vec<SandboxMessage> {
+        self.sandbox.messages(&MessageFilter { limit: Some(100_000), ..MessageFilter::default() })
     }
 
     /// Queues a fault for the next requests of sendPhoto.
     pub fn fault(&self, times: u64, fault: Value) {
-        let fault: Fault = serde_json::from_value(fault).unwrap();
-        self.sandbox.add_fault(Rule::next("sendPhoto", fault).times(times)).unwrap();
+        let fault: InjectedFault = serde_json::from_value(fault).unwrap();
+        self.sandbox.add_fault(FaultRule::next("sendPhoto", fault).times(times)).unwrap();
     }
 
     /// The value of a metric for the default bot, 0 if it has none yet. `labels` are those after the bot's.
@@ -295,9 +297,14 @@ impl Drop for World {
 pub const NO_LIMITS: RateLimits = RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
 
 /// A sandbox without limits that knows the two tokens.
-pub fn lenient() -> Options {
+pub fn lenient() -> SandboxOptions {
     let tokens = [TOKEN, OTHER_TOKEN].map(|token| token.to_owned().into());
-    Options { limits: None, pace_uploads: false, bots: Bots::Only(tokens.into()), ..Options::default() }
+    SandboxOptions {
+        limits: None,
+        pace_uploads: false,
+        bots: SandboxBots::Only(tokens.into()),
+        ..SandboxOptions::default()
+    }
 }
 
 /// The id and the secret of the WhatsMate client that every world knows, whose instance 1 is the default bot.

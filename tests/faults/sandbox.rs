@@ -1,14 +1,15 @@
 //! The Bot API on the other side: the third ledger. In this process, so that it outlives every fault.
 
-pub use pixcourier::sandbox::{Fault, Rule, Sandbox};
-use pixcourier::sandbox::{Filter, Options};
+pub use pixcourier::sandbox::{FaultRule, InjectedFault, Sandbox};
+use pixcourier::sandbox::{MessageFilter, SandboxOptions};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::Duration;
 
 /// A sandbox without Telegram's limits: here it is not throughput that is asked about.
 pub fn start() -> Sandbox {
-    let options = Options { limits: None, pace_uploads: false, store_bytes: 64 << 20, ..Options::default() };
+    let options =
+        SandboxOptions { limits: None, pace_uploads: false, store_bytes: 64 << 20, ..SandboxOptions::default() };
     Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).unwrap()
 }
 
@@ -16,14 +17,14 @@ pub fn start() -> Sandbox {
 /// each of them becomes a duplicate.
 pub fn slow(answer_after: Duration) -> Sandbox {
     let sandbox = start();
-    let fault = Fault::Slow { ms: answer_after.as_millis() as u64 };
-    sandbox.add_fault(Rule::next("sendPhoto", fault).times(0)).unwrap();
+    let fault = InjectedFault::Slow { ms: answer_after.as_millis() as u64 };
+    sandbox.add_fault(FaultRule::next("sendPhoto", fault).times(0)).unwrap();
     sandbox
 }
 
 /// The chat and the caption of every message, as they arrived.
 pub fn in_order(sandbox: &Sandbox) -> impl Iterator<Item = (i64, String)> {
-    let messages = sandbox.messages(&Filter::default()).into_iter();
+    let messages = sandbox.messages(&MessageFilter::default()).into_iter();
     messages.map(|message| (message.chat_id, message.caption.map(String::from).unwrap_or_default()))
 }
 

@@ -4,7 +4,7 @@
 use crate::images::Picture;
 use crate::load::{Answer, Letter};
 use crate::process::Process;
-use crate::sandbox::{self, Fault, Rule};
+use crate::sandbox::{self, FaultRule, InjectedFault};
 use crate::service::{AMQP_PASSWORD, API_KEY, Engine, REDIS_PASSWORD, Service, TOKEN};
 use crate::support::{self, Redis, port_of};
 use crate::{papers, wait};
@@ -100,10 +100,10 @@ async fn telegram_is_away() {
 
 async fn telegram_refuses_the_token() {
     let sandbox = sandbox::start();
-    for fault in [Fault::LostAfter, Fault::CutJson, Fault::NotJson] {
-        sandbox.add_fault(Rule::next("sendPhoto", fault)).unwrap();
+    for fault in [InjectedFault::LostAfter, InjectedFault::CutJson, InjectedFault::NotJson] {
+        sandbox.add_fault(FaultRule::next("sendPhoto", fault)).unwrap();
     }
-    sandbox.add_fault(Rule::next("sendPhoto", Fault::Unauthorized).times(0)).unwrap();
+    sandbox.add_fault(FaultRule::next("sendPhoto", InjectedFault::Unauthorized).times(0)).unwrap();
     let mut service = talkative("unauthorized", Engine::Embedded, &sandbox.url());
     service.start().await;
     let answer = post(&service).await;

@@ -9,7 +9,7 @@ use super::service_client::ServiceClient;
 use super::signals;
 use super::terminal::{TerminalStyle, print_line};
 use crate::app::{App, Role};
-use crate::sandbox::{Options, Sandbox};
+use crate::sandbox::{SandboxOptions, Sandbox};
 use crate::settings::{Flags, LogFormat, Settings, environment, load};
 use crate::telemetry::logs;
 use anyhow::{Context, anyhow};
@@ -45,7 +45,7 @@ async fn perform(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
     let stop = signals::stop_on_signal()?;
     let folder =
         tempfile::Builder::new().prefix("pixcourier-demo-").tempdir().context("make a folder for the demo's data")?;
-    let sandbox = Sandbox::start(bind(arguments.sandbox_listen)?, Options::default())?;
+    let sandbox = Sandbox::start(bind(arguments.sandbox_listen)?, SandboxOptions::default())?;
     let settings = settings(arguments.listen, folder.path(), sandbox.addr())?;
     let listener = bind(settings.listen)?;
     let service_at = listener.local_addr()?;

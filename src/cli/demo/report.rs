@@ -4,7 +4,7 @@ use super::pictures::DemoPicture;
 use crate::cli::service_client::NotificationState;
 use crate::cli::terminal::{TerminalStyle, print_line};
 use crate::domain::{Sha256, Status};
-use crate::sandbox::Stats;
+use crate::sandbox::SandboxStats;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ impl DemoReport {
     }
 
     /// Whether all were sent, each picture uploaded once, and the sandbox agrees; says what went wrong.
-    pub fn verdict(mut self, truth: &Stats) -> bool {
+    pub fn verdict(mut self, truth: &SandboxStats) -> bool {
         if truth.sends != u64::from(self.sent) {
             self.wrong.push(format!("the sandbox got {} messages, the service says {}", truth.sends, self.sent));
         }

@@ -1,26 +1,15 @@
-//! What bots ask about chats and themselves.
+//! What bots ask about chats and about themselves.
 
-use super::super::call::Call;
-use super::super::chats::{Membership, bot_json, member_json, user_json};
-use super::super::error::ApiError;
+use super::call::SandboxCall;
+use crate::sandbox::chats::{BotMembership, bot_json, member_json, user_json};
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use serde_json::{Value, json};
 
-const ACTIONS: [&str; 11] = [
-    "typing",
-    "upload_photo",
-    "record_video",
-    "upload_video",
-    "record_voice",
-    "upload_voice",
-    "upload_document",
-    "choose_sticker",
-    "find_location",
-    "record_video_note",
-    "upload_video_note",
-];
+/// What a bot may say that it does (Bot API).
+const ACTIONS: &str = "typing upload_photo record_video upload_video record_voice upload_voice upload_document \
+    choose_sticker find_location record_video_note upload_video_note";
 
-/// `getMe`.
-pub(super) fn me(call: &Call) -> Value {
+pub fn get_me(call: &SandboxCall) -> Value {
     let mut me = bot_json(call.bot);
     for (name, able) in [
         ("can_join_groups", true),
@@ -34,19 +23,17 @@ pub(super) fn me(call: &Call) -> Value {
     me
 }
 
-/// `sendChatAction`.
-pub(super) fn action(call: &Call) -> Result<Value, ApiError> {
+pub fn send_chat_action(call: &SandboxCall) -> ApiResult<Value> {
     let action = call.arguments.text("action").unwrap_or("").to_ascii_lowercase();
-    if !ACTIONS.contains(&action.as_str()) {
-        return Err(ApiError::bad("wrong parameter action in request"));
+    if !ACTIONS.split(' ').any(|known| known == action) {
+        return Err(SandboxError::bad("wrong parameter action in request"));
     }
-    super::chat(call, true).map(|_| true.into())
+    call.chat(true).map(|_| true.into())
 }
 
-/// `getChat`.
-pub(super) fn get(call: &Call) -> Result<Value, ApiError> {
-    let id = super::chat(call, true)?;
-    let mut chat = call.state.desk().chats.json(id);
+pub fn get_chat(call: &SandboxCall) -> ApiResult<Value> {
+    let id = call.chat(true)?;
+    let mut chat = call.state.chats.lock().json(id);
     chat["accent_color_id"] = 0.into();
     chat["max_reaction_count"] = 11.into();
     let gifts = ["unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels"];
@@ -55,67 +42,64 @@ pub(super) fn get(call: &Call) -> Result<Value, ApiError> {
 }
 
 /// `getChatAdministrators`: the creator, and the bot if it is one.
-pub(super) fn administrators(call: &Call) -> Result<Value, ApiError> {
-    let id = super::chat(call, true)?;
+pub fn get_chat_administrators(call: &SandboxCall) -> ApiResult<Value> {
+    let id = call.chat(true)?;
     if id > 0 {
-        return Err(ApiError::bad("there are no administrators in the private chat"));
+        return Err(SandboxError::bad("there are no administrators in the private chat"));
     }
-    let desk = call.state.desk();
-    let mut members = vec![creator(desk.chats.creator(id))];
-    if desk.chats.membership(call.bot, id) == Some(Membership::Administrator) {
-        members.push(member_json(bot_json(call.bot), Membership::Administrator));
+    let chats = call.state.chats.lock();
+    let mut members = vec![creator(chats.creator(id))];
+    if chats.membership(call.bot, id) == Some(BotMembership::Administrator) {
+        members.push(member_json(bot_json(call.bot), BotMembership::Administrator));
     }
     Ok(Value::Array(members))
 }
 
 /// `getChatMember`: whoever is asked for is one.
-pub(super) fn member(call: &Call) -> Result<Value, ApiError> {
+pub fn get_chat_member(call: &SandboxCall) -> ApiResult<Value> {
     let user = call.arguments.integer("user_id").filter(|id| *id > 0);
-    let user = user.ok_or_else(|| ApiError::bad("invalid user_id specified"))?;
-    let id = super::chat(call, true)?;
-    let desk = call.state.desk();
+    let user = user.ok_or_else(|| SandboxError::bad("invalid user_id specified"))?;
+    let id = call.chat(true)?;
+    let chats = call.state.chats.lock();
     if u64::try_from(user).is_ok_and(|user| user == call.bot) {
-        let membership = desk.chats.membership(call.bot, id).unwrap_or(Membership::Member);
+        let membership = chats.membership(call.bot, id).unwrap_or(BotMembership::Member);
         return Ok(member_json(bot_json(call.bot), membership));
     }
-    let created = id < 0 && desk.chats.creator(id) == user;
-    Ok(if created { creator(user) } else { member_json(user_json(user), Membership::Member) })
+    let created = id < 0 && chats.creator(id) == user;
+    Ok(if created { creator(user) } else { member_json(user_json(user), BotMembership::Member) })
 }
 
-/// `getChatMemberCount`.
-pub(super) fn member_count(call: &Call) -> Result<Value, ApiError> {
-    super::chat(call, true).map(|_| 2.into())
+pub fn get_chat_member_count(call: &SandboxCall) -> ApiResult<Value> {
+    call.chat(true).map(|_| 2.into())
 }
 
-/// `leaveChat`.
-pub(super) fn leave(call: &Call) -> Result<Value, ApiError> {
-    let id = super::chat(call, true)?;
+pub fn leave_chat(call: &SandboxCall) -> ApiResult<Value> {
+    let id = call.chat(true)?;
     if id > 0 {
-        return Err(ApiError::bad("can't leave private chat"));
+        return Err(SandboxError::bad("can't leave private chat"));
     }
-    call.state.desk().chats.set_membership(call.bot, id, Membership::Left);
+    call.state.chats.lock().set_membership(call.bot, id, BotMembership::Left);
     Ok(true.into())
 }
 
 /// `setMyCommands`, for all scopes and languages alike.
-pub(super) fn set_commands(call: &Call) -> Result<Value, ApiError> {
+pub fn set_my_commands(call: &SandboxCall) -> ApiResult<Value> {
     let text = call.arguments.text("commands").unwrap_or("[]");
-    let commands: Value = serde_json::from_str(text).map_err(|_| ApiError::bad("can't parse commands JSON object"))?;
+    let commands: Value =
+        serde_json::from_str(text).map_err(|_| SandboxError::bad("can't parse commands JSON object"))?;
     if !commands.is_array() {
-        return Err(ApiError::bad("expected an Array of BotCommand"));
+        return Err(SandboxError::bad("expected an Array of BotCommand"));
     }
-    call.state.desk().commands.insert(call.bot, commands);
+    call.state.commands.lock().insert(call.bot, commands);
     Ok(true.into())
 }
 
-/// `getMyCommands`.
-pub(super) fn commands(call: &Call) -> Value {
-    call.state.desk().commands.get(&call.bot).cloned().unwrap_or_else(|| json!([]))
+pub fn get_my_commands(call: &SandboxCall) -> Value {
+    call.state.commands.lock().get(&call.bot).cloned().unwrap_or_else(|| json!([]))
 }
 
-/// `deleteMyCommands`.
-pub(super) fn delete_commands(call: &Call) -> Value {
-    call.state.desk().commands.remove(&call.bot);
+pub fn delete_my_commands(call: &SandboxCall) -> Value {
+    call.state.commands.lock().remove(&call.bot);
     true.into()
 }
 

@@ -1,171 +1,161 @@
-//! Changing messages, and taking them back.
+//! Editing and deleting messages.
 
-use super::super::call::Call;
-use super::super::entities::{self, Formatted};
-use super::super::error::ApiError;
-use super::super::markup;
-use super::super::media::{Checked, Source};
-use super::super::message::{Kind, Message};
-use super::super::render;
-use super::{album, copy, send};
+use super::call::SandboxCall;
+use super::media_argument::MediaArgument;
+use super::{album, send};
+use crate::domain::markup::Formatted;
+use crate::sandbox::content::{caption_of_arguments, check_reply_markup, text_of_arguments};
+use crate::sandbox::files::CheckedMedia;
+use crate::sandbox::log::{FileKind, SandboxMessage};
+use crate::sandbox::render::message_json;
+use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use serde_json::Value;
 
 const NOT_MODIFIED: &str = "message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message";
 
 /// What an edit does to a message; a keyboard that is not given is taken away.
 #[derive(Default)]
-struct Change {
+struct MessageEdit {
     text: Option<Formatted>,
-    media: Option<Checked>,
+    media: Option<CheckedMedia>,
     /// The options of this name are replaced by those.
     options: Option<(&'static [&'static str], Vec<String>)>,
 }
 
-/// `editMessageText`.
-pub(super) fn text(call: &Call) -> Result<Value, ApiError> {
-    let get = |name| call.arguments.text(name).unwrap_or("");
-    let text = entities::parse(get("text"), get("parse_mode"), call.arguments.text("entities"))?;
-    let text = send::checked_text(text)?;
+pub fn edit_message_text(call: &SandboxCall) -> ApiResult<Value> {
+    let text = text_of_arguments(&call.arguments)?;
     let target = target(call)?;
     if target.message.media.is_some() || target.message.content.is_some() {
-        return Err(ApiError::bad("there is no text in the message to edit"));
+        return Err(SandboxError::bad("there is no text in the message to edit"));
     }
-    change(call, target, Change { text: Some(text), ..Change::default() })
+    apply(call, target, MessageEdit { text: Some(text), ..MessageEdit::default() })
 }
 
 /// `editMessageCaption`; without a caption it is taken away.
-pub(super) fn caption(call: &Call) -> Result<Value, ApiError> {
+pub fn edit_message_caption(call: &SandboxCall) -> ApiResult<Value> {
     const ABOVE: [&str; 1] = ["show_caption_above_media"];
-    let caption = entities::caption(&call.arguments)?;
+    let caption = caption_of_arguments(&call.arguments)?;
     let target = target(call)?;
     let Some(media) = &target.message.media else {
-        return Err(ApiError::bad("there is no caption in the message to edit"));
+        return Err(SandboxError::bad("there is no caption in the message to edit"));
     };
     let above = media.kind.is_visual() && call.arguments.flag(ABOVE[0]);
     let options = (&ABOVE[..], above.then(|| ABOVE[0].to_owned()).into_iter().collect());
-    change(call, target, Change { text: Some(caption), options: Some(options), ..Change::default() })
+    apply(call, target, MessageEdit { text: Some(caption), options: Some(options), ..MessageEdit::default() })
 }
 
-/// `editMessageReplyMarkup`.
-pub(super) fn reply_markup(call: &Call) -> Result<Value, ApiError> {
-    change(call, target(call)?, Change::default())
+pub fn edit_message_reply_markup(call: &SandboxCall) -> ApiResult<Value> {
+    apply(call, target(call)?, MessageEdit::default())
 }
 
-/// `editMessageMedia`.
-pub(super) async fn media(call: &Call) -> Result<Value, ApiError> {
-    let text = call.arguments.text("media").ok_or_else(|| ApiError::bad("parameter \"media\" is required"))?;
-    let value: Value = serde_json::from_str(text).map_err(|_| ApiError::bad("can't parse input media JSON object"))?;
-    let item = album::item(call, &value, false)?;
+pub async fn edit_message_media(call: &SandboxCall) -> ApiResult<Value> {
+    let text = call.required("media")?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|_| SandboxError::bad("can't parse input media JSON object"))?;
+    let item = album::input_media(call, &value, false)?;
     let target = target(call)?;
-    if target.inline_id.is_some() && matches!(item.source, Source::File(_) | Source::Path(_)) {
-        return Err(ApiError::bad("invalid message content specified"));
+    if target.inline_id.is_some() && matches!(item.source, MediaArgument::File(_) | MediaArgument::Path(_)) {
+        return Err(SandboxError::bad("invalid message content specified"));
     }
-    let role = |kind: Kind| kind.is_unsociable().then_some(kind);
+    let role = |kind: FileKind| kind.mixes_with_no_other().then_some(kind);
     let old = target.message.media.as_ref().map(|media| media.kind);
     if target.message.media_group_id.is_some() && old.is_some_and(|old| role(old) != role(item.kind)) {
-        return Err(ApiError::bad("can't change media type in the album"));
+        return Err(SandboxError::bad("can't change media type in the album"));
     }
-    let checked = item.source.check(&call.state, call.bot, item.kind, item.detect, item.said).await?;
+    let checked = item.source.check(call, item.kind, item.detect, item.details).await?;
     call.pace().await?;
-    let options = Some((&send::VISUAL[..], item.options));
-    change(call, target, Change { text: Some(item.caption), media: Some(checked), options })
+    let options = Some((&send::VISUAL_OPTIONS[..], item.options));
+    apply(call, target, MessageEdit { text: Some(item.caption), media: Some(checked), options })
 }
 
-/// `deleteMessage`.
-pub(super) fn delete(call: &Call) -> Result<Value, ApiError> {
-    let chat_id = super::chat(call, false)?;
-    let message_id = message_id(call)?;
+pub fn delete_message(call: &SandboxCall) -> ApiResult<Value> {
+    let chat_id = call.chat(false)?;
+    let message_id = call.message_id()?;
     match remove(call, chat_id, message_id) {
         true => Ok(true.into()),
-        false => Err(ApiError::bad("message to delete not found")),
+        false => Err(SandboxError::bad("message to delete not found")),
     }
 }
 
 /// `deleteMessages`; unknown ones are skipped.
-pub(super) fn delete_many(call: &Call) -> Result<Value, ApiError> {
-    let chat_id = super::chat(call, false)?;
-    let ids = copy::message_ids(call)?;
+pub fn delete_messages(call: &SandboxCall) -> ApiResult<Value> {
+    let chat_id = call.chat(false)?;
+    let ids = call.message_ids()?;
     for id in ids {
         remove(call, chat_id, id);
     }
     Ok(true.into())
 }
 
-fn remove(call: &Call, chat_id: i64, message_id: i64) -> bool {
-    let mut desk = call.state.desk();
-    let Some(seq) = desk.log.find(call.bot, chat_id, message_id).map(|message| message.seq) else { return false };
-    if let Some(message) = desk.log.change(seq, |message| message.deleted = true) {
-        call.state.publish(message);
+fn remove(call: &SandboxCall, chat_id: i64, message_id: i64) -> bool {
+    let mut history = call.state.history.lock();
+    let Some(seq) = history.log.find(call.bot, chat_id, message_id).map(|message| message.seq) else { return false };
+    if let Some(message) = history.log.change(seq, |message| message.deleted = true) {
+        call.state.events.publish(message);
     }
-    desk.stats.deleted(1);
+    call.state.stats.lock().deleted(1);
     true
 }
 
-pub(super) fn message_id(call: &Call) -> Result<i64, ApiError> {
-    let id = call.arguments.integer("message_id").filter(|id| *id != 0);
-    id.ok_or_else(|| ApiError::bad("message identifier is not specified"))
-}
-
-/// The message to edit.
-struct Target {
-    message: Message,
-    /// Its name, if it was sent through an inline answer.
+struct EditTarget {
+    message: SandboxMessage,
+    /// Its id, if it was sent through an inline answer.
     inline_id: Option<String>,
 }
 
-fn target(call: &Call) -> Result<Target, ApiError> {
+fn target(call: &SandboxCall) -> ApiResult<EditTarget> {
     let arguments = &call.arguments;
     if arguments.text("chat_id").is_none() && arguments.integer("message_id").unwrap_or(0) == 0 {
         let inline_id = arguments.text("inline_message_id");
-        let inline_id = inline_id.ok_or_else(|| ApiError::bad("message identifier is not specified"))?;
-        let message = call.state.desk().inline.get(&(call.bot, inline_id.to_owned())).cloned();
-        let message = message.ok_or_else(|| ApiError::bad("MESSAGE_ID_INVALID"))?;
-        return Ok(Target { message, inline_id: Some(inline_id.to_owned()) });
+        let inline_id = inline_id.ok_or_else(|| SandboxError::bad("message identifier is not specified"))?;
+        let message = call.state.history.lock().inline.get(&(call.bot, inline_id.to_owned())).cloned();
+        let message = message.ok_or_else(|| SandboxError::bad("MESSAGE_ID_INVALID"))?;
+        return Ok(EditTarget { message, inline_id: Some(inline_id.to_owned()) });
     }
-    let chat_id = super::chat(call, true)?;
-    let message_id = message_id(call)?;
-    let found = call.state.desk().log.find(call.bot, chat_id, message_id).cloned();
-    let message = found.ok_or_else(|| ApiError::bad("message to edit not found"))?;
-    Ok(Target { message, inline_id: None })
+    let chat_id = call.chat(true)?;
+    let message_id = call.message_id()?;
+    let found = call.state.history.lock().log.find(call.bot, chat_id, message_id).cloned();
+    let message = found.ok_or_else(|| SandboxError::bad("message to edit not found"))?;
+    Ok(EditTarget { message, inline_id: None })
 }
 
-fn change(call: &Call, target: Target, change: Change) -> Result<Value, ApiError> {
+fn apply(call: &SandboxCall, target: EditTarget, edit: MessageEdit) -> ApiResult<Value> {
     let state = &call.state;
     let old = target.message;
     let mut new = old.clone();
-    new.reply_markup = markup::check(call.arguments.text("reply_markup"))?;
-    if let Some(text) = change.text {
-        new = send::with_caption(new, text);
+    new.reply_markup = check_reply_markup(call.arguments.text("reply_markup"))?;
+    if let Some(text) = edit.text {
+        new = new.with_caption(text);
     }
-    if let Some((names, options)) = change.options {
+    if let Some((names, options)) = edit.options {
         new.options.retain(|option| !names.contains(&option.as_str()));
         new.options.extend(options);
     }
-    if let Some(checked) = &change.media {
+    if let Some(checked) = &edit.media {
         new.media = Some(checked.media.clone());
         new.content = None;
     }
-    let content = |message: &Message| message.media.as_ref().map(|media| (media.kind, media.sha256));
+    let content = |message: &SandboxMessage| message.media.as_ref().map(|media| (media.kind, media.sha256));
     let same = new.caption == old.caption && new.entities == old.entities && new.options == old.options;
     if same && new.reply_markup == old.reply_markup && content(&new) == content(&old) {
-        return Err(ApiError::bad(NOT_MODIFIED));
+        return Err(SandboxError::bad(NOT_MODIFIED));
     }
-    let mut desk = state.desk();
-    let now = state.now();
-    desk.admit(now, call.bot, old.chat_id, 1, true)?;
-    if let Some(checked) = &change.media {
-        send::keep(state, checked)?;
-        desk.remember(call.bot, &checked.media);
+    let mut history = state.history.lock();
+    let now = state.clock.now();
+    state.admit(now, call.bot, old.chat_id, 1, true)?;
+    if let Some(checked) = &edit.media {
+        state.files.keep(checked)?;
+        state.files.remember(call.bot, &checked.media);
     }
-    new.edited_at_ms = Some(state.unix_millis(now));
-    desk.stats.edited(&new, change.media.is_some());
+    new.edited_at_ms = Some(state.clock.unix_millis(now));
+    state.stats.lock().edited(&new, edit.media.is_some());
     if let Some(inline_id) = target.inline_id {
-        desk.inline.put((call.bot, inline_id), new);
+        history.inline.put((call.bot, inline_id), new);
         return Ok(true.into());
     }
-    if desk.log.change(old.seq, |message| *message = new.clone()).is_none() {
-        return Err(ApiError::bad("message to edit not found"));
+    if history.log.change(old.seq, |message| *message = new.clone()).is_none() {
+        return Err(SandboxError::bad("message to edit not found"));
     }
-    state.publish(&new);
-    Ok(render::message(&new, &desk, &state.store.secret))
+    state.events.publish(&new);
+    Ok(message_json(&new, &history, &state.chats.lock(), &state.files))
 }

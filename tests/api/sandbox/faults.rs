@@ -1,7 +1,7 @@
 //! Faults on demand.
 
 use super::{ANNE, BERT, description, free};
-use pixcourier::sandbox::{Fault, Match, Rule};
+use pixcourier::sandbox::{FaultMatch, FaultRule, InjectedFault};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,10 @@ async fn faults_answer_instead_of_the_sandbox() {
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(flooded().await.0, 200);
 
-    let rule = Rule { matching: Match { times: 0, bot: Some(1002), ..Match::default() }, fault: Fault::NotJson };
+    let rule = FaultRule {
+        matching: FaultMatch { times: 0, bot: Some(1002), ..FaultMatch::default() },
+        fault: InjectedFault::NotJson,
+    };
     world.sandbox.add_fault(rule).unwrap();
     let html = world.post(BERT, "getMe").send().await.unwrap();
     assert_eq!((html.status().as_u16(), html.headers()["content-type"].to_str().unwrap()), (502, "text/html"));
@@ -64,19 +67,19 @@ async fn faults_cut_connections_where_they_say() {
         "POST /bot{ANNE}/sendMessage HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n{}",
         r#"{"chat_id":5,"text":"abc"}"#
     );
-    let rule = |fault| world.sandbox.add_fault(Rule::next("sendMessage", fault)).unwrap();
+    let rule = |fault| world.sandbox.add_fault(FaultRule::next("sendMessage", fault)).unwrap();
     let sent = || world.sandbox.stats().sends;
 
-    rule(Fault::LostAfter);
+    rule(InjectedFault::LostAfter);
     assert_eq!(world.raw(&request), "", "not a byte of an answer");
     assert_eq!(sent(), 1, "but the message is there");
 
-    rule(Fault::ResetBefore);
+    rule(InjectedFault::ResetBefore);
     let head = request.split(r#"{"chat"#).next().unwrap();
     assert_eq!(world.raw(head), "", "nobody waits for the body");
     assert_eq!(sent(), 1);
 
-    rule(Fault::CutJson);
+    rule(InjectedFault::CutJson);
     let half = world.raw(&request);
     let (head, body) = half.split_once("\r\n\r\n").unwrap();
     let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
@@ -84,12 +87,12 @@ async fn faults_cut_connections_where_they_say() {
     assert_eq!(body.len(), length / 2);
     assert_eq!(sent(), 2);
 
-    rule(Fault::Empty413);
+    rule(InjectedFault::Empty413);
     let empty = world.raw(&request);
     assert!(empty.starts_with("HTTP/1.1 413 ") && empty.ends_with("\r\n\r\n"), "{empty}");
     assert_eq!(sent(), 2);
 
-    rule(Fault::Slow { ms: 400 });
+    rule(InjectedFault::Slow { ms: 400 });
     let started = Instant::now();
     assert_eq!(world.call(ANNE, "sendMessage", json!({"chat_id": 5, "text": "x"})).await.0, 200);
     assert!(started.elapsed() >= Duration::from_millis(400));

@@ -1,7 +1,7 @@
 //! Inline mode: queries, answers, and messages that were sent through the bot.
 
 use super::{ANNE, BERT, World, description, free, last_file_id, picture};
-use pixcourier::sandbox::Incoming;
+use pixcourier::sandbox::UserAction;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ const BOT: u64 = 1001;
 
 impl World {
     fn asks(&self) -> String {
-        let asked = self.sandbox.incoming(BOT, Incoming::InlineQuery { user_id: 7, query: "cats".into() });
+        let asked = self.sandbox.incoming(BOT, UserAction::InlineQuery { user_id: 7, query: "cats".into() });
         asked.unwrap().inline_query_id.unwrap()
     }
 
@@ -84,7 +84,8 @@ async fn what_was_sent_of_an_answer_is_edited_by_its_name_and_without_uploads() 
     let keys = json!({"inline_keyboard": [[{"text": "More", "callback_data": "more"}]]});
     let results = json!([{"type": "photo", "id": "a", "photo_file_id": photo, "caption": "old", "reply_markup": keys}]);
     assert_eq!(world.answers(ANNE, &id, results).await.0, 200);
-    let choose = |result: &str| Incoming::ChooseInlineResult { inline_query_id: id.clone(), result_id: result.into() };
+    let choose =
+        |result: &str| UserAction::ChooseInlineResult { inline_query_id: id.clone(), result_id: result.into() };
     assert!(world.sandbox.incoming(BOT, choose("b")).is_err());
     let name = world.sandbox.incoming(BOT, choose("a")).unwrap().inline_message_id.unwrap();
     let (_, updates) = world.call(ANNE, "getUpdates", json!({"offset": 2})).await;

@@ -1,7 +1,7 @@
 //! Films, music and all that is no photo, and messages that are sent on.
 
 use super::{ANNE, World, description, free, last_file_id, picture};
-use pixcourier::sandbox::{Filter, How, Kind};
+use pixcourier::sandbox::{FileKind, MediaOrigin, MessageFilter};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
@@ -225,11 +225,12 @@ async fn messages_are_copied_and_forwarded_without_an_upload() {
     world.call(ANNE, "copyMessage", about(json!({"caption": ""}))).await;
     let (_, forwarded) = world.call(ANNE, "forwardMessage", about(json!({}))).await;
     assert_eq!(forwarded["result"]["forward_origin"]["sender_user"]["id"], 1001);
-    let there = world.sandbox.messages(&Filter { chat_id: Some(6), ..Filter::default() });
+    let there = world.sandbox.messages(&MessageFilter { chat_id: Some(6), ..MessageFilter::default() });
     let captions: Vec<_> = there.iter().map(|message| message.caption.as_deref()).collect();
     assert_eq!(captions, [Some("old"), Some("new"), None, Some("old")]);
-    let same = |kind| there.iter().all(|m| m.media.as_ref().is_some_and(|m| (m.kind, m.how) == (kind, How::FileId)));
-    assert!(same(Kind::Photo));
+    let same =
+        |kind| there.iter().all(|m| m.media.as_ref().is_some_and(|m| (m.kind, m.how) == (kind, MediaOrigin::FileId)));
+    assert!(same(FileKind::Photo));
 
     let item = json!({"type": "photo", "media": last_file_id(&photo)});
     let (_, album) = world.call(ANNE, "sendMediaGroup", json!({"chat_id": 5, "media": [item, item]})).await;
@@ -239,7 +240,7 @@ async fn messages_are_copied_and_forwarded_without_an_upload() {
         let (_, sent) = world.call(ANNE, method, many(json!([ids[0], ids[1], 99_999]))).await;
         assert_eq!(sent["result"].as_array().unwrap().len(), 2, "{sent}");
     }
-    let there = world.sandbox.messages(&Filter { chat_id: Some(7), ..Filter::default() });
+    let there = world.sandbox.messages(&MessageFilter { chat_id: Some(7), ..MessageFilter::default() });
     assert!(there[0].media_group_id.is_some() && there[0].media_group_id == there[1].media_group_id);
     assert_ne!(there[0].media_group_id, there[2].media_group_id);
     for (method, arguments, says) in [

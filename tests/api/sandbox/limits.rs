@@ -1,14 +1,14 @@
 //! How fast one may send.
 
 use super::{ANNE, last_file_id, picture, png, world};
-use pixcourier::sandbox::{Limits, Options};
+use pixcourier::sandbox::{SandboxLimits, SandboxOptions};
 use serde_json::{Value, json};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn whoever_sends_too_fast_is_told_to_wait_and_counted_when_not_waiting() {
-    let world = world(Options::default());
+    let world = world(SandboxOptions::default());
     let send = |chat: i64| world.post(ANNE, "sendMessage").json(&json!({"chat_id": chat, "text": "x"})).send();
     for _ in 0..5 {
         assert_eq!(send(7).await.unwrap().status(), 200);
@@ -33,8 +33,8 @@ async fn whoever_sends_too_fast_is_told_to_wait_and_counted_when_not_waiting() {
 
 #[tokio::test]
 async fn limits_can_be_set_and_albums_cost_their_items() {
-    let limits = Limits { group_per_minute: 4, group_burst: 100.0, bot_rate: 0.0, ..Limits::default() };
-    let world = world(Options { limits: Some(limits), ..Options::default() });
+    let limits = SandboxLimits { group_per_minute: 4, group_burst: 100.0, bot_rate: 0.0, ..SandboxLimits::default() };
+    let world = world(SandboxOptions { limits: Some(limits), ..SandboxOptions::default() });
     let photo = last_file_id(&world.send_photo(ANNE, 5, picture(1)).await).to_owned();
     let item = json!({"type": "photo", "media": photo});
     let album = json!({"chat_id": -7, "media": [item, item, item]});
@@ -47,7 +47,7 @@ async fn limits_can_be_set_and_albums_cost_their_items() {
 
 #[tokio::test]
 async fn uploads_of_one_size_are_slowed_down() {
-    let world = world(Options { limits: None, ..Options::default() });
+    let world = world(SandboxOptions { limits: None, ..SandboxOptions::default() });
     let started = Instant::now();
     for _ in 0..8 {
         world.send_photo(ANNE, 5, png(640, 480, 1, 200_000)).await;
@@ -62,7 +62,7 @@ async fn uploads_of_one_size_are_slowed_down() {
 
 #[tokio::test]
 async fn it_takes_as_long_as_asked_and_its_port_is_free_after_the_stop() {
-    let world = world(Options { latency: Duration::from_millis(200), ..Options::default() });
+    let world = world(SandboxOptions { latency: Duration::from_millis(200), ..SandboxOptions::default() });
     let started = Instant::now();
     world.send_photo(ANNE, 5, picture(1)).await;
     assert!(started.elapsed() >= Duration::from_millis(200), "every call takes as long as was asked");
@@ -74,7 +74,7 @@ async fn it_takes_as_long_as_asked_and_its_port_is_free_after_the_stop() {
 #[tokio::test]
 async fn too_many_calls_at_once_are_held_back_and_refused() {
     let latency = Duration::from_secs(2);
-    let world = world(Options { limits: None, in_flight_limits: true, latency, ..Options::default() });
+    let world = world(SandboxOptions { limits: None, in_flight_limits: true, latency, ..SandboxOptions::default() });
     let send = |chat: i64| {
         let request = world.post(ANNE, "sendMessage").json(&json!({"chat_id": chat, "text": "x"}));
         async move { request.send().await.unwrap().status().as_u16() }

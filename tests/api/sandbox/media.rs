@@ -1,7 +1,7 @@
 //! Files: how they come, what is refused, and getting them back.
 
 use super::{ANNE, BERT, description, free, last_file_id, photo_form, picture, png, world};
-use pixcourier::sandbox::{Fault, Filter, How, Kind, Options, Rule};
+use pixcourier::sandbox::{FaultRule, FileKind, InjectedFault, MediaOrigin, MessageFilter, SandboxOptions};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
@@ -62,8 +62,8 @@ async fn a_file_id_sends_again_without_an_upload_for_its_own_bot_and_kind_only()
     assert_eq!(same["photo"][3]["file_unique_id"], first["photo"][3]["file_unique_id"]);
     let stats = world.sandbox.stats();
     assert_eq!((stats.sends, stats.uploads, stats.by_file_id, stats.distinct_contents), (4, 2, 2, 1));
-    let messages = world.sandbox.messages(&Filter { chat_id: Some(6), ..Filter::default() });
-    assert!(messages.iter().all(|message| message.media.as_ref().unwrap().how == How::FileId));
+    let messages = world.sandbox.messages(&MessageFilter { chat_id: Some(6), ..MessageFilter::default() });
+    assert!(messages.iter().all(|message| message.media.as_ref().unwrap().how == MediaOrigin::FileId));
 
     let (_, refused) = world.call(ANNE, "sendDocument", json!({"chat_id": 5, "document": "http://e.org/a.docx"})).await;
     assert_eq!(description(&refused), "Bad Request: wrong type of the web page content");
@@ -82,11 +82,11 @@ async fn a_url_is_recorded_and_not_fetched() {
     let (_, sent) = send("https://example.com/a.jpg".into()).await;
     let (_, again) = send(last_file_id(&sent["result"]).to_owned()).await;
     assert_eq!(again["ok"], true);
-    let messages = world.sandbox.messages(&Filter::default());
+    let messages = world.sandbox.messages(&MessageFilter::default());
     let media = messages[0].media.as_ref().unwrap();
     assert_eq!(
         (media.how, media.url.as_deref(), media.kind),
-        (How::Url, Some("https://example.com/a.jpg"), Kind::Photo)
+        (MediaOrigin::Url, Some("https://example.com/a.jpg"), FileKind::Photo)
     );
     for (url, says) in [
         ("ftp://example.com/a.jpg", "invalid file HTTP URL specified: Unsupported URL protocol"),
@@ -139,7 +139,7 @@ async fn forgotten_file_ids_are_refused_until_the_picture_is_uploaded_again() {
     let world = free();
     let old = last_file_id(&world.send_photo(ANNE, 5, picture(1)).await).to_owned();
     let others = last_file_id(&world.send_photo(BERT, 5, picture(1)).await).to_owned();
-    world.sandbox.add_fault(Rule::next("sendPhoto", Fault::FileIdsForgotten)).unwrap();
+    world.sandbox.add_fault(FaultRule::next("sendPhoto", InjectedFault::FileIdsForgotten)).unwrap();
     for _ in 0..2 {
         let (_, refused) = world.call(ANNE, "sendPhoto", json!({"chat_id": 5, "photo": old})).await;
         assert_eq!(description(&refused), "Bad Request: wrong file identifier/HTTP URL specified");
@@ -182,7 +182,7 @@ async fn the_cloud_gives_out_twenty_megabytes_and_a_local_server_names_the_path(
     let (_, refused) = cloud.call(ANNE, "getFile", file_id(&sent)).await;
     assert_eq!(description(&refused), "Bad Request: file is too big");
 
-    let local = world(Options { limits: None, pace_uploads: false, local: true, ..Options::default() });
+    let local = world(SandboxOptions { limits: None, pace_uploads: false, local: true, ..SandboxOptions::default() });
     let (_, sent) = local.upload(ANNE, "sendDocument", form()).await;
     let (_, file) = local.call(ANNE, "getFile", file_id(&sent)).await;
     assert_eq!(std::fs::read(file["result"]["file_path"].as_str().unwrap()).unwrap(), big);

@@ -1,7 +1,7 @@
 //! Messages: what goes with them, where they go, and how they change.
 
 use super::{ANNE, BERT, description, free, last_file_id, picture, png};
-use pixcourier::sandbox::Filter;
+use pixcourier::sandbox::MessageFilter;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
@@ -143,7 +143,7 @@ async fn messages_can_be_edited_and_deleted() {
     assert_eq!(world.call(ANNE, "deleteMessage", about(json!({}))).await.1["result"], true);
     let (_, gone) = world.call(ANNE, "editMessageCaption", about(json!({"caption": "x"}))).await;
     assert_eq!(description(&gone), "Bad Request: message to edit not found");
-    let kept = world.sandbox.messages(&Filter::default());
+    let kept = world.sandbox.messages(&MessageFilter::default());
     assert!(kept[0].deleted && kept[0].media.as_ref().unwrap().width == 100);
     let stats = world.sandbox.stats();
     assert_eq!((stats.sends, stats.edits, stats.deletes, stats.uploads), (1, 2, 1, 2));

@@ -12,7 +12,7 @@ mod requests;
 mod users;
 
 use crate::support::images;
-use pixcourier::sandbox::{Options, Sandbox};
+use pixcourier::sandbox::{Sandbox, SandboxOptions};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::Value;
@@ -31,7 +31,7 @@ struct World {
     http: Client,
 }
 
-fn world(options: Options) -> World {
+fn world(options: SandboxOptions) -> World {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
     let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).unwrap();
@@ -41,7 +41,7 @@ fn world(options: Options) -> World {
 
 /// Without limits and pacing, for what has nothing to do with them.
 fn free() -> World {
-    world(Options { limits: None, pace_uploads: false, ..Options::default() })
+    world(SandboxOptions { limits: None, pace_uploads: false, ..SandboxOptions::default() })
 }
 
 impl World {

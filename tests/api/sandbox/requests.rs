@@ -1,7 +1,7 @@
 //! Requests, as they may be put.
 
 use super::{ANNE, BERT, FORM, answer, description, free, picture, world};
-use pixcourier::sandbox::{Bots, Options};
+use pixcourier::sandbox::{SandboxBots, SandboxOptions};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -67,8 +67,8 @@ async fn a_part_is_a_file_only_with_a_file_name_and_text_wins() {
 
 #[tokio::test]
 async fn tokens_and_methods_are_checked() {
-    let only = Bots::Only(vec![ANNE.to_owned().into()]);
-    let world = world(Options { bots: only, ..Options::default() });
+    let only = SandboxBots::Only(vec![ANNE.to_owned().into()]);
+    let world = world(SandboxOptions { bots: only, ..SandboxOptions::default() });
     let get = |token: &str, method: &str| answer(world.http.get(world.url(token, method)));
     let (_, me) = get(ANNE, "GetMe").await;
     assert_eq!((&me["result"]["id"], &me["result"]["is_bot"]), (&json!(1001), &json!(true)));

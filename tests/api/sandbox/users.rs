@@ -2,19 +2,19 @@
 
 use super::hook::Hook;
 use super::{ANNE, BERT, World, answer, description, free};
-use pixcourier::sandbox::{Incoming, Received};
+use pixcourier::sandbox::{UserAction, UserActionResult};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const BOT: u64 = 1001;
 const GROUP: i64 = -77;
 
-fn text(user_id: i64, text: &str) -> Incoming {
-    Incoming::Text { user_id, text: text.into(), chat_id: None }
+fn text(user_id: i64, text: &str) -> UserAction {
+    UserAction::Text { user_id, text: text.into(), chat_id: None }
 }
 
 impl World {
-    fn does(&self, incoming: Incoming) -> Received {
+    fn does(&self, incoming: UserAction) -> UserActionResult {
         self.sandbox.incoming(BOT, incoming).unwrap()
     }
 
@@ -43,13 +43,18 @@ impl World {
 async fn a_user_starts_the_bot_and_shares_a_contact() {
     let world = free();
     world.does(text(7, "/start from-a-link"));
-    world.does(Incoming::Contact {
+    world.does(UserAction::Contact {
         user_id: 7,
         phone_number: "+4366012".into(),
         contact_user_id: None,
         forwarded: false,
     });
-    world.does(Incoming::Contact { user_id: 7, phone_number: "99".into(), contact_user_id: Some(8), forwarded: true });
+    world.does(UserAction::Contact {
+        user_id: 7,
+        phone_number: "99".into(),
+        contact_user_id: Some(8),
+        forwarded: true,
+    });
     let updates = world.updates(json!({})).await;
     let start = &updates[0]["message"];
     assert_eq!(
@@ -81,10 +86,10 @@ async fn a_user_starts_the_bot_and_shares_a_contact() {
 #[tokio::test]
 async fn whoever_blocks_the_bot_is_not_written_to_until_they_unblock_it() {
     let world = free();
-    world.does(Incoming::Block { user_id: 7 });
+    world.does(UserAction::Block { user_id: 7 });
     assert_eq!(world.says_to(7).await, (403, "Forbidden: bot was blocked by the user".into()));
     assert_eq!(world.call(BERT, "sendMessage", json!({"chat_id": 7, "text": "x"})).await.0, 200, "another bot may");
-    world.does(Incoming::Unblock { user_id: 7 });
+    world.does(UserAction::Unblock { user_id: 7 });
     assert_eq!(world.says_to(7).await.0, 200);
     let updates = world.updates(json!({})).await;
     let statuses: Vec<_> = updates
@@ -98,7 +103,7 @@ async fn whoever_blocks_the_bot_is_not_written_to_until_they_unblock_it() {
 #[tokio::test]
 async fn groups_have_titles_and_creators_and_can_be_left_and_migrate() {
     let world = free();
-    let add = |administrator| Incoming::Added {
+    let add = |administrator| UserAction::Added {
         chat_id: GROUP,
         title: "Choir".into(),
         by: 7,
@@ -127,7 +132,7 @@ async fn groups_have_titles_and_creators_and_can_be_left_and_migrate() {
     }
 
     let to = -1_000_000_000_077;
-    world.does(Incoming::Migrated { chat_id: GROUP, to });
+    world.does(UserAction::Migrated { chat_id: GROUP, to });
     let updates = world.updates(json!({"offset": 4})).await;
     assert_eq!(updates[0]["message"]["migrate_to_chat_id"], to);
     assert_eq!(
@@ -137,11 +142,11 @@ async fn groups_have_titles_and_creators_and_can_be_left_and_migrate() {
     let (_, migrated) = ask("sendMessage", json!({"chat_id": GROUP, "text": "x"})).await;
     assert_eq!(migrated["parameters"]["migrate_to_chat_id"], to);
     assert_eq!(world.says_to(to).await.0, 200);
-    world.does(Incoming::Removed { chat_id: to, by: 7 });
+    world.does(UserAction::Removed { chat_id: to, by: 7 });
     assert_eq!(world.says_to(to).await, (403, "Forbidden: bot was kicked from the supergroup chat".into()));
     ask("leaveChat", json!({"chat_id": -78})).await;
     assert_eq!(world.says_to(-78).await, (403, "Forbidden: bot is not a member of the group chat".into()));
-    let found = |chat: i64| world.sandbox.incoming(BOT, Incoming::Migrated { chat_id: chat, to: chat });
+    let found = |chat: i64| world.sandbox.incoming(BOT, UserAction::Migrated { chat_id: chat, to: chat });
     assert!(found(-5).is_err() && found(5).is_err());
 }
 
@@ -195,7 +200,7 @@ async fn a_webhook_gets_each_update_until_it_says_yes_and_ends_polling() {
     assert_eq!(set["description"], "Webhook was set");
     hook.answers(&[500, 200, 200]);
     world.does(text(7, "first"));
-    world.does(Incoming::Block { user_id: 9 });
+    world.does(UserAction::Block { user_id: 9 });
     world.does(text(7, "second"));
     let got: Vec<_> = (0..3).map(|_| hook.next()).collect();
     let texts: Vec<_> = got.iter().map(|(_, update)| update["message"]["text"].as_str().unwrap()).collect();
@@ -241,7 +246,7 @@ async fn users_can_be_played_over_http_too() {
     let post = async |body: Value| world.http.post(&url).json(&body).send().await.unwrap();
     let done = post(json!({"bot": BOT, "text": {"user_id": 7, "text": "/start"}})).await;
     assert_eq!(done.status(), 200);
-    let received: Received = serde_json::from_slice(&done.bytes().await.unwrap()).unwrap();
+    let received: UserActionResult = serde_json::from_slice(&done.bytes().await.unwrap()).unwrap();
     assert_eq!((received.update_id, received.message_id), (1, Some(1)));
     let any = json!({"bot": BOT, "update": {"update": {"edited_message": {"text": "x"}}}});
     assert_eq!(post(any).await.status(), 200);
@@ -257,7 +262,7 @@ async fn users_can_be_played_over_http_too() {
     }
     let pressed = world.says_to(7).await;
     assert_eq!(pressed.0, 200);
-    world.does(Incoming::Press { user_id: 7, chat_id: 7, message_id: 2, data: "yes".into() });
+    world.does(UserAction::Press { user_id: 7, chat_id: 7, message_id: 2, data: "yes".into() });
     let press = &world.updates(json!({"offset": 3})).await[0]["callback_query"];
     assert_eq!((&press["data"], &press["message"]["message_id"]), (&json!("yes"), &json!(2)));
     let (_, granted) = world.call(ANNE, "answerCallbackQuery", json!({"callback_query_id": press["id"]})).await;

@@ -1,0 +1,133 @@
+//! Reading a request's arguments by its content type: texts into memory, files to the disk as they arrive.
+
+use super::call_arguments::{CallArguments, MAX_TEXT_BYTES, RequestReadError};
+use super::percent::percent_decoded;
+use crate::domain::Sha256;
+use crate::sandbox::files::{MediaStore, ReceivedFile};
+use crate::sandbox::locked::Locked;
+use crate::sandbox::log::StatsCounters;
+use actix_multipart::{Field, Multipart};
+use actix_web::HttpRequest;
+use actix_web::web::{Bytes, Payload};
+use futures_util::{Stream, StreamExt};
+use sha2::Digest;
+use tokio::io::{AsyncWriteExt, BufWriter};
+
+/// The longest multipart boundary (Bot API server).
+const MAX_BOUNDARY_BYTES: usize = 70;
+/// Chunks are gathered to this size before they go to the disk.
+const WRITE_BUFFER_BYTES: usize = 128 << 10;
+/// The connection broke off, or the body is not what it says it is.
+const BROKEN: RequestReadError = RequestReadError::Status(400);
+
+pub struct RequestReader<'a> {
+    pub store: &'a MediaStore,
+    pub stats: &'a Locked<StatsCounters>,
+    /// The largest request, in bytes.
+    pub max_body_bytes: u64,
+}
+
+impl RequestReader<'_> {
+    pub async fn read(&self, request: &HttpRequest, payload: Payload) -> Result<CallArguments, RequestReadError> {
+        let mut arguments = CallArguments::default();
+        arguments.add_form(request.query_string().as_bytes())?;
+        let header = request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
+        let content_type = header.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        match content_type.as_str() {
+            "application/x-www-form-urlencoded" => {
+                arguments.add_form(&read_to_end(payload, MAX_TEXT_BYTES).await?)?;
+            }
+            "application/json" => match std::str::from_utf8(&read_to_end(payload, MAX_TEXT_BYTES).await?) {
+                Ok(text) => arguments.add_json(text)?,
+                Err(_) => arguments.garbled = true,
+            },
+            "multipart/form-data" => {
+                let boundary = header.split("boundary=").nth(1).unwrap_or("").split(';').next().unwrap_or("");
+                if boundary.trim_matches('"').len() > MAX_BOUNDARY_BYTES {
+                    return Err(BROKEN);
+                }
+                self.read_parts(Multipart::new(request.headers(), payload), &mut arguments).await?;
+            }
+            _ => discard(payload, self.max_body_bytes).await?,
+        }
+        Ok(arguments)
+    }
+    /// Reads the parts. One is a file only if it has a `filename`, if only an empty one.
+    async fn read_parts(&self, mut parts: Multipart, arguments: &mut CallArguments) -> Result<(), RequestReadError> {
+        let mut file_bytes_left = self.max_body_bytes;
+        while let Some(part) = parts.next().await {
+            let mut part = part.map_err(|_| BROKEN)?;
+            let disposition = part.content_disposition().ok_or(BROKEN)?;
+            let name = percent_decoded(disposition.get_name().ok_or(BROKEN)?.as_bytes()).into_owned();
+            let lossy = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+            let file_name = disposition.get_filename().map(|name| lossy(&percent_decoded(name.as_bytes())));
+            match file_name {
+                Some(file_name) => {
+                    let file = receive(self.store, &mut part, file_name, &mut file_bytes_left).await?;
+                    self.stats.lock().received(file.bytes);
+                    arguments.add_file(lossy(&name), file)?;
+                }
+                None => {
+                    let form = part.content_type().is_some_and(|mime| *mime == "application/x-www-form-urlencoded");
+                    let text = read_to_end(&mut part, arguments.text_bytes_left()).await?;
+                    if form { arguments.add_form(&text)? } else { arguments.add(name, text)? }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn receive(
+    store: &MediaStore,
+    part: &mut Field,
+    file_name: String,
+    bytes_left: &mut u64,
+) -> Result<ReceivedFile, RequestReadError> {
+    // A full disk is the only way for this to fail; the sender can do nothing but try later.
+    const DISK_FULL: RequestReadError = RequestReadError::Status(507);
+    let (file, path) = tempfile::NamedTempFile::new_in(store.incoming()).map_err(|_| DISK_FULL)?.into_parts();
+    let mut file = BufWriter::with_capacity(WRITE_BUFFER_BYTES, tokio::fs::File::from_std(file));
+    let mut hash = sha2::Sha256::new();
+    let mut bytes = 0;
+    while let Some(chunk) = part.next().await {
+        let chunk = chunk.map_err(|_| BROKEN)?;
+        *bytes_left = bytes_left.checked_sub(chunk.len() as u64).ok_or(RequestReadError::TooLarge)?;
+        bytes += chunk.len() as u64;
+        hash.update(&chunk);
+        file.write_all(&chunk).await.map_err(|_| DISK_FULL)?;
+    }
+    file.flush().await.map_err(|_| DISK_FULL)?;
+    Ok(ReceivedFile { path, sha256: Sha256::from_bytes(hash.finalize().into()), bytes, file_name })
+}
+
+/// The whole body, or the whole of one part of it.
+async fn read_to_end<E>(
+    mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    max_bytes: usize,
+) -> Result<Vec<u8>, RequestReadError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| BROKEN)?;
+        if body.len() + chunk.len() > max_bytes {
+            return Err(RequestReadError::Status(413));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Reads a body that means nothing.
+async fn discard<E>(
+    mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    max_bytes: u64,
+) -> Result<(), RequestReadError> {
+    let mut bytes = 0;
+    while let Some(chunk) = chunks.next().await {
+        bytes += chunk.map_err(|_| BROKEN)?.len() as u64;
+        if bytes > max_bytes {
+            return Err(RequestReadError::TooLarge);
+        }
+    }
+    Ok(())
+}

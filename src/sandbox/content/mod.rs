@@ -1,0 +1,9 @@
+//! The texts, captions and keyboards of messages, checked as Telegram does.
+
+mod formatted_text;
+mod keyboard;
+
+pub use formatted_text::{
+    caption_of_arguments, checked_caption, checked_text, parse_field, parse_text, text_field, text_of_arguments,
+};
+pub use keyboard::check_reply_markup;
