@@ -101,7 +101,7 @@ pub static KEYS: &[SettingKey] = &[
     url("s3_endpoint", "", "S3-compatible server, for other than Amazon's own"),
     key("s3_region", "us-east-1", "Region of the bucket"),
     secret("s3_access_key_id", "Access key of the bucket"),
-    secret("s3_secret_access_key", "Masking of that access key"),
+    secret("s3_secret_access_key", "Secret of that access key"),
     key(
         "namespace",
         "pixcourier",
