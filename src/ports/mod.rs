@@ -1,5 +1,5 @@
 //! What the rest needs from the world, as object-safe traits over domain types. Every adapter passes the same contract
-//! suite (`tests/api/contract/`).
+//! suite (`tests/engines/contract/`).
 //!
 //! The way of a notification: [`Blobs::put`] its image, [`Acceptor::accept`] it, [`Queue::subscribe`] hands it to the
 //! courier of its bot, [`Ledger::begin`], [`Messenger::call`], [`Ledger::settle`], [`Queue::ack`].

@@ -4,7 +4,7 @@ use crate::images::Picture;
 use crate::load::{Book, Letter, Load, Plan};
 use crate::service::{Engine, Service};
 use crate::support::{self, Rabbit, Redis};
-use crate::{ledgers, sandbox, wait};
+use crate::{reconcile, sandbox, wait};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,7 +51,7 @@ async fn rabbitmq_is_stopped_killed_frozen_and_full_under_load_and_nothing_is_lo
     }
     load.enough();
     let book = load.finish(PATIENCE).await;
-    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let figures = reconcile::compare(&service.client(), &sandbox, &book, PATIENCE).await;
     println!(
         "RabbitMQ away: {figures}; {} answers 503, slowest answer {:.2} s; flows again after {}",
         book.answered(503),
@@ -97,7 +97,7 @@ async fn both_brokers_may_come_late_and_die_together() {
     flows(&load, &sandbox).await;
     load.enough();
     let book = load.finish(PATIENCE).await;
-    let figures = ledgers::compare(&client, &sandbox, &book, PATIENCE).await;
+    let figures = reconcile::compare(&client, &sandbox, &book, PATIENCE).await;
     println!("RabbitMQ and Redis away: {figures}; {} answers 503", book.answered(503));
     figures.assert_kept();
     assert_eq!(figures.duplicates(), 0, "nothing of ours crashed: {:?}", figures.extra);

@@ -3,7 +3,7 @@
 use crate::images::Picture;
 use crate::load::{Book, Letter};
 use crate::service::{Engine, Service};
-use crate::{ledgers, sandbox};
+use crate::{reconcile, sandbox};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded
     let answer = service.client().post(&letter).await.unwrap();
     assert_eq!(answer.status, 202, "there is room again: {}", answer.body);
     book.confirm(&letter, &answer);
-    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let figures = reconcile::compare(&service.client(), &sandbox, &book, PATIENCE).await;
     println!(
         "disk full, embedded: {figures}; {kept} were accepted before it was full; refused with {} after {:.2} s, after kill -9 and a start with {} after {:.2} s; {} in flight at the kill",
         rejection.0,

@@ -4,7 +4,7 @@ use crate::images::Picture;
 use crate::load::{Book, Letter};
 use crate::process::Process;
 use crate::service::{Engine, Service};
-use crate::{ledgers, sandbox};
+use crate::{reconcile, sandbox};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -56,7 +56,7 @@ async fn flood(engine: Engine) {
         book.confirm(&letter, &answer);
     }
     let (accepted_after, accepting) = (began.elapsed(), peak(service.process()));
-    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let figures = reconcile::compare(&service.client(), &sandbox, &book, PATIENCE).await;
     let in_all = peak(service.process());
     println!(
         "{CLIENTS} uploads of 10 MB at once, {}: {figures}; accepted in {:.1} s; resident memory at most {} MB ({} idle, {} when all were accepted)",

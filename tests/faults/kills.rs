@@ -2,7 +2,7 @@
 
 use crate::load::{Load, Plan};
 use crate::service::{Engine, Service};
-use crate::{ledgers, sandbox, wait};
+use crate::{reconcile, sandbox, wait};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn survive(engine: Engine) {
         service.start().await;
     }
     let book = load.finish(PATIENCE).await;
-    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let figures = reconcile::compare(&service.client(), &sandbox, &book, PATIENCE).await;
     let at_kills: Vec<usize> = in_flight.iter().map(BTreeSet::len).collect();
     println!(
         "kill -9, {}: {figures}; in flight at the kills {at_kills:?} = {}, killed at {:?} deliveries (seed {seed}), {} requests cut off",

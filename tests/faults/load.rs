@@ -1,7 +1,7 @@
 //! Callers of the service: each posts its notifications with an idempotency key and tries again until it is told 202.
 
+use crate::artifacts;
 use crate::images::Picture;
-use crate::papers;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,7 +103,7 @@ impl Client {
         let retry_after = header.and_then(|value| value.to_str().ok()?.parse().ok());
         let answer = Answer { status, retry_after, body: response.text().await? };
         if status >= 400 {
-            papers::note("error-bodies", &answer.body);
+            artifacts::note("error-bodies", &answer.body);
         }
         Ok(answer)
     }
@@ -111,7 +111,7 @@ impl Client {
     /// The metrics page.
     pub async fn metrics(&self) -> Option<String> {
         let answer = self.get("/metrics").await.ok().filter(|answer| answer.status == 200)?;
-        papers::note("metrics", &answer.body);
+        artifacts::note("metrics", &answer.body);
         Some(answer.body)
     }
 
@@ -211,7 +211,7 @@ impl Book {
             match attempt.result {
                 Ok(202) | Err(_) => {}
                 Ok(503) => assert!(attempt.retry_after.is_some(), "a 503 without Retry-After"),
-                Ok(other) => panic!("a caller was told {other}: see error-bodies.txt in {:?}", papers::folder()),
+                Ok(other) => panic!("a caller was told {other}: see error-bodies.txt in {:?}", artifacts::folder()),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::load::{Load, Plan};
 use crate::service::{Engine, Service};
-use crate::{ledgers, sandbox, wait};
+use crate::{reconcile, sandbox, wait};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ async fn a_bot_moves_on_when_its_owner_is_frozen_or_killed_and_nothing_is_lost()
     flows(&sandbox).await;
     load.enough();
     let book = load.finish(PATIENCE).await;
-    let mut figures = ledgers::compare(&second.client(), &sandbox, &book, PATIENCE).await;
+    let mut figures = reconcile::compare(&second.client(), &sandbox, &book, PATIENCE).await;
     // A request that froze on its way out leaves when its process thaws, after what came later.
     figures.out_of_order.retain(|caption| !in_flight[0].contains(caption));
     let at_faults: Vec<usize> = in_flight.iter().map(BTreeSet::len).collect();

@@ -5,7 +5,7 @@ use crate::images::Picture;
 use crate::load::{Client, Letter, Load, Plan};
 use crate::service::{Engine, Service};
 use crate::support::{self, Redis};
-use crate::{ledgers, sandbox, wait};
+use crate::{reconcile, sandbox, wait};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -56,7 +56,7 @@ async fn redis_is_stopped_killed_and_frozen_under_load_and_sending_goes_on() {
     for (letter, answer) in &without_key {
         book.confirm(letter, answer);
     }
-    let figures = ledgers::compare(&client, &sandbox, &book, PATIENCE).await;
+    let figures = reconcile::compare(&client, &sandbox, &book, PATIENCE).await;
     println!(
         "Redis away: {figures}; {} answers 503, slowest answer {:.2} s; sent without it {sent_meanwhile:?}",
         book.answered(503),
@@ -97,7 +97,7 @@ async fn workers_killed_while_redis_is_away_leave_no_record_behind() {
     }
     assert!(sandbox.stats().sends < LETTERS, "all was sent before Redis came back");
     redis.start().await;
-    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let figures = reconcile::compare(&service.client(), &sandbox, &book, PATIENCE).await;
     println!("Redis away, two workers killed meanwhile: {figures}; killed at {in_flight:?} sends");
     figures.assert_kept();
     assert_eq!(figures.confirmed as u64, LETTERS);

@@ -3,7 +3,7 @@
 use crate::images::Picture;
 use crate::load::{Answer, Book, Client, Letter, Load, Plan};
 use crate::service::{Engine, Service};
-use crate::{ledgers, sandbox, wait};
+use crate::{reconcile, sandbox, wait};
 use bytes::Bytes;
 use futures_util::stream;
 use reqwest::multipart::Part;
@@ -58,7 +58,7 @@ async fn restart(engine: Engine) {
     for (letter, answer) in &slow_posts {
         book.confirm(letter, answer);
     }
-    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let figures = reconcile::compare(&service.client(), &sandbox, &book, PATIENCE).await;
     let cut: Vec<_> = book.tries.iter().filter_map(|attempt| attempt.result.as_ref().err()).collect();
     let refused = cut.iter().filter(|error| error.contains("ConnectionRefused")).count();
     println!(
@@ -96,7 +96,7 @@ async fn a_stop_does_not_wait_for_a_telegram_that_never_answers() {
     let in_flight = service.in_flight().await;
     sandbox.clear_faults();
     service.start().await;
-    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let figures = reconcile::compare(&service.client(), &sandbox, &book, PATIENCE).await;
     println!(
         "SIGTERM, no answers: {figures}; stopped in {:.1} s with {} in flight",
         took.as_secs_f64(),

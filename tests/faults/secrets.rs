@@ -7,7 +7,7 @@ use crate::process::Process;
 use crate::sandbox::{self, Fault, Rule};
 use crate::service::{AMQP_PASSWORD, API_KEY, Engine, REDIS_PASSWORD, Service, TOKEN};
 use crate::support::{self, Redis, port_of};
-use crate::{papers, wait};
+use crate::{artifacts, wait};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,10 +25,10 @@ async fn no_secret_is_in_any_log_error_metric_or_output() {
     redis_is_away().await;
     wrong_configurations_are_explained().await;
 
-    papers::note("planted", &format!("a line with {PLANTED} in it"));
+    artifacts::note("planted", &format!("a line with {PLANTED} in it"));
     let token_secret = TOKEN.split_once(':').unwrap().1;
     let searched = [token_secret, API_KEY, AMQP_PASSWORD, REDIS_PASSWORD, WRONG_KEY, "guest:guest", PLANTED];
-    let papers: Vec<_> = std::fs::read_dir(papers::folder()).unwrap().map(|paper| paper.unwrap().path()).collect();
+    let papers: Vec<_> = std::fs::read_dir(artifacts::folder()).unwrap().map(|paper| paper.unwrap().path()).collect();
     let (mut found, mut lines) = (Vec::new(), 0);
     for paper in &papers {
         let text = String::from_utf8_lossy(&std::fs::read(paper).unwrap()).into_owned();
@@ -51,7 +51,7 @@ async fn no_secret_is_in_any_log_error_metric_or_output() {
 
 #[test]
 fn nothing_panicked_anywhere() {
-    for paper in std::fs::read_dir(papers::folder()).unwrap() {
+    for paper in std::fs::read_dir(artifacts::folder()).unwrap() {
         let path = paper.unwrap().path();
         let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
         let panicked = text.lines().find(|line| line.contains("panicked at"));
@@ -79,7 +79,7 @@ async fn wait_for(service: &Service, id: &str, what: &str) {
     let told = async || {
         let fate = client.get(&format!("/v1/notifications/{id}")).await.ok()?;
         // What callers are told of an attempt is searched too.
-        papers::note("fates", &fate.body);
+        artifacts::note("fates", &fate.body);
         fate.body.contains(what).then_some(())
     };
     wait::until(what, PATIENCE, told).await;

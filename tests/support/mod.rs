@@ -4,11 +4,15 @@
 //! tests that break a server launch one for themselves ([`Rabbit`], [`Redis`]).
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
+pub mod api_app;
 pub mod images;
 mod proxy;
 mod rabbit;
 mod redis;
 mod server;
+#[macro_use]
+pub mod test_app;
+pub mod wait;
 
 pub use proxy::Proxy;
 pub use rabbit::Rabbit;

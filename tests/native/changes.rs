@@ -1,0 +1,136 @@
+//! Editing and deleting what has been sent, on both engines.
+
+use crate::support::test_app::{World, base64_png, png};
+use pixcourier::domain::Sha256;
+use pixcourier::sandbox::{Kind, Message};
+use reqwest::Response;
+use serde_json::{Value, json};
+
+on_both_engines!(
+    what_was_sent_is_edited_in_its_place,
+    what_was_sent_is_deleted_albums_as_a_whole,
+    only_what_was_sent_can_be_changed,
+    a_change_under_one_key_is_made_once,
+);
+
+impl World {
+    async fn change(&self, id: &str, what: &str, body: Value) -> Response {
+        let url = format!("{}/v1/notifications/{id}/{what}", self.api);
+        self.client.post(url).json(&body).send().await.unwrap()
+    }
+
+    /// Makes a change that must work; returns its record.
+    async fn changed(&self, id: &str, what: &str, body: Value) -> Value {
+        let response = self.change(id, what, body).await;
+        let status = response.status();
+        let answer: Value = response.json().await.unwrap();
+        assert_eq!(status, 202, "{answer:#}");
+        assert_ne!(answer["id"], id);
+        self.sent(answer["id"].as_str().unwrap()).await
+    }
+
+    fn message(&self, record: &Value) -> Message {
+        self.messages().into_iter().find(|m| Some(m.message_id) == record["message_id"].as_i64()).unwrap()
+    }
+}
+
+async fn problem(response: Response) -> (u16, String) {
+    let status = response.status().as_u16();
+    let problem: Value = response.json().await.unwrap();
+    (status, problem["code"].as_str().unwrap_or_default().to_owned())
+}
+
+async fn what_was_sent_is_edited_in_its_place(world: World) {
+    let id = world.accept(json!({"chat_id": 42, "photo": base64_png(1), "caption": "a"})).await;
+    let record = world.sent(&id).await;
+    let edit = world.changed(&id, "edit", json!({"caption": "<i>b</i>", "parse_mode": "HTML"})).await;
+    assert_eq!((&edit["method"], &edit["message_id"]), (&json!("editMessageCaption"), &record["message_id"]));
+    assert_eq!(world.message(&record).caption.as_deref(), Some("b"));
+
+    let buttons = json!({"inline_keyboard": [[{"text": "x", "callback_data": "x"}]]});
+    world.changed(&id, "edit", json!({"reply_markup": buttons})).await;
+    assert!(world.message(&record).reply_markup.is_some());
+
+    let edit = world.changed(&id, "edit", json!({"photo": base64_png(2), "caption": "c"})).await;
+    let message = world.message(&record);
+    assert_eq!((message.media.unwrap().sha256, message.caption.as_deref()), (Sha256::of(&png(2)), Some("c")));
+    let again = world.changed(edit["id"].as_str().unwrap(), "edit", json!({"document": base64_png(3)})).await;
+    assert_eq!(again["message_id"], record["message_id"], "an edit can be edited");
+    assert_eq!(world.message(&record).media.unwrap().kind, Kind::Document);
+
+    let id = world.accept(json!({"chat_id": 42, "photo": base64_png(2)})).await;
+    world.sent(&id).await;
+    assert_eq!(world.sandbox.stats().uploads, 3, "an edit's file_id is good for a send");
+
+    let id = world.accept(json!({"chat_id": 42, "text": "a"})).await;
+    let record = world.sent(&id).await;
+    world.changed(&id, "edit", json!({"text": "b"})).await;
+    assert_eq!(world.message(&record).caption.as_deref(), Some("b"));
+}
+
+async fn what_was_sent_is_deleted_albums_as_a_whole(world: World) {
+    let id = world.accept(json!({"chat_id": 42, "photo": base64_png(1)})).await;
+    let record = world.sent(&id).await;
+    let url = format!("{}/v1/notifications/{id}/delete", world.api);
+    let response = world.client.post(url).send().await.unwrap();
+    assert_eq!(response.status(), 202, "without a body");
+    let deletion = response.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
+    world.sent(&deletion).await;
+    assert!(world.message(&record).deleted);
+    assert_eq!(problem(world.change(&deletion, "delete", json!({})).await).await, (409, "no_message".into()));
+
+    let item = |number| json!({"type": "photo", "media": base64_png(number)});
+    let id = world.accept(json!({"chat_id": 43, "album": [item(1), item(2), item(3)]})).await;
+    world.sent(&id).await;
+    let gone = || world.messages().iter().filter(|m| m.chat_id == 43 && m.deleted).count();
+    world.changed(&id, "delete", json!({"item": 2})).await;
+    assert_eq!(gone(), 1);
+    let edit = world.changed(&id, "edit", json!({"item": 3, "caption": "c"})).await;
+    assert_eq!(edit["method"], "editMessageCaption");
+    world.changed(&id, "delete", json!({})).await;
+    assert_eq!(gone(), 3);
+}
+
+async fn only_what_was_sent_can_be_changed(world: World) {
+    let later = json!({"chat_id": 42, "photo": base64_png(1), "send_at": "2099-01-01T00:00:00Z"});
+    let refused = world.post(later).await.status();
+    assert_eq!(refused, 400, "too far ahead");
+    let at = pixcourier::domain::Timestamp::now().plus(std::time::Duration::from_secs(3600));
+    let waiting = world.accept(json!({"chat_id": 42, "photo": base64_png(1), "send_at": at})).await;
+    let sent = world.accept(json!({"chat_id": 42, "photo": base64_png(1)})).await;
+    world.sent(&sent).await;
+    let nobody = "01890a5d-ac96-774b-bcce-b302099a8057";
+    for (id, what, body, status, code) in [
+        (nobody, "edit", json!({"caption": "a"}), 404, "notification_not_found"),
+        (nobody, "delete", json!({}), 404, "notification_not_found"),
+        (&waiting, "edit", json!({"caption": "a"}), 409, "not_sent"),
+        (&waiting, "delete", json!({}), 409, "not_sent"),
+        (&sent, "edit", json!({}), 400, "missing_field"),
+        (&sent, "edit", json!({"text": "a"}), 400, "misplaced_field"),
+        (&sent, "edit", json!({"voice": "AgAC"}), 400, "misplaced_field"),
+        (&sent, "edit", json!({"caption": "a", "chat_id": 5}), 400, "misplaced_field"),
+        (&sent, "edit", json!({"captoin": "a"}), 400, "unknown_field"),
+        (&sent, "edit", json!({"caption": "a", "item": 2}), 400, "invalid_field"),
+        (&sent, "edit", json!({"reply_markup": {"force_reply": true}}), 400, "invalid_field"),
+        (&sent, "delete", json!({"caption": "a"}), 400, "misplaced_field"),
+    ] {
+        let answer = problem(world.change(id, what, body.clone()).await).await;
+        assert_eq!(answer, (status, code.to_owned()), "{what} {body}");
+    }
+}
+
+async fn a_change_under_one_key_is_made_once(world: World) {
+    let id = world.accept(json!({"chat_id": 42, "photo": base64_png(1)})).await;
+    world.sent(&id).await;
+    let url = format!("{}/v1/notifications/{id}/edit", world.api);
+    let edit = async |caption: &str| {
+        let request = world.client.post(&url).header("Idempotency-Key", "k").json(&json!({"caption": caption}));
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let (first, again, other) = (edit("a").await, edit("a").await, edit("b").await);
+    assert_eq!((first.0, again.0, other.0), (202, 202, 422));
+    assert_eq!(first.1["id"], again.1["id"]);
+    world.sent(first.1["id"].as_str().unwrap()).await;
+    assert_eq!(world.sandbox.stats().edits, 1);
+}
