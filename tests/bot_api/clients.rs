@@ -1,7 +1,7 @@
 //! Client libraries of the Bot API, unmodified but for the base URL, against service and sandbox. What they do is in
 //! `tests/clients`, one program for each; `tests/with-clients` installs them.
 
-use crate::support::test_app::{OTHER_TOKEN, On, TOKEN, World};
+use crate::support::test_app::{OTHER_TOKEN, On, TOKEN, TestApp};
 use pixcourier::sandbox::Options;
 use pixcourier::settings::Limits;
 use std::path::Path;
@@ -72,14 +72,14 @@ async fn python_telegram_bot_works_on_the_distributed_engine() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_that_send_at_once_are_kept_within_telegrams_limits_and_upload_once() {
-    let world =
-        World::of_two_bots(On::Embedded, Limits::default(), Options { latency: ROUND_TRIP, ..Options::default() })
+    let app =
+        TestApp::of_two_bots(On::Embedded, Limits::default(), Options { latency: ROUND_TRIP, ..Options::default() })
             .await;
     let check = "a_hundred_send_at_once";
     let mut command = python("ptb.py");
     command.env("ONLY", check);
-    run(&world, command, &[check]).await;
-    let stats = world.sandbox.stats();
+    run(&app, command, &[check]).await;
+    let stats = app.sandbox.stats();
     assert_eq!([stats.sends, stats.uploads, stats.too_many_requests, stats.violations], [100, 1, 0, 0], "{stats:#?}");
 }
 
@@ -104,16 +104,17 @@ async fn teloxide_works() {
 }
 
 async fn drive(on: On, client: impl FnOnce() -> Command, expected: Vec<String>) {
-    let world = World::with_two_bots(on).await;
+    let app = TestApp::with_two_bots(on).await;
     let expected: Vec<_> = expected.iter().map(String::as_str).collect();
-    run(&world, client(), &expected).await;
+    run(&app, client(), &expected).await;
+    app.stop().await;
 }
 
 /// Runs a client to its end. Every check must have been made, and none must have failed.
-pub async fn run(world: &World, mut command: Command, expected: &[&str]) {
+pub async fn run(app: &TestApp, mut command: Command, expected: &[&str]) {
     command.envs([
-        ("BASE_URL", world.api.as_str()),
-        ("SANDBOX", &world.sandbox.url()),
+        ("BASE_URL", app.api.as_str()),
+        ("SANDBOX", &app.sandbox.url()),
         ("TOKEN", TOKEN),
         ("OTHER_TOKEN", OTHER_TOKEN),
         ("MEDIA", &format!("{}/media", clients())),

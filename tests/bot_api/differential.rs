@@ -6,7 +6,7 @@ mod media;
 mod messages;
 mod values;
 
-use crate::support::test_app::{NO_LIMITS, OTHER_TOKEN, On, TOKEN, World, lenient};
+use crate::support::test_app::{NO_LIMITS, OTHER_TOKEN, On, TOKEN, TestApp, lenient};
 use case::{CHAT, Case, PICTURE};
 use futures_util::StreamExt;
 use pixcourier::sandbox::Sandbox;
@@ -49,9 +49,9 @@ async fn distributed_answers_as_the_bot_api_does() {
 
 async fn compare(on: On, every: usize) {
     let alone = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), lenient()).unwrap();
-    let world = World::with(on, NO_LIMITS, lenient()).await;
+    let app = TestApp::with(on, NO_LIMITS, lenient()).await;
     let straight = Side::prepared(alone.url(), alone.url()).await;
-    let through = Side::prepared(world.api.clone(), world.sandbox.url()).await;
+    let through = Side::prepared(app.api.clone(), app.sandbox.url()).await;
     let corpus = [calls::cases(), values::cases(), media::cases(), messages::cases()].concat();
     assert!(corpus.len() > 300, "{} requests", corpus.len());
     let chosen: Vec<_> = corpus.into_iter().step_by(every).collect();
@@ -76,6 +76,7 @@ async fn compare(on: On, every: usize) {
     let number = wrong.len();
     assert!(wrong.is_empty(), "{number} of {count} answers differ:\n{}", wrong.join("\n"));
     assert!(stale.is_empty(), "these do not differ any more: {stale:?}");
+    app.stop().await;
 }
 
 /// A Bot API, and the sandbox that it is, or that is behind it.

@@ -1,9 +1,9 @@
-//! The two sources that speak of the Bot API, statement by statement: a service that has `POST /:token/sendPhoto`, and the
-//! guide "Working with files and media" of python-telegram-bot. (The third, WhatsMate's gateway, is in `whatsmate`.)
+//! What two public documents say of the Bot API, statement by statement: the description of a service that has
+//! `POST /:token/sendPhoto`, and the guide "Working with files and media" of python-telegram-bot.
 //!
 //! The guide's own code runs in `clients`; here is what it states.
 
-use crate::support::test_app::{NO_LIMITS, OTHER_TOKEN, On, TOKEN, World, lenient};
+use crate::support::test_app::{NO_LIMITS, OTHER_TOKEN, On, TOKEN, TestApp, lenient};
 use pixcourier::app::Role;
 use pixcourier::sandbox::{How, Options};
 use reqwest::multipart::{Form, Part};
@@ -24,8 +24,8 @@ fn form(fields: &[(&'static str, &str)]) -> Form {
     fields.iter().fold(Form::new(), |form, (name, value)| form.text(*name, (*value).to_owned()))
 }
 
-impl World {
-    /// The source's own address, with a multipart body.
+impl TestApp {
+    /// The described service's own address, with a multipart body.
     async fn post_photo(&self, token: &str, form: Form) -> (u16, Value) {
         let answer = self.client.post(format!("{}/{token}/sendPhoto", self.api)).multipart(form).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
@@ -50,7 +50,7 @@ impl World {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    /// Runs one of the source's examples in a shell, as printed but for the host and what its reader must fill in.
+    /// Runs one of the description's examples in a shell, as printed but for the host and what its reader must fill in.
     fn run(&self, example: &str, file_id: &str) -> Value {
         let image = path("photo.jpg");
         let command = example
@@ -69,27 +69,27 @@ fn largest(message: &Value) -> String {
     message["photo"].as_array().unwrap().last().unwrap()["file_id"].as_str().unwrap().to_owned()
 }
 
-async fn the_two_curl_examples_run_as_printed(world: World) {
+async fn the_two_curl_examples_run_as_printed(app: &TestApp) {
     let upload = r#"curl -X POST "https://api.example.com/<token>/sendPhoto" \
         -F chat_id=987654321 \
         -F photo=@/path/to/image.jpg \
         -F "caption=This is a sample photo""#;
-    let uploaded = world.run(upload, "");
+    let uploaded = app.run(upload, "");
     assert_eq!(uploaded["ok"], true, "{uploaded:#}");
     assert_eq!(uploaded["result"]["chat"]["id"], 987_654_321);
     assert_eq!(uploaded["result"]["caption"], "This is a sample photo");
     let forward = r#"curl -X POST "https://api.example.com/<token>/sendPhoto" \
         -H "Content-Type: application/json" \
         -d '{"chat_id": 987654321, "photo": "<file_id>", "caption": "Forwarding a photo"}'"#;
-    let forwarded = world.run(forward, &largest(&uploaded["result"]));
+    let forwarded = app.run(forward, &largest(&uploaded["result"]));
     assert_eq!(forwarded["result"]["caption"], "Forwarding a photo", "{forwarded:#}");
-    let ways: Vec<_> = world.messages().iter().map(|message| message.media.as_ref().unwrap().how).collect();
+    let ways: Vec<_> = app.messages().iter().map(|message| message.media.as_ref().unwrap().how).collect();
     assert_eq!(ways, [How::Upload, How::FileId]);
 }
 
-async fn send_photo_answers_with_the_message(world: World) {
+async fn send_photo_answers_with_the_message(app: &TestApp) {
     let fields = form(&[("chat_id", "987654321"), ("caption", "This is a sample photo")]);
-    let (status, answer) = world.post_photo(TOKEN, fields.part("photo", file("photo.jpg"))).await;
+    let (status, answer) = app.post_photo(TOKEN, fields.part("photo", file("photo.jpg"))).await;
     assert_eq!((status, &answer["ok"]), (200, &json!(true)));
     let message = &answer["result"];
     assert!(message["message_id"].is_i64() && message["date"].is_i64(), "{message:#}");
@@ -106,36 +106,36 @@ async fn send_photo_answers_with_the_message(world: World) {
     assert_eq!(message["caption"], "This is a sample photo");
 }
 
-async fn send_photo_takes_each_of_its_parameters(world: World) {
+async fn send_photo_takes_each_of_its_parameters(app: &TestApp) {
     // The chat: an id or a username, as a number or a text.
-    let first = world.post_photo(TOKEN, form(&[("chat_id", "42")]).part("photo", file("photo.jpg"))).await.1;
+    let first = app.post_photo(TOKEN, form(&[("chat_id", "42")]).part("photo", file("photo.jpg"))).await.1;
     let photo = largest(&first["result"]);
     for chat in [json!(42), json!("42"), json!("@channel_name"), json!(-1_001_234_567_890_i64)] {
-        let (status, answer) = world.post_photo_as_json(json!({"chat_id": chat, "photo": photo})).await;
+        let (status, answer) = app.post_photo_as_json(json!({"chat_id": chat, "photo": photo})).await;
         assert_eq!(status, 200, "{chat}: {answer:#}");
     }
     // parse_mode: HTML or Markdown.
     for (mode, caption) in [("HTML", "<b>bold</b>"), ("Markdown", "*bold*")] {
         let body = json!({"chat_id": 42, "photo": photo, "caption": caption, "parse_mode": mode});
-        let message = &world.post_photo_as_json(body).await.1["result"];
+        let message = &app.post_photo_as_json(body).await.1["result"];
         assert_eq!([&message["caption"], &message["caption_entities"][0]["type"]], ["bold", "bold"], "{mode}");
     }
     // reply_markup: a custom or an inline keyboard, as an object or serialised.
     let inline = json!({"inline_keyboard": [[{"text": "Open", "url": "https://example.org"}]]});
     for markup in [inline.clone(), inline.to_string().into()] {
-        let message = &world.post_photo_as_json(json!({"chat_id": 42, "photo": photo, "reply_markup": markup})).await.1;
+        let message = &app.post_photo_as_json(json!({"chat_id": 42, "photo": photo, "reply_markup": markup})).await.1;
         assert_eq!(message["result"]["reply_markup"]["inline_keyboard"][0][0]["text"], "Open", "{message:#}");
     }
     let custom = json!({"keyboard": [["Yes", "No"]], "resize_keyboard": true});
-    assert_eq!(world.post_photo_as_json(json!({"chat_id": 42, "photo": photo, "reply_markup": custom})).await.0, 200);
+    assert_eq!(app.post_photo_as_json(json!({"chat_id": 42, "photo": photo, "reply_markup": custom})).await.0, 200);
     // reply_to_message_id.
     let replied = &first["result"]["message_id"];
     let body = json!({"chat_id": 42, "photo": photo, "reply_to_message_id": replied});
-    let message = &world.post_photo_as_json(body).await.1["result"];
+    let message = &app.post_photo_as_json(body).await.1["result"];
     assert_eq!(message["reply_to_message"]["message_id"], *replied);
 }
 
-async fn send_photo_has_a_status_for_each_error(world: World) {
+async fn send_photo_has_a_status_for_each_error(app: &TestApp) {
     let to = |chat: &str| form(&[("chat_id", chat)]);
     let with = |chat: &str| to(chat).part("photo", file("photo.jpg"));
     let large = Part::bytes(vec![7; 10 * 1024 * 1024 + 1]).file_name("large.jpg");
@@ -150,12 +150,12 @@ async fn send_photo_has_a_status_for_each_error(world: World) {
         ("the chat is not found", TOKEN, with("9000000400"), 404),
         ("over 10 MB", TOKEN, to("42").part("photo", large), 413),
     ] {
-        let (status, answer) = world.post_photo(token, form).await;
+        let (status, answer) = app.post_photo(token, form).await;
         assert_eq!(status, expected, "{why}: {answer:#}");
         assert_eq!([&answer["ok"], &answer["error_code"]], [&json!(false), &json!(expected)], "{why}");
         assert!(answer["description"].as_str().is_some_and(|words| !words.is_empty()), "{why}");
     }
-    assert!(world.messages().is_empty());
+    assert!(app.messages().is_empty());
 }
 
 /// Each kind with a file of it, and what a URL of one ends with.
@@ -173,46 +173,46 @@ fn file_id(message: &Value, kind: &str) -> String {
     if kind == "photo" { largest(message) } else { message[kind]["file_id"].as_str().unwrap().to_owned() }
 }
 
-async fn a_file_is_uploaded_or_named_by_url_or_by_the_file_id_that_its_message_told(world: World) {
+async fn a_file_is_uploaded_or_named_by_url_or_by_the_file_id_that_its_message_told(app: &TestApp) {
     for (kind, name) in KINDS {
         let method = format!("send{kind}");
-        let uploaded = world.done(&method, form(&[("chat_id", "42")]).part(kind, file(name))).await;
+        let uploaded = app.done(&method, form(&[("chat_id", "42")]).part(kind, file(name))).await;
         let known = file_id(&uploaded, kind);
-        let again = world.done(&method, form(&[("chat_id", "43"), (kind, &known)])).await;
+        let again = app.done(&method, form(&[("chat_id", "43"), (kind, &known)])).await;
         let unique = |message: &Value| match kind {
             "photo" => message["photo"].as_array().unwrap().last().unwrap()["file_unique_id"].clone(),
             _ => message[kind]["file_unique_id"].clone(),
         };
         assert_eq!(unique(&again), unique(&uploaded), "{kind}");
         let url = format!("https://example.org/{name}");
-        assert!(world.done(&method, form(&[("chat_id", "42"), (kind, &url)])).await["message_id"].is_i64(), "{kind}");
+        assert!(app.done(&method, form(&[("chat_id", "42"), (kind, &url)])).await["message_id"].is_i64(), "{kind}");
         // Each bot has its own file_ids.
-        let (status, answer) = world.ask(OTHER_TOKEN, &method, form(&[("chat_id", "42"), (kind, &known)])).await;
+        let (status, answer) = app.ask(OTHER_TOKEN, &method, form(&[("chat_id", "42"), (kind, &known)])).await;
         assert_eq!((status, answer["ok"].as_bool()), (400, Some(false)), "{kind}: {answer:#}");
         assert_eq!(answer["description"], "Bad Request: wrong file identifier/HTTP URL specified");
     }
 }
 
-async fn a_thumbnail_takes_no_file_id(world: World) {
-    let small = world.done("sendPhoto", form(&[("chat_id", "42")]).part("photo", file("thumbnail.jpg"))).await;
+async fn a_thumbnail_takes_no_file_id(app: &TestApp) {
+    let small = app.done("sendPhoto", form(&[("chat_id", "42")]).part("photo", file("thumbnail.jpg"))).await;
     let send = async |thumbnail: Form| {
         let form = thumbnail.text("chat_id", "42").part("document", file("report.pdf"));
-        world.done("sendDocument", form).await["document"]["thumbnail"].clone()
+        app.done("sendDocument", form).await["document"]["thumbnail"].clone()
     };
     assert!(send(form(&[("thumbnail", &largest(&small))])).await.is_null());
     assert_eq!(send(Form::new().part("thumbnail", file("thumbnail.jpg"))).await["width"], 320);
 }
 
-async fn an_album_takes_each_kind_by_upload_url_and_file_id(world: World) {
+async fn an_album_takes_each_kind_by_upload_url_and_file_id(app: &TestApp) {
     for (kind, name) in KINDS.into_iter().filter(|(kind, _)| !["animation", "voice"].contains(kind)) {
-        let uploaded = world.done(&format!("send{kind}"), form(&[("chat_id", "42")]).part(kind, file(name))).await;
+        let uploaded = app.done(&format!("send{kind}"), form(&[("chat_id", "42")]).part(kind, file(name))).await;
         let media = json!([
             {"type": kind, "media": "attach://one", "caption": "three ways"},
             {"type": kind, "media": format!("https://example.org/{name}")},
             {"type": kind, "media": file_id(&uploaded, kind)},
         ]);
         let album = form(&[("chat_id", "42"), ("media", &media.to_string())]).part("one", file(name));
-        let messages = world.done("sendMediaGroup", album).await;
+        let messages = app.done("sendMediaGroup", album).await;
         let messages = messages.as_array().unwrap();
         assert_eq!(messages.len(), 3, "{kind}");
         assert!(messages.iter().all(|message| message["media_group_id"] == messages[0]["media_group_id"]), "{kind}");
@@ -220,11 +220,11 @@ async fn an_album_takes_each_kind_by_upload_url_and_file_id(world: World) {
     }
 }
 
-async fn inline_answers_name_files_by_url_or_file_id_and_upload_none(world: World) {
-    let sent = world.done("sendPhoto", form(&[("chat_id", "42")]).part("photo", file("photo.jpg"))).await;
+async fn inline_answers_name_files_by_url_or_file_id_and_upload_none(app: &TestApp) {
+    let sent = app.done("sendPhoto", form(&[("chat_id", "42")]).part("photo", file("photo.jpg"))).await;
     let asked = json!({"bot": 123_456, "inline_query": {"user_id": 7, "query": "a picture"}});
-    let sandbox = format!("{}/sandbox", world.sandbox.url());
-    let received = world.client.post(format!("{sandbox}/incoming")).json(&asked).send().await.unwrap();
+    let sandbox = format!("{}/sandbox", app.sandbox.url());
+    let received = app.client.post(format!("{sandbox}/incoming")).json(&asked).send().await.unwrap();
     let received: Value = received.json().await.unwrap();
     let query = received["inline_query_id"].as_str().unwrap();
     let results = json!([
@@ -232,20 +232,20 @@ async fn inline_answers_name_files_by_url_or_file_id_and_upload_none(world: Worl
         {"type": "document", "id": "url", "title": "Report", "document_url": "https://example.org/report.pdf",
          "mime_type": "application/pdf"},
     ]);
-    let uploads = world.sandbox.stats().uploads;
+    let uploads = app.sandbox.stats().uploads;
     let answer = form(&[("inline_query_id", query), ("results", &results.to_string())]);
-    assert_eq!(world.done("answerInlineQuery", answer).await, true);
-    assert_eq!(world.sandbox.stats().uploads, uploads);
-    let told = world.client.get(format!("{sandbox}/inline/{query}")).send().await.unwrap().text().await.unwrap();
+    assert_eq!(app.done("answerInlineQuery", answer).await, true);
+    assert_eq!(app.sandbox.stats().uploads, uploads);
+    let told = app.client.get(format!("{sandbox}/inline/{query}")).send().await.unwrap().text().await.unwrap();
     assert!(told.contains("cached") && told.contains("report.pdf"), "{told}");
 }
 
-async fn a_message_is_edited_with_an_input_media(world: World) {
-    let sent = world.done("sendPhoto", form(&[("chat_id", "42")]).part("photo", file("photo.jpg"))).await;
+async fn a_message_is_edited_with_an_input_media(app: &TestApp) {
+    let sent = app.done("sendPhoto", form(&[("chat_id", "42")]).part("photo", file("photo.jpg"))).await;
     let id = sent["message_id"].to_string();
     let edit = async |media: Value| {
         let fields = form(&[("chat_id", "42"), ("message_id", &id), ("media", &media.to_string())]);
-        world.done("editMessageMedia", fields.part("new", file("report.pdf"))).await
+        app.done("editMessageMedia", fields.part("new", file("report.pdf"))).await
     };
     let edited = edit(json!({"type": "document", "media": "attach://new", "caption": "as a document"})).await;
     assert_eq!([&edited["document"]["file_name"], &edited["caption"]], ["report.pdf", "as a document"]);
@@ -254,21 +254,21 @@ async fn a_message_is_edited_with_an_input_media(world: World) {
     // The restrictions are Telegram's.
     let wrong = json!({"type": "voice", "media": "https://example.org/a.ogg"}).to_string();
     let fields = form(&[("chat_id", "42"), ("message_id", &id), ("media", &wrong)]);
-    assert_eq!(world.ask(TOKEN, "editMessageMedia", fields).await.0, 400);
+    assert_eq!(app.ask(TOKEN, "editMessageMedia", fields).await.0, 400);
 }
 
-async fn a_file_is_downloaded_after_get_file_and_the_last_size_is_the_largest(world: World) {
-    let sent = world.done("sendDocument", form(&[("chat_id", "42")]).part("document", file("report.pdf"))).await;
-    let told = world.done("getFile", form(&[("file_id", &file_id(&sent, "document"))])).await;
+async fn a_file_is_downloaded_after_get_file_and_the_last_size_is_the_largest(app: &TestApp) {
+    let sent = app.done("sendDocument", form(&[("chat_id", "42")]).part("document", file("report.pdf"))).await;
+    let told = app.done("getFile", form(&[("file_id", &file_id(&sent, "document"))])).await;
     let download = async |told: &Value| {
         let path = told["file_path"].as_str().unwrap();
-        world.get(&format!("/file/bot{TOKEN}/{path}")).await.bytes().await.unwrap()
+        app.get(&format!("/file/bot{TOKEN}/{path}")).await.bytes().await.unwrap()
     };
     assert_eq!(download(&told).await, std::fs::read(path("report.pdf")).unwrap());
-    let sent = world.done("sendPhoto", form(&[("chat_id", "42")]).part("photo", file("photo.jpg"))).await;
+    let sent = app.done("sendPhoto", form(&[("chat_id", "42")]).part("photo", file("photo.jpg"))).await;
     let sizes = sent["photo"].as_array().unwrap();
     assert!(sizes.is_sorted_by_key(|size| size["width"].as_u64().unwrap() * size["height"].as_u64().unwrap()));
-    let told = world.done("getFile", form(&[("file_id", &largest(&sent))])).await;
+    let told = app.done("getFile", form(&[("file_id", &largest(&sent))])).await;
     assert!(!download(&told).await.is_empty());
 }
 
@@ -276,19 +276,20 @@ async fn a_file_is_downloaded_after_get_file_and_the_last_size_is_the_largest(wo
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_local_server_the_path_is_handed_over_and_nothing_is_uploaded() {
     let options = Options { local: true, ..lenient() };
-    let world = World::tuned(On::Embedded, Role::All, NO_LIMITS, options, |settings| {
+    let app = TestApp::tuned(On::Embedded, Role::All, NO_LIMITS, options, |settings| {
         for bot in settings.bots.values_mut() {
             *bot = Arc::new(pixcourier::settings::Bot::clone(bot).with(|telegram| telegram.local = true));
         }
     })
     .await;
     crate::bot_api::clients::run(
-        &world,
+        &app,
         crate::bot_api::clients::python("ptb_local.py"),
         &["paths_are_handed_over", "files_stay_where_they_are"],
     )
     .await;
-    assert_eq!(world.sandbox.stats().received_bytes, 0);
+    assert_eq!(app.sandbox.stats().received_bytes, 0);
+    app.stop().await;
 }
 
 on_both_engines!(
@@ -300,12 +301,16 @@ on_both_engines!(
 
 mod guide {
     use super::*;
-    use crate::support::test_app::World;
+    use crate::support::test_app::TestApp;
 
     macro_rules! on_two_bots {
         ($($name:ident),* $(,)?) => {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() { super::$name(World::with_two_bots(On::Embedded).await).await; })*
+            async fn $name() {
+                let app = TestApp::with_two_bots(On::Embedded).await;
+                super::$name(&app).await;
+                app.stop().await;
+            })*
         };
     }
 

@@ -1,6 +1,6 @@
 //! The Bot API face: whoever can talk to Telegram can talk to us, and is answered the same.
 
-use crate::support::test_app::{TOKEN, World, png};
+use crate::support::test_app::{TOKEN, TestApp, png};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ on_both_engines!(
     an_album_that_is_sent_twice_is_uploaded_once,
     a_flood_behind_us_is_invisible,
     a_name_without_extension_does_not_spoil_a_photo,
-    the_sources_own_shape_has_a_status_for_each_fault,
+    the_token_in_front_of_the_method_has_a_status_for_each_error,
 );
 
 /// An answer as far as both sides must agree: status and body, ids and times blotted out.
@@ -42,7 +42,7 @@ fn blot(value: &mut Value) {
     }
 }
 
-impl World {
+impl TestApp {
     /// A request of a method, to us.
     pub fn bot(&self, verb: Method, method: &str) -> RequestBuilder {
         self.client.request(verb, format!("{}/bot{TOKEN}/{method}", self.api))
@@ -89,39 +89,37 @@ fn by_hand(parts: &[(&str, &str)]) -> String {
     body + "--b--\r\n"
 }
 
-async fn a_photo_is_sent_in_every_encoding_and_the_result_is_telegrams(world: World) {
+async fn a_photo_is_sent_in_every_encoding_and_the_result_is_telegrams(app: &TestApp) {
     let form = || Form::new().text("chat_id", "7").text("caption", "first").part("photo", file(png(1), "a.png"));
-    let (status, sent) = world.same(Method::POST, "sendPhoto", |r| r.multipart(form())).await;
+    let (status, sent) = app.same(Method::POST, "sendPhoto", |r| r.multipart(form())).await;
     assert_eq!((status, &sent["result"]["caption"]), (200, &json!("first")));
     assert_eq!(sent["result"]["chat"]["id"], 7);
     let answer: Value =
-        world.bot(Method::POST, "sendPhoto").multipart(form()).send().await.unwrap().json().await.unwrap();
+        app.bot(Method::POST, "sendPhoto").multipart(form()).send().await.unwrap().json().await.unwrap();
     let sizes = answer["result"]["photo"].as_array().unwrap();
     let file_id = sizes.last().unwrap()["file_id"].as_str().unwrap().to_owned();
 
     let pairs = [("chat_id", "7"), ("photo", &file_id), ("caption", "again & again")];
     let query = pairs.map(|(name, value)| format!("{name}={}", value.replace(' ', "+").replace('&', "%26"))).join("&");
     for (status, sent) in [
-        world.same(Method::GET, &format!("SENDPHOTO?{query}"), |r| r).await,
-        world
-            .same(Method::POST, "sendphoto", |r| {
-                r.header("content-type", "application/x-www-form-urlencoded").body(query.clone())
-            })
-            .await,
-        world
-            .same(Method::POST, "sendPhoto", |r| {
-                r.json(&serde_json::Map::from_iter(pairs.map(|(name, value)| (name.to_owned(), Value::from(value)))))
-            })
-            .await,
+        app.same(Method::GET, &format!("SENDPHOTO?{query}"), |r| r).await,
+        app.same(Method::POST, "sendphoto", |r| {
+            r.header("content-type", "application/x-www-form-urlencoded").body(query.clone())
+        })
+        .await,
+        app.same(Method::POST, "sendPhoto", |r| {
+            r.json(&serde_json::Map::from_iter(pairs.map(|(name, value)| (name.to_owned(), Value::from(value)))))
+        })
+        .await,
     ] {
         assert_eq!((status, &sent["result"]["caption"]), (200, &json!("again & again")));
     }
-    assert_eq!(world.metric("uploads_total", "").await, 1.0);
+    assert_eq!(app.metric("uploads_total", "").await, 1.0);
 }
 
-async fn odd_requests_are_answered_as_the_bot_api_answers_them(world: World) {
+async fn odd_requests_are_answered_as_the_bot_api_answers_them(app: &TestApp) {
     let post = async |path: &str, kind: &'static str, body: &'static str| {
-        world.same(Method::POST, path, |r| r.header("content-type", kind).body(body)).await
+        app.same(Method::POST, path, |r| r.header("content-type", kind).body(body)).await
     };
     const JSON: &str = "application/json; charset=utf-8";
     const FORM: &str = "application/x-www-form-urlencoded";
@@ -146,7 +144,7 @@ async fn odd_requests_are_answered_as_the_bot_api_answers_them(world: World) {
         let both = [json!(markup), serde_json::from_str(markup).unwrap()];
         for markup in both {
             let body = json!({"chat_id": "7", "text": "x", "reply_markup": markup, "disable_notification": true});
-            let (status, sent) = world.same(Method::POST, "sendMessage", |r| r.json(&body)).await;
+            let (status, sent) = app.same(Method::POST, "sendMessage", |r| r.json(&body)).await;
             assert_eq!((status, sent["result"]["reply_markup"].is_object()), (200, true));
         }
     }
@@ -159,7 +157,7 @@ async fn odd_requests_are_answered_as_the_bot_api_answers_them(world: World) {
     for bad in ["chat_id=abc", "chat_id=0", "chat_id=@x", "chat_id=", "chat_id=9000000400", "chat_id=9000000403"] {
         let body = format!("{bad}&text=x");
         let form = |r: RequestBuilder| r.header("content-type", FORM).body(body.clone());
-        let (status, _) = world.same(Method::POST, "sendMessage", form).await;
+        let (status, _) = app.same(Method::POST, "sendMessage", form).await;
         assert!([400, 403].contains(&status), "{bad}");
     }
     for (path, body) in [
@@ -179,27 +177,27 @@ async fn odd_requests_are_answered_as_the_bot_api_answers_them(world: World) {
         post(path, FORM, body).await;
     }
     for verb in [Method::PUT, Method::DELETE, Method::PATCH] {
-        assert_eq!(world.same(verb, "sendMessage", |r| r).await, (501, json!("")));
+        assert_eq!(app.same(verb, "sendMessage", |r| r).await, (501, json!("")));
     }
     let long = "x".repeat(1 << 20);
     let long = format!("chat_id=7&text={long}");
-    let too_long = world.same(Method::POST, "sendMessage", |r| r.header("content-type", FORM).body(long.clone())).await;
+    let too_long = app.same(Method::POST, "sendMessage", |r| r.header("content-type", FORM).body(long.clone())).await;
     assert_eq!(too_long, (413, json!("")));
     let bad_tokens = [("1:short", 404), ("123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew12", 401), ("", 404)];
     for (token, status) in bad_tokens {
-        let found = read(world.get(&format!("/bot{token}/getMe")).await).await;
+        let found = read(app.get(&format!("/bot{token}/getMe")).await).await;
         let words = if status == 401 { "Unauthorized" } else { "Not Found" };
         assert_eq!(found, (status, json!({"ok": false, "error_code": status, "description": words})), "{token}");
     }
-    let test = read(world.get(&format!("/bot{TOKEN}/test/getMe")).await).await;
+    let test = read(app.get(&format!("/bot{TOKEN}/test/getMe")).await).await;
     assert_eq!(test.0, 404);
 }
 
-async fn files_are_found_as_the_bot_api_finds_them(world: World) {
+async fn files_are_found_as_the_bot_api_finds_them(app: &TestApp) {
     let send = async |method: &str, parts: &[(&str, &str)]| {
         let body = by_hand(parts);
         let kind = "multipart/form-data; boundary=b";
-        world.same(Method::POST, method, |r| r.header("content-type", kind).body(body.clone())).await
+        app.same(Method::POST, method, |r| r.header("content-type", kind).body(body.clone())).await
     };
     let text = r#"name="chat_id""#;
     let gif = "GIF89a\x05\0\x07\0\0\0\0";
@@ -213,7 +211,7 @@ async fn files_are_found_as_the_bot_api_finds_them(world: World) {
     assert_eq!(sent["result"]["document"]["file_name"], "a b.txt");
     // attach:// names a part, a missing one is an error, and a text wins over the file of its name.
     let attached = || Form::new().text("chat_id", "7").text("photo", "attach://x").part("x", file(png(4), "x.png"));
-    assert_eq!(world.same(Method::POST, "sendPhoto", |r| r.multipart(attached())).await.0, 200);
+    assert_eq!(app.same(Method::POST, "sendPhoto", |r| r.multipart(attached())).await.0, 200);
     assert_eq!(send("sendPhoto", &[(text, "7"), (r#"name="photo""#, "attach://x")]).await.0, 400);
     let twice = [(text, "7"), (r#"name="photo""#, "AgACx"), (r#"name="photo"; filename="x.gif""#, gif)];
     assert_eq!(send("sendPhoto", &twice).await.0, 400);
@@ -223,10 +221,10 @@ async fn files_are_found_as_the_bot_api_finds_them(world: World) {
     // Nothing at all, an empty file, and broken multipart.
     assert_eq!(send("sendDocument", &[(text, "7"), (r#"name="document"; filename="a.txt""#, "")]).await.0, 400);
     let broken = |r: RequestBuilder| r.header("content-type", "multipart/form-data; boundary=b").body("--b\r\nx");
-    assert_eq!(world.same(Method::POST, "sendPhoto", broken).await, (400, json!("")));
+    assert_eq!(app.same(Method::POST, "sendPhoto", broken).await, (400, json!("")));
     let many =
         || (0..51).fold(Form::new().text("chat_id", "7"), |form, at| form.part(format!("f{at}"), file(png(at), "x")));
-    assert_eq!(world.same(Method::POST, "sendPhoto", |r| r.multipart(many())).await, (413, json!("")));
+    assert_eq!(app.same(Method::POST, "sendPhoto", |r| r.multipart(many())).await, (413, json!("")));
     // Beside the medium: a thumbnail.
     let with_thumbnail = || {
         Form::new()
@@ -235,40 +233,40 @@ async fn files_are_found_as_the_bot_api_finds_them(world: World) {
             .part("document", file(b"report".to_vec(), "report.txt"))
             .part("t", file(b"\xff\xd8\xff\xe0\0\x04ab\xff\xc0\0\x0b\x08\0\x07\0\x05\x01\x01\x11\0".to_vec(), "t.jpg"))
     };
-    world.same(Method::POST, "sendDocument", |r| r.multipart(with_thumbnail())).await;
+    app.same(Method::POST, "sendDocument", |r| r.multipart(with_thumbnail())).await;
 }
 
-async fn messages_are_edited_copied_and_deleted_and_errors_come_back_word_for_word(world: World) {
-    let sent = world.result("sendMessage", json!({"chat_id": 7, "text": "one"})).await;
+async fn messages_are_edited_copied_and_deleted_and_errors_come_back_word_for_word(app: &TestApp) {
+    let sent = app.result("sendMessage", json!({"chat_id": 7, "text": "one"})).await;
     let at = json!({"chat_id": 7, "message_id": sent["message_id"]});
     let with = |more: Value| {
         let mut params = at.clone();
         params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         params
     };
-    let edited = world.result("editMessageText", with(json!({"text": "two"}))).await;
+    let edited = app.result("editMessageText", with(json!({"text": "two"}))).await;
     assert_eq!((&edited["text"], &edited["message_id"]), (&json!("two"), &sent["message_id"]));
-    let same = world.bot(Method::POST, "editMessageText").json(&with(json!({"text": "two"}))).send().await.unwrap();
+    let same = app.bot(Method::POST, "editMessageText").json(&with(json!({"text": "two"}))).send().await.unwrap();
     let (status, body) = read(same).await;
     assert_eq!(status, 400);
     assert!(body["description"].as_str().unwrap().starts_with("Bad Request: message is not modified"), "{body}");
     let copy = json!({"chat_id": 8, "from_chat_id": 7, "message_id": sent["message_id"]});
-    assert!(world.result("copyMessage", copy).await["message_id"].is_i64());
+    assert!(app.result("copyMessage", copy).await["message_id"].is_i64());
     let form = Form::new()
         .text("chat_id", "7")
         .text("message_id", sent["message_id"].to_string())
         .text("media", r#"{"type":"photo","media":"attach://new","caption":"three"}"#)
         .part("new", file(png(5), "5.png"));
-    let (status, body) = read(world.bot(Method::POST, "editMessageMedia").multipart(form).send().await.unwrap()).await;
+    let (status, body) = read(app.bot(Method::POST, "editMessageMedia").multipart(form).send().await.unwrap()).await;
     assert_eq!((status, &body["result"]["caption"]), (200, &json!("three")), "{body}");
     let again = json!({"type": "photo", "media": "nonsense"});
-    world.same(Method::POST, "editMessageMedia", |r| r.json(&with(json!({"media": again})))).await;
-    assert_eq!(world.result("deleteMessage", at.clone()).await, true);
-    let (status, _) = world.same(Method::POST, "deleteMessage", |r| r.json(&at)).await;
+    app.same(Method::POST, "editMessageMedia", |r| r.json(&with(json!({"media": again})))).await;
+    assert_eq!(app.result("deleteMessage", at.clone()).await, true);
+    let (status, _) = app.same(Method::POST, "deleteMessage", |r| r.json(&at)).await;
     assert_eq!(status, 400);
 }
 
-async fn an_album_that_is_sent_twice_is_uploaded_once(world: World) {
+async fn an_album_that_is_sent_twice_is_uploaded_once(app: &TestApp) {
     let album = || {
         let media: Vec<Value> = (0..3)
             .map(|at| json!({"type": "photo", "media": format!("attach://p{at}"), "caption": at.to_string()}))
@@ -277,36 +275,36 @@ async fn an_album_that_is_sent_twice_is_uploaded_once(world: World) {
         (0..3).fold(form, |form, at| form.part(format!("p{at}"), file(png(at), "application.octet-stream")))
     };
     for _ in 0..2 {
-        let sent = world.bot(Method::POST, "sendMediaGroup").multipart(album()).send().await.unwrap();
+        let sent = app.bot(Method::POST, "sendMediaGroup").multipart(album()).send().await.unwrap();
         let body: Value = sent.json().await.unwrap();
         let messages = body["result"].as_array().unwrap_or_else(|| panic!("{body:#}"));
         assert_eq!(messages.iter().map(|message| message["caption"].as_str().unwrap()).collect::<String>(), "012");
         assert!(messages.iter().all(|message| message["media_group_id"] == messages[0]["media_group_id"]));
     }
-    assert_eq!(world.messages().len(), 6);
-    assert_eq!(world.metric("uploads_total", "").await, 3.0);
+    assert_eq!(app.messages().len(), 6);
+    assert_eq!(app.metric("uploads_total", "").await, 3.0);
 }
 
-async fn a_flood_behind_us_is_invisible(world: World) {
-    world.fault(2, json!({"flood": {"retry_after": 1}}));
+async fn a_flood_behind_us_is_invisible(app: &TestApp) {
+    app.fault(2, json!({"flood": {"retry_after": 1}}));
     let form = Form::new().text("chat_id", "7").part("photo", file(png(1), "a.png"));
-    let (status, body) = read(world.bot(Method::POST, "sendPhoto").multipart(form).send().await.unwrap()).await;
+    let (status, body) = read(app.bot(Method::POST, "sendPhoto").multipart(form).send().await.unwrap()).await;
     assert_eq!(status, 200, "{body:#}");
-    assert_eq!(world.messages().len(), 1);
+    assert_eq!(app.messages().len(), 1);
 }
 
-async fn a_name_without_extension_does_not_spoil_a_photo(world: World) {
+async fn a_name_without_extension_does_not_spoil_a_photo(app: &TestApp) {
     for name in ["application.octet-stream", "photo", "blob", ""] {
         let form = Form::new().text("chat_id", "7").part("photo", file(png(9), name));
-        let (status, body) = read(world.bot(Method::POST, "sendPhoto").multipart(form).send().await.unwrap()).await;
+        let (status, body) = read(app.bot(Method::POST, "sendPhoto").multipart(form).send().await.unwrap()).await;
         assert_eq!(status, 200, "{name}: {body:#}");
     }
 }
 
-async fn the_sources_own_shape_has_a_status_for_each_fault(world: World) {
+async fn the_token_in_front_of_the_method_has_a_status_for_each_error(app: &TestApp) {
     let post = async |token: &str, form: Form| {
-        let url = format!("{}/{token}/sendPhoto", world.api);
-        read(world.client.post(url).multipart(form).send().await.unwrap()).await
+        let url = format!("{}/{token}/sendPhoto", app.api);
+        read(app.client.post(url).multipart(form).send().await.unwrap()).await
     };
     let photo = || file(png(3), "image.jpg");
     let to = |chat: &str| Form::new().text("chat_id", chat.to_owned());
@@ -330,6 +328,6 @@ async fn the_sources_own_shape_has_a_status_for_each_fault(world: World) {
         assert!(body["description"].is_string());
     }
     // Nobody else's addresses are taken.
-    assert_eq!(world.get("/v1/sendPhoto").await.status(), 404);
-    assert_eq!(world.get("/somewhere/sendPhoto").await.json::<Value>().await.unwrap()["code"], "not_found");
+    assert_eq!(app.get("/v1/sendPhoto").await.status(), 404);
+    assert_eq!(app.get("/somewhere/sendPhoto").await.json::<Value>().await.unwrap()["code"], "not_found");
 }

@@ -1,6 +1,6 @@
 //! Many at once, on both engines: the limits are used and kept, images are uploaded once, order holds.
 
-use crate::support::test_app::{On, World, base64_png};
+use crate::support::test_app::{On, TestApp, base64_png};
 use futures_util::StreamExt;
 use pixcourier::sandbox::Options;
 use pixcourier::settings::Limits;
@@ -19,20 +19,21 @@ async fn a_thousand_notifications_of_ten_images_make_ten_uploads_distributed() {
 }
 
 async fn thousand_of_ten(on: On) {
-    let world = World::start(on).await;
+    let app = TestApp::start(on).await;
     let began = Instant::now();
     let posts = futures_util::stream::iter(0..1000_u32).map(|n| {
         let body = json!({"chat_id": 1 + n % 200, "caption": n.to_string(), "photo": base64_png(n % 10)});
-        world.accept(body)
+        app.accept(body)
     });
     let ids: Vec<_> = posts.buffer_unordered(64).collect().await;
     let accepted = began.elapsed();
     for id in &ids {
-        world.sent(id).await;
+        app.sent(id).await;
     }
-    let stats = world.sandbox.stats();
+    let stats = app.sandbox.stats();
     println!("{on:?}: 1,000 accepted in {accepted:?}, sent in {:?}, {} uploads", began.elapsed(), stats.uploads);
     assert_eq!((stats.sends, stats.uploads, stats.by_file_id), (1000, 10, 990));
+    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,22 +47,23 @@ async fn three_hundred_chats_use_the_bots_rate_without_a_429_distributed() {
 }
 
 async fn three_hundred_chats(on: On) {
-    let world = World::with(on, Limits::default(), Options::default()).await;
-    let first = world.accept(json!({"chat_id": 1_000, "photo": base64_png(1)})).await;
-    world.sent(&first).await;
+    let app = TestApp::with(on, Limits::default(), Options::default()).await;
+    let first = app.accept(json!({"chat_id": 1_000, "photo": base64_png(1)})).await;
+    app.sent(&first).await;
     let posts = futures_util::stream::iter(1..=300_u32)
-        .map(|chat| world.accept(json!({"chat_id": chat, "photo": base64_png(1)})));
+        .map(|chat| app.accept(json!({"chat_id": chat, "photo": base64_png(1)})));
     let ids: Vec<_> = posts.buffer_unordered(64).collect().await;
     for id in &ids {
-        world.sent(id).await;
+        app.sent(id).await;
     }
-    let times: Vec<_> = world.messages().iter().skip(1).map(|message| message.at_ms).collect();
+    let times: Vec<_> = app.messages().iter().skip(1).map(|message| message.at_ms).collect();
     let seconds = (times[times.len() - 1] - times[0]) as f64 / 1000.0;
     let rate = (times.len() - 1) as f64 / seconds;
-    let stats = world.sandbox.stats();
+    let stats = app.sandbox.stats();
     println!("{on:?}: 300 to 300 chats at {rate:.2}/s of 30/s, {} refused", stats.too_many_requests);
     assert_eq!(stats.too_many_requests, 0);
     assert!(rate >= 0.97 * 30.0, "{rate:.2}/s");
+    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,19 +79,20 @@ async fn a_chat_receives_in_the_order_of_acceptance_distributed() {
 /// More for one chat than its share of the window, so that most are deferred to their turns and come back.
 async fn in_order(on: On) {
     let limits = Limits { bot_rate: 0.0, chat_rate: 20.0, group_rate_per_minute: 0 };
-    let world = World::with(on, limits, Options { limits: None, ..Options::default() }).await;
+    let app = TestApp::with(on, limits, Options { limits: None, ..Options::default() }).await;
     let mut ids = Vec::new();
     for n in 0..300 {
-        ids.push(world.accept(json!({"chat_id": 1 + n % 2, "caption": n.to_string(), "photo": base64_png(1)})).await);
+        ids.push(app.accept(json!({"chat_id": 1 + n % 2, "caption": n.to_string(), "photo": base64_png(1)})).await);
     }
     for id in &ids {
-        world.sent(id).await;
+        app.sent(id).await;
     }
     let mut last: HashMap<i64, i64> = HashMap::new();
-    for message in world.messages() {
+    for message in app.messages() {
         let number: i64 = message.caption.unwrap().parse().unwrap();
         let before = last.insert(message.chat_id, number).unwrap_or(-1);
         assert!(before < number, "{number} came after {before}");
     }
-    assert_eq!(world.sandbox.stats().sends, 300);
+    assert_eq!(app.sandbox.stats().sends, 300);
+    app.stop().await;
 }

@@ -1,6 +1,6 @@
 //! The embedded engine: the contracts of all ports, and what only a file on a disk can be asked.
 
-use crate::engines::contract::{self, acceptor::World, bot, later, next, notification, ownership};
+use crate::engines::contract::{self, acceptor::AcceptorPorts, bot, later, next, notification, ownership};
 use pixcourier::adapters::embedded::{Embedded, OpenError};
 use pixcourier::domain::{NotificationId, Status, Timestamp};
 use pixcourier::ports::{Cancelled, Resubmitted, Spooled, Submission};
@@ -16,9 +16,9 @@ fn fresh() -> (Embedded, TempDir) {
     (Embedded::open(folder.path()).expect("open"), folder)
 }
 
-fn world(engine: &Embedded) -> World {
+fn acceptor_ports(engine: &Embedded) -> AcceptorPorts {
     let Embedded { acceptor, queue, ledger, media, .. } = engine.clone();
-    World { acceptor, queue, ledger, media }
+    AcceptorPorts { acceptor, queue, ledger, media }
 }
 
 fn plainly(notification: pixcourier::domain::Notification) -> Submission {
@@ -70,7 +70,7 @@ async fn its_blobs_keep_the_contract() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_acceptor_keeps_the_contract() {
     let (engine, _folder) = fresh();
-    contract::acceptor::suite(world(&engine)).await;
+    contract::acceptor::suite(acceptor_ports(&engine)).await;
 }
 
 #[tokio::test]

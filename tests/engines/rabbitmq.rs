@@ -93,6 +93,7 @@ async fn a_renewal_leaves_the_ownership_and_the_deliveries_alone() {
             timeout(Duration::from_secs(2), subscription.deliveries.recv()).await.expect("no pause").unwrap();
         assert_eq!((delivered.notification.id, delivered.receipt.epoch), (sent.id, epoch));
         queue.ack(&delivered.receipt).await.unwrap();
+        // The pace of the traffic.
         sleep(Duration::from_millis(200)).await;
     }
     assert!(!subscription.ownership.has_changed().unwrap(), "the ownership was never in doubt");

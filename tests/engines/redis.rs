@@ -2,6 +2,7 @@
 
 use crate::engines::contract::{self, bot, eventually, notification};
 use crate::engines::rabbitmq::{connected, namespace};
+use crate::support::wait::until_ok;
 use crate::support::{Redis, amqp_url, port_of, redis_url};
 use pixcourier::adapters::redis::{BufferedLedger, RedisLedger};
 use pixcourier::domain::{
@@ -44,21 +45,18 @@ async fn status(ledger: &dyn Ledger, notification: &Notification) -> Option<Stat
 const GO: Begin = Begin::Proceed { interrupted: false, interrupted_attempts: 0 };
 
 /// For so long after Redis went away, no attempt begins without it.
-const HICCUP: Duration = Duration::from_secs(5);
+const OUTAGE_GRACE: Duration = Duration::from_secs(5);
 
 /// Begins as a courier does, again and again until it may; when it first was told that it may not.
 async fn begin_persistently(ledger: &BufferedLedger, notification: &Notification) -> (Begin, Option<Instant>) {
     let mut refused = None;
-    let deadline = Instant::now() + contract::PATIENCE;
-    loop {
+    let begin = until_ok("the attempt to begin", contract::WAIT_TIMEOUT, async || {
         let asked = Instant::now();
-        match ledger.begin(notification, Timestamp::now()).await {
-            Ok(begin) => return (begin, refused),
-            Err(error) => assert!(asked < deadline, "{error}"),
-        }
-        refused.get_or_insert(asked);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        let begun = ledger.begin(notification, Timestamp::now()).await;
+        begun.inspect_err(|_| _ = refused.get_or_insert(asked))
+    })
+    .await;
+    (begin, refused)
 }
 
 /// Nothing may wait longer than this for a Redis that does not answer: a second for a connection, one for an answer.
@@ -241,7 +239,7 @@ async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_i
     assert_eq!(ledger.flush(Instant::now() + Duration::from_millis(300)).await, 8, "not longer than the deadline");
 
     redis.start().await;
-    assert_eq!(ledger.flush(Instant::now() + contract::PATIENCE).await, 0);
+    assert_eq!(ledger.flush(Instant::now() + contract::WAIT_TIMEOUT).await, 0);
     assert_eq!(status(&*plain, &before).await, Some(Status::Sent));
     assert_eq!(status(&*plain, &during).await, Some(Status::Sent));
     assert_eq!(status(&*plain, &begun).await, Some(Status::Sending));
@@ -267,15 +265,16 @@ async fn a_hiccup_of_redis_does_not_override_a_cancel() {
     let back = async || {
         let (begun, refused) = begin_persistently(&ledger, &cancelled).await;
         assert_eq!(begun, Begin::Skip(Status::Cancelled));
-        assert!(refused.is_none_or(|since| since.elapsed() < HICCUP), "Redis is asked as soon as it is back");
+        assert!(refused.is_none_or(|since| since.elapsed() < OUTAGE_GRACE), "Redis is asked as soon as it is back");
     };
 
     // Together they last longer than a hiccup may: each is counted by itself.
     for _ in 0..2 {
         redis.pause();
         let paused = Instant::now();
-        while paused.elapsed() < HICCUP.mul_f64(0.6) {
+        while paused.elapsed() < OUTAGE_GRACE.mul_f64(0.6) {
             assert!(matches!(begin().await, Err(LedgerError::Unavailable(_))));
+            // The pace of a courier that asks, for as long as the pause is to last.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         redis.resume();
@@ -290,7 +289,7 @@ async fn a_hiccup_of_redis_does_not_override_a_cancel() {
     let (begun, refused) = begin_persistently(&ledger, &cancelled).await;
     assert_eq!(begun, GO, "Redis is missed, and sending goes on");
     let waited = refused.expect("not at once").elapsed();
-    assert!(waited >= HICCUP && waited < HICCUP + FAST, "{waited:?}");
+    assert!(waited >= OUTAGE_GRACE && waited < OUTAGE_GRACE + FAST, "{waited:?}");
 }
 
 /// The process dies with all that waits in its memory, after the queue has forgotten the notification.
@@ -320,7 +319,7 @@ async fn an_outcome_outlives_its_process_while_redis_is_away() {
     successor.caught_up().await;
     let mut journal = queue.subscribe_journal();
     for _ in 0..2 {
-        let noted = timeout(contract::PATIENCE, journal.recv()).await.expect("in time").expect("open");
+        let noted = timeout(contract::WAIT_TIMEOUT, journal.recv()).await.expect("in time").expect("open");
         for _ in 0..2 {
             successor.take_over(&noted.outcome).await.expect("Redis is there");
         }
@@ -331,7 +330,7 @@ async fn an_outcome_outlives_its_process_while_redis_is_away() {
         assert_eq!((record.status, record.attempts.len()), (Status::Sent, 1), "taken over twice, written once");
     }
     assert_eq!(status(&*plain, &open).await, None, "what is not final comes back from the queue");
-    assert!(timeout(contract::QUIET, journal.recv()).await.is_err(), "the journal is empty");
+    assert!(timeout(contract::QUIET_PERIOD, journal.recv()).await.is_err(), "the journal is empty");
 }
 
 /// Neither in Redis nor in the journal: then it is not settled, and the queue must keep the notification.
@@ -351,7 +350,7 @@ async fn an_outcome_that_is_safe_nowhere_is_not_settled() {
     let (begun, _) = begin_persistently(&ledger, &sent).await;
     assert!(matches!(begun, Begin::Proceed { .. }), "{begun:?}");
     redis.start().await;
-    assert_eq!(ledger.flush(Instant::now() + contract::PATIENCE).await, 0);
+    assert_eq!(ledger.flush(Instant::now() + contract::WAIT_TIMEOUT).await, 0);
     assert!(ledger.settle(&sent, &ended(Status::Sent)).await.unwrap());
     assert_eq!(status(&*plain, &sent).await, Some(Status::Sent));
 }
@@ -374,7 +373,7 @@ async fn a_redis_that_takes_no_changes_counts_as_away() {
     assert!(ledger.settle(&sent, &ended(Status::Sent)).await.unwrap());
     assert_eq!(ledger.buffered(), 1);
     configure("0").await;
-    assert_eq!(ledger.flush(Instant::now() + contract::PATIENCE).await, 0);
+    assert_eq!(ledger.flush(Instant::now() + contract::WAIT_TIMEOUT).await, 0);
     assert_eq!(status(&*ledger, &sent).await, Some(Status::Sent));
 }
 
@@ -394,7 +393,7 @@ async fn nobody_waits_for_a_frozen_redis_more_than_once() {
     }
     assert!(started.elapsed() < Duration::from_secs(2), "2,000 attempts took {:?}", started.elapsed());
     redis.resume();
-    assert_eq!(ledger.flush(Instant::now() + contract::PATIENCE).await, 0);
+    assert_eq!(ledger.flush(Instant::now() + contract::WAIT_TIMEOUT).await, 0);
     for one in &sent {
         assert_eq!(status(&*ledger, one).await, Some(Status::Sent));
     }
@@ -415,5 +414,5 @@ async fn the_buffer_is_bounded() {
     redis.start().await;
     eventually("the refused one", true, async || pin(100_000).await.is_ok()).await;
     // This Redis syncs every change to disk.
-    assert_eq!(ledger.flush(Instant::now() + 6 * contract::PATIENCE).await, 0);
+    assert_eq!(ledger.flush(Instant::now() + 6 * contract::WAIT_TIMEOUT).await, 0);
 }

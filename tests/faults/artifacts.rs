@@ -14,7 +14,7 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     folder
 });
 
-/// Where the papers of this run are.
+/// Where the artifacts of this run are.
 pub fn folder() -> &'static Path {
     &FOLDER
 }

@@ -70,8 +70,8 @@ impl Process {
     }
 
     /// Waits for its end.
-    pub async fn end(mut self, patience: Duration) -> ExitStatus {
-        wait::until("the end of the process", patience, async || self.ended()).await
+    pub async fn end(mut self, timeout: Duration) -> ExitStatus {
+        wait::until("the end of the process", timeout, async || self.ended()).await
     }
 
     /// What it printed last, for a failure.

@@ -69,7 +69,7 @@ impl fmt::Display for Figures {
 }
 
 /// Waits until the service says of every confirmed notification that it is final and its queue is empty, then compares.
-pub async fn compare(client: &Client, sandbox: &Sandbox, book: &Book, patience: Duration) -> Figures {
+pub async fn compare(client: &Client, sandbox: &Sandbox, book: &Book, timeout: Duration) -> Figures {
     let began = Instant::now();
     let mut fates = BTreeMap::new();
     let mut open: Vec<(&String, &String)> = book.confirmed.iter().collect();
@@ -88,17 +88,17 @@ pub async fn compare(client: &Client, sandbox: &Sandbox, book: &Book, patience: 
         }
         let (left, arrived) = (open.len(), sandbox::arrivals(sandbox).len());
         assert!(
-            began.elapsed() < patience,
+            began.elapsed() < timeout,
             "{left} of {} are not final after {} s ({arrived} arrived), the first is {:?}",
             book.confirmed.len(),
-            patience.as_secs(),
+            timeout.as_secs(),
             open.first(),
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let took = began.elapsed();
     // What still waits now would be sent again.
-    wait::until("an empty queue", patience, async || (client.waiting().await? == 0).then_some(())).await;
+    wait::until("an empty queue", timeout, async || (client.waiting().await? == 0).then_some(())).await;
     let arrived = sandbox::arrivals(sandbox);
     Figures {
         attempted: book.attempted.len(),
@@ -144,7 +144,7 @@ async fn records(client: &Client) -> usize {
     let (mut records, mut cursor) = (0, String::new());
     loop {
         let answer = client.get(&format!("/v1/notifications?limit=500{cursor}")).await.unwrap();
-        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.status, 200, "{}", answer.text);
         let page = answer.json();
         records += page["notifications"].as_array().expect("a page lists notifications").len();
         match page["next_cursor"].as_str() {

@@ -2,16 +2,17 @@
 //! has left behind.
 
 use crate::images::Picture;
-use crate::load::{Answer, Letter};
+use crate::load::Letter;
 use crate::process::Process;
 use crate::sandbox::{self, Fault, Rule};
 use crate::service::{AMQP_PASSWORD, API_KEY, Engine, REDIS_PASSWORD, Service, TOKEN};
+use crate::support::answer::Answer;
 use crate::support::{self, Redis, port_of};
 use crate::{artifacts, wait};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Written on purpose, to see that the search finds something.
 const PLANTED: &str = "PLANTED-secret-00c0ffee";
 /// What a caller believes to be a key.
@@ -70,7 +71,7 @@ fn talkative(name: &str, engine: Engine, bot_api: &str) -> Service {
 async fn post(service: &Service) -> Answer {
     let letter = Letter::new("letter".to_owned(), 1, Picture::small(1));
     let refused = service.client().with_key(WRONG_KEY).post(&letter).await.unwrap();
-    assert_eq!(refused.status, 401, "{}", refused.body);
+    assert_eq!(refused.status, 401, "{}", refused.text);
     service.client().post(&letter).await.unwrap()
 }
 
@@ -79,10 +80,10 @@ async fn wait_for(service: &Service, id: &str, what: &str) {
     let told = async || {
         let fate = client.get(&format!("/v1/notifications/{id}")).await.ok()?;
         // What callers are told of an attempt is searched too.
-        artifacts::note("fates", &fate.body);
-        fate.body.contains(what).then_some(())
+        artifacts::note("fates", &fate.text);
+        fate.text.contains(what).then_some(())
     };
-    wait::until(what, PATIENCE, told).await;
+    wait::until(what, WAIT_TIMEOUT, told).await;
     client.metrics().await.unwrap();
 }
 
@@ -93,7 +94,7 @@ async fn telegram_is_away() {
         let mut service = talkative(name, Engine::Embedded, address);
         service.start().await;
         let answer = post(&service).await;
-        assert_eq!(answer.status, 202, "{}", answer.body);
+        assert_eq!(answer.status, 202, "{}", answer.text);
         wait_for(&service, answer.json()["id"].as_str().unwrap(), "\"transient\"").await;
     }
 }
@@ -116,9 +117,9 @@ async fn rabbitmq_refuses_the_password() {
     let mut service = talkative("amqp", engine, "http://127.0.0.1:9");
     service.start_unready().await;
     let answer = post(&service).await;
-    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert_eq!(answer.status, 503, "{}", answer.text);
     let readiness = service.client().get("/readyz").await.unwrap();
-    assert_eq!(readiness.status, 503, "{}", readiness.body);
+    assert_eq!(readiness.status, 503, "{}", readiness.text);
     service.client().metrics().await.unwrap();
 }
 
@@ -162,6 +163,6 @@ async fn wrong_configurations_are_explained() {
 }
 
 async fn check(environment: &BTreeMap<String, String>) -> i32 {
-    let checked = Process::spawn("check-config", &["check-config"], environment).end(PATIENCE).await;
+    let checked = Process::spawn("check-config", &["check-config"], environment).end(WAIT_TIMEOUT).await;
     checked.code().unwrap()
 }

@@ -3,14 +3,13 @@
 
 use crate::load::Client;
 use crate::process::Process;
-use crate::support;
+use crate::support::{self, free_port};
 use pixcourier::adapters::embedded::Embedded;
 use pixcourier::adapters::redis::RedisLedger;
 use pixcourier::domain::{Record, Status};
 use pixcourier::ports::{Ledger, ListQuery};
 use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -23,7 +22,7 @@ pub const AMQP_PASSWORD: &str = "AMQP-secret-5b1d9e33";
 pub const REDIS_PASSWORD: &str = "REDIS-secret-77aa01fe";
 
 /// How long a start may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(40);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Which engine a service runs on.
 #[derive(Clone)]
@@ -82,13 +81,13 @@ impl Service {
     }
 
     /// Another process on the same brokers and images, under a name of its own.
-    pub fn colleague(&self, name: &str) -> Self {
-        let mut colleague = Self::new(name, self.engine.clone(), &self.environment["PIXCOURIER_BOT_API_URL"]);
-        colleague.namespace = self.namespace.clone();
+    pub fn peer(&self, name: &str) -> Self {
+        let mut peer = Self::new(name, self.engine.clone(), &self.environment["PIXCOURIER_BOT_API_URL"]);
+        peer.namespace = self.namespace.clone();
         for shared in ["PIXCOURIER_NAMESPACE", "PIXCOURIER_BLOB_URL"] {
-            colleague.environment.insert(shared.to_owned(), self.environment[shared].clone());
+            peer.environment.insert(shared.to_owned(), self.environment[shared].clone());
         }
-        colleague
+        peer
     }
 
     /// Sets `PIXCOURIER_<name>` for the next start.
@@ -128,7 +127,7 @@ impl Service {
         self.spawn();
         let client = self.client();
         let process = self.process.as_mut().expect("just spawned");
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         while !client.get(path).await.is_ok_and(|answer| answer.status == 200) {
             let waits = process.ended().is_none() && Instant::now() < deadline;
             assert!(waits, "{} does not come up:\n{}", self.name, process.last_words());
@@ -166,8 +165,8 @@ impl Service {
     }
 
     /// Waits for the end that it was asked for.
-    pub async fn end(&mut self, patience: Duration) -> ExitStatus {
-        self.process.take().expect("it runs").end(patience).await
+    pub async fn end(&mut self, timeout: Duration) -> ExitStatus {
+        self.process.take().expect("it runs").end(timeout).await
     }
 }
 
@@ -177,15 +176,4 @@ async fn sending(ledger: &dyn Ledger) -> BTreeSet<String> {
     assert!(page.next.is_none(), "a thousand in flight are more than these tests send");
     let caption = |record: Record| record.notification.call.params["caption"].as_str().unwrap().to_owned();
     page.records.into_iter().map(caption).collect()
-}
-
-/// A free port below the range from which the system takes the ports of outgoing connections: a client that calls a
-/// service which is down must not be given that very port, and so reach itself.
-fn free_port() -> u16 {
-    loop {
-        let port = fastrand::u16(10_000..30_000);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
 }

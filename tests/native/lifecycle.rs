@@ -1,14 +1,15 @@
 //! A notification can be asked about, listed, taken back and tried again.
 
-use crate::support::api_app::{Answer, Counter, form, png};
+use crate::support::answer::Answer;
+use crate::support::api_app::{ApiApp, form, png};
 use pixcourier::domain::{
     Attempt, AttemptOutcome, Failure, FailureClass, NotificationId, RecordUpdate, Status, Timestamp,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 
-async fn settle(counter: &Counter, id: &str, status: Status) {
-    let record = counter.engine.ledger.get(id.parse().unwrap()).await.unwrap().unwrap();
+async fn settle(app: &ApiApp, id: &str, status: Status) {
+    let record = app.engine.ports.ledger.get(id.parse().unwrap()).await.unwrap().unwrap();
     let at = Timestamp::now();
     let attempt = Attempt {
         at,
@@ -30,43 +31,43 @@ async fn settle(counter: &Counter, id: &str, status: Status) {
         message_id: (status == Status::Sent).then_some(77),
         ..RecordUpdate::of(status, at)
     };
-    assert!(counter.engine.ledger.settle(&record.notification, &update).await.unwrap());
+    assert!(app.engine.ports.ledger.settle(&record.notification, &update).await.unwrap());
 }
 
-async fn post(counter: &Counter, changes: Value) -> String {
+async fn post(app: &ApiApp, changes: Value) -> String {
     let mut body = json!({"chat_id": 42, "photo": "AgACAgIAAxk"});
     changes.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
-    counter.post_json(&body).await.id()
+    app.post_json(&body).await.id()
 }
 
 #[tokio::test]
 async fn a_failure_is_told_with_telegrams_own_words() {
-    let counter = Counter::open().await;
-    let id = post(&counter, json!({})).await;
-    settle(&counter, &id, Status::Failed).await;
-    let view = counter.get(&format!("/v1/notifications/{id}")).await.json();
+    let app = ApiApp::start().await;
+    let id = post(&app, json!({})).await;
+    settle(&app, &id, Status::Failed).await;
+    let view = app.get(&format!("/v1/notifications/{id}")).await.json();
     assert_eq!(view["status"], "failed");
     let words = "Forbidden: bot was blocked by the user";
     assert_eq!(view["failure"], json!({"class": "recipient", "error_code": 403, "description": words}));
     let attempt = &view["attempts"][0];
     assert_eq!((&attempt["outcome"], &attempt["reason"]), (&json!("permanent"), &json!(words)));
     assert_eq!((&attempt["duration_ms"], &attempt["uploaded"]), (&json!(120), &json!(true)));
-    counter.close().await;
+    app.stop().await;
 }
 
 #[tokio::test]
 async fn listings_go_page_by_page_and_by_status_and_bot() {
-    let counter = Counter::open().await;
+    let app = ApiApp::start().await;
     let mut posted: Vec<String> = Vec::new();
     for i in 0..7 {
-        posted.push(post(&counter, json!({"bot": if i % 2 == 0 { "default" } else { "alerts" }})).await);
+        posted.push(post(&app, json!({"bot": if i % 2 == 0 { "default" } else { "alerts" }})).await);
     }
-    settle(&counter, &posted[3], Status::Sent).await;
+    settle(&app, &posted[3], Status::Sent).await;
     posted.reverse();
     let mut seen: Vec<String> = Vec::new();
     let mut path = "/v1/notifications?limit=3".to_owned();
     for pages in 1.. {
-        let page = counter.get(&path).await.json();
+        let page = app.get(&path).await.json();
         let ids = page["notifications"].as_array().unwrap().iter().map(|n| n["id"].as_str().unwrap().to_owned());
         seen.extend(ids);
         let Some(cursor) = page["next_cursor"].as_str() else {
@@ -83,52 +84,52 @@ async fn listings_go_page_by_page_and_by_status_and_bot() {
         ("bot=alerts&status=queued", 2),
         ("bot=nobody", 0),
     ] {
-        let page = counter.get(&format!("/v1/notifications?{query}")).await.json();
+        let page = app.get(&format!("/v1/notifications?{query}")).await.json();
         assert_eq!(page["notifications"].as_array().unwrap().len(), count, "{query}");
     }
-    counter.close().await;
+    app.stop().await;
 }
 
 #[tokio::test]
 async fn a_waiting_one_can_be_cancelled_and_a_finished_one_cannot() {
-    let counter = Counter::open().await;
-    let cancel = |id: String| Answer::of(counter.request(Method::DELETE, &format!("/v1/notifications/{id}")));
+    let app = ApiApp::start().await;
+    let cancel = |id: String| Answer::of(app.request(Method::DELETE, &format!("/v1/notifications/{id}")));
     for changes in [json!({}), json!({"send_at": Timestamp::now().plus(std::time::Duration::from_secs(3600))})] {
-        let id = post(&counter, changes).await;
+        let id = post(&app, changes).await;
         let cancelled = cancel(id.clone()).await;
         assert_eq!((cancelled.status.as_u16(), &cancelled.json()["status"]), (200, &json!("cancelled")));
         let again = cancel(id).await;
         assert_eq!((again.status.as_u16(), again.json()), (200, cancelled.json()), "it will still not be sent");
     }
-    let sent = post(&counter, json!({})).await;
-    settle(&counter, &sent, Status::Sent).await;
+    let sent = post(&app, json!({})).await;
+    settle(&app, &sent, Status::Sent).await;
     cancel(sent).await.assert_problem("sent", 409, "too_late", None);
-    let sending = post(&counter, json!({})).await;
-    let record = counter.engine.ledger.get(sending.parse().unwrap()).await.unwrap().unwrap();
-    counter.engine.ledger.begin(&record.notification, Timestamp::now()).await.unwrap();
+    let sending = post(&app, json!({})).await;
+    let record = app.engine.ports.ledger.get(sending.parse().unwrap()).await.unwrap().unwrap();
+    app.engine.ports.ledger.begin(&record.notification, Timestamp::now()).await.unwrap();
     cancel(sending).await.assert_problem("sending", 409, "too_late", None);
-    counter.close().await;
+    app.stop().await;
 }
 
 #[tokio::test]
 async fn a_scheduled_one_is_accepted_as_scheduled() {
-    let counter = Counter::open().await;
+    let app = ApiApp::start().await;
     let at = Timestamp::now().plus(std::time::Duration::from_secs(3600));
-    let answer = counter.post_json(&json!({"chat_id": 42, "photo": "AgACAgIAAxk", "send_at": at})).await;
+    let answer = app.post_json(&json!({"chat_id": 42, "photo": "AgACAgIAAxk", "send_at": at})).await;
     assert_eq!(answer.json()["status"], "scheduled");
-    let view = counter.get(answer.header("location")).await.json();
+    let view = app.get(answer.header("location")).await.json();
     assert_eq!((&view["status"], &view["send_at"]), (&json!("scheduled"), &json!(at)));
     assert_eq!(view["expires_at"], json!(at.plus(std::time::Duration::from_secs(86_400))));
-    counter.close().await;
+    app.stop().await;
 }
 
 #[tokio::test]
 async fn what_ended_unsent_can_be_tried_again_and_nothing_else() {
-    let counter = Counter::open().await;
-    let retry = |id: String| Answer::of(counter.request(Method::POST, &format!("/v1/notifications/{id}/retry")));
+    let app = ApiApp::start().await;
+    let retry = |id: String| Answer::of(app.request(Method::POST, &format!("/v1/notifications/{id}/retry")));
     for status in [Status::Failed, Status::Expired, Status::Cancelled, Status::Unknown] {
-        let id = post(&counter, json!({})).await;
-        settle(&counter, &id, status).await;
+        let id = post(&app, json!({})).await;
+        settle(&app, &id, status).await;
         let again = retry(id.clone()).await;
         assert_eq!(again.status, 202, "{}", again.text);
         assert_eq!(again.header("location"), format!("/v1/notifications/{id}"));
@@ -138,25 +139,25 @@ async fn what_ended_unsent_can_be_tried_again_and_nothing_else() {
         assert!(expiry > Timestamp::now().plus(std::time::Duration::from_secs(86_000)));
         retry(id).await.assert_problem("on its way", 409, "not_retryable", None);
     }
-    let sent = post(&counter, json!({})).await;
-    settle(&counter, &sent, Status::Sent).await;
+    let sent = post(&app, json!({})).await;
+    settle(&app, &sent, Status::Sent).await;
     retry(sent).await.assert_problem("sent", 409, "not_retryable", None);
     let unknown = NotificationId::new().to_string();
     retry(unknown).await.assert_problem("unknown", 404, "notification_not_found", None);
-    counter.close().await;
+    app.stop().await;
 }
 
 #[tokio::test]
 async fn a_retry_without_its_image_says_that_the_image_is_gone() {
-    let counter = Counter::open().await;
-    let id = counter.post_form(form("42", png(5, 5, 100))).await.id();
-    settle(&counter, &id, Status::Failed).await;
+    let app = ApiApp::start().await;
+    let id = app.post_form(form("42", png(5, 5, 100))).await.id();
+    settle(&app, &id, Status::Failed).await;
     let far = Timestamp::now().plus(std::time::Duration::from_secs(40 * 86_400));
     let pins = Unpinned;
-    assert_eq!(counter.engine.blobs.sweep(far, &pins).await.unwrap(), 1);
-    let answer = Answer::of(counter.request(Method::POST, &format!("/v1/notifications/{id}/retry"))).await;
+    assert_eq!(app.engine.ports.blobs.sweep(far, &pins).await.unwrap(), 1);
+    let answer = Answer::of(app.request(Method::POST, &format!("/v1/notifications/{id}/retry"))).await;
     answer.assert_problem("swept", 410, "image_gone", None);
-    counter.close().await;
+    app.stop().await;
 }
 
 /// An index that pins nothing, to sweep with.

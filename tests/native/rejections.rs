@@ -1,6 +1,7 @@
 //! What cannot be delivered is refused at once, by name.
 
-use crate::support::api_app::{Answer, BODY_LIMIT, Counter, form, png};
+use crate::support::answer::Answer;
+use crate::support::api_app::{ApiApp, form, png};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pixcourier::domain::Sha256;
@@ -15,7 +16,7 @@ fn base64_of(image: &[u8]) -> Value {
 
 #[tokio::test]
 async fn every_fault_in_a_json_request_has_its_code_and_field() {
-    let counter = Counter::open().await;
+    let app = ApiApp::start().await;
     let with = |changes: Value| {
         let mut body = json!({"chat_id": 42, "photo": "AgACAgIAAxkBAAI"});
         changes.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
@@ -64,15 +65,15 @@ async fn every_fault_in_a_json_request_has_its_code_and_field() {
         ("a flag as a string", json!({"has_spoiler": "true"}), "invalid_field", "has_spoiler"),
     ];
     for (case, changes, code, field) in table {
-        counter.post_json(&with(changes)).await.assert_problem(case, 400, code, Some(field));
+        app.post_json(&with(changes)).await.assert_problem(case, 400, code, Some(field));
     }
-    assert_eq!(counter.get("/v1/notifications").await.json()["notifications"], json!([]), "nothing was accepted");
-    counter.close().await;
+    assert_eq!(app.get("/v1/notifications").await.json()["notifications"], json!([]), "nothing was accepted");
+    app.stop().await;
 }
 
 #[tokio::test]
 async fn every_fault_in_a_body_has_its_code() {
-    let counter = Counter::open().await;
+    let app = ApiApp::start().await;
     let json_type = "application/json";
     let form_type = "multipart/form-data; boundary=b";
     let part = |head: &str, body: &str| format!("--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{body}\r\n");
@@ -253,50 +254,50 @@ async fn every_fault_in_a_body_has_its_code() {
         ("an image as the body", "image/png", png(5, 5, 100), 415, "unsupported_media_type", Some("Content-Type")),
     ];
     for (case, content_type, body, status, code, field) in table {
-        let answer = Answer::of(counter.post().header(CONTENT_TYPE, content_type).body(body)).await;
+        let answer = Answer::of(app.post().header(CONTENT_TYPE, content_type).body(body)).await;
         if status == 202 {
             assert_eq!(answer.status, 202, "{case}: {}", answer.text);
         } else {
             answer.assert_problem(case, status, code, field);
         }
     }
-    let answer = Answer::of(counter.post().body("{}")).await;
+    let answer = Answer::of(app.post().body("{}")).await;
     answer.assert_problem("no type", 415, "unsupported_media_type", Some("Content-Type"));
-    let answer = Answer::of(counter.post().header(CONTENT_ENCODING, "gzip").json(&json!({}))).await;
+    let answer = Answer::of(app.post().header(CONTENT_ENCODING, "gzip").json(&json!({}))).await;
     answer.assert_problem("compressed", 415, "unsupported_media_type", Some("Content-Encoding"));
     let body = json!({"chat_id": 42, "photo": "AgACAgIAAxk"});
-    let answer = Answer::of(counter.post().header(CONTENT_ENCODING, "Identity").json(&body)).await;
+    let answer = Answer::of(app.post().header(CONTENT_ENCODING, "Identity").json(&body)).await;
     assert_eq!(answer.status, 202, "not compressed");
     let twice = Form::new()
         .text("photo", "AgACAgIAAxk")
         .part("photo", Part::bytes(png(5, 5, 100)).file_name("a.png"))
         .text("chat_id", "42");
-    counter.post_form(twice).await.assert_problem("text and file", 400, "duplicate_field", Some("photo"));
-    counter.close().await;
+    app.post_form(twice).await.assert_problem("text and file", 400, "duplicate_field", Some("photo"));
+    app.stop().await;
 }
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_and_the_caller_gets_to_see_it() {
-    let counter = Counter::open().await;
-    let size = usize::try_from(BODY_LIMIT).unwrap() + 1;
-    let told = Answer::of(counter.post().header(CONTENT_TYPE, "application/json").body(vec![b' '; size])).await;
+    let app = ApiApp::start().await;
+    let size = usize::try_from(app.body_limit).unwrap() + 1;
+    let told = Answer::of(app.post().header(CONTENT_TYPE, "application/json").body(vec![b' '; size])).await;
     told.assert_problem("with a length", 413, "body_too_large", None);
-    assert!(told.text.contains(&BODY_LIMIT.to_string()), "{}", told.text);
+    assert!(told.text.contains(&app.body_limit.to_string()), "{}", told.text);
     let pieces = futures_util::stream::iter((0..=320).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 65_536])));
     let body = reqwest::Body::wrap_stream(pieces);
     let form_type = "multipart/form-data; boundary=b";
-    let untold = Answer::of(counter.post().header(CONTENT_TYPE, form_type).body(body)).await;
+    let untold = Answer::of(app.post().header(CONTENT_TYPE, form_type).body(body)).await;
     untold.assert_problem("without line breaks", 400, "malformed_multipart", None);
     let lines = futures_util::stream::iter((0..=320).map(|_| Ok::<_, std::io::Error>(vec![b'\n'; 65_536])));
     let body = reqwest::Body::wrap_stream(lines);
-    let untold = Answer::of(counter.post().header(CONTENT_TYPE, form_type).body(body)).await;
+    let untold = Answer::of(app.post().header(CONTENT_TYPE, form_type).body(body)).await;
     untold.assert_problem("without a length", 413, "body_too_large", None);
-    counter.close().await;
+    app.stop().await;
 }
 
 #[tokio::test]
 async fn only_callers_with_a_key_are_served() {
-    let counter = Counter::open_with_keys(&["first-key-of-the-test", "second-key-of-the-test"]).await;
+    let app = ApiApp::with_keys(&["first-key-of-the-test", "second-key-of-the-test"]).await;
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     for (method, path) in [
         (Method::POST, "/v1/notifications".to_owned()),
@@ -308,7 +309,7 @@ async fn only_callers_with_a_key_are_served() {
         for key in
             [None, Some("Bearer wrong"), Some("Basic first-key-of-the-test"), Some("Bearer first-key-of-the-tes")]
         {
-            let mut request = counter.request(method.clone(), &path);
+            let mut request = app.request(method.clone(), &path);
             if let Some(key) = key {
                 request = request.header(AUTHORIZATION, key);
             }
@@ -319,40 +320,40 @@ async fn only_callers_with_a_key_are_served() {
         }
     }
     for key in ["first-key-of-the-test", "second-key-of-the-test"] {
-        let answer = Answer::of(counter.request(Method::GET, "/v1/notifications").bearer_auth(key)).await;
+        let answer = Answer::of(app.request(Method::GET, "/v1/notifications").bearer_auth(key)).await;
         assert_eq!(answer.status, 200);
     }
     for open in ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs/"] {
-        assert_eq!(counter.get(open).await.status, 200, "{open}");
+        assert_eq!(app.get(open).await.status, 200, "{open}");
     }
-    counter.close().await;
+    app.stop().await;
 }
 
 /// A record wraps what it was made of, and a reader stops at 128 levels: such a request was accepted once, and neither
 /// its lane nor its listing could be read any more.
 #[tokio::test]
 async fn what_is_nested_deep_is_refused_and_what_is_accepted_can_be_listed() {
-    let counter = Counter::open().await;
+    let app = ApiApp::start().await;
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     let body = |levels: usize| {
         let button = format!(r#"{{"text":"a","callback_data":"a","later":{}}}"#, nested(levels - 4));
         format!(r#"{{"chat_id":1,"photo":"AgACAgIAAxk","reply_markup":{{"inline_keyboard":[[{button}]]}}}}"#)
     };
-    let post = |body: String| Answer::of(counter.post().header(CONTENT_TYPE, "application/json").body(body));
+    let post = |body: String| Answer::of(app.post().header(CONTENT_TYPE, "application/json").body(body));
     assert_eq!(post(body(32)).await.status, 202);
     for levels in [33, 119, 126, 5000] {
         let answer = post(body(levels)).await;
         answer.assert_problem(&levels.to_string(), 400, "invalid_field", Some("reply_markup"));
         assert!(answer.text.contains("32 levels"), "{}", answer.text);
     }
-    let listed = counter.get("/v1/notifications").await;
+    let listed = app.get("/v1/notifications").await;
     assert_eq!((listed.status.as_u16(), listed.json()["notifications"].as_array().unwrap().len()), (200, 1));
-    counter.close().await;
+    app.stop().await;
 }
 
 #[tokio::test]
 async fn unknown_addresses_and_methods_get_problems_too() {
-    let counter = Counter::open().await;
+    let app = ApiApp::start().await;
     for (method, path, status, code) in [
         (Method::GET, "/", 404, "not_found"),
         (Method::GET, "/v1", 404, "not_found"),
@@ -371,34 +372,34 @@ async fn unknown_addresses_and_methods_get_problems_too() {
         (Method::GET, "/docs/nothing.css", 404, "not_found"),
         (Method::DELETE, "/openapi.json", 405, "method_not_allowed"),
     ] {
-        let answer = Answer::of(counter.request(method.clone(), path)).await;
+        let answer = Answer::of(app.request(method.clone(), path)).await;
         answer.assert_problem(&format!("{method} {path}"), status, code, None);
         assert_eq!(answer.headers.contains_key("allow"), status == 405);
     }
     for (query, field) in [("status=lost", "status"), ("limit=0", "limit"), ("cursor=x", "cursor"), ("page=2", "page")]
     {
-        let answer = counter.get(&format!("/v1/notifications?{query}")).await;
+        let answer = app.get(&format!("/v1/notifications?{query}")).await;
         answer.assert_problem(query, 400, "invalid_query", Some(field));
     }
-    counter.close().await;
+    app.stop().await;
 }
 
 #[tokio::test]
 async fn when_the_engine_is_away_it_is_503_with_a_time_to_come_back() {
-    let counter = Counter::open().await;
-    counter.engine.close().await;
+    let app = ApiApp::start().await;
+    app.engine.close(tokio::time::Instant::now()).await;
     let id = "/v1/notifications/01890a5d-ac96-774b-bcce-b302099a8057";
-    counter.post_form(form("42", png(5, 5, 100))).await.assert_problem("an upload", 503, "unavailable", None);
-    let by_file_id = counter.post_json(&json!({"chat_id": 42, "photo": "AgACAgIAAxk"})).await;
+    app.post_form(form("42", png(5, 5, 100))).await.assert_problem("an upload", 503, "unavailable", None);
+    let by_file_id = app.post_json(&json!({"chat_id": 42, "photo": "AgACAgIAAxk"})).await;
     by_file_id.assert_problem("a file_id", 503, "unavailable", None);
-    counter.get(id).await.assert_problem("a question", 503, "unavailable", None);
-    counter.get("/v1/notifications").await.assert_problem("a listing", 503, "unavailable", None);
-    let cancel = Answer::of(counter.request(Method::DELETE, id)).await;
+    app.get(id).await.assert_problem("a question", 503, "unavailable", None);
+    app.get("/v1/notifications").await.assert_problem("a listing", 503, "unavailable", None);
+    let cancel = Answer::of(app.request(Method::DELETE, id)).await;
     cancel.assert_problem("a cancel", 503, "unavailable", None);
-    let ready = counter.get("/readyz").await;
+    let ready = app.get("/readyz").await;
     assert_eq!((ready.status.as_u16(), &ready.json()["status"]), (503, &json!("unavailable")));
     assert!(!ready.json()["away"].as_array().unwrap().is_empty());
-    assert_eq!(counter.get("/healthz").await.status, 200);
-    assert_eq!(counter.get("/metrics").await.status, 200);
-    counter.close().await;
+    assert_eq!(app.get("/healthz").await.status, 200);
+    assert_eq!(app.get("/metrics").await.status, 200);
+    app.stop().await;
 }

@@ -1,7 +1,7 @@
 //! Many large uploads at once fit into little memory.
 
-use crate::support::api_app::TOKEN;
 use crate::support::images;
+use crate::support::settings::TOKEN;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn captions_keyboards_and_replies_are_checked() {
-    let world = free();
-    let sent = world.send_photo(ANNE, 5, picture(1)).await;
+    let api = free();
+    let sent = api.send_photo(ANNE, 5, picture(1)).await;
     let id = last_file_id(&sent);
     let send = |mut more: Value| {
         more["photo"] = id.into();
         more["chat_id"] = 5.into();
-        world.call(ANNE, "sendPhoto", more)
+        api.call(ANNE, "sendPhoto", more)
     };
     let (_, good) = send(json!({"caption": "<b>bold</b> & more", "parse_mode": "html", "protect_content": true,
         "reply_parameters": {"message_id": sent["message_id"]},
@@ -50,8 +50,8 @@ async fn captions_keyboards_and_replies_are_checked() {
 
 #[tokio::test]
 async fn chats_are_what_their_ids_say() {
-    let world = free();
-    let send = |chat: Value| world.call(ANNE, "sendMessage", json!({"chat_id": chat, "text": "x"}));
+    let api = free();
+    let send = |chat: Value| api.call(ANNE, "sendMessage", json!({"chat_id": chat, "text": "x"}));
     for (chat, kind) in [
         (json!(1), "private"),
         (json!("-5"), "group"),
@@ -76,8 +76,8 @@ async fn chats_are_what_their_ids_say() {
 
 #[tokio::test]
 async fn an_album_is_all_or_nothing_and_passes_core_errors_on_unmapped() {
-    let world = free();
-    let photo = last_file_id(&world.send_photo(ANNE, 5, picture(9)).await).to_owned();
+    let api = free();
+    let photo = last_file_id(&api.send_photo(ANNE, 5, picture(9)).await).to_owned();
     let album = |media: Value| {
         Form::new()
             .text("chat_id", "5")
@@ -87,12 +87,12 @@ async fn an_album_is_all_or_nothing_and_passes_core_errors_on_unmapped() {
     };
     let item = |media: &str| json!({"type": "photo", "media": media});
     let first = json!({"type": "photo", "media": "attach://a", "caption": "Both"});
-    let (_, sent) = world.upload(ANNE, "sendMediaGroup", album(json!([first, item(&photo)]))).await;
+    let (_, sent) = api.upload(ANNE, "sendMediaGroup", album(json!([first, item(&photo)]))).await;
     let messages = sent["result"].as_array().unwrap();
     assert_eq!((messages.len(), &messages[0]["caption"]), (2, &json!("Both")));
     assert_eq!(messages[0]["media_group_id"], messages[1]["media_group_id"]);
     assert_ne!(messages[0]["message_id"], messages[1]["message_id"]);
-    let foreign = last_file_id(&world.send_photo(BERT, 5, picture(9)).await).to_owned();
+    let foreign = last_file_id(&api.send_photo(BERT, 5, picture(9)).await).to_owned();
     for (media, says) in [
         (json!([first, item(&foreign)]), "failed to send message #2 with the error message \"MEDIA_EMPTY\""),
         (
@@ -109,42 +109,42 @@ async fn an_album_is_all_or_nothing_and_passes_core_errors_on_unmapped() {
         (json!(vec![item(&photo); 11]), "too many messages to send as an album"),
         (json!({}), "expected an Array of InputMedia"),
     ] {
-        let (_, error) = world.upload(ANNE, "sendMediaGroup", album(media)).await;
+        let (_, error) = api.upload(ANNE, "sendMediaGroup", album(media)).await;
         assert_eq!(description(&error), format!("Bad Request: {says}"));
     }
-    let stats = world.sandbox.stats();
+    let stats = api.sandbox.stats();
     assert_eq!((stats.sends, stats.uploads, stats.by_file_id), (4, 3, 1));
 }
 
 #[tokio::test]
 async fn messages_can_be_edited_and_deleted() {
-    let world = free();
-    let sent = world.send_photo(ANNE, 5, picture(1)).await;
+    let api = free();
+    let sent = api.send_photo(ANNE, 5, picture(1)).await;
     let about = |more: Value| {
         let mut arguments = json!({"chat_id": 5, "message_id": sent["message_id"]});
         arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         arguments
     };
     let caption = about(json!({"caption": "new"}));
-    let (_, edited) = world.call(ANNE, "editMessageCaption", caption.clone()).await;
+    let (_, edited) = api.call(ANNE, "editMessageCaption", caption.clone()).await;
     assert_eq!((&edited["result"]["caption"], &edited["result"]["message_id"]), (&json!("new"), &sent["message_id"]));
     assert!(edited["result"]["edit_date"].is_i64());
-    let (_, same) = world.call(ANNE, "editMessageCaption", caption).await;
+    let (_, same) = api.call(ANNE, "editMessageCaption", caption).await;
     assert!(description(&same).starts_with("Bad Request: message is not modified: "));
     let form = Form::new()
         .text("chat_id", "5")
         .text("message_id", sent["message_id"].to_string())
         .text("media", json!({"type": "photo", "media": "attach://p"}).to_string())
         .part("p", Part::bytes(png(100, 100, 2, 900)).file_name("p.png"));
-    let (_, replaced) = world.upload(ANNE, "editMessageMedia", form).await;
+    let (_, replaced) = api.upload(ANNE, "editMessageMedia", form).await;
     assert_eq!(replaced["result"]["photo"][1]["width"], 100);
-    let (_, foreign) = world.call(BERT, "deleteMessage", about(json!({}))).await;
+    let (_, foreign) = api.call(BERT, "deleteMessage", about(json!({}))).await;
     assert_eq!(description(&foreign), "Bad Request: message to delete not found");
-    assert_eq!(world.call(ANNE, "deleteMessage", about(json!({}))).await.1["result"], true);
-    let (_, gone) = world.call(ANNE, "editMessageCaption", about(json!({"caption": "x"}))).await;
+    assert_eq!(api.call(ANNE, "deleteMessage", about(json!({}))).await.1["result"], true);
+    let (_, gone) = api.call(ANNE, "editMessageCaption", about(json!({"caption": "x"}))).await;
     assert_eq!(description(&gone), "Bad Request: message to edit not found");
-    let kept = world.sandbox.messages(&Filter::default());
+    let kept = api.sandbox.messages(&Filter::default());
     assert!(kept[0].deleted && kept[0].media.as_ref().unwrap().width == 100);
-    let stats = world.sandbox.stats();
+    let stats = api.sandbox.stats();
     assert_eq!((stats.sends, stats.edits, stats.deletes, stats.uploads), (1, 2, 1, 2));
 }

@@ -26,25 +26,25 @@ const BERT: &str = "1002:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-struct World {
+struct TestSandbox {
     sandbox: Sandbox,
     http: Client,
 }
 
-fn world(options: Options) -> World {
+fn sandbox(options: Options) -> TestSandbox {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
     let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).unwrap();
     let http = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-    World { sandbox, http }
+    TestSandbox { sandbox, http }
 }
 
 /// Without limits and pacing, for what has nothing to do with them.
-fn free() -> World {
-    world(Options { limits: None, pace_uploads: false, ..Options::default() })
+fn free() -> TestSandbox {
+    sandbox(Options { limits: None, pace_uploads: false, ..Options::default() })
 }
 
-impl World {
+impl TestSandbox {
     fn url(&self, token: &str, method: &str) -> String {
         format!("{}/bot{token}/{method}", self.sandbox.url())
     }

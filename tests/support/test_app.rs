@@ -1,30 +1,26 @@
 //! A whole service with a sandbox behind it, on either engine, in the test's own process, over real sockets.
 
-use crate::support::{self, images};
-use pixcourier::app::{App, Role};
+use super::running_app::{RunningApp, TaskWatch, assert_all_final};
+pub use super::settings::{NO_LIMITS, TOKEN};
+use super::settings::{add_bot, settings};
+use super::wait::{self, WAIT_TIMEOUT};
+use super::{amqp_url, images, redis_url};
+use pixcourier::app::Role;
 use pixcourier::domain::BotName;
 use pixcourier::sandbox::{Bots, Fault, Filter, Message, Options, Rule, Sandbox};
-use pixcourier::settings::{
-    BlobLocation, Bot, Distributed, Engine, Limits, LogFormat, Registration, Settings, WhatsMateClient,
-};
+use pixcourier::settings::{BlobLocation, Bot, Distributed, Engine, Limits, Registration, Settings, WhatsMateClient};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-/// The token of the bot in every world.
-pub const TOKEN: &str = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
-/// The token of another bot, which only some worlds have.
+/// The token of another bot, which only some services have.
 pub const OTHER_TOKEN: &str = "654321:ABC-DEF1234ghIkl-zyx57W2v1u123ew22";
-/// How long something that must happen may take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Which engine a world runs on.
+/// Which engine a service runs on.
 #[derive(Clone, Copy, Debug)]
 pub enum On {
     /// SQLite.
@@ -33,33 +29,53 @@ pub enum On {
     Distributed,
 }
 
-/// Runs the named tests, `async fn(World)`, on both engines.
+/// Runs the named tests on both engines: `async fn(&TestApp)` or `async fn(&mut TestApp)`, each with a service of its own
+/// that is stopped at the end; after `On:` an `async fn(On)`, which starts and stops what it needs.
 #[macro_export]
 macro_rules! on_both_engines {
-    ($($name:ident),* $(,)?) => {
+    (On: $($name:ident),* $(,)?) => {
         mod embedded {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() { super::$name($crate::support::test_app::World::start($crate::support::test_app::On::Embedded).await).await; })*
+            async fn $name() { super::$name($crate::support::test_app::On::Embedded).await; })*
         }
         mod distributed {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() { super::$name($crate::support::test_app::World::start($crate::support::test_app::On::Distributed).await).await; })*
+            async fn $name() { super::$name($crate::support::test_app::On::Distributed).await; })*
+        }
+    };
+    ($($name:ident),* $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let mut app = $crate::support::test_app::TestApp::start($crate::support::test_app::On::Embedded).await;
+                super::$name(&mut app).await;
+                app.stop().await;
+            })*
+        }
+        mod distributed {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let mut app = $crate::support::test_app::TestApp::start($crate::support::test_app::On::Distributed).await;
+                super::$name(&mut app).await;
+                app.stop().await;
+            })*
         }
     };
 }
 
-/// See the module.
-pub struct World {
+/// See the module. Every test must call [`TestApp::stop`].
+pub struct TestApp {
     pub sandbox: Sandbox,
     pub client: Client,
     pub api: String,
     pub settings: Settings,
-    stop: CancellationToken,
-    serving: JoinHandle<anyhow::Result<()>>,
+    running: RunningApp,
+    leaves_unfinished: AtomicBool,
+    tasks: TaskWatch,
     _folder: TempDir,
 }
 
-impl World {
+impl TestApp {
     /// No limits at either side.
     pub async fn start(on: On) -> Self {
         Self::with(on, NO_LIMITS, lenient()).await
@@ -73,10 +89,8 @@ impl World {
     /// The same with limits.
     pub async fn of_two_bots(on: On, limits: Limits, options: Options) -> Self {
         Self::tuned(on, Role::All, limits, options, |settings| {
-            let name: BotName = "other".parse().unwrap();
             let url = settings.bots[&BotName::default_bot()].telegram().unwrap().api_url.clone();
-            let bot = Bot::new(name.clone(), OTHER_TOKEN.to_owned().into(), url, limits).unwrap();
-            settings.bots.insert(name, Arc::new(bot));
+            add_bot(settings, "other", OTHER_TOKEN, &url, limits);
         })
         .await
     }
@@ -100,46 +114,79 @@ impl World {
     /// A process of any role with other settings; `listen` is where it will.
     pub async fn tuned(on: On, role: Role, limits: Limits, options: Options, tune: impl FnOnce(&mut Settings)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let tasks = TaskWatch::begin();
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).unwrap();
-        let name = BotName::default_bot();
-        let bot = Bot::new(name.clone(), TOKEN.to_owned().into(), sandbox.url(), limits).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let engine = match on {
-            On::Embedded => Engine::Embedded,
-            On::Distributed => Engine::Distributed(Distributed {
-                amqp_urls: vec![support::amqp_url().into()],
-                redis_url: support::redis_url().into(),
+        let mut settings = settings(folder.path().join("data"));
+        settings.listen = listener.local_addr().unwrap();
+        if let On::Distributed = on {
+            settings.engine = Engine::Distributed(Distributed {
+                amqp_urls: vec![amqp_url().into()],
+                redis_url: redis_url().into(),
                 blobs: BlobLocation::Folder(folder.path().join("blobs")),
                 namespace: format!("t{}", uuid::Uuid::now_v7().simple()),
-            }),
-        };
-        let mut settings = Settings {
-            listen: listener.local_addr().unwrap(),
-            data_dir: folder.path().join("data"),
-            engine,
-            bots: [(name, Arc::new(bot))].into(),
-            api_keys: Vec::new(),
-            whatsmate_clients: vec![WhatsMateClient {
-                id: whatsmate_client().0.into(),
-                secret: whatsmate_client().1.into(),
-                instances: [(1, BotName::default_bot())].into(),
-            }],
-            body_limit: 20 << 20,
-            bot_api_patience: Duration::from_secs(50),
-            window: 1000,
-            max_attempts: 4,
-            grace_period: Duration::from_secs(10),
-            record_retention: Duration::from_secs(86_400 * 30),
-            blob_retention: Duration::from_secs(86_400 * 7),
-            log: "info".to_owned(),
-            log_format: LogFormat::Text,
-        };
+            });
+        }
+        add_bot(&mut settings, BotName::default_bot().as_str(), TOKEN, &sandbox.url(), limits);
+        settings.whatsmate_clients = vec![WhatsMateClient {
+            id: whatsmate_client().0.into(),
+            secret: whatsmate_client().1.into(),
+            instances: [(1, BotName::default_bot())].into(),
+        }];
         tune(&mut settings);
-        let (api, stop, serving) = launch_on(listener, &settings, role);
-        let world = Self { sandbox, client: Client::new(), api, settings, stop, serving, _folder: folder };
-        world.until("ready", async || world.get("/readyz").await.status() == 200).await;
-        world
+        let running = RunningApp::start_on(listener, &settings, role).await;
+        let (client, api) = (Client::new(), running.url.clone());
+        let leaves_unfinished = AtomicBool::new(false);
+        let app = Self { sandbox, client, api, settings, running, leaves_unfinished, tasks, _folder: folder };
+        app.until_ready().await;
+        app
+    }
+
+    async fn until_ready(&self) {
+        self.until("ready", async || self.get("/readyz").await.status() == 200).await;
+    }
+
+    /// Says that some notifications will not be final when the test ends.
+    pub fn leave_unfinished(&self) {
+        self.leaves_unfinished.store(true, Ordering::Relaxed);
+    }
+
+    /// Stops everything, the service gracefully. Panics if a record is not final, or if tasks are left.
+    pub async fn stop(self) {
+        let Self { sandbox, client, mut running, leaves_unfinished, tasks, _folder, .. } = self;
+        if !leaves_unfinished.into_inner() {
+            assert_all_final(&*running.engine.ports.ledger).await;
+        }
+        drop(client);
+        running.stop().await;
+        drop(running);
+        sandbox.stop().await;
+        tasks.end().await;
+    }
+
+    /// Stops the service gracefully and starts it again on the same data.
+    pub async fn restart(&mut self) {
+        self.running.stop().await;
+        self.replace_by(RunningApp::start(&self.settings, Role::All).await);
+        self.until_ready().await;
+    }
+
+    /// A second process on the same engine. Stop it, or hand it to [`TestApp::leave_to`].
+    pub async fn peer(&self, role: Role) -> RunningApp {
+        let settings = Settings { data_dir: self.settings.data_dir.join("second"), ..self.settings.clone() };
+        RunningApp::start(&settings, role).await
+    }
+
+    /// Stops the first process gracefully and lets a second take its place.
+    pub async fn leave_to(&mut self, peer: RunningApp) {
+        self.running.stop().await;
+        self.replace_by(peer);
+    }
+
+    fn replace_by(&mut self, running: RunningApp) {
+        self.api = running.url.clone();
+        self.running = running;
     }
 
     /// The engine that it runs on.
@@ -148,34 +195,6 @@ impl World {
             Engine::Embedded => On::Embedded,
             Engine::Distributed(_) => On::Distributed,
         }
-    }
-
-    /// Stops the service gracefully and starts it again on the same data.
-    pub async fn restart(&mut self) {
-        self.stop.cancel();
-        (&mut self.serving).await.unwrap().unwrap();
-        (self.api, self.stop, self.serving) = launch(&self.settings, Role::All);
-        self.until("ready", async || self.get("/readyz").await.status() == 200).await;
-    }
-
-    /// A second process beside the first.
-    pub fn join(&self) -> Second {
-        let settings = Settings { data_dir: self.settings.data_dir.join("second"), ..self.settings.clone() };
-        let (api, stop, serving) = launch(&settings, Role::All);
-        Second { api, stop, serving }
-    }
-
-    /// Stops the first process gracefully and lets a second take its place.
-    pub async fn leave_to(&mut self, second: Second) {
-        self.stop.cancel();
-        (&mut self.serving).await.unwrap().unwrap();
-        Second { api: self.api, stop: self.stop, serving: self.serving } = second;
-    }
-
-    /// Stops the service gracefully.
-    pub async fn stop(mut self) {
-        self.stop.cancel();
-        (&mut self.serving).await.unwrap().unwrap();
     }
 
     /// An address of the service with a query.
@@ -255,37 +274,14 @@ impl World {
 
     /// Polls until it holds.
     pub async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
-        self.until_some(what, async || holds().await.then_some(())).await;
+        wait::until_true(what, WAIT_TIMEOUT, holds).await;
     }
 
     /// Polls until there is something.
     pub async fn until_some<T>(&self, what: &str, find: impl AsyncFn() -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(found) = find().await {
-                return found;
-            }
-            assert!(Instant::now() < deadline, "not {what} in time");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        wait::until(what, WAIT_TIMEOUT, find).await
     }
 }
-
-/// See [`World::join`].
-pub struct Second {
-    api: String,
-    stop: CancellationToken,
-    serving: JoinHandle<anyhow::Result<()>>,
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
-
-/// A service without limits.
-pub const NO_LIMITS: Limits = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
 
 /// A sandbox without limits that knows the two tokens.
 pub fn lenient() -> Options {
@@ -293,24 +289,9 @@ pub fn lenient() -> Options {
     Options { limits: None, pace_uploads: false, bots: Bots::Only(tokens.into()), ..Options::default() }
 }
 
-/// The id and the secret of the WhatsMate client that every world knows, whose instance 1 is the default bot.
+/// The id and the secret of the WhatsMate client that every service knows, whose instance 1 is the default bot.
 pub fn whatsmate_client() -> (&'static str, &'static str) {
     ("client@example.org", "the-secret-of-the-client")
-}
-
-/// Runs a process; returns its address, what stops it, and its end.
-pub fn launch(settings: &Settings, role: Role) -> Process {
-    launch_on(TcpListener::bind("127.0.0.1:0").unwrap(), settings, role)
-}
-
-type Process = (String, CancellationToken, JoinHandle<anyhow::Result<()>>);
-
-fn launch_on(listener: TcpListener, settings: &Settings, role: Role) -> Process {
-    let api = format!("http://{}", listener.local_addr().unwrap());
-    let stop = CancellationToken::new();
-    let (settings, stopped) = (settings.clone(), stop.clone().cancelled_owned());
-    let serving = tokio::spawn(async move { App::build(settings, role, listener).await?.run(stopped).await });
-    (api, stop, serving)
 }
 
 async fn accepted(response: Response) -> String {

@@ -10,6 +10,9 @@ pub mod outcome_notifier;
 pub mod queue;
 pub mod recipients;
 
+pub use crate::support::wait::WAIT_TIMEOUT;
+
+use crate::support::wait::until_ok;
 use pixcourier::domain::{
     BotName, Call, ChatId, DeliveryGuarantee, Lane, Media, MediaKind, MediaSource, Notification, NotificationId,
     Sha256, Timestamp,
@@ -18,10 +21,8 @@ use pixcourier::ports::{Delivery, Subscription};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// How long something that must happen may take, on a slow machine with a busy broker.
-pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How long something that must not happen is watched for.
-pub const QUIET: Duration = Duration::from_millis(400);
+pub const QUIET_PERIOD: Duration = Duration::from_millis(400);
 
 /// A bot's name.
 pub fn bot(name: &str) -> BotName {
@@ -103,7 +104,7 @@ pub fn text_of(notification: &Notification) -> String {
 
 /// The next delivery; panics when none comes.
 pub async fn next(subscription: &mut Subscription) -> Delivery {
-    let delivered = tokio::time::timeout(PATIENCE, subscription.deliveries.recv()).await;
+    let delivered = tokio::time::timeout(WAIT_TIMEOUT, subscription.deliveries.recv()).await;
     let delivered = delivered.expect("a delivery in time").expect("deliveries stay open");
     let notification = &delivered.notification;
     assert_eq!(delivered.receipt.bot, notification.bot, "a receipt names its bot");
@@ -111,9 +112,9 @@ pub async fn next(subscription: &mut Subscription) -> Delivery {
     delivered
 }
 
-/// Panics if there is a delivery within [`QUIET`].
+/// Panics if there is a delivery within [`QUIET_PERIOD`].
 pub async fn nothing_comes(subscription: &mut Subscription, why: &str) {
-    if let Ok(Some(delivered)) = tokio::time::timeout(QUIET, subscription.deliveries.recv()).await {
+    if let Ok(Some(delivered)) = tokio::time::timeout(QUIET_PERIOD, subscription.deliveries.recv()).await {
         panic!("{why}, and yet {:?} was delivered", delivered.receipt);
     }
 }
@@ -121,19 +122,16 @@ pub async fn nothing_comes(subscription: &mut Subscription, why: &str) {
 /// Waits until this subscription owns the bot and gives the epoch.
 pub async fn ownership(subscription: &mut Subscription) -> u64 {
     let wait = subscription.ownership.wait_for(Option::is_some);
-    let owned = tokio::time::timeout(PATIENCE, wait).await.expect("ownership in time").expect("the watch stays open");
+    let owned =
+        tokio::time::timeout(WAIT_TIMEOUT, wait).await.expect("ownership in time").expect("the watch stays open");
     owned.expect("waited for it")
 }
 
 /// Asks again and again until the answer is the expected one.
 pub async fn eventually<T: PartialEq + std::fmt::Debug>(what: &str, expected: T, mut ask: impl AsyncFnMut() -> T) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
+    until_ok(what, WAIT_TIMEOUT, async || {
         let answer = ask().await;
-        if answer == expected {
-            return;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "{what}: {answer:?} instead of {expected:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        if answer == expected { Ok(()) } else { Err(format!("{answer:?} instead of {expected:?}")) }
+    })
+    .await;
 }

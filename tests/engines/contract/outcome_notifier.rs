@@ -1,6 +1,6 @@
 //! The way back of outcomes: it reaches the caller that listens, and only that one.
 
-use super::PATIENCE;
+use super::WAIT_TIMEOUT;
 use pixcourier::domain::{NotificationId, Status};
 use pixcourier::ports::{Outcome, OutcomeNotifier};
 use serde_json::json;
@@ -19,13 +19,13 @@ pub async fn suite(here: Arc<dyn OutcomeNotifier>, there: Arc<dyn OutcomeNotifie
         turn: None,
     };
     there.notify(&two.address, second, &sent(2)).await;
-    let heard = timeout(PATIENCE, two.outcome).await.expect("an outcome arrives").expect("nobody hangs up");
+    let heard = timeout(WAIT_TIMEOUT, two.outcome).await.expect("an outcome arrives").expect("nobody hangs up");
     assert_eq!(heard, sent(2), "it arrives as it was told");
     assert!(one.outcome.try_recv().is_err(), "another caller hears nothing of it");
     // Whom nobody listens to: neither harms those that do.
     there.notify(&one.address, NotificationId::new(), &sent(3)).await;
     there.notify("amq.rabbitmq.reply-to.nobody", first, &sent(4)).await;
     there.notify(&one.address, first, &sent(1)).await;
-    let heard = timeout(PATIENCE, &mut one.outcome).await.expect("an outcome arrives").expect("nobody hangs up");
+    let heard = timeout(WAIT_TIMEOUT, &mut one.outcome).await.expect("an outcome arrives").expect("nobody hangs up");
     assert!(heard == sent(1) || heard == sent(4), "told under its id: {heard:?}");
 }
