@@ -3,3 +3,4 @@
 pub mod manual;
 mod program;
 mod settings;
+mod structure;
