@@ -64,6 +64,8 @@ async fn compare(on: On, every: usize) {
         (case.name, expected, actual)
     });
     let answers: Vec<_> = answers.buffered(AT_ONCE).collect().await;
+    drop((straight, through));
+    alone.stop().await;
     let (mut wrong, mut stale) = (Vec::new(), Vec::new());
     for (name, expected, actual) in answers {
         let deliberate = DELIBERATE.iter().any(|(start, _)| name.starts_with(start));

@@ -2,22 +2,22 @@
 
 use crate::bot_api::queued_calls::read;
 use crate::project::manual::root;
-use crate::support::test_app::{On, TOKEN, TestApp, png};
+use crate::support::program::Program;
+use crate::support::test_app::{NO_LIMITS, On, TOKEN, TestApp, png};
 use pixcourier::app::Role;
 use pixcourier::domain::Sha256;
 use pixcourier::sandbox::Options;
-use pixcourier::settings::{Bot, Limits};
+use pixcourier::settings::Bot;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const NO_LIMITS: Limits = Limits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
 const OURS: &str = "77:ours-ours-ours-ours-ours-ours-ours";
 
 /// A service whose bot talks to another server than the sandbox.
@@ -225,30 +225,13 @@ async fn files_of_a_shared_disk_go_by_their_path() {
 /// Every line that the program logs, however much it is asked to log, while it is used well and badly.
 #[test]
 fn no_token_is_ever_logged() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut service = Command::new(env!("CARGO_BIN_EXE_pixcourier"))
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .env_clear()
-        .env("PIXCOURIER_BOT_TOKEN", TOKEN)
-        .env("PIXCOURIER_BOT_CLIENT_TOKENS", OURS)
-        .env("PIXCOURIER_BOT_API_URL", "http://127.0.0.1:9")
-        .env("PIXCOURIER_BOT_API_PATIENCE_SECONDS", "1")
-        .env("PIXCOURIER_DATA_DIR", folder.path())
-        .env("PIXCOURIER_LOG", "debug,pixcourier=trace,reqwest=trace,hyper_util=trace")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut out = service.stdout.take().unwrap();
-    let mut first = String::new();
-    while !first.ends_with('\n') {
-        let mut byte = [0];
-        out.read_exact(&mut byte).unwrap();
-        first.push(char::from(byte[0]));
-    }
-    let address = first.trim().rsplit(' ').next().unwrap().to_owned();
-    let mut errors = service.stderr.take().unwrap();
+    let environment = [
+        ("PIXCOURIER_BOT_CLIENT_TOKENS", OURS),
+        ("PIXCOURIER_BOT_API_PATIENCE_SECONDS", "1"),
+        ("PIXCOURIER_LOG", "debug,pixcourier=trace,reqwest=trace,hyper_util=trace"),
+    ];
+    let mut service = Program::serve("http://127.0.0.1:9", &environment, Stdio::piped());
+    let (address, mut errors) = (service.url.clone(), service.log());
     let logged = std::thread::spawn(move || {
         let mut log = String::new();
         let _ = errors.read_to_string(&mut log);
@@ -270,8 +253,7 @@ fn no_token_is_ever_logged() {
         }
         answers + &client.get(format!("{address}/metrics")).send().await.unwrap().text().await.unwrap()
     });
-    assert!(Command::new("kill").args(["-TERM", &service.id().to_string()]).status().unwrap().success());
-    service.wait().unwrap();
+    service.stop();
     let log = logged.join().unwrap();
     assert!(log.contains("could not be passed through") && log.len() > 1000, "{log}");
     for secret in [TOKEN, OURS, "ABC-DEF1234", "ours-ours"] {

@@ -63,6 +63,7 @@ async fn a_queue_that_is_too_long_takes_no_more(on: On) {
     let wait = body["parameters"]["retry_after"].as_u64().unwrap();
     assert!((5..=16).contains(&wait), "{wait}");
     assert_eq!(app.metric("accepted_total", ",lane=\"normal\"").await, accepted, "not even taken");
+    app.leave_unfinished();
     app.stop().await;
 }
 
@@ -102,7 +103,7 @@ async fn what_may_have_been_sent_is_not_called_unsent(on: On) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn outcomes_find_their_way_back_to_another_process() {
     let app = TestApp::tuned(On::Distributed, Role::Api, NO_LIMITS, lenient(), |_| {}).await;
-    let mut worker = app.peer(Role::Worker).await;
+    let worker = app.peer(Role::Worker).await;
     let began = Instant::now();
     let sends = (1..=50).map(|chat| {
         let app = &app;

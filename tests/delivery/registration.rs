@@ -345,5 +345,7 @@ async fn while_the_book_is_away_no_update_is_confirmed() {
     app.until("confirmed", async || waiting().await == 0).await;
     stop.cancel();
     running.await.unwrap();
+    engine.close().await;
+    drop((book, engine));
     app.stop().await;
 }

@@ -238,8 +238,10 @@ async fn a_killed_process_loses_nothing_that_it_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let mut accepted = Vec::<NotificationId>::new();
     for round in 1..=3 {
+        let (_crate, module) = module_path!().split_once("::").unwrap();
+        let child_test = format!("{module}::a_child_that_accepts_until_it_is_killed");
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "embedded::a_child_that_accepts_until_it_is_killed", "--nocapture"])
+            .args(["--exact", &child_test, "--nocapture"])
             .env(CHILD, folder.path())
             .stdout(Stdio::piped())
             .spawn()

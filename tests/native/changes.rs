@@ -97,6 +97,7 @@ async fn only_what_was_sent_can_be_changed(app: &TestApp) {
     assert_eq!(refused, 400, "too far ahead");
     let at = pixcourier::domain::Timestamp::now().plus(std::time::Duration::from_secs(3600));
     let waiting = app.accept(json!({"chat_id": 42, "photo": base64_png(1), "send_at": at})).await;
+    app.leave_unfinished();
     let sent = app.accept(json!({"chat_id": 42, "photo": base64_png(1)})).await;
     app.sent(&sent).await;
     let nobody = "01890a5d-ac96-774b-bcce-b302099a8057";

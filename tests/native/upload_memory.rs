@@ -1,7 +1,7 @@
 //! Many large uploads at once fit into little memory.
 
 use crate::support::images;
-use crate::support::settings::TOKEN;
+use crate::support::program::Program;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -9,54 +9,19 @@ use futures_util::future::join_all;
 use futures_util::stream;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Body, Client};
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::process::Stdio;
 
 const CLIENTS: u32 = 200;
 /// Width and height of 10 MB of colours.
 const SIDE: u32 = 1825;
 const LIMIT_MIB: u64 = 150;
 
-/// A service in a process of its own, so that its memory can be told from the test's.
-struct Service {
-    child: Child,
-    url: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Service {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pixcourier"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .env_clear()
-            .env("PIXCOURIER_BOT_TOKEN", TOKEN)
-            .env("PIXCOURIER_BOT_API_URL", "http://127.0.0.1:9")
-            .env("PIXCOURIER_DATA_DIR", folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().rsplit(' ').next().unwrap().to_owned();
-        Self { child, url, _folder: folder }
-    }
-
-    /// The most memory it ever had resident, in MiB.
-    fn peak(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The most memory that a process ever had resident, in MiB. Its own, so that it can be told from the test's.
+fn peak(service: &Program) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", service.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
 
 /// What is the same in all images: noise, stored rather than compressed, so that all of its bytes are pixels.
@@ -85,15 +50,15 @@ fn form(client: u32, tail: &Bytes) -> Form {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_uploads_of_ten_megabytes_stay_under_150_mib() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let (service, client) = (Service::start(), Client::new());
+    let (service, client) = (Program::serve("http://127.0.0.1:9", &[], Stdio::null()), Client::new());
     let tail = tail();
-    let before = service.peak();
+    let before = peak(&service);
     let url = format!("{}/v1/notifications", service.url);
     let answers = join_all((0..CLIENTS).map(|i| client.post(&url).multipart(form(i, &tail)).send())).await;
     for answer in answers {
         assert_eq!(answer.unwrap().status(), 202);
     }
-    let peak = service.peak();
+    let peak = peak(&service);
     println!("{CLIENTS} uploads of {} bytes at once: {before} MiB before, {peak} MiB at the peak", tail.len());
     assert!(peak < LIMIT_MIB, "{peak} MiB");
 }

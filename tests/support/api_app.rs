@@ -125,10 +125,9 @@ impl ApiApp {
     /// Stops it gracefully. Panics if uploads are left in the spool, or tasks.
     pub async fn stop(self) {
         wait::until_true("an empty spool", wait::WAIT_TIMEOUT, async || self.spooled() == 0).await;
-        let Self { client, engine, mut running, tasks, folder, .. } = self;
+        let Self { client, engine, running, tasks, folder, .. } = self;
         drop((client, engine));
         running.stop().await;
-        drop(running);
         tasks.end().await;
         drop(folder);
     }

@@ -47,7 +47,7 @@ impl RunningApp {
     }
 
     /// Stops it gracefully.
-    pub async fn stop(&mut self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
         (&mut self.serving).await.unwrap().unwrap();
     }

@@ -69,7 +69,8 @@ pub struct TestApp {
     pub client: Client,
     pub api: String,
     pub settings: Settings,
-    running: RunningApp,
+    /// There but for the moment between a stop and the next start.
+    running: Option<RunningApp>,
     leaves_unfinished: AtomicBool,
     tasks: TaskWatch,
     _folder: TempDir,
@@ -136,7 +137,7 @@ impl TestApp {
         }];
         tune(&mut settings);
         let running = RunningApp::start_on(listener, &settings, role).await;
-        let (client, api) = (Client::new(), running.url.clone());
+        let (client, api, running) = (Client::new(), running.url.clone(), Some(running));
         let leaves_unfinished = AtomicBool::new(false);
         let app = Self { sandbox, client, api, settings, running, leaves_unfinished, tasks, _folder: folder };
         app.until_ready().await;
@@ -154,21 +155,21 @@ impl TestApp {
 
     /// Stops everything, the service gracefully. Panics if a record is not final, or if tasks are left.
     pub async fn stop(self) {
-        let Self { sandbox, client, mut running, leaves_unfinished, tasks, _folder, .. } = self;
+        let Self { sandbox, client, running, leaves_unfinished, tasks, _folder, .. } = self;
+        let running = running.expect("it runs");
         if !leaves_unfinished.into_inner() {
             assert_all_final(&*running.engine.ports.ledger).await;
         }
         drop(client);
         running.stop().await;
-        drop(running);
         sandbox.stop().await;
         tasks.end().await;
     }
 
     /// Stops the service gracefully and starts it again on the same data.
     pub async fn restart(&mut self) {
-        self.running.stop().await;
-        self.replace_by(RunningApp::start(&self.settings, Role::All).await);
+        self.running.take().expect("it runs").stop().await;
+        self.switch_to(RunningApp::start(&self.settings, Role::All).await);
         self.until_ready().await;
     }
 
@@ -180,13 +181,13 @@ impl TestApp {
 
     /// Stops the first process gracefully and lets a second take its place.
     pub async fn leave_to(&mut self, peer: RunningApp) {
-        self.running.stop().await;
-        self.replace_by(peer);
+        self.running.take().expect("it runs").stop().await;
+        self.switch_to(peer);
     }
 
-    fn replace_by(&mut self, running: RunningApp) {
+    fn switch_to(&mut self, running: RunningApp) {
         self.api = running.url.clone();
-        self.running = running;
+        self.running = Some(running);
     }
 
     /// The engine that it runs on.

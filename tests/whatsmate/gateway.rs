@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
 
 on_both_engines!(
     a_picture_goes_from_one_service_through_the_other_to_telegram,
@@ -145,8 +146,9 @@ async fn refusals_of_the_gateway_fall_in_our_classes(app: &TestApp) {
     let locked_out = through(app, app.api.clone(), "not-the-secret-of-it").await;
     let id = locked_out.accept(json!({"chat_id": NUMBER, "photo": base64_png(1)})).await;
     locked_out.until("held", async || locked_out.record(&id).await["status"] == "held").await;
-    outer.stop().await;
+    locked_out.leave_unfinished();
     locked_out.stop().await;
+    outer.stop().await;
 }
 
 async fn what_whatsmate_does_not_take_is_refused_at_the_door(app: &TestApp) {
@@ -174,11 +176,11 @@ async fn what_whatsmate_does_not_take_is_refused_at_the_door(app: &TestApp) {
     outer.stop().await;
 }
 
-/// A gateway that says the answers one after another, then the last again and again.
-async fn scripted(answers: &'static [&'static str]) -> String {
+/// A gateway that says the answers one after another, then the last again and again; it ends with its handle.
+async fn scripted(answers: &'static [&'static str]) -> (String, AbortOnDropHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
+    let answering = tokio::spawn(async move {
         for number in 0.. {
             let Ok((mut socket, _)) = listener.accept().await else { return };
             let (mut read, mut piece) = (Vec::new(), vec![0; 65_536]);
@@ -193,7 +195,7 @@ async fn scripted(answers: &'static [&'static str]) -> String {
             let _ = socket.write_all(format!("{head}{body}").as_bytes()).await;
         }
     });
-    address
+    (address, AbortOnDropHandle::new(answering))
 }
 
 fn outcomes(record: &Value) -> Vec<&str> {
@@ -201,23 +203,25 @@ fn outcomes(record: &Value) -> Vec<&str> {
 }
 
 async fn a_quota_that_is_used_up_is_waited_for(app: &TestApp) {
-    let url = scripted(&[
+    let (url, _gateway) = scripted(&[
         "400 Bad Request\r\nretry-after: 1|{\"error_message\":\"Quota exceeded\"}",
         "200 OK|{\"status\":\"queued\",\"id\":\"0-1\"}",
-    ]);
-    let outer = through(app, url.await, "whatever-it-may-be").await;
+    ])
+    .await;
+    let outer = through(app, url, "whatever-it-may-be").await;
     let id = outer.accept(json!({"chat_id": NUMBER, "photo": base64_png(1)})).await;
     assert_eq!(outcomes(&outer.sent(&id).await), ["flood_wait", "sent"]);
     outer.stop().await;
 }
 
 async fn a_gateway_that_is_away_loses_nothing(app: &TestApp) {
-    let url = scripted(&[
+    let (url, _gateway) = scripted(&[
         "502 Bad Gateway|<html>",
         "503 Service Unavailable|{\"error_message\":\"The gateway is offline\"}",
         "200 OK|{\"status\":\"queued\",\"id\":\"0-1\"}",
-    ]);
-    let outer = through(app, url.await, "whatever-it-may-be").await;
+    ])
+    .await;
+    let outer = through(app, url, "whatever-it-may-be").await;
     let id = outer.accept(json!({"chat_id": NUMBER, "photo": base64_png(1)})).await;
     assert_eq!(outcomes(&outer.sent(&id).await), ["ambiguous", "ambiguous", "sent"]);
     outer.stop().await;
