@@ -13,7 +13,7 @@ SERVERS := tests/with-brokers tests/with-s3
 # Rates, memory and deadlines are measured in these, so nothing runs beside them; and a broker that is busy with many
 # queues takes long to bring a deleted one back.
 ALONE := volume:: somebody_deletes
-VOLUME := $(CARGO) test --locked --test api -- $(ALONE) --test-threads=1 --nocapture
+VOLUME := $(CARGO) test --locked --test suite -- $(ALONE) --test-threads=1 --nocapture
 FAULTS := $(CARGO) test --locked --test faults -- --test-threads=1 --nocapture
 
 .PHONY: help
@@ -29,7 +29,7 @@ test: lint
 	@# What the tests need beside is fetched while they are built.
 	@nice $(CLIENTS) $(SERVERS) true & $(CARGO) test --locked --no-run; built=$$?; wait; exit $$built
 	$(CLIENTS) $(SERVERS) sh -ec '\
-	    $(CARGO) test --locked --lib --bins --test api -- $(addprefix --skip ,$(ALONE)) --test-threads=8; \
+	    $(CARGO) test --locked --lib --bins --test suite -- $(addprefix --skip ,$(ALONE)) --test-threads=8; \
 	    $(VOLUME); $(FAULTS)'
 	@echo 'make test: everything passed'
 

@@ -6,6 +6,8 @@
 
 #[path = "../tests/support/images.rs"]
 mod images;
+#[path = "../tests/support/settings.rs"]
+mod settings;
 
 use futures_util::{StreamExt, stream};
 use pixcourier::adapters::embedded::Embedded;
@@ -15,16 +17,14 @@ use pixcourier::domain::{
     Timestamp,
 };
 use pixcourier::ports::Submission;
-use pixcourier::sandbox::{SandboxOptions, Sandbox};
-use pixcourier::settings::{Bot, EngineSettings, LogFormat, RateLimits, Settings};
+use pixcourier::sandbox::{Sandbox, SandboxOptions};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Map, Value, json};
+use settings::{NO_LIMITS, TOKEN};
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-const TOKEN: &str = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
 const ACCEPTS: usize = 5_000;
 const SENDS: usize = 5_000;
 const AT_ONCE: usize = 64;
@@ -82,7 +82,8 @@ async fn through_us() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let api = format!("http://{}/v1/notifications", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
-    let settings = settings(folder.path(), &sandbox.url());
+    let mut settings = settings::settings(folder.path().to_owned());
+    settings::add_bot(&mut settings, "default", TOKEN, &sandbox.url(), NO_LIMITS);
     let stopped = stop.clone().cancelled_owned();
     let serving = tokio::spawn(async move { App::build(settings, Role::All, listener).await?.run(stopped).await });
     let form = Form::new().text("chat_id", "1").part("photo", Part::bytes(image.clone()).file_name("photo.png"));
@@ -134,28 +135,5 @@ fn notification(n: usize) -> Notification {
         attempts: 0,
         reply_to: None,
         then: Vec::new(),
-    }
-}
-
-fn settings(folder: &std::path::Path, bot_api: &str) -> Settings {
-    let none = RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
-    let name = BotName::default_bot();
-    let bot = Bot::new(name.clone(), TOKEN.to_owned().into(), bot_api.to_owned(), none).unwrap();
-    Settings {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        data_dir: folder.to_owned(),
-        engine: EngineSettings::Embedded,
-        bots: [(name, Arc::new(bot))].into(),
-        api_keys: Vec::new(),
-        whatsmate_clients: Vec::new(),
-        body_limit: 16 << 20,
-        bot_api_patience: Duration::from_secs(50),
-        window: 1000,
-        max_attempts: 10,
-        grace_period: Duration::from_secs(5),
-        record_retention: Duration::from_secs(86_400),
-        blob_retention: Duration::from_secs(86_400),
-        log: "warn".to_owned(),
-        log_format: LogFormat::Text,
     }
 }

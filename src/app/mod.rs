@@ -8,6 +8,8 @@ pub mod routes;
 mod stop;
 mod sweeper;
 
+pub use engine::Engine;
+
 use crate::adapters::messenger_by_kind::MessengerByKind;
 use crate::adapters::telegram::TelegramProxy;
 use crate::domain::BotName;
@@ -23,7 +25,6 @@ use crate::telemetry::Metrics;
 use actix_web::dev::Server;
 use actix_web::web::Data;
 use anyhow::Context;
-use engine::Engine;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -110,6 +111,11 @@ impl App {
             halt,
             background,
         })
+    }
+
+    /// Its engine, for what looks behind the API: tests.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Serves until told to stop, then stops within the grace period.

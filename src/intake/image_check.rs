@@ -2,7 +2,7 @@
 //! turns and not memory.
 
 use crate::domain::ImageFormat;
-use crate::imaging::{self, ForeignFormat, ImageInfo, PhotoLimits, FittedPhoto, ImageRejection};
+use crate::imaging::{self, FittedPhoto, ForeignFormat, ImageInfo, ImageRejection, PhotoLimits};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -77,7 +77,9 @@ fn crashed(error: &JoinError) -> Rejection {
 fn refuse(unfit: ImageRejection) -> Rejection {
     let code = match &unfit {
         ImageRejection::File(error) => return Rejection::of_spool(error),
-        ImageRejection::Format(_) | ImageRejection::NoPixels | ImageRejection::Unsupported(_) => ProblemCode::NotAnImage,
+        ImageRejection::Format(_) | ImageRejection::NoPixels | ImageRejection::Unsupported(_) => {
+            ProblemCode::NotAnImage
+        }
         ImageRejection::Truncated | ImageRejection::Damaged(_) => ProblemCode::ImageDamaged,
         ImageRejection::Dimensions { .. } => ProblemCode::ImageDimensions,
         ImageRejection::Ratio { .. } => ProblemCode::ImageRatio,

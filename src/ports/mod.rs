@@ -1,5 +1,5 @@
 //! What the rest needs from the world, as object-safe traits over domain types. Every adapter passes the same contract
-//! suite (`tests/api/contract/`).
+//! suite (`tests/engines/contract/`).
 //!
 //! The way of a notification: [`Blobs::put`] its image, [`Acceptor::accept`] it, [`Queue::subscribe`] hands it to the
 //! courier of its bot, [`Ledger::begin`], [`Messenger::call`], [`Ledger::settle`], [`Queue::ack`].
@@ -21,7 +21,9 @@ pub use bot_api_proxy::{BotApiProxy, ByteStream, ProxyError, ProxyRequest, Proxy
 pub use journal::{Journal, JournalEntry};
 pub use ledger::{Begin, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
 pub use media_index::{FileIds, FileKey, MediaIndex};
-pub use messenger::{ANSWER_TIMEOUT, ApiReply, CallError, Messenger, MessengerRequest, MessengerResponse, OutgoingFile};
+pub use messenger::{
+    ANSWER_TIMEOUT, ApiReply, CallError, Messenger, MessengerRequest, MessengerResponse, OutgoingFile,
+};
 pub use outcome_notifier::{Outcome, OutcomeNotifier, OutcomeWaiter};
 pub use queue::{Delivery, Depth, Queue, QueueError, Receipt, Subscription};
 pub use recipients::{RecipientPage, RecipientQuery, Recipients};

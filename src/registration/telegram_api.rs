@@ -1,8 +1,8 @@
 //! Calls of the Bot API that do not go through the queue: they send nothing to anybody.
 
+use super::registrar::{Registrar, RegistrationError};
 use crate::domain::ChatId;
 use crate::ports::{ANSWER_TIMEOUT, ApiReply, MessengerRequest};
-use super::registrar::{Registrar, RegistrationError};
 use serde_json::{Value, json};
 use std::time::Duration;
 

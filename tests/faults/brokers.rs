@@ -4,18 +4,18 @@ use crate::images::Picture;
 use crate::load::{Book, Letter, Load, Plan};
 use crate::service::{Engine, Service};
 use crate::support::{self, Rabbit, Redis};
-use crate::{ledgers, sandbox, wait};
+use crate::{reconcile, sandbox, wait};
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 /// No answer takes longer, whatever is away.
 const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 
-/// How old a queue must be to outlive a kill: RabbitMQ 3.10 writes the registry of its quorum queues seconds late. One
+/// MediaOrigin old a queue must be to outlive a kill: RabbitMQ 3.10 writes the registry of its quorum queues seconds late. One
 /// that is younger may come back empty and without a leader, and then answers nobody (tried).
 const SETTLED: Duration = Duration::from_secs(8);
 
-/// How RabbitMQ goes.
+/// MediaOrigin RabbitMQ goes.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Stopped,
@@ -29,7 +29,7 @@ enum End {
 async fn rabbitmq_is_stopped_killed_frozen_and_full_under_load_and_nothing_is_lost() {
     let sandbox = sandbox::start();
     let mut rabbit = Rabbit::launch().await;
-    let engine = Engine::Distributed { amqp: rabbit.url(), redis: support::redis_url() };
+    let engine = Engine::DistributedSettings { amqp: rabbit.url(), redis: support::redis_url() };
     let mut service = Service::new("brokers", engine, &sandbox.url());
     service.set("LOG", "debug");
     service.start().await;
@@ -41,17 +41,17 @@ async fn rabbitmq_is_stopped_killed_frozen_and_full_under_load_and_nothing_is_lo
         go(&mut rabbit, end).await;
         // Twenty clients were told to come back, so it was felt.
         let before = load.book().answered(503);
-        wait::until("503s", PATIENCE, async || (load.book().answered(503) >= before + 20).then_some(())).await;
+        wait::until_true("503s", WAIT_TIMEOUT, async || load.book().answered(503) >= before + 20).await;
         let answer = service.client().get("/readyz").await.unwrap();
-        assert_eq!(answer.status, 503, "ready while RabbitMQ is {end:?}: {}", answer.body);
+        assert_eq!(answer.status, 503, "ready while RabbitMQ is {end:?}: {}", answer.text);
         come_back(&mut rabbit, end).await;
         let back = Instant::now();
         flows(&load, &sandbox).await;
         times.push(format!("{end:?} {:.1} s", back.elapsed().as_secs_f64()));
     }
     load.enough();
-    let book = load.finish(PATIENCE).await;
-    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let book = load.finish(WAIT_TIMEOUT).await;
+    let figures = reconcile::compare(&service.client(), &sandbox, &book, WAIT_TIMEOUT).await;
     println!(
         "RabbitMQ away: {figures}; {} answers 503, slowest answer {:.2} s; flows again after {}",
         book.answered(503),
@@ -71,14 +71,14 @@ async fn rabbitmq_is_stopped_killed_frozen_and_full_under_load_and_nothing_is_lo
 async fn both_brokers_may_come_late_and_die_together() {
     let sandbox = sandbox::start();
     let (mut rabbit, mut redis) = tokio::join!(Rabbit::launch(), Redis::launch());
-    let engine = Engine::Distributed { amqp: rabbit.url(), redis: redis.url() };
+    let engine = Engine::DistributedSettings { amqp: rabbit.url(), redis: redis.url() };
     let mut service = Service::new("both", engine, &sandbox.url());
     rabbit.kill9();
     redis.kill9();
     service.start_unready().await;
     let client = service.client();
     let early = client.post(&Letter::new("early".to_owned(), 1, Picture::small(1))).await.unwrap();
-    assert_eq!(early.status, 503, "{}", early.body);
+    assert_eq!(early.status, 503, "{}", early.text);
     tokio::join!(rabbit.start(), redis.start());
     let ready = async || (client.get("/readyz").await.ok()?.status == 200).then_some(());
     wait::until("readiness once both are there", Duration::from_secs(10), ready).await;
@@ -86,18 +86,18 @@ async fn both_brokers_may_come_late_and_die_together() {
 
     let plan = Plan { count: 100_000, clients: 8, chats: 20, rest: Duration::from_millis(40), mixed: true };
     let load = Load::start(&client, plan);
-    wait::until("the new queues to be safe", PATIENCE, async || (declared.elapsed() > SETTLED).then_some(())).await;
+    wait::until_true("the new queues to be safe", WAIT_TIMEOUT, async || declared.elapsed() > SETTLED).await;
     flows(&load, &sandbox).await;
     redis.kill9();
     rabbit.kill9();
     let before = load.book().answered(503);
-    wait::until("503s", PATIENCE, async || (load.book().answered(503) >= before + 20).then_some(())).await;
+    wait::until_true("503s", WAIT_TIMEOUT, async || load.book().answered(503) >= before + 20).await;
     rabbit.start().await;
     redis.start().await;
     flows(&load, &sandbox).await;
     load.enough();
-    let book = load.finish(PATIENCE).await;
-    let figures = ledgers::compare(&client, &sandbox, &book, PATIENCE).await;
+    let book = load.finish(WAIT_TIMEOUT).await;
+    let figures = reconcile::compare(&client, &sandbox, &book, WAIT_TIMEOUT).await;
     println!("RabbitMQ and Redis away: {figures}; {} answers 503", book.answered(503));
     figures.assert_kept();
     assert_eq!(figures.duplicates(), 0, "nothing of ours crashed: {:?}", figures.extra);
@@ -108,7 +108,7 @@ async fn both_brokers_may_come_late_and_die_together() {
 pub async fn stop_without(service: &mut Service) -> Duration {
     let began = Instant::now();
     service.process().terminate();
-    let status = service.end(PATIENCE).await;
+    let status = service.end(WAIT_TIMEOUT).await;
     assert_eq!(status.code(), Some(0));
     let took = began.elapsed();
     assert!(took < Duration::from_secs(15), "the stop took {:.1} s", took.as_secs_f64());
@@ -137,7 +137,7 @@ async fn flows(load: &Load, sandbox: &sandbox::Sandbox) {
     let (accepted, sent) = (load.book().confirmed.len(), sandbox.stats().sends);
     let flows =
         async || (load.book().confirmed.len() > accepted + 50 && sandbox.stats().sends > sent + 50).then_some(());
-    wait::until("traffic", PATIENCE, flows).await;
+    wait::until("traffic", WAIT_TIMEOUT, flows).await;
 }
 
 /// Every try was answered, in time, and by nothing but 202 or 503.

@@ -3,13 +3,13 @@
 use crate::images::Picture;
 use crate::load::{Book, Letter};
 use crate::service::{Engine, Service};
-use crate::{ledgers, sandbox};
+use crate::{reconcile, sandbox};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded_engine() {
@@ -33,7 +33,7 @@ async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded
     service.start_unready().await;
     let again = fill(&service, &mut book, 1000).await;
     let fate = service.client().get(&format!("/v1/notifications/{}", book.confirmed["letter 0"])).await.unwrap();
-    assert_eq!(fate.status, 200, "what is known can be asked while the disk is full: {}", fate.body);
+    assert_eq!(fate.status, 200, "what is known can be asked while the disk is full: {}", fate.text);
 
     std::fs::remove_file(&ballast).unwrap();
     service.kill9();
@@ -41,9 +41,9 @@ async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded
     service.start().await;
     let letter = letter(5000);
     let answer = service.client().post(&letter).await.unwrap();
-    assert_eq!(answer.status, 202, "there is room again: {}", answer.body);
+    assert_eq!(answer.status, 202, "there is room again: {}", answer.text);
     book.confirm(&letter, &answer);
-    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let figures = reconcile::compare(&service.client(), &sandbox, &book, WAIT_TIMEOUT).await;
     println!(
         "disk full, embedded: {figures}; {kept} were accepted before it was full; refused with {} after {:.2} s, after kill -9 and a start with {} after {:.2} s; {} in flight at the kill",
         rejection.0,
@@ -72,14 +72,14 @@ async fn fill(service: &Service, book: &mut Book, first: u64) -> (u16, Duration)
             continue;
         }
         let problem = answer.json();
-        assert!([503, 507].contains(&answer.status), "{}", answer.body);
-        assert!(answer.retry_after.is_some(), "a {} without Retry-After", answer.status);
-        assert!(problem["detail"].as_str().is_some_and(|reason| !reason.is_empty()), "{}", answer.body);
-        rejections.push((answer.status, began.elapsed()));
+        assert!([503, 507].contains(&answer.status.as_u16()), "{}", answer.text);
+        assert!(answer.retry_after().is_some(), "a {} without Retry-After", answer.status);
+        assert!(problem["detail"].as_str().is_some_and(|reason| !reason.is_empty()), "{}", answer.text);
+        rejections.push((answer.status.as_u16(), began.elapsed()));
         if rejections.len() == 3 {
             let slowest = rejections.iter().map(|(_, took)| *took).max().unwrap();
             assert!(slowest < Duration::from_millis(1500), "a rejection took {:.1} s", slowest.as_secs_f64());
-            return (answer.status, slowest);
+            return (answer.status.as_u16(), slowest);
         }
     }
     panic!("it never said that the disk is full");

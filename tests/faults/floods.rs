@@ -4,14 +4,14 @@ use crate::images::Picture;
 use crate::load::{Book, Letter};
 use crate::process::Process;
 use crate::service::{Engine, Service};
-use crate::{ledgers, sandbox};
+use crate::{reconcile, sandbox};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 const CLIENTS: u64 = 200;
 /// What the service may have in memory at any moment, in kB.
 const MEMORY: u64 = 150 * 1024;
-const PATIENCE: Duration = Duration::from_secs(90);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(90);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_uploads_of_ten_megabytes_at_once_stay_under_150_mb_on_the_embedded_engine() {
@@ -36,10 +36,11 @@ async fn flood(engine: Engine) {
         posts.spawn(async move {
             let letter = Letter::new(format!("letter {number}"), 1000 + number as i64, Picture::big(number));
             // On a slow disk the store or the ledger may say "later" to a crowd like this; a caller asks again.
-            let deadline = Instant::now() + PATIENCE;
+            let deadline = Instant::now() + WAIT_TIMEOUT;
             loop {
                 match client.post(&letter).await {
                     Ok(answer) if answer.status == 503 && Instant::now() < deadline => {
+                        // The pace of a caller that asks again.
                         tokio::time::sleep(Duration::from_millis(500)).await;
                     }
                     answer => break (answer, letter),
@@ -52,11 +53,11 @@ async fn flood(engine: Engine) {
         let (answer, letter) = posted.unwrap();
         let answer =
             answer.unwrap_or_else(|error| panic!("{}: {error:?}\n{}", letter.caption, service.process().last_words()));
-        assert_eq!(answer.status, 202, "{}", answer.body);
+        assert_eq!(answer.status, 202, "{}", answer.text);
         book.confirm(&letter, &answer);
     }
     let (accepted_after, accepting) = (began.elapsed(), peak(service.process()));
-    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let figures = reconcile::compare(&service.client(), &sandbox, &book, WAIT_TIMEOUT).await;
     let in_all = peak(service.process());
     println!(
         "{CLIENTS} uploads of 10 MB at once, {}: {figures}; accepted in {:.1} s; resident memory at most {} MB ({} idle, {} when all were accepted)",

@@ -2,7 +2,7 @@
 
 use crate::load::{Load, Plan};
 use crate::service::{Engine, Service};
-use crate::{ledgers, sandbox, wait};
+use crate::{reconcile, sandbox, wait};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const KILLS: usize = 5;
 /// Slow enough that no chat piles up while the others' callers wait for keys of the dead process: what is deferred then
 /// may be overtaken after the next kill (docs/operation.md).
 const REST: Duration = Duration::from_millis(40);
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_kills_in_two_thousand_deliveries_lose_nothing_on_the_embedded_engine() {
@@ -36,13 +36,13 @@ async fn survive(engine: Engine) {
     let mut in_flight: Vec<BTreeSet<String>> = Vec::new();
     for moment in moments(seed) {
         let reached = async || (sandbox.stats().sends >= moment).then_some(());
-        wait::until(&format!("{moment} deliveries"), PATIENCE, reached).await;
+        wait::until(&format!("{moment} deliveries"), WAIT_TIMEOUT, reached).await;
         service.kill9();
         in_flight.push(service.in_flight().await);
         service.start().await;
     }
-    let book = load.finish(PATIENCE).await;
-    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let book = load.finish(WAIT_TIMEOUT).await;
+    let figures = reconcile::compare(&service.client(), &sandbox, &book, WAIT_TIMEOUT).await;
     let at_kills: Vec<usize> = in_flight.iter().map(BTreeSet::len).collect();
     println!(
         "kill -9, {}: {figures}; in flight at the kills {at_kills:?} = {}, killed at {:?} deliveries (seed {seed}), {} requests cut off",

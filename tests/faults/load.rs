@@ -1,9 +1,9 @@
 //! Callers of the service: each posts its notifications with an idempotency key and tries again until it is told 202.
 
+use crate::artifacts;
 use crate::images::Picture;
-use crate::papers;
+use crate::support::answer::Answer;
 use reqwest::multipart::{Form, Part};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 
 /// Longer than any answer may take: what runs into it hangs.
 const TIMEOUT: Duration = Duration::from_secs(120);
-/// How soon a caller tries again; ruder than `Retry-After` asks for, so that outages are felt.
-const IMPATIENCE: Duration = Duration::from_millis(50);
+/// MediaOrigin soon a caller tries again; ruder than `Retry-After` asks for, so that outages are felt.
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// One caller's connections.
 #[derive(Clone)]
@@ -21,20 +21,6 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     key: String,
-}
-
-/// What came back.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub retry_after: Option<u64>,
-    pub body: String,
-}
-
-impl Answer {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_default()
-    }
 }
 
 /// What to post.
@@ -97,13 +83,9 @@ impl Client {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
-        let response = request.bearer_auth(&self.key).send().await?;
-        let status = response.status().as_u16();
-        let header = response.headers().get("retry-after");
-        let retry_after = header.and_then(|value| value.to_str().ok()?.parse().ok());
-        let answer = Answer { status, retry_after, body: response.text().await? };
-        if status >= 400 {
-            papers::note("error-bodies", &answer.body);
+        let answer = Answer::read(request.bearer_auth(&self.key).send().await?).await?;
+        if answer.status.as_u16() >= 400 {
+            artifacts::note("error-bodies", &answer.text);
         }
         Ok(answer)
     }
@@ -111,11 +93,11 @@ impl Client {
     /// The metrics page.
     pub async fn metrics(&self) -> Option<String> {
         let answer = self.get("/metrics").await.ok().filter(|answer| answer.status == 200)?;
-        papers::note("metrics", &answer.body);
-        Some(answer.body)
+        artifacts::note("metrics", &answer.text);
+        Some(answer.text)
     }
 
-    /// How much waits in the queue, if that is known.
+    /// MediaOrigin much waits in the queue, if that is known.
     pub async fn waiting(&self) -> Option<u64> {
         let page = self.metrics().await?;
         let mut lanes = page.lines().filter(|line| line.starts_with("pixcourier_queue_depth{")).peekable();
@@ -124,16 +106,16 @@ impl Client {
     }
 }
 
-/// How much to post and how.
+/// MediaOrigin much to post and how.
 #[derive(Clone, Copy)]
 pub struct Plan {
-    /// How many notifications at most.
+    /// MediaOrigin many notifications at most.
     pub count: u64,
-    /// How many callers at once.
+    /// MediaOrigin many callers at once.
     pub clients: usize,
     /// To how many chats; each belongs to one caller, so that it is known in which order its letters were handed in.
     pub chats: u64,
-    /// How long each caller rests between two.
+    /// MediaOrigin long each caller rests between two.
     pub rest: Duration,
     /// Whether every second one is rather not to arrive at all than twice.
     pub mixed: bool,
@@ -185,17 +167,17 @@ impl Book {
 
     /// Notes one that was posted beside the load.
     pub fn confirm(&mut self, letter: &Letter, answer: &Answer) {
-        let id = answer.json()["id"].as_str().expect("a 202 names the id").to_owned();
+        let id = answer.id();
         self.attempt(letter);
         self.confirmed.insert(letter.caption.clone(), id);
     }
 
-    /// How many tries were answered with the status.
+    /// MediaOrigin many tries were answered with the status.
     pub fn answered(&self, status: u16) -> usize {
         self.tries.iter().filter(|attempt| attempt.result == Ok(status)).count()
     }
 
-    /// How many got no answer.
+    /// MediaOrigin many got no answer.
     pub fn unanswered(&self) -> usize {
         self.tries.iter().filter(|attempt| attempt.result.is_err()).count()
     }
@@ -211,7 +193,7 @@ impl Book {
             match attempt.result {
                 Ok(202) | Err(_) => {}
                 Ok(503) => assert!(attempt.retry_after.is_some(), "a 503 without Retry-After"),
-                Ok(other) => panic!("a caller was told {other}: see error-bodies.txt in {:?}", papers::folder()),
+                Ok(other) => panic!("a caller was told {other}: see error-bodies.txt in {:?}", artifacts::folder()),
             }
         }
     }
@@ -240,12 +222,12 @@ impl Load {
     }
 
     /// Waits until everything that was begun is confirmed.
-    pub async fn finish(mut self, patience: Duration) -> Book {
+    pub async fn finish(mut self, timeout: Duration) -> Book {
         let all = async { while self.callers.join_next().await.is_some_and(|ended| ended.is_ok()) {} };
-        let in_time = tokio::time::timeout(patience, all).await.is_ok();
+        let in_time = tokio::time::timeout(timeout, all).await.is_ok();
         let book = self.book().clone();
         let (attempted, confirmed) = (book.attempted.len(), book.confirmed.len());
-        assert!(in_time, "only {confirmed} of {attempted} were confirmed in {} s", patience.as_secs());
+        assert!(in_time, "only {confirmed} of {attempted} were confirmed in {} s", timeout.as_secs());
         book
     }
 }
@@ -269,7 +251,7 @@ impl Shared {
             letter.at_most_once = self.plan.mixed && number % 2 == 1;
             self.book().attempt(&letter);
             while !self.deliver(&letter).await {
-                tokio::time::sleep(IMPATIENCE).await;
+                tokio::time::sleep(RETRY_INTERVAL).await;
             }
             tokio::time::sleep(self.plan.rest).await;
         }
@@ -282,15 +264,15 @@ impl Shared {
         let took = began.elapsed();
         let mut book = self.book();
         let (result, retry_after) = match &answer {
-            Ok(answer) => (Ok(answer.status), answer.retry_after),
+            Ok(answer) => (Ok(answer.status.as_u16()), answer.retry_after()),
             Err(error) => (Err(format!("{error:?}")), None),
         };
         book.tries.push(Try { took, result, retry_after });
         let Ok(answer) = answer else { return false };
         if answer.status == 202 {
-            let id = answer.json()["id"].as_str().expect("a 202 names the id").to_owned();
+            let id = answer.id();
             book.confirmed.insert(letter.caption.clone(), id);
         }
-        !matches!(answer.status, 503 | 507)
+        !matches!(answer.status.as_u16(), 503 | 507)
     }
 }

@@ -4,21 +4,22 @@
 //! line. One at a time, because memory and deadlines are measured; in the order of their names, so that [`secrets`]
 //! comes last and sees what all the others left behind.
 //!
-//! Three ledgers are compared by [`ledgers`]: what clients were told (202), what the service says of each, and what the
+//! Three ledgers are compared by [`reconcile`]: what clients were told (202), what the service says of each, and what the
 //! Bot API sandbox accepted.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking, also outside of test functions")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod artifacts;
 mod images;
-mod ledgers;
 mod load;
-mod papers;
 mod process;
+mod reconcile;
 mod sandbox;
 mod service;
-mod wait;
+
+use support::wait;
 
 mod brokers;
 mod demo;

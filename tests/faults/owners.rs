@@ -2,11 +2,11 @@
 
 use crate::load::{Load, Plan};
 use crate::service::{Engine, Service};
-use crate::{ledgers, sandbox, wait};
+use crate::{reconcile, sandbox, wait};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A frozen owner is the hard case: the broker gives its bot away, and it does not know when it wakes up. What was in
 /// flight when it froze may arrive twice, and nothing else.
@@ -15,8 +15,8 @@ async fn a_bot_moves_on_when_its_owner_is_frozen_or_killed_and_nothing_is_lost()
     let sandbox = sandbox::slow(Duration::from_millis(30));
     let mut first = Service::new("owners-first", Engine::shared(), &sandbox.url());
     first.start().await;
-    wait::until("the first owner", PATIENCE, async || owns(&first).await.then_some(())).await;
-    let mut second = first.colleague("owners-second");
+    wait::until("the first owner", WAIT_TIMEOUT, async || owns(&first).await.then_some(())).await;
+    let mut second = first.peer("owners-second");
     second.start().await;
     let plan = Plan { count: 100_000, clients: 8, chats: 40, rest: Duration::from_millis(30), mixed: true };
     let load = Load::start(&second.client(), plan);
@@ -26,25 +26,25 @@ async fn a_bot_moves_on_when_its_owner_is_frozen_or_killed_and_nothing_is_lost()
     let frozen_at = Instant::now();
     let mut in_flight = vec![first.in_flight().await];
     // What it had handed to the kernel still arrives; then there is silence until the second owns the bot.
-    wait::until("the second owner", PATIENCE, async || owns(&second).await.then_some(())).await;
+    wait::until("the second owner", WAIT_TIMEOUT, async || owns(&second).await.then_some(())).await;
     let taken_over = frozen_at.elapsed();
     flows(&sandbox).await;
     first.process().thaw();
     flows(&sandbox).await;
     // The first has noticed, and stands by.
-    wait::until("one owner", PATIENCE, async || (!owns(&first).await).then_some(())).await;
+    wait::until_true("one owner", WAIT_TIMEOUT, async || !owns(&first).await).await;
 
     let before_kill = Instant::now();
     second.kill9();
     in_flight.push(first.in_flight().await);
-    wait::until("the first owner again", PATIENCE, async || owns(&first).await.then_some(())).await;
+    wait::until("the first owner again", WAIT_TIMEOUT, async || owns(&first).await.then_some(())).await;
     let killed_taken_over = before_kill.elapsed();
     flows_backlog(&first, &sandbox).await;
     second.start().await;
     flows(&sandbox).await;
     load.enough();
-    let book = load.finish(PATIENCE).await;
-    let mut figures = ledgers::compare(&second.client(), &sandbox, &book, PATIENCE).await;
+    let book = load.finish(WAIT_TIMEOUT).await;
+    let mut figures = reconcile::compare(&second.client(), &sandbox, &book, WAIT_TIMEOUT).await;
     // A request that froze on its way out leaves when its process thaws, after what came later.
     figures.out_of_order.retain(|caption| !in_flight[0].contains(caption));
     let at_faults: Vec<usize> = in_flight.iter().map(BTreeSet::len).collect();
@@ -77,13 +77,13 @@ async fn owns(service: &Service) -> bool {
 /// Waits until new ones arrive.
 async fn flows(sandbox: &sandbox::Sandbox) {
     let sent = sandbox.stats().sends;
-    wait::until("traffic", PATIENCE, async || (sandbox.stats().sends > sent + 150).then_some(())).await;
+    wait::until_true("traffic", WAIT_TIMEOUT, async || sandbox.stats().sends > sent + 150).await;
 }
 
 /// Waits until nothing waits any more: nobody posts while the process that takes the posts is dead.
 async fn flows_backlog(service: &Service, sandbox: &sandbox::Sandbox) {
     let client = service.client();
     let empty = async || (client.waiting().await? == 0).then_some(());
-    wait::until("an empty queue", PATIENCE, empty).await;
+    wait::until("an empty queue", WAIT_TIMEOUT, empty).await;
     assert!(sandbox.stats().sends > 0);
 }

@@ -1,6 +1,6 @@
-//! The program as a process: its output kept among the papers, ended with its owner.
+//! The program as a process: its output kept among the artifacts, ended with its owner.
 
-use crate::{papers, wait};
+use crate::{artifacts, wait};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -17,7 +17,7 @@ pub struct Process {
 impl Process {
     /// Starts it with these arguments and no environment but this one.
     pub fn spawn(name: &str, arguments: &[&str], environment: &BTreeMap<String, String>) -> Self {
-        let (output, log) = (papers::fresh(&format!("{name}-output")), papers::fresh(&format!("{name}-log")));
+        let (output, log) = (artifacts::fresh(&format!("{name}-output")), artifacts::fresh(&format!("{name}-log")));
         let child = Command::new(env!("CARGO_BIN_EXE_pixcourier"))
             .args(arguments)
             .env_clear()
@@ -26,8 +26,8 @@ impl Process {
             .env("RUST_BACKTRACE", "1")
             .envs(environment)
             .stdin(Stdio::null())
-            .stdout(papers::append(&output))
-            .stderr(papers::append(&log))
+            .stdout(artifacts::append(&output))
+            .stderr(artifacts::append(&log))
             .spawn()
             .unwrap();
         Self { child, output, log }
@@ -70,13 +70,13 @@ impl Process {
     }
 
     /// Waits for its end.
-    pub async fn end(mut self, patience: Duration) -> ExitStatus {
-        wait::until("the end of the process", patience, async || self.ended()).await
+    pub async fn end(mut self, timeout: Duration) -> ExitStatus {
+        wait::until("the end of the process", timeout, async || self.ended()).await
     }
 
     /// What it printed last, for a failure.
     pub fn last_words(&self) -> String {
-        format!("{}\n{}", papers::tail(&self.output), papers::tail(&self.log))
+        format!("{}\n{}", artifacts::tail(&self.output), artifacts::tail(&self.log))
     }
 
     /// A figure in kB from its `/proc/<pid>/status`, such as `VmHWM`.

@@ -1,17 +1,20 @@
 //! SIGTERM under load: a stop in order loses nothing and repeats nothing.
 
 use crate::images::Picture;
-use crate::load::{Answer, Book, Client, Letter, Load, Plan};
+use crate::load::{Book, Client, Letter, Load, Plan};
 use crate::service::{Engine, Service};
-use crate::{ledgers, sandbox, wait};
+use crate::support::answer::Answer;
+use crate::{reconcile, sandbox, wait};
 use bytes::Bytes;
 use futures_util::stream;
 use reqwest::multipart::Part;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const STOPS: usize = 3;
 const GRACE: Duration = Duration::from_secs(10);
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stops_under_load_lose_nothing_and_repeat_nothing_on_the_embedded_engine() {
@@ -36,9 +39,10 @@ async fn restart(engine: Engine) {
     let mut stops = Vec::new();
     for stop in 0..STOPS {
         let sent = sandbox.stats().sends;
-        wait::until("traffic", PATIENCE, async || (sandbox.stats().sends > sent + 200).then_some(())).await;
-        let post = tokio::spawn(post_slowly(service.client(), stop));
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        wait::until_true("traffic", WAIT_TIMEOUT, async || sandbox.stats().sends > sent + 200).await;
+        let pieces = Arc::new(AtomicUsize::new(0));
+        let post = tokio::spawn(post_slowly(service.client(), stop, pieces.clone()));
+        wait::until_true("an upload under way", WAIT_TIMEOUT, async || pieces.load(Ordering::Relaxed) >= 2).await;
         let probe = tokio::spawn(watch_readiness(service.client()));
         let began = Instant::now();
         service.process().terminate();
@@ -54,11 +58,11 @@ async fn restart(engine: Engine) {
         service.start().await;
     }
     load.enough();
-    let mut book = load.finish(PATIENCE).await;
+    let mut book = load.finish(WAIT_TIMEOUT).await;
     for (letter, answer) in &slow_posts {
         book.confirm(letter, answer);
     }
-    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let figures = reconcile::compare(&service.client(), &sandbox, &book, WAIT_TIMEOUT).await;
     let cut: Vec<_> = book.tries.iter().filter_map(|attempt| attempt.result.as_ref().err()).collect();
     let refused = cut.iter().filter(|error| error.contains("ConnectionRefused")).count();
     println!(
@@ -83,10 +87,10 @@ async fn a_stop_does_not_wait_for_a_telegram_that_never_answers() {
     for number in 0..10 {
         let letter = Letter::new(format!("letter {number}"), 1000 + number as i64, Picture::small(number));
         let answer = service.client().post(&letter).await.unwrap();
-        assert_eq!(answer.status, 202, "{}", answer.body);
+        assert_eq!(answer.status, 202, "{}", answer.text);
         book.confirm(&letter, &answer);
     }
-    wait::until("sends", PATIENCE, async || (sandbox.stats().sends == 10).then_some(())).await;
+    wait::until_true("sends", WAIT_TIMEOUT, async || sandbox.stats().sends == 10).await;
     let began = Instant::now();
     service.process().terminate();
     let status = service.end(Duration::from_secs(10)).await;
@@ -96,7 +100,7 @@ async fn a_stop_does_not_wait_for_a_telegram_that_never_answers() {
     let in_flight = service.in_flight().await;
     sandbox.clear_faults();
     service.start().await;
-    let figures = ledgers::compare(&service.client(), &sandbox, &book, PATIENCE).await;
+    let figures = reconcile::compare(&service.client(), &sandbox, &book, WAIT_TIMEOUT).await;
     println!(
         "SIGTERM, no answers: {figures}; stopped in {:.1} s with {} in flight",
         took.as_secs_f64(),
@@ -107,18 +111,20 @@ async fn a_stop_does_not_wait_for_a_telegram_that_never_answers() {
 }
 
 /// A post whose body takes a second and a half to arrive: it is under way at the stop and must be answered.
-async fn post_slowly(client: Client, number: usize) -> (Letter, Answer) {
+async fn post_slowly(client: Client, number: usize, sent: Arc<AtomicUsize>) -> (Letter, Answer) {
     const PIECES: usize = 15;
     let letter = Letter::new(format!("slow letter {number}"), 5, Picture::small(number as u64));
     let bytes = letter.picture.bytes();
     let pieces: Vec<Bytes> = bytes.chunks(bytes.len().div_ceil(PIECES)).map(Bytes::copy_from_slice).collect();
-    let body = stream::unfold(pieces.into_iter(), async |mut pieces| {
+    let body = stream::unfold((pieces.into_iter(), sent), async |(mut pieces, sent)| {
+        // The pace of the sender.
         tokio::time::sleep(Duration::from_millis(100)).await;
-        Some((Ok::<_, std::io::Error>(pieces.next()?), pieces))
+        sent.fetch_add(1, Ordering::Relaxed);
+        Some((Ok::<_, std::io::Error>(pieces.next()?), (pieces, sent)))
     });
     let part = Part::stream_with_length(reqwest::Body::wrap_stream(body), bytes.len() as u64);
     let answer = client.post_body(&letter, part).await.expect("a request that is under way at a stop is answered");
-    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(answer.status, 202, "{}", answer.text);
     (letter, answer)
 }
 

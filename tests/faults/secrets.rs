@@ -2,16 +2,17 @@
 //! has left behind.
 
 use crate::images::Picture;
-use crate::load::{Answer, Letter};
+use crate::load::Letter;
 use crate::process::Process;
 use crate::sandbox::{self, FaultRule, InjectedFault};
 use crate::service::{AMQP_PASSWORD, API_KEY, Engine, REDIS_PASSWORD, Service, TOKEN};
+use crate::support::answer::Answer;
 use crate::support::{self, Redis, port_of};
-use crate::{papers, wait};
+use crate::{artifacts, wait};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Written on purpose, to see that the search finds something.
 const PLANTED: &str = "PLANTED-secret-00c0ffee";
 /// What a caller believes to be a key.
@@ -25,10 +26,10 @@ async fn no_secret_is_in_any_log_error_metric_or_output() {
     redis_is_away().await;
     wrong_configurations_are_explained().await;
 
-    papers::note("planted", &format!("a line with {PLANTED} in it"));
+    artifacts::note("planted", &format!("a line with {PLANTED} in it"));
     let token_secret = TOKEN.split_once(':').unwrap().1;
     let searched = [token_secret, API_KEY, AMQP_PASSWORD, REDIS_PASSWORD, WRONG_KEY, "guest:guest", PLANTED];
-    let papers: Vec<_> = std::fs::read_dir(papers::folder()).unwrap().map(|paper| paper.unwrap().path()).collect();
+    let papers: Vec<_> = std::fs::read_dir(artifacts::folder()).unwrap().map(|paper| paper.unwrap().path()).collect();
     let (mut found, mut lines) = (Vec::new(), 0);
     for paper in &papers {
         let text = String::from_utf8_lossy(&std::fs::read(paper).unwrap()).into_owned();
@@ -51,7 +52,7 @@ async fn no_secret_is_in_any_log_error_metric_or_output() {
 
 #[test]
 fn nothing_panicked_anywhere() {
-    for paper in std::fs::read_dir(papers::folder()).unwrap() {
+    for paper in std::fs::read_dir(artifacts::folder()).unwrap() {
         let path = paper.unwrap().path();
         let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
         let panicked = text.lines().find(|line| line.contains("panicked at"));
@@ -70,7 +71,7 @@ fn talkative(name: &str, engine: Engine, bot_api: &str) -> Service {
 async fn post(service: &Service) -> Answer {
     let letter = Letter::new("letter".to_owned(), 1, Picture::small(1));
     let refused = service.client().with_key(WRONG_KEY).post(&letter).await.unwrap();
-    assert_eq!(refused.status, 401, "{}", refused.body);
+    assert_eq!(refused.status, 401, "{}", refused.text);
     service.client().post(&letter).await.unwrap()
 }
 
@@ -79,10 +80,10 @@ async fn wait_for(service: &Service, id: &str, what: &str) {
     let told = async || {
         let fate = client.get(&format!("/v1/notifications/{id}")).await.ok()?;
         // What callers are told of an attempt is searched too.
-        papers::note("fates", &fate.body);
-        fate.body.contains(what).then_some(())
+        artifacts::note("fates", &fate.text);
+        fate.text.contains(what).then_some(())
     };
-    wait::until(what, PATIENCE, told).await;
+    wait::until(what, WAIT_TIMEOUT, told).await;
     client.metrics().await.unwrap();
 }
 
@@ -93,7 +94,7 @@ async fn telegram_is_away() {
         let mut service = talkative(name, Engine::Embedded, address);
         service.start().await;
         let answer = post(&service).await;
-        assert_eq!(answer.status, 202, "{}", answer.body);
+        assert_eq!(answer.status, 202, "{}", answer.text);
         wait_for(&service, answer.json()["id"].as_str().unwrap(), "\"transient\"").await;
     }
 }
@@ -112,13 +113,13 @@ async fn telegram_refuses_the_token() {
 
 async fn rabbitmq_refuses_the_password() {
     let amqp = format!("amqp://courier:{AMQP_PASSWORD}@127.0.0.1:{}/%2f", port_of(&support::amqp_url()));
-    let engine = Engine::Distributed { amqp, redis: support::redis_url() };
+    let engine = Engine::DistributedSettings { amqp, redis: support::redis_url() };
     let mut service = talkative("amqp", engine, "http://127.0.0.1:9");
     service.start_unready().await;
     let answer = post(&service).await;
-    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert_eq!(answer.status, 503, "{}", answer.text);
     let readiness = service.client().get("/readyz").await.unwrap();
-    assert_eq!(readiness.status, 503, "{}", readiness.body);
+    assert_eq!(readiness.status, 503, "{}", readiness.text);
     service.client().metrics().await.unwrap();
 }
 
@@ -126,7 +127,7 @@ async fn redis_is_away() {
     let redis = Redis::launch().await;
     // It has no password, so it refuses this one; then it is gone.
     let url = format!("redis://courier:{REDIS_PASSWORD}@127.0.0.1:{}/", port_of(&redis.url()));
-    let engine = Engine::Distributed { amqp: support::amqp_url(), redis: url };
+    let engine = Engine::DistributedSettings { amqp: support::amqp_url(), redis: url };
     let mut service = talkative("redis", engine, "http://127.0.0.1:9");
     service.start_unready().await;
     assert_eq!(post(&service).await.status, 503);
@@ -139,7 +140,7 @@ async fn redis_is_away() {
 async fn wrong_configurations_are_explained() {
     const MISCONFIGURED: i32 = 64;
     let redis = format!("redis://courier:{REDIS_PASSWORD}@127.0.0.1:1/");
-    let engine = Engine::Distributed { amqp: format!("amqp://courier:{AMQP_PASSWORD}@127.0.0.1:1/"), redis };
+    let engine = Engine::DistributedSettings { amqp: format!("amqp://courier:{AMQP_PASSWORD}@127.0.0.1:1/"), redis };
     let good = Service::new("secrets-check", engine, "http://127.0.0.1:9").environment().clone();
     assert_eq!(check(&good).await, 0);
     let broken = [
@@ -162,6 +163,6 @@ async fn wrong_configurations_are_explained() {
 }
 
 async fn check(environment: &BTreeMap<String, String>) -> i32 {
-    let checked = Process::spawn("check-config", &["check-config"], environment).end(PATIENCE).await;
+    let checked = Process::spawn("check-config", &["check-config"], environment).end(WAIT_TIMEOUT).await;
     checked.code().unwrap()
 }

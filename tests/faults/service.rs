@@ -3,14 +3,13 @@
 
 use crate::load::Client;
 use crate::process::Process;
-use crate::support;
+use crate::support::{self, free_port};
 use pixcourier::adapters::embedded::Embedded;
 use pixcourier::adapters::redis::RedisLedger;
 use pixcourier::domain::{Record, Status};
 use pixcourier::ports::{Ledger, ListQuery};
 use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -22,26 +21,26 @@ pub const API_KEY: &str = "KEY-secret-91c2e0d47b5a";
 pub const AMQP_PASSWORD: &str = "AMQP-secret-5b1d9e33";
 pub const REDIS_PASSWORD: &str = "REDIS-secret-77aa01fe";
 
-/// How long a start may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// MediaOrigin long a start may take on a busy machine.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Which engine a service runs on.
 #[derive(Clone)]
 pub enum Engine {
     Embedded,
-    Distributed { amqp: String, redis: String },
+    DistributedSettings { amqp: String, redis: String },
 }
 
 impl Engine {
     /// RabbitMQ and Redis that nobody breaks.
     pub fn shared() -> Self {
-        Self::Distributed { amqp: support::amqp_url(), redis: support::redis_url() }
+        Self::DistributedSettings { amqp: support::amqp_url(), redis: support::redis_url() }
     }
 
     pub fn name(&self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
-            Self::Distributed { .. } => "distributed",
+            Self::DistributedSettings { .. } => "distributed",
         }
     }
 }
@@ -72,7 +71,7 @@ impl Service {
         for limit in ["BOT_RATE", "CHAT_RATE", "GROUP_RATE_PER_MINUTE"] {
             service.set(limit, "0");
         }
-        if let Engine::Distributed { amqp, redis } = service.engine.clone() {
+        if let Engine::DistributedSettings { amqp, redis } = service.engine.clone() {
             service.set("AMQP_URL", &amqp);
             service.set("REDIS_URL", &redis);
             service.set("BLOB_URL", &format!("file://{}", service.folder.path().join("blobs").display()));
@@ -82,13 +81,13 @@ impl Service {
     }
 
     /// Another process on the same brokers and images, under a name of its own.
-    pub fn colleague(&self, name: &str) -> Self {
-        let mut colleague = Self::new(name, self.engine.clone(), &self.environment["PIXCOURIER_BOT_API_URL"]);
-        colleague.namespace = self.namespace.clone();
+    pub fn peer(&self, name: &str) -> Self {
+        let mut peer = Self::new(name, self.engine.clone(), &self.environment["PIXCOURIER_BOT_API_URL"]);
+        peer.namespace = self.namespace.clone();
         for shared in ["PIXCOURIER_NAMESPACE", "PIXCOURIER_BLOB_URL"] {
-            colleague.environment.insert(shared.to_owned(), self.environment[shared].clone());
+            peer.environment.insert(shared.to_owned(), self.environment[shared].clone());
         }
-        colleague
+        peer
     }
 
     /// Sets `PIXCOURIER_<name>` for the next start.
@@ -128,7 +127,7 @@ impl Service {
         self.spawn();
         let client = self.client();
         let process = self.process.as_mut().expect("just spawned");
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         while !client.get(path).await.is_ok_and(|answer| answer.status == 200) {
             let waits = process.ended().is_none() && Instant::now() < deadline;
             assert!(waits, "{} does not come up:\n{}", self.name, process.last_words());
@@ -158,7 +157,7 @@ impl Service {
                 embedded.close().await;
                 sending
             }
-            Engine::Distributed { redis, .. } => {
+            Engine::DistributedSettings { redis, .. } => {
                 let url = SecretString::from(redis.as_str());
                 sending(&RedisLedger::new(&url, &self.namespace).unwrap()).await
             }
@@ -166,8 +165,8 @@ impl Service {
     }
 
     /// Waits for the end that it was asked for.
-    pub async fn end(&mut self, patience: Duration) -> ExitStatus {
-        self.process.take().expect("it runs").end(patience).await
+    pub async fn end(&mut self, timeout: Duration) -> ExitStatus {
+        self.process.take().expect("it runs").end(timeout).await
     }
 }
 
@@ -177,15 +176,4 @@ async fn sending(ledger: &dyn Ledger) -> BTreeSet<String> {
     assert!(page.next.is_none(), "a thousand in flight are more than these tests send");
     let caption = |record: Record| record.notification.call.params["caption"].as_str().unwrap().to_owned();
     page.records.into_iter().map(caption).collect()
-}
-
-/// A free port below the range from which the system takes the ports of outgoing connections: a client that calls a
-/// service which is down must not be given that very port, and so reach itself.
-fn free_port() -> u16 {
-    loop {
-        let port = fastrand::u16(10_000..30_000);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
 }

@@ -1,18 +1,28 @@
-//! Real servers for the tests. A test binary takes this in with `#[path = "../support/mod.rs"] mod support;`.
+//! What the tests share: services under test ([`test_app`], [`api_app`]) and real servers. The fault tests take it in with
+//! `#[path = "../support/mod.rs"] mod support;`, the benchmark single files of it.
 //!
 //! Ordinary tests share one RabbitMQ and one Redis ([`amqp_url`], [`redis_url`]) and keep apart by names of their own;
 //! tests that break a server launch one for themselves ([`Rabbit`], [`Redis`]).
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
+pub mod answer;
+pub mod api_app;
 pub mod images;
+pub mod program;
 mod proxy;
 mod rabbit;
 mod redis;
+pub mod running_app;
 mod server;
+pub mod settings;
+#[macro_use]
+pub mod test_app;
+pub mod wait;
 
 pub use proxy::Proxy;
 pub use rabbit::Rabbit;
 pub use redis::Redis;
+pub use server::free_port;
 
 /// The RabbitMQ that all tests share. Panics if none was given: a test that cannot run has failed.
 pub fn amqp_url() -> String {

@@ -1,10 +1,10 @@
 //! A TCP proxy in front of a server, to play a network that fails.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Network {
@@ -18,7 +18,8 @@ enum Network {
 /// Forwards to one server while the network is up. Ends with its owner.
 pub struct Proxy {
     port: u16,
-    network: Arc<watch::Sender<Network>>,
+    network: watch::Sender<Network>,
+    _accepting: AbortOnDropHandle<()>,
 }
 
 impl Proxy {
@@ -26,15 +27,13 @@ impl Proxy {
     pub async fn to(server_port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
-        let network = Arc::new(watch::Sender::new(Network::Up));
-        let weak = Arc::downgrade(&network);
-        tokio::spawn(async move {
+        let (network, state) = watch::channel(Network::Up);
+        let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let Some(network) = weak.upgrade() else { return };
-                tokio::spawn(forward(client, server_port, network.subscribe()));
+                tokio::spawn(forward(client, server_port, state.clone()));
             }
         });
-        Self { port, network }
+        Self { port, network, _accepting: AbortOnDropHandle::new(accepting) }
     }
 
     /// The same URL, through the proxy.

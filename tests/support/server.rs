@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longer than any start or stop takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+const START_TIMEOUT: Duration = Duration::from_secs(90);
 
 pub struct Server {
     pub name: &'static str,
@@ -30,7 +30,7 @@ impl Server {
         command.stdin(Stdio::null()).stdout(output.try_clone().expect("a second handle")).stderr(output);
         let child = command.spawn().map_err(|e| format!("{} cannot be run: {e}; see tests/with-brokers", self.name))?;
         self.child = Some(child);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + START_TIMEOUT;
         while Instant::now() < deadline {
             if self.exited() {
                 break;
@@ -60,7 +60,7 @@ impl Server {
     /// As the init system would, waiting for the end.
     pub async fn stop(&mut self) {
         self.signal("TERM");
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + START_TIMEOUT;
         while !self.exited() {
             assert!(Instant::now() < deadline, "{} does not stop", self.name);
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -87,7 +87,8 @@ impl Drop for Server {
 }
 
 /// A free port below the range from which the system takes the ports of outgoing connections, so that none of those
-/// sits on it when the server comes back.
+/// sits on it when the server comes back, and no client that calls a server which is down is given that very port, and so
+/// reaches itself.
 pub fn free_port() -> u16 {
     loop {
         let port = fastrand::u16(10_000..30_000);

@@ -56,13 +56,13 @@ fn is_template(api_url: &str) -> bool {
 mod tests {
     use super::*;
     use crate::domain::BotName;
-    use crate::settings::{Bot, Limits};
+    use crate::settings::{Bot, RateLimits};
 
     const TOKEN: &str = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
 
-    fn account(api_url: &str) -> Telegram {
+    fn account(api_url: &str) -> TelegramAccount {
         let name = BotName::default_bot();
-        let bot = Bot::new(name, TOKEN.into(), api_url.to_owned(), Limits::default()).unwrap();
+        let bot = Bot::new(name, TOKEN.into(), api_url.to_owned(), RateLimits::default()).unwrap();
         bot.telegram().unwrap().clone()
     }
 

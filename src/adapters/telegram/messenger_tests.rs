@@ -11,7 +11,8 @@ const TOKEN: &str = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
 fn telegram(address: &str) -> TelegramMessenger {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let name = BotName::default_bot();
-    let bot = Bot::new(name.clone(), TOKEN.to_owned().into(), format!("http://{address}"), Limits::default()).unwrap();
+    let bot =
+        Bot::new(name.clone(), TOKEN.to_owned().into(), format!("http://{address}"), RateLimits::default()).unwrap();
     TelegramMessenger::new([(name, Arc::new(bot))].into()).unwrap()
 }
 

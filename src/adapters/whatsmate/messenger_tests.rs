@@ -22,7 +22,7 @@ fn whatsmate(url: String) -> WhatsMateMessenger {
         groups: [(ChatId::Username("@nights".to_owned()), group)].into(),
     };
     let name = BotName::default_bot();
-    let bot = Bot { name: name.clone(), gateway: Gateway::WhatsMate(account), limits: Limits::default() };
+    let bot = Bot { name: name.clone(), gateway: Gateway::WhatsMate(account), limits: RateLimits::default() };
     WhatsMateMessenger::new([(name, Arc::new(bot))].into()).unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! A body as a message: JSON whatever its header says, its file to disk as it arrives.
 
 use crate::domain::Address;
-use crate::domain::whatsmate::{CAPTION_LIMIT, FILENAME_LIMIT, WhatsMateKind, TEXT_LIMIT, encoded_size, filename};
+use crate::domain::whatsmate::{CAPTION_LIMIT, FILENAME_LIMIT, TEXT_LIMIT, WhatsMateKind, encoded_size, filename};
 use crate::http::body::Body;
 use crate::http::json_stream::{DOCUMENT_LIMIT_BYTES, ExtractedPart, FileFields, JsonFileExtractor};
 use crate::intake::recipients::address as address_of;

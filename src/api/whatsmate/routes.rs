@@ -50,7 +50,9 @@ async fn v3(
     clients: Data<WhatsMateClients>,
 ) -> WhatsMateResult {
     let (to, kind, instance) = path.into_inner();
-    let (Some(to), Some(kind)) = (RecipientKind::named(&to), WhatsMateKind::named(&kind)) else { return not_found().await };
+    let (Some(to), Some(kind)) = (RecipientKind::named(&to), WhatsMateKind::named(&kind)) else {
+        return not_found().await;
+    };
     let id = take(&request, to, kind, &instance, body, &state, &clients).await?;
     Ok(HttpResponse::Ok().json(json!({"status": "queued", "id": id})))
 }

@@ -9,7 +9,7 @@ use super::service_client::ServiceClient;
 use super::signals;
 use super::terminal::{TerminalStyle, print_line};
 use crate::app::{App, Role};
-use crate::sandbox::{SandboxOptions, Sandbox};
+use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::settings::{Flags, LogFormat, Settings, environment, load};
 use crate::telemetry::logs;
 use anyhow::{Context, anyhow};

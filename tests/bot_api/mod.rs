@@ -1,0 +1,8 @@
+//! The Bot API face: what clients of Telegram's Bot API are answered.
+
+mod clients;
+mod differential;
+mod documentation;
+mod proxying;
+mod queued_calls;
+mod waiting;

@@ -1,0 +1,5 @@
+//! The way from the queue to the messenger: outcomes, retries, limits, order; and registration, which runs there too.
+
+mod outcomes;
+mod registration;
+mod volume;

@@ -1,0 +1,276 @@
+//! The embedded engine: the contracts of all ports, and what only a file on a disk can be asked.
+
+use crate::engines::contract::{self, acceptor::AcceptorPorts, bot, later, next, notification, ownership};
+use pixcourier::adapters::embedded::{Embedded, OpenError};
+use pixcourier::domain::{NotificationId, Status, Timestamp};
+use pixcourier::ports::{Cancelled, Ports, Resubmitted, Spooled, Submission};
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+fn fresh() -> (Embedded, TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    (Embedded::open(folder.path()).expect("open"), folder)
+}
+
+fn acceptor_ports(engine: &Embedded) -> AcceptorPorts {
+    let Ports { acceptor, queue, ledger, media, .. } = engine.ports.clone();
+    AcceptorPorts { acceptor, queue, ledger, media }
+}
+
+fn plainly(notification: pixcourier::domain::Notification) -> Submission {
+    Submission { notification, idempotency: None }
+}
+
+/// One number out of a closed engine's file.
+fn ask(folder: &Path, sql: &str) -> i64 {
+    let conn = rusqlite::Connection::open(folder.join(Embedded::DATABASE_FILE)).expect("open");
+    conn.query_row(sql, [], |row| row.get(0)).expect("one number")
+}
+
+#[tokio::test]
+async fn its_queue_keeps_the_contract() {
+    let (engine, _folder) = fresh();
+    contract::queue::suite(engine.ports.queue.clone(), engine.ports.queue.clone()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_ledger_keeps_the_contract() {
+    let (engine, _folder) = fresh();
+    contract::ledger::suite(engine.ports.ledger.clone()).await;
+}
+
+#[tokio::test]
+async fn its_switchboard_keeps_the_contract() {
+    let (engine, _folder) = fresh();
+    contract::outcome_notifier::suite(engine.ports.outcome_notifier.clone(), engine.ports.outcome_notifier.clone())
+        .await;
+}
+
+#[tokio::test]
+async fn its_media_index_keeps_the_contract() {
+    let (engine, _folder) = fresh();
+    contract::media_index::suite(engine.ports.media.clone()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_recipient_book_keeps_the_contract() {
+    let (engine, _folder) = fresh();
+    contract::recipients::suite(engine.ports.recipients.clone()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_blobs_keep_the_contract() {
+    let (engine, _folder) = fresh();
+    contract::blobs::suite(engine.ports.blobs.clone(), engine.ports.media.clone()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_acceptor_keeps_the_contract() {
+    let (engine, _folder) = fresh();
+    contract::acceptor::suite(acceptor_ports(&engine)).await;
+}
+
+#[tokio::test]
+async fn a_data_folder_belongs_to_one_engine_at_a_time() {
+    let (engine, folder) = fresh();
+    let second = Embedded::open(folder.path()).err().unwrap();
+    assert!(matches!(second, OpenError::InUse(_)), "{second:?}");
+    assert!(second.to_string().contains("in use by another process"), "{second}");
+    engine.close().await;
+    let third = Embedded::open(folder.path()).unwrap();
+    third.ports.queue.ready().await.unwrap();
+    engine.ports.queue.ready().await.unwrap_err();
+    engine.ports.queue.publish(&notification(&bot("late"), 1)).await.unwrap_err();
+    engine.close().await;
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
+    let (engine, folder) = fresh();
+    engine.close().await;
+    let conn = rusqlite::Connection::open(folder.path().join(Embedded::DATABASE_FILE)).unwrap();
+    conn.pragma_update(None, "user_version", 99).unwrap();
+    drop(conn);
+    let refused = Embedded::open(folder.path()).err().unwrap();
+    assert!(matches!(refused, OpenError::Newer { found: 99, .. }), "{refused:?}");
+    assert_eq!(ask(folder.path(), "PRAGMA user_version"), 99);
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_there_after_a_restart() {
+    let (engine, folder) = fresh();
+    let name = bot("restart");
+    let bytes = contract::blobs::noise(600_000, 1);
+    let image = contract::blobs::put(&engine.ports.blobs, &bytes).await;
+    let sent = contract::with_image(&name, 1, image);
+    engine.ports.acceptor.accept(&plainly(sent.clone())).await.unwrap();
+    let mut subscription = engine.ports.queue.subscribe(&name, 4).await.unwrap();
+    assert_eq!(next(&mut subscription).await.redeliveries, 0);
+    engine.close().await;
+    assert!(subscription.deliveries.recv().await.is_none(), "deliveries end with the queue");
+    assert!(!folder.path().join("pixcourier.db-wal").exists(), "nothing is left in the log");
+
+    let engine = Embedded::open(folder.path()).unwrap();
+    assert_eq!(engine.ports.ledger.get(sent.id).await.unwrap().unwrap().status, Status::Queued);
+    assert!(contract::blobs::read(&engine.ports.blobs, &image).await.unwrap() == bytes);
+    assert!(engine.ports.media.is_pinned(&image, Timestamp::now()).await.unwrap());
+    let mut subscription = engine.ports.queue.subscribe(&name, 4).await.unwrap();
+    let back = next(&mut subscription).await;
+    assert_eq!((back.notification, back.redeliveries), (sent, 1));
+}
+
+#[tokio::test]
+async fn a_second_word_on_a_delivery_changes_nothing() {
+    let (engine, _folder) = fresh();
+    let (queue, name) = (&engine.ports.queue, bot("twice"));
+    let sent = notification(&name, 1);
+    queue.publish(&sent).await.unwrap();
+    let mut subscription = queue.subscribe(&name, 4).await.unwrap();
+    let first = next(&mut subscription).await;
+    queue.defer(&first.receipt, &sent, Timestamp::now()).await.unwrap();
+    let second = next(&mut subscription).await;
+    queue.ack(&first.receipt).await.unwrap();
+    queue.defer(&first.receipt, &sent, Timestamp::now()).await.unwrap();
+    assert_eq!(queue.depth(&name).await.unwrap().lanes, [0, 1, 0], "the second delivery is still out, alone");
+    queue.ack(&second.receipt).await.unwrap();
+    queue.ack(&second.receipt).await.unwrap();
+    queue.defer(&second.receipt, &sent, Timestamp::now()).await.unwrap();
+    assert_eq!(queue.depth(&name).await.unwrap().lanes, [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn of_many_retries_of_one_notification_one_is_taken() {
+    let (engine, _folder) = fresh();
+    let name = bot("again");
+    let sent = later(&name, 1, Duration::from_secs(3_600));
+    engine.ports.acceptor.accept(&plainly(sent.clone())).await.unwrap();
+    let cancelled = engine.ports.ledger.cancel(sent.id, Timestamp::now()).await.unwrap();
+    assert!(matches!(cancelled, Cancelled::Done(_)), "{cancelled:?}");
+    let fresh = pixcourier::domain::Notification { send_at: None, ..sent };
+    let answers = futures_util::future::join_all((0..10).map(|_| engine.ports.acceptor.resubmit(&fresh))).await;
+    let taken = answers.iter().filter(|answer| matches!(answer, Ok(Resubmitted::Done(_)))).count();
+    assert_eq!(taken, 1, "{answers:?}");
+    let mut subscription = engine.ports.queue.subscribe(&name, 4).await.unwrap();
+    let delivered = next(&mut subscription).await;
+    engine.ports.queue.ack(&delivered.receipt).await.unwrap();
+    contract::nothing_comes(&mut subscription, "one was taken").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_images_are_held_once_and_failed_uploads_not_at_all() {
+    let (engine, folder) = fresh();
+    let bytes = contract::blobs::noise(1_000_000, 2);
+    let (spooled, _file) = contract::blobs::spool(&bytes);
+    for put in futures_util::future::join_all((0..8).map(|_| engine.ports.blobs.put(&spooled))).await {
+        put.unwrap();
+    }
+    let (other, _other_file) = contract::blobs::spool(&contract::blobs::noise(700_000, 3));
+    let cut = Spooled { size: other.size + 1, ..other };
+    let error = engine.ports.blobs.put(&cut).await.unwrap_err();
+    assert!(error.to_string().contains("spooled upload"), "{error}");
+    assert_eq!(engine.ports.blobs.stat(&cut.sha256).await.unwrap(), None);
+    engine.close().await;
+    assert_eq!(ask(folder.path(), "SELECT sum(length(bytes)) FROM pieces"), 1_000_000);
+    assert_eq!(ask(folder.path(), "SELECT count(*) FROM blobs"), 1);
+}
+
+#[tokio::test]
+async fn what_an_interrupted_upload_left_is_removed_at_the_next_start() {
+    let (engine, folder) = fresh();
+    let whole = contract::blobs::put(&engine.ports.blobs, b"whole").await;
+    engine.close().await;
+    let conn = rusqlite::Connection::open(folder.path().join(Embedded::DATABASE_FILE)).unwrap();
+    conn.execute_batch("INSERT INTO blobs (number, size, used_at) VALUES (7, 1000000, 0)").unwrap();
+    for index in 0..40 {
+        let place = (7 << 20) + index;
+        conn.execute("INSERT INTO pieces (place, bytes) VALUES (?1, zeroblob(1000))", [place]).unwrap();
+    }
+    drop(conn);
+    let engine = Embedded::open(folder.path()).unwrap();
+    assert!(contract::blobs::read(&engine.ports.blobs, &whole).await.unwrap() == b"whole");
+    engine.close().await;
+    assert_eq!(ask(folder.path(), "SELECT count(*) FROM pieces"), 1);
+    assert_eq!(ask(folder.path(), "SELECT count(*) FROM blobs"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn swept_images_give_their_disk_space_back() {
+    const MIB: u64 = 1024 * 1024;
+    let (engine, folder) = fresh();
+    for seed in 0..8 {
+        contract::blobs::put(&engine.ports.blobs, &contract::blobs::noise(8 * MIB as usize, seed)).await;
+    }
+    let everything = Timestamp::now().plus(Duration::from_secs(1));
+    assert_eq!(engine.ports.blobs.sweep(everything, engine.ports.media.as_ref()).await.unwrap(), 8);
+    engine.close().await;
+    let size = std::fs::metadata(folder.path().join(Embedded::DATABASE_FILE)).unwrap().len();
+    assert!(size < 20 * MIB, "{size} bytes after a sweep of 64 MiB");
+}
+
+/// The environment variable that makes [`a_child_that_accepts_until_it_is_killed`] one.
+const CHILD: &str = "PIXCOURIER_TEST_CHILD_FOLDER";
+
+/// Not a test by itself: run by the next one as another process. It tells an id once it has been accepted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_that_accepts_until_it_is_killed() {
+    let Some(folder) = std::env::var_os(CHILD) else { return };
+    let engine = Embedded::open(Path::new(&folder)).unwrap();
+    let mut subscription = engine.ports.queue.subscribe(&bot("killed"), 10).await.unwrap();
+    ownership(&mut subscription).await;
+    let tasks = (0..8).map(|chat| {
+        let engine = engine.clone();
+        tokio::spawn(async move {
+            loop {
+                let sent = notification(&bot("killed"), chat + 1);
+                engine.ports.acceptor.accept(&plainly(sent.clone())).await.unwrap();
+                println!("accepted {}", sent.id);
+            }
+        })
+    });
+    futures_util::future::join_all(tasks).await;
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_nothing_that_it_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut accepted = Vec::<NotificationId>::new();
+    for round in 1..=3 {
+        let (_crate, module) = module_path!().split_once("::").unwrap();
+        let child_test = format!("{module}::a_child_that_accepts_until_it_is_killed");
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", &child_test, "--nocapture"])
+            .env(CHILD, folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for line in lines.map_while(Result::ok) {
+            // Whole lines only: the last one may be cut by the kill.
+            if let Some(id) = line.strip_prefix("accepted ").and_then(|id| id.parse().ok()) {
+                accepted.push(id);
+            }
+            if accepted.len() == 300 * round {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+    }
+    let engine = Embedded::open(folder.path()).unwrap();
+    for id in &accepted {
+        assert!(engine.ports.ledger.get(*id).await.unwrap().is_some(), "{id} was accepted");
+    }
+    let mut subscription = engine.ports.queue.subscribe(&bot("killed"), 100).await.unwrap();
+    let mut delivered = HashSet::new();
+    let mut counted = 0;
+    while !accepted.iter().all(|id| delivered.contains(id)) {
+        let one = next(&mut subscription).await;
+        counted = counted.max(one.redeliveries);
+        assert!(delivered.insert(one.notification.id), "each is queued once");
+        engine.ports.queue.ack(&one.receipt).await.unwrap();
+    }
+    assert_eq!(counted, 3, "what was out at all three kills tells of them");
+}

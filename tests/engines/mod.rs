@@ -1,0 +1,10 @@
+//! The adapters behind the ports: one contract suite per port, and what is each adapter's own, faults included.
+
+mod acceptor;
+mod contract;
+mod embedded;
+mod objects;
+mod rabbitmq;
+mod rabbitmq_faults;
+mod redis;
+mod servers;

@@ -1,0 +1,224 @@
+//! The queue on a real RabbitMQ: the contract, and what it promises beyond that.
+
+use crate::engines::contract::{self, bot, in_lane, later, next, nothing_comes, notification, ownership};
+use crate::support::{amqp_url, port_of};
+use futures_util::StreamExt;
+use lapin::options::{
+    BasicConsumeOptions, BasicNackOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use pixcourier::adapters::rabbitmq::RabbitQueue;
+use pixcourier::domain::{Lane, Notification, NotificationId, Timestamp};
+use pixcourier::ports::{Queue, QueueError};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// A namespace that no other test uses.
+pub fn namespace() -> String {
+    format!("test-{:08x}", fastrand::u32(..))
+}
+
+pub fn connect(url: &str, namespace: &str) -> Arc<RabbitQueue> {
+    RabbitQueue::connect(vec![url.to_owned().into()], namespace.to_owned(), Vec::new())
+}
+
+pub async fn connected(url: &str, namespace: &str) -> Arc<RabbitQueue> {
+    let queue = connect(url, namespace);
+    is_ready(&queue).await;
+    queue
+}
+
+pub async fn is_ready(queue: &RabbitQueue) {
+    contract::eventually("readiness", true, async || queue.ready().await.is_ok()).await;
+}
+
+/// A client of one's own, to look behind the scenes.
+async fn behind_the_scenes(url: &str) -> (Connection, Channel) {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await.expect("connect");
+    let channel = connection.create_channel().await.expect("a channel");
+    (connection, channel)
+}
+
+async fn count_in(channel: &Channel, queue: &str) -> u32 {
+    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+    channel.queue_declare(queue.into(), passive, FieldTable::default()).await.expect("declared").message_count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rabbitmq_keeps_the_contract_of_the_queue() {
+    let (url, namespace) = (amqp_url(), namespace());
+    let (one, other) = tokio::join!(connected(&url, &namespace), connected(&url, &namespace));
+    contract::queue::suite(one.clone(), other.clone()).await;
+    one.close().await;
+    other.close().await;
+    assert!(matches!(one.publish(&notification(&bot("b"), 1)).await, Err(QueueError::Unavailable(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rabbitmq_keeps_the_contract_of_the_outcome_notifier() {
+    let (url, namespace) = (amqp_url(), namespace());
+    let (one, other) = tokio::join!(connected(&url, &namespace), connected(&url, &namespace));
+    let (here, there) = (one.outcome_notifier(), other.outcome_notifier());
+    for outcome_notifier in [&here, &there] {
+        let listens = async || !outcome_notifier.listen(NotificationId::new()).address.is_empty();
+        contract::eventually("an address", true, listens).await;
+    }
+    contract::outcome_notifier::suite(here.clone(), here.clone()).await;
+    contract::outcome_notifier::suite(here, there).await;
+    one.close().await;
+    other.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_leaves_the_ownership_and_the_deliveries_alone() {
+    let (url, namespace, name) = (amqp_url(), namespace(), bot("long"));
+    let queue = connected(&url, &namespace).await;
+    let mut subscription = queue.subscribe(&name, 5).await.unwrap();
+    let epoch = ownership(&mut subscription).await;
+    // Workers that stand by leave tokens of their own, which the renewal must clear away.
+    let others = [connected(&url, &namespace).await, connected(&url, &namespace).await];
+    let mut standbys = Vec::new();
+    for other in &others {
+        standbys.push(other.subscribe(&name, 5).await.unwrap());
+    }
+    let begun = Timestamp::now();
+    subscription.ownership.mark_unchanged();
+    while Timestamp::now().since(begun) < Duration::from_secs(40) {
+        let sent = notification(&name, 1);
+        queue.publish(&sent).await.unwrap();
+        let delivered =
+            timeout(Duration::from_secs(2), subscription.deliveries.recv()).await.expect("no pause").unwrap();
+        assert_eq!((delivered.notification.id, delivered.receipt.epoch), (sent.id, epoch));
+        queue.ack(&delivered.receipt).await.unwrap();
+        // The pace of the traffic.
+        sleep(Duration::from_millis(200)).await;
+    }
+    assert!(!subscription.ownership.has_changed().unwrap(), "the ownership was never in doubt");
+    for other in others {
+        other.close().await;
+    }
+    queue.close().await;
+
+    let (_connection, channel) = behind_the_scenes(&url).await;
+    let owner = format!("{namespace}.long.owner");
+    contract::eventually("tokens that are left", 1, async || count_in(&channel, &owner).await).await;
+    let options = BasicConsumeOptions::default();
+    let mut tokens =
+        channel.basic_consume(owner.as_str().into(), "".into(), options, FieldTable::default()).await.unwrap();
+    let token = timeout(Duration::from_secs(5), tokens.next()).await.unwrap().unwrap().unwrap();
+    let token: serde_json::Value = serde_json::from_slice(&token.data).unwrap();
+    let issued = token["generation"].as_i64().unwrap() - begun.unix_millis();
+    assert!(issued > 15_000, "the token left was issued {issued} ms after the beginning: nothing was renewed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_scheduled_arrives_on_time_by_way_of_the_delay_queues() {
+    let name = bot("delays");
+    let queue = connected(&amqp_url(), &namespace()).await;
+    let mut subscription = queue.subscribe(&name, 5).await.unwrap();
+    ownership(&mut subscription).await;
+    let mut due = HashMap::new();
+    for millis in [300, 1_500, 2_700, 6_000, 9_100] {
+        let sent: Notification = later(&name, 1, Duration::from_millis(millis));
+        queue.publish(&sent).await.unwrap();
+        due.insert(sent.id, (millis, sent.send_at.unwrap()));
+    }
+    while !due.is_empty() {
+        let delivered = next(&mut subscription).await;
+        let (millis, due) = due.remove(&delivered.notification.id).expect("each comes once");
+        let late = Timestamp::now().unix_millis() - due.unix_millis();
+        println!("scheduled {millis} ms ahead, delivered {late} ms late");
+        assert!((0..1_000).contains(&late), "{late} ms late");
+        queue.ack(&delivered.receipt).await.unwrap();
+    }
+    nothing_comes(&mut subscription, "each came once").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_deletes_is_declared_again_and_nothing_confirmed_is_lost_for_it() {
+    let (url, namespace, name) = (amqp_url(), namespace(), bot("gone"));
+    let queue = connected(&url, &namespace).await;
+    let mut subscription = queue.subscribe(&name, 5).await.unwrap();
+    queue.publish(&notification(&name, 1)).await.unwrap();
+    let delivered = next(&mut subscription).await;
+    queue.ack(&delivered.receipt).await.unwrap();
+
+    let (_connection, channel) = behind_the_scenes(&url).await;
+    let lane = format!("{namespace}.gone.normal");
+    channel.queue_delete(lane.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
+    let crowd: Vec<_> = (1..=50).map(|chat| in_lane(&name, chat, Lane::ALL[chat as usize % 3])).collect();
+    let answers = futures_util::future::join_all(crowd.iter().map(|sent| queue.publish(sent))).await;
+    let mut stored: HashSet<_> =
+        crowd.iter().zip(answers).filter(|(_, answer)| answer.is_ok()).map(|(sent, _)| sent.id).collect();
+    println!("{} of {} publishes stored without the queue", stored.len(), crowd.len());
+    assert!(!stored.is_empty());
+    while !stored.is_empty() {
+        let delivered = next(&mut subscription).await;
+        stored.remove(&delivered.notification.id);
+        let _ = queue.ack(&delivered.receipt).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_always_comes_back_becomes_a_dead_letter_and_what_cannot_be_read_is_put_aside() {
+    let (url, namespace, name) = (amqp_url(), namespace(), bot("poison"));
+    let queue = connected(&url, &namespace).await;
+    let poison = notification(&name, 1);
+    queue.publish(&poison).await.unwrap();
+    let mut buried = queue.subscribe_dead_letters();
+    let (_connection, channel) = behind_the_scenes(&url).await;
+    let lane = format!("{namespace}.poison.normal");
+    let mut returns = 0;
+    let found = loop {
+        // As if a worker had gone with it in hand.
+        if let Some(got) = channel.basic_get(lane.as_str().into(), Default::default()).await.unwrap() {
+            got.delivery.acker.nack(BasicNackOptions { requeue: true, ..Default::default() }).await.unwrap();
+            returns += 1;
+            assert!(returns <= 510, "never buried");
+        } else if let Ok(found) = timeout(Duration::from_secs(1), buried.recv()).await {
+            break found.unwrap();
+        }
+    };
+    println!("buried after {returns} returns: {}", found.reason);
+    assert_eq!((found.notification.id, found.reason.as_str()), (poison.id, "delivery_limit"));
+    assert!(returns >= 500, "a few restarts must not bury it: {returns}");
+    found.ack().await;
+
+    let mut subscription = queue.subscribe(&name, 5).await.unwrap();
+    ownership(&mut subscription).await;
+    let mut newer = serde_json::to_value(&poison).unwrap();
+    newer["v"] = 99.into();
+    for body in [b"{\"v\":1}".to_vec(), b"\xff\x00".to_vec(), newer.to_string().into_bytes()] {
+        let (exchange, options) = (format!("{namespace}.work"), BasicPublishOptions::default());
+        let published = channel
+            .basic_publish(exchange.as_str().into(), "poison.bulk".into(), options, &body, BasicProperties::default())
+            .await;
+        published.unwrap().await.unwrap();
+    }
+    nothing_comes(&mut subscription, "nobody can read these").await;
+    let aside = async || count_in(&channel, &format!("{namespace}.unreadable")).await;
+    contract::eventually("what is put aside", 3, aside).await;
+    assert_eq!(queue.depth(&name).await.unwrap().lanes, [0, 0, 0]);
+    assert_eq!(count_in(&channel, &format!("{namespace}.buried")).await, 0, "it is written down and forgotten");
+}
+
+#[tokio::test]
+async fn no_error_repeats_the_password() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let shared = port_of(&amqp_url());
+    for url in [
+        format!("amqp://user:geheim@127.0.0.1:{port}/%2f"),
+        format!("amqp://user:geheim@127.0.0.1:{shared}/%2f"),
+        "amqp://user:geheim@no-such-host.invalid/%2f".to_owned(),
+        "amqp:/user:geheim@".to_owned(),
+    ] {
+        let queue = connect(&url, "secret");
+        let reason = async || queue.ready().await.unwrap_err().to_string();
+        contract::eventually(&url, false, async || reason().await.contains("not connected yet")).await;
+        println!("{}", reason().await);
+        assert!(!reason().await.contains("geheim"));
+    }
+}

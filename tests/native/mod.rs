@@ -1,0 +1,12 @@
+//! The native API over HTTP: what is taken, what is rejected and why, what becomes of it.
+
+mod bodies;
+mod changes;
+mod http_surface;
+mod idempotency;
+mod images;
+mod lifecycle;
+mod recipients;
+mod rejections;
+mod sends;
+mod upload_memory;

@@ -1,0 +1,52 @@
+//! The program as a user runs it: the demo, and a picture sent from the command line.
+
+use crate::project::manual::root;
+use crate::support::program::Program;
+use pixcourier::sandbox::{MessageFilter, Sandbox, SandboxOptions};
+use std::net::TcpListener;
+use std::process::{Output, Stdio};
+
+const KEY: &str = "a-key-of-this-test";
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("UTF-8")
+}
+
+fn send(service: &str, key: &str, arguments: &[&str]) -> Output {
+    let picture = root().join("src/cli/demo/assets/coffee.jpg");
+    let mut command = Program::command(&["send", "--url", service, "--wait", "--patience", "20"]);
+    command.arg(picture).args(arguments).env("PIXCOURIER_API_KEYS", key).output().expect("the program runs")
+}
+
+#[test]
+fn the_demo_delivers_everything_and_uploads_the_twice_sent_picture_once() {
+    let output = Program::command(&["demo", "--exit"]).output().unwrap();
+    let (out, error) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{out}{error}");
+    assert!(out.contains("\n6 sent in ") && out.contains(", 5 uploads (") && out.contains(", 1 upload(s) skipped"));
+    assert!(!out.contains('\x1b'), "colours belong on a terminal");
+}
+
+#[test]
+fn a_picture_is_sent_from_the_command_line_and_the_exit_code_tells_its_fate() {
+    let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), SandboxOptions::default()).unwrap();
+    let mut service = Program::serve(&sandbox.url(), &[("PIXCOURIER_API_KEYS", KEY)], Stdio::null());
+
+    let sent = send(&service.url, KEY, &["--to", "-100123", "--caption", "-5 degrees"]);
+    assert_eq!(sent.status.code(), Some(0), "{}", text(&sent.stderr));
+    assert!(text(&sent.stdout).contains("sent as message 1 after 1 attempt(s), uploaded"), "{}", text(&sent.stdout));
+    assert_eq!(sandbox.messages(&MessageFilter::default()).len(), 1);
+
+    for (key, to, complaint) in [
+        (KEY, "0", "400 invalid_chat_id"),
+        (KEY, "9000000403", "failed: Forbidden: bot was blocked by the user (recipient)"),
+        ("not-a-key-of-this-test", "5", "401 unauthorized"),
+    ] {
+        let output = send(&service.url, key, &["--to", to]);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{to}: {error}");
+        assert!(error.contains(complaint), "{to}: {error}");
+        assert!(!error.contains(key), "{error}");
+    }
+    assert_eq!(service.stop(), Some(0));
+}

@@ -1,0 +1,13 @@
+//! What the service promises, over real sockets: one folder per part of it, named as the source's.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[macro_use]
+mod support;
+
+mod bot_api;
+mod delivery;
+mod engines;
+mod native;
+mod project;
+mod sandbox;
+mod whatsmate;

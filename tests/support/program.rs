@@ -1,0 +1,66 @@
+//! The program as a process of its own, as a user runs it; killed with its owner.
+
+use super::settings::TOKEN;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use tempfile::TempDir;
+
+/// A running `pixcourier serve` on the embedded engine, with data in a folder of its own.
+pub struct Program {
+    child: Child,
+    /// Its address.
+    pub url: String,
+    _folder: TempDir,
+}
+
+impl Program {
+    /// The program with these arguments and an empty environment.
+    pub fn command(arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pixcourier"));
+        command.args(arguments).env_clear().stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the service; returns when it has printed its address.
+    pub fn serve(bot_api: &str, environment: &[(&str, &str)], log: Stdio) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Self::command(&["serve", "--listen", "127.0.0.1:0"])
+            .env("PIXCOURIER_BOT_TOKEN", TOKEN)
+            .env("PIXCOURIER_BOT_API_URL", bot_api)
+            .env("PIXCOURIER_DATA_DIR", folder.path())
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the program runs");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let url = line.trim().rsplit(' ').next().expect("an address").to_owned();
+        assert!(url.starts_with("http://127.0.0.1:"), "{line}");
+        Self { child, url, _folder: folder }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its log, if that is piped.
+    pub fn log(&mut self) -> ChildStderr {
+        self.child.stderr.take().expect("piped")
+    }
+
+    /// Asks it to stop, and waits; its exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        let asked = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().expect("kill");
+        assert!(asked.success());
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
