@@ -29,20 +29,21 @@ async fn no_secret_is_in_any_log_error_metric_or_output() {
     artifacts::note("planted", &format!("a line with {PLANTED} in it"));
     let token_secret = TOKEN.split_once(':').unwrap().1;
     let searched = [token_secret, API_KEY, AMQP_PASSWORD, REDIS_PASSWORD, WRONG_KEY, "guest:guest", PLANTED];
-    let papers: Vec<_> = std::fs::read_dir(artifacts::folder()).unwrap().map(|paper| paper.unwrap().path()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(artifacts::folder()).unwrap().map(|artifact| artifact.unwrap().path()).collect();
     let (mut found, mut lines) = (Vec::new(), 0);
-    for paper in &papers {
-        let text = String::from_utf8_lossy(&std::fs::read(paper).unwrap()).into_owned();
+    for artifact in &left {
+        let text = String::from_utf8_lossy(&std::fs::read(artifact).unwrap()).into_owned();
         for line in text.lines() {
             lines += 1;
             let seen = searched.iter().filter(|secret| line.contains(**secret));
-            found.extend(seen.map(|secret| (paper.file_name().unwrap().to_owned(), *secret, line.to_owned())));
+            found.extend(seen.map(|secret| (artifact.file_name().unwrap().to_owned(), *secret, line.to_owned())));
         }
     }
     println!(
         "secrets: {} searched for in {lines} lines of {} logs, outputs, error bodies and metrics pages; {} found besides the planted one",
         searched.len(),
-        papers.len(),
+        left.len(),
         found.len() - 1,
     );
     assert_eq!(found.len(), 1, "{found:#?}");
@@ -52,8 +53,8 @@ async fn no_secret_is_in_any_log_error_metric_or_output() {
 
 #[test]
 fn nothing_panicked_anywhere() {
-    for paper in std::fs::read_dir(artifacts::folder()).unwrap() {
-        let path = paper.unwrap().path();
+    for artifact in std::fs::read_dir(artifacts::folder()).unwrap() {
+        let path = artifact.unwrap().path();
         let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
         let panicked = text.lines().find(|line| line.contains("panicked at"));
         assert_eq!(panicked, None, "{}", path.display());
