@@ -13,37 +13,61 @@ SERVERS := tests/with-brokers tests/with-s3
 # Rates, memory and deadlines are measured in these, so nothing runs beside them; and a broker that is busy with many
 # queues takes long to bring a deleted one back.
 ALONE := volume:: somebody_deletes
-VOLUME := $(CARGO) test --locked --test suite -- $(ALONE) --test-threads=1 --nocapture
-FAULTS := $(CARGO) test --locked --test faults -- --test-threads=1 --nocapture
 
 .PHONY: help
 help:
-	@echo 'make test    formatting, lints, documentation, all tests (real RabbitMQ, Redis and S3), fault tests'
-	@echo 'make lint    formatting, lints and documentation alone'
-	@echo 'make faults  the fault tests alone: kills, outages, floods; minutes'
+	@echo 'make test    every gate below; the one that fails is named last'
+	@echo '  make fmt clippy doc    formatting, lints, documentation (make lint for the three)'
+	@echo '  make suite             unit tests, API tests, contracts, client libraries, against real RabbitMQ, Redis and S3'
+	@echo '  make volume            rates, memory and deadlines, alone on the machine'
+	@echo '  make faults            kills, outages and floods, and the volume tests; minutes'
 	@echo 'make deny    licences, advisories and bans of the dependencies (installs cargo-deny if missing)'
 	@echo 'make demo    see it work'
 
+# Each gate is a target of its own, so that the last line of a failure says which it was: `make: *** [...: clippy] Error`.
 .PHONY: test
-test: lint
-	@# What the tests need beside is fetched while they are built.
-	@nice $(CLIENTS) $(SERVERS) true & $(CARGO) test --locked --no-run; built=$$?; wait; exit $$built
-	$(CLIENTS) $(SERVERS) sh -ec '\
-	    $(CARGO) test --locked --lib --bins --test suite -- $(addprefix --skip ,$(ALONE)) --test-threads=8; \
-	    $(VOLUME); $(FAULTS)'
+test: lint build-tests
+	@$(CLIENTS) $(SERVERS) $(MAKE) --no-print-directory suite volume fault-tests
 	@echo 'make test: everything passed'
 
-# Documentation is read with private items here: this is a program, not a library.
 .PHONY: lint
-lint: tools
+lint: fmt clippy doc
+
+.PHONY: fmt
+fmt: tools
 	$(CARGO) fmt --check
 	$(CARGO) fmt --check --manifest-path tests/clients/teloxide/Cargo.toml
+
+.PHONY: clippy
+clippy: tools
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc --locked --no-deps --document-private-items
+
+# With private items: this is a program, not a library.
+.PHONY: doc
+doc: tools
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+
+# What the tests need beside is fetched while they are built.
+.PHONY: build-tests
+build-tests: tools
+	@nice $(CLIENTS) $(SERVERS) true & $(CARGO) test --locked --no-run; built=$$?; wait; exit $$built
+
+# The next three want the servers: alone, run them as `tests/with-clients tests/with-brokers tests/with-s3 make suite`.
+.PHONY: suite
+suite:
+	$(CARGO) test --locked --lib --bins --test suite -- $(addprefix --skip ,$(ALONE)) --test-threads=8
+
+.PHONY: volume
+volume:
+	$(CARGO) test --locked --test suite -- $(ALONE) --test-threads=1 --nocapture
+
+.PHONY: fault-tests
+fault-tests:
+	$(CARGO) test --locked --test faults -- --test-threads=1 --nocapture
 
 .PHONY: faults
 faults: tools
-	$(SERVERS) sh -ec '$(VOLUME); $(FAULTS)'
+	@$(SERVERS) $(MAKE) --no-print-directory volume fault-tests
 
 .PHONY: deny
 deny:

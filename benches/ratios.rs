@@ -2,7 +2,7 @@
 //!
 //! Each part does the same work twice, once the plain way and once ours, in one process, and prints both times and their
 //! ratio. Embedded engine and sandbox; nothing else needed.
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run should say so loudly")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark that cannot run should say so loudly")]
 
 #[path = "../tests/support/images.rs"]
 mod images;

@@ -1,5 +1,5 @@
 //! What the service promises, over real sockets: one folder per part of it, named as the source's.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a panic is how a test fails")]
 
 #[macro_use]
 mod support;

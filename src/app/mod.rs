@@ -4,11 +4,13 @@
 mod delivery;
 mod engine;
 mod health;
+mod role;
 pub mod routes;
 mod stop;
 mod sweeper;
 
 pub use engine::Engine;
+pub use role::Role;
 
 use crate::adapters::messenger_by_kind::MessengerByKind;
 use crate::adapters::telegram::TelegramProxy;
@@ -33,17 +35,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// What this process does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Both.
-    All,
-    /// Accepts notifications.
-    Api,
-    /// Delivers them; over HTTP it answers only about itself.
-    Worker,
-}
 
 /// A process of the service, built and not yet running.
 pub struct App {

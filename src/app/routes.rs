@@ -1,6 +1,6 @@
 //! The routes of all faces. The Bot API face comes last: its patterns match most of what is left.
 
-use super::Role;
+use super::role::Role;
 use crate::api::bot_api::{self, BotApiFace};
 use crate::api::native;
 use crate::api::whatsmate::{self, WhatsMateClients};
