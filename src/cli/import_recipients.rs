@@ -7,7 +7,7 @@ use crate::cli::client::{Client, Refused};
 use crate::cli::say::say;
 use crate::cli::send::key;
 use crate::domain::{Address, Recipient};
-use crate::intake::recipients::BULK_LIMIT;
+use crate::intake::recipients::MAX_BULK_ENTRIES;
 use crate::settings::PREFIX;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let client = Client::new(&arguments.url, key(&arguments.api_key_env))?;
     block_on(async {
         let mut done = 0;
-        for batch in entries.chunks(BULK_LIMIT) {
+        for batch in entries.chunks(MAX_BULK_ENTRIES) {
             let bodies: Vec<Value> = batch.iter().map(|(_, recipient)| body(recipient)).collect();
             client.register(&bodies).await.map_err(|error| explain(error, batch, done))?;
             done += batch.len();

@@ -1,4 +1,4 @@
-//! What the routes of several faces have in common.
+//! Handlers and guards that the routes of several faces share.
 
 use super::problem;
 use crate::intake::rejection::{ProblemCode, Rejection};
@@ -6,7 +6,7 @@ use actix_web::guard;
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::{HttpResponse, Route, web};
 
-/// What a handler of the native API returns.
+/// What a handler returns whose rejections are problem documents.
 pub type HandlerResult = Result<HttpResponse, Rejection>;
 
 /// A route for `GET`, and for `HEAD`, which gets the same response without its body.

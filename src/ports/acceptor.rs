@@ -34,7 +34,7 @@ pub struct Submission {
     pub idempotency: Option<Idempotency>,
 }
 
-/// A caller's `Idempotency-Key` with what it was sent with. Kept for [`Idempotency::KEPT`].
+/// A caller's `Idempotency-Key` with what it was sent with. Kept for [`Idempotency::RETENTION`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
     /// The key, made unique per API client by its caller.
@@ -45,7 +45,7 @@ pub struct Idempotency {
 
 impl Idempotency {
     /// How long a key is remembered.
-    pub const KEPT: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+    pub const RETENTION: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 }
 
 /// The answer to a submission.

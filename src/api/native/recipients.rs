@@ -1,19 +1,18 @@
-//! `/v1/recipients`: the recipient book.
+//! The handlers of `/v1/recipients`: the recipient book.
 
 use super::problems::{
     BodyTooLarge, Invalid, InvalidQuery, LedgerAway, NoSuchRecipient, NotJson, NotOneRecipient, TooSlow, Unauthorized,
 };
-use crate::api::native::query;
+use super::query;
 use crate::domain::{Address, BotName, ChatId, InvalidId, Recipient, RecipientSource, RecipientState, Timestamp};
 use crate::http::auth::ApiClient;
-use crate::http::body::Body;
+use crate::http::body::{Body, content_type};
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::intake::members::Members;
-use crate::intake::recipients::{BULK_LIMIT, address, entry};
+use crate::intake::recipients::{MAX_BULK_ENTRIES, address, entry};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::{RecipientPage, RecipientQuery};
-use actix_web::http::header::{ContentType, Header};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -38,14 +37,13 @@ const BODY_LIMIT_BYTES: u64 = 2 << 20;
     )
 )]
 pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
-    if !ContentType::parse(&request).is_ok_and(|ContentType(mime)| mime.essence_str() == "application/json") {
+    if content_type(&request).as_deref() != Some("application/json") {
         return Err(Rejection::field(ProblemCode::UnsupportedMediaType, "Content-Type", "Send application/json."));
     }
     let document = Body::new(&request, payload.into_inner(), BODY_LIMIT_BYTES)?.collect_within_limit().await?;
     let recipients = entries(&document, |bot| state.intake.has_bot(bot))?;
-    let book = state.ports.recipients.clone();
-    let put = async move { book.put(&recipients).await.map(|()| recipients) };
-    let recipients = state.run(put).await??;
+    let putting = state.with_ports(|ports| async move { ports.recipients.put(&recipients).await.map(|()| recipients) });
+    let recipients = putting.await?;
     let recipients = recipients.into_iter().map(RecipientView::from).collect();
     Ok(HttpResponse::Ok().json(RecipientList { recipients }))
 }
@@ -71,27 +69,26 @@ pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Da
 )]
 pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> HandlerResult {
     const NAMES: [&str; 6] = ["bot", "number", "group_name", "group_admin", "limit", "cursor"];
-    let mut given = query::parameters(request.query_string(), &NAMES)?;
-    let bot = bot(&mut given, &state)?;
+    let mut given = query::read(request.query_string(), &NAMES)?;
+    let bot = query::bot_or_default(&mut given, |bot| state.intake.has_bot(bot))?;
     let (limit, after) = (given.remove("limit"), given.remove("cursor"));
-    let limit = limit.map_or(Ok(query::DEFAULT_LIMIT), |text| query::limit(&text))?;
+    let limit = limit.map_or(Ok(query::DEFAULT_PAGE_LIMIT), |text| query::page_limit(&text))?;
     let after = after.map(|text| cursor(&text)).transpose()?;
-    let group = given.contains_key("group_name") && given.len() == 1;
-    let group_name = if group { given.remove("group_name") } else { None };
-    let group_name = group_name.map(|name| name.parse().map_err(|InvalidId(text)| wrong("group_name", text)));
+    let is_group_search = given.contains_key("group_name") && given.len() == 1;
+    let group_name = if is_group_search { given.remove("group_name") } else { None };
+    let group_name = group_name.map(|name| name.parse().map_err(|InvalidId(text)| invalid_query("group_name", text)));
     let group_name = group_name.transpose()?;
-    let one = if given.is_empty() { None } else { Some(queried(&given)?) };
-    let book = state.ports.recipients.clone();
-    let find = async move {
-        match one {
+    let address = if given.is_empty() { None } else { Some(address_of_query(&given)?) };
+    let finding = state.with_ports(|ports| async move {
+        match address {
             Some(address) => {
-                let recipients = book.get(&bot, &address).await?.into_iter().collect();
+                let recipients = ports.recipients.get(&bot, &address).await?.into_iter().collect();
                 Ok(RecipientPage { recipients, next: None })
             }
-            None => book.list(&RecipientQuery { bot, group_name, limit, after }).await,
+            None => ports.recipients.list(&RecipientQuery { bot, group_name, limit, after }).await,
         }
-    };
-    Ok(HttpResponse::Ok().json(RecipientListing::from(state.run(find).await??)))
+    });
+    Ok(HttpResponse::Ok().json(RecipientListing::from(finding.await?)))
 }
 
 /// Take a recipient out of the book.
@@ -109,38 +106,33 @@ pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> 
     )
 )]
 pub async fn delete(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> HandlerResult {
-    let mut given = query::parameters(request.query_string(), &["bot", "number", "group_name", "group_admin"])?;
-    let bot = bot(&mut given, &state)?;
-    let address = queried(&given)?;
-    let book = state.ports.recipients.clone();
-    match state.run(async move { book.delete(&bot, &address).await }).await?? {
+    let mut given = query::read(request.query_string(), &["bot", "number", "group_name", "group_admin"])?;
+    let bot = query::bot_or_default(&mut given, |bot| state.intake.has_bot(bot))?;
+    let address = address_of_query(&given)?;
+    match state.with_ports(|ports| async move { ports.recipients.delete(&bot, &address).await }).await? {
         true => Ok(HttpResponse::NoContent().finish()),
         false => Err(Rejection::new(ProblemCode::RecipientNotFound, "The book of this bot has no such recipient.")),
     }
 }
 
-fn wrong(name: &str, text: &str) -> Rejection {
+fn invalid_query(name: &str, text: &str) -> Rejection {
     Rejection::field(ProblemCode::InvalidQuery, name, format!("{text}."))
 }
 
-fn bot(given: &mut BTreeMap<String, String>, state: &AppState) -> Result<BotName, Rejection> {
-    let name = given.remove("bot").map_or(Some(BotName::default_bot()), |text| text.parse().ok());
-    name.filter(|bot| state.intake.has_bot(bot)).ok_or_else(Rejection::unknown_bot)
-}
-
 /// The one address that a query names.
-fn queried(given: &BTreeMap<String, String>) -> Result<Address, Rejection> {
+fn address_of_query(given: &BTreeMap<String, String>) -> Result<Address, Rejection> {
     let part = |name: &str| given.get(name).map(String::as_str);
     address(part("number"), part("group_name"), part("group_admin")).map_err(|(part, error)| match error {
-        Some(InvalidId(text)) => wrong(part, text),
-        None => wrong(part, "Name one recipient: by number, or by group_name and group_admin"),
+        Some(InvalidId(text)) => invalid_query(part, text),
+        None => invalid_query(part, "Name one recipient: by number, or by group_name and group_admin"),
     })
 }
 
+/// The address behind which a page begins, from the parameter `cursor`.
 fn cursor(text: &str) -> Result<Address, Rejection> {
     let key = hex::decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let address = key.and_then(|key| Address::from_key(&key));
-    address.ok_or_else(|| wrong("cursor", "cursor is the next_cursor of the page before, taken as it is"))
+    address.ok_or_else(|| invalid_query("cursor", "cursor is the next_cursor of the page before, taken as it is"))
 }
 
 /// Reads a body: one entry or an array of them.
@@ -158,8 +150,8 @@ fn entries(document: &[u8], is_bot: impl Fn(&BotName) -> bool) -> Result<Vec<Rec
         return Ok(vec![entry(members, &is_bot)?]);
     }
     let all: Vec<Members> = serde_json::from_slice(document).map_err(malformed)?;
-    if all.len() > BULK_LIMIT {
-        let detail = format!("One request writes at most {BULK_LIMIT} recipients; this one has {}.", all.len());
+    if all.len() > MAX_BULK_ENTRIES {
+        let detail = format!("One request writes at most {MAX_BULK_ENTRIES} recipients; this one has {}.", all.len());
         return Err(Rejection::new(ProblemCode::InvalidField, detail));
     }
     let (mut recipients, mut places) = (Vec::with_capacity(all.len()), HashMap::new());
@@ -183,7 +175,7 @@ pub enum RecipientEntries {}
 impl PartialSchema for RecipientEntries {
     fn schema() -> RefOr<Schema> {
         let one = || Ref::from_schema_name("RecipientEntry");
-        OneOfBuilder::new().item(one()).item(ArrayBuilder::new().items(one()).max_items(Some(BULK_LIMIT))).into()
+        OneOfBuilder::new().item(one()).item(ArrayBuilder::new().items(one()).max_items(Some(MAX_BULK_ENTRIES))).into()
     }
 }
 
@@ -323,7 +315,7 @@ mod tests {
             ("7".to_owned(), ProblemCode::MalformedJson, None),
             ("[1]".to_owned(), ProblemCode::MalformedJson, None),
             ("[{]".to_owned(), ProblemCode::MalformedJson, None),
-            (format!("[{}]", vec!["{}"; BULK_LIMIT + 1].join(",")), ProblemCode::InvalidField, None),
+            (format!("[{}]", vec!["{}"; MAX_BULK_ENTRIES + 1].join(",")), ProblemCode::InvalidField, None),
         ] {
             let rejection = read(&document).unwrap_err();
             assert_eq!((rejection.code, rejection.field.as_deref()), (code, field), "{document:.200}");

@@ -1,10 +1,10 @@
-//! The addresses of the native API.
+//! The routes of the native API.
 
 use super::{changes, files, images, notifications, recipients, webhook};
 use crate::http::routing::{get_or_head, not_allowed};
 use actix_web::web::{self, ServiceConfig, delete, post, put};
 
-/// Adds the routes.
+/// Adds the routes of the native API.
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
