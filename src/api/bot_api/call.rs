@@ -28,7 +28,7 @@ pub struct BotApiCall<'a> {
 
 impl BotApiCall<'_> {
     /// Responds to the call. If the address does not name the method, the arguments do.
-    pub async fn answer(&self, method: &str, payload: Payload) -> Result<HttpResponse, BotApiError> {
+    pub async fn respond(&self, method: &str, payload: Payload) -> Result<HttpResponse, BotApiError> {
         let unknown = || BotApiError::api(404, "Not Found: method not found");
         let (bot, payload) = (&self.bot, payload.into_inner());
         let mut method = methods::canonical(method);
@@ -57,7 +57,7 @@ impl BotApiCall<'_> {
                     return Ok(error::ok(&result));
                 }
                 Err(error) if has_useless_files(&method, &arguments) => return Err(error),
-                // Telegram answers in its own words.
+                // Telegram rejects it in its own words.
                 Err(_) => {}
             }
         }

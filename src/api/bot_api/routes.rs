@@ -37,7 +37,7 @@ async fn call(request: HttpRequest, payload: Payload, face: Data<BotApiFace>, st
         if method.starts_with("test/") {
             return Err(BotApiError::api(404, "Not Found: the test environment is not served here"));
         }
-        BotApiCall { face: &face, state: &state, request: &request, bot }.answer(&method, payload).await
+        BotApiCall { face: &face, state: &state, request: &request, bot }.respond(&method, payload).await
     };
     response.await.unwrap_or_else(|error| error.response())
 }
@@ -54,7 +54,7 @@ async fn send_photo(
         allow_only(&request, &[Method::POST])?;
         let path = path(&request);
         let bot = face.bot(split(path.strip_prefix(b"/").unwrap_or_default()).0)?;
-        BotApiCall { face: &face, state: &state, request: &request, bot }.answer("sendPhoto", payload).await
+        BotApiCall { face: &face, state: &state, request: &request, bot }.respond("sendPhoto", payload).await
     };
     response.await.unwrap_or_else(|error| error.with_telling_status().response())
 }

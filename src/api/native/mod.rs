@@ -8,6 +8,7 @@ mod notifications;
 pub mod openapi;
 mod problems;
 mod query;
+mod recipient_view;
 mod recipients;
 pub mod request;
 pub mod routes;
