@@ -1,6 +1,6 @@
 //! The liveness probe `/healthz`, the readiness probe `/readyz`, and `/metrics` for Prometheus. They write nothing.
 
-use super::routing::{get_or_head, read_only};
+use super::routing::{get_or_head, resource};
 use super::state::AppState;
 use crate::domain::{BotName, Lane};
 use crate::ports::{AcceptError, Depth};
@@ -21,11 +21,10 @@ const DEPTH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Adds the routes.
 pub fn routes(config: &mut web::ServiceConfig) {
-    let only_read = || web::to(read_only);
     config
-        .service(web::resource("/healthz").route(get_or_head().to(healthz)).default_service(only_read()))
-        .service(web::resource("/readyz").route(get_or_head().to(readyz)).default_service(only_read()))
-        .service(web::resource("/metrics").route(get_or_head().to(metrics)).default_service(only_read()));
+        .service(resource("/healthz", "GET, HEAD").route(get_or_head().to(healthz)))
+        .service(resource("/readyz", "GET, HEAD").route(get_or_head().to(readyz)))
+        .service(resource("/metrics", "GET, HEAD").route(get_or_head().to(metrics)));
 }
 
 /// Whether requests are wanted here.

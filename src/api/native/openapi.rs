@@ -3,7 +3,7 @@
 use super::{changes, files, images, notifications, recipients};
 use crate::http::probes;
 use crate::http::problem::ProblemDocument;
-use crate::http::routing::{get_or_head, not_found, read_only};
+use crate::http::routing::{get_or_head, not_found, resource};
 use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::HttpResponse;
@@ -108,12 +108,11 @@ pub fn openapi_yaml() -> String {
 /// Adds the routes of the document and the page.
 pub fn routes(config: &mut web::ServiceConfig) {
     let page = Config::new(["/openapi.json"]).validator_url("none").try_it_out_enabled(true);
-    let only_read = || web::to(read_only);
     config
         .app_data(Data::new(page))
-        .service(web::resource("/openapi.json").route(get_or_head().to(openapi_json)).default_service(only_read()))
-        .service(web::resource("/docs").route(get_or_head().to(to_page)).default_service(only_read()))
-        .service(web::resource("/docs/{file:.*}").route(get_or_head().to(file)).default_service(only_read()));
+        .service(resource("/openapi.json", "GET, HEAD").route(get_or_head().to(openapi_json)))
+        .service(resource("/docs", "GET, HEAD").route(get_or_head().to(to_page)))
+        .service(resource("/docs/{file:.*}", "GET, HEAD").route(get_or_head().to(file)));
 }
 
 async fn openapi_json(_: Data<AppState>) -> HttpResponse {
