@@ -1,4 +1,4 @@
-//! The couriers of a process that delivers, and the tasks that belong to them.
+//! Starts the couriers of a process that delivers, and the tasks that go with them.
 
 use super::{App, sweeper};
 use crate::delivery::{Courier, CourierContext};
@@ -6,8 +6,8 @@ use crate::registration;
 use tokio::task::JoinSet;
 
 impl App {
-    /// Starts a courier for every bot; each returns how many attempts were cut off when it ended. Starts what reads
-    /// updates for registration, the sweeper, and what records dead letters too.
+    /// Starts a courier for every bot, which returns how many attempts its end interrupted; the registration of every bot
+    /// that has one; the sweeper; and what records dead letters.
     pub(super) fn start_delivery(&self) -> JoinSet<usize> {
         let mut couriers = JoinSet::new();
         for bot in self.settings.bots.values() {

@@ -1,4 +1,4 @@
-//! The engine that the settings choose, as ports.
+//! Opens the engine that the settings choose, and gives it out as [`Ports`].
 
 use crate::adapters::embedded::Embedded;
 use crate::adapters::objects::ObjectBlobs;
@@ -13,22 +13,22 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// The ports of the chosen engine.
+/// The chosen engine, open.
 #[derive(Clone)]
 pub struct Engine {
     /// Its ports.
     pub ports: Ports,
-    kind: Kind,
+    kind: EngineKind,
 }
 
 #[derive(Clone)]
-enum Kind {
+enum EngineKind {
     Embedded(Embedded),
     Distributed { queue: Arc<RabbitQueue>, ledger: Arc<WriteBehindLedger> },
 }
 
 impl Engine {
-    /// Opens the embedded engine, or starts to connect the distributed one: that may be away now and come later.
+    /// Opens the embedded engine, or starts to connect the distributed one, whose servers may be away now and come later.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         match &settings.engine {
             settings::EngineSettings::Embedded => {
@@ -51,79 +51,79 @@ impl Engine {
                     outcome_notifier: queue.outcome_notifier(),
                     recipients: redis,
                 };
-                Ok(Self { ports, kind: Kind::Distributed { queue, ledger } })
+                Ok(Self { ports, kind: EngineKind::Distributed { queue, ledger } })
             }
         }
     }
 
     fn embedded(embedded: Embedded) -> Self {
-        Self { ports: embedded.ports.clone(), kind: Kind::Embedded(embedded) }
+        Self { ports: embedded.ports.clone(), kind: EngineKind::Embedded(embedded) }
     }
 
-    /// How many changes wait in memory for the ledger to come back.
+    /// How many changes wait in memory for the ledger to come back (write-behind).
     pub fn buffered(&self) -> usize {
         match &self.kind {
-            Kind::Embedded(_) => 0,
-            Kind::Distributed { ledger, .. } => ledger.buffered(),
+            EngineKind::Embedded(_) => 0,
+            EngineKind::Distributed { ledger, .. } => ledger.buffered(),
         }
     }
 
-    /// Records as failed what the broker has dead-lettered: what crashed its workers so often that no courier saw it
-    /// again. `None` on the embedded engine, whose couriers see everything.
+    /// Records dead letters as failed: notifications that crashed their workers so often that the broker took them out of
+    /// the queue. `None` on the embedded engine, which has no broker.
     pub fn record_dead_letters(
         &self,
         metrics: Arc<Metrics>,
         halt: CancellationToken,
     ) -> Option<impl Future<Output = ()> + use<>> {
-        let Kind::Distributed { queue, ledger } = &self.kind else { return None };
+        let EngineKind::Distributed { queue, ledger } = &self.kind else { return None };
         let (mut dead_letters, ledger) = (queue.subscribe_dead_letters(), ledger.clone());
         let recording = async move {
-            while let Some(found) = dead_letters.recv().await {
-                let notification = &found.notification;
-                let description = format!("taken out of the queue by the broker: {}", found.reason);
+            while let Some(dead_letter) = dead_letters.recv().await {
+                let notification = &dead_letter.notification;
+                let description = format!("taken out of the queue by the broker: {}", dead_letter.reason);
                 let failure = Failure { class: FailureClass::Buried, error_code: None, description };
                 let update =
                     RecordUpdate { failure: Some(failure), ..RecordUpdate::of(Status::Failed, Timestamp::now()) };
-                // Unwritten, it stays where it is and comes again.
+                // If it cannot be recorded, it is not acked and comes again.
                 if let Ok(written) = ledger.settle(notification, &update).await {
                     if written {
                         let class = FailureClass::Buried.as_str();
                         metrics.failed.with_label_values(&[notification.bot.as_str(), class]).inc();
                     }
-                    found.ack().await;
+                    dead_letter.ack().await;
                 }
             }
         };
         Some(async move { _ = halt.run_until_cancelled_owned(recording).await })
     }
 
-    /// Applies to the ledger what was journaled while it was away, by this process or another. Every process helps.
-    /// `None` on the embedded engine, whose ledger is never away.
+    /// Writes to the ledger what this process or another has put into the journal while the ledger was away. `None` on the
+    /// embedded engine, whose ledger is never away.
     pub fn apply_journal(&self, halt: CancellationToken) -> Option<impl Future<Output = ()> + use<>> {
-        let Kind::Distributed { queue, ledger } = &self.kind else { return None };
+        let EngineKind::Distributed { queue, ledger } = &self.kind else { return None };
         let (queue, ledger) = (queue.clone(), ledger.clone());
         let applying = async move {
             loop {
                 ledger.caught_up().await;
                 let mut journal = queue.subscribe_journal();
                 loop {
-                    let Some(noted) = journal.recv().await else { return };
-                    if let Err(error) = ledger.apply_journal_entry(&noted.outcome).await {
+                    let Some(message) = journal.recv().await else { return };
+                    if let Err(error) = ledger.apply_journal_entry(&message.outcome).await {
                         tracing::debug!(%error, "the journal waits for the ledger");
                         break;
                     }
-                    noted.ack().await;
+                    message.ack().await;
                 }
             }
         };
         Some(async move { _ = halt.run_until_cancelled_owned(applying).await })
     }
 
-    /// Writes and closes what is open.
+    /// Writes what waits for the ledger, until the deadline, and closes the engine.
     pub async fn close(&self, deadline: Instant) {
         match &self.kind {
-            Kind::Embedded(embedded) => embedded.close().await,
-            Kind::Distributed { queue, ledger } => {
+            EngineKind::Embedded(embedded) => embedded.close().await,
+            EngineKind::Distributed { queue, ledger } => {
                 let left = ledger.flush(deadline).await;
                 if left > 0 {
                     tracing::warn!(

@@ -1,4 +1,4 @@
-//! Asks every part how it is, for the metrics: an alert must not wait for somebody to post.
+//! Polls the health of every part for the metrics, so that an alert need not wait for a request.
 
 use super::engine::Engine;
 use crate::telemetry::Metrics;
@@ -7,10 +7,12 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+/// How often the parts are asked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a part may take to say that it is ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Asks until told to stop.
+/// Polls until told to stop.
 pub async fn run(engine: Engine, metrics: Arc<Metrics>, halt: CancellationToken) {
     loop {
         let (queue, ledger, blobs) = tokio::join!(

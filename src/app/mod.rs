@@ -47,14 +47,14 @@ pub struct App {
     registrars: Registrars,
     server: Server,
     drain: DrainListener,
-    /// What `/readyz` says.
+    /// What the readiness probe `/readyz` says.
     ready: watch::Sender<bool>,
     /// Ends the couriers and the background tasks.
     halt: CancellationToken,
     background: TaskTracker,
 }
 
-/// Of each bot that has registration switched on, what takes its updates.
+/// By bot, what handles its updates, if registration is switched on.
 type Registrars = Arc<BTreeMap<BotName, Arc<Registrar>>>;
 
 impl App {
@@ -62,8 +62,8 @@ impl App {
     /// connections shall belong to.
     ///
     /// # Errors
-    /// What the operator has to mend: the data folder, the database, an address. A broker, Redis or store that is away
-    /// is no error: it may come later.
+    /// What the operator has to mend: the data folder, the database, an address. A broker, Redis or object store that is
+    /// away is no error: it may come later.
     pub async fn build(settings: Settings, role: Role, listener: TcpListener) -> anyhow::Result<Self> {
         let settings = Arc::new(settings);
         let metrics = Arc::new(Metrics::new());
@@ -112,7 +112,7 @@ impl App {
     /// Serves until told to stop, then stops within the grace period.
     ///
     /// # Errors
-    /// If the HTTP server or a courier ends by itself, which only a crash makes them do.
+    /// If the HTTP server or a courier ends by itself, which only happens in a crash.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let mut couriers = if self.role == Role::Api { JoinSet::new() } else { self.start_delivery() };
         self.start_background();
@@ -125,7 +125,7 @@ impl App {
             ended = &mut serving => {
                 ended.context("the HTTP server crashed")?.context("the HTTP server ended")?;
             }
-            // Better to be started again than to take what nobody delivers.
+            // Better to be restarted than to accept what nobody delivers.
             Some(ended) = couriers.join_next() => {
                 ended.context("a courier crashed")?;
                 anyhow::bail!("a courier ended: its queue was closed");
@@ -138,11 +138,11 @@ impl App {
 
     /// Starts the tasks that every process has, whatever its role.
     fn start_background(&self) {
-        let spawn = &self.background;
-        spawn.spawn(sweeper::sweep_spool(self.spool.clone(), self.halt.clone()));
-        spawn.spawn(health::run(self.engine.clone(), self.metrics.clone(), self.halt.clone()));
+        let background = &self.background;
+        background.spawn(sweeper::sweep_spool(self.spool.clone(), self.halt.clone()));
+        background.spawn(health::run(self.engine.clone(), self.metrics.clone(), self.halt.clone()));
         if let Some(applying) = self.engine.apply_journal(self.halt.clone()) {
-            spawn.spawn(applying);
+            background.spawn(applying);
         }
     }
 }

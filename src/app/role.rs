@@ -3,10 +3,10 @@
 /// What this process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Both.
+    /// Accepts and delivers.
     All,
     /// Accepts notifications.
     Api,
-    /// Delivers them; over HTTP it answers only about itself.
+    /// Delivers them; over HTTP it serves probes and metrics only.
     Worker,
 }

@@ -8,7 +8,7 @@ use crate::http::probes;
 use crate::settings::Settings;
 use actix_web::web::{Data, ServiceConfig};
 
-/// The routes that a process of this role serves. A worker answers only for itself: probes and metrics.
+/// The routes that a process of this role serves; a worker has only probes and metrics.
 pub fn of(role: Role, settings: &Settings) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
     let clients = Data::new(WhatsMateClients::new(&settings.whatsmate_clients));
     let face = Data::new(BotApiFace::new(&settings.bots));

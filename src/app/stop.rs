@@ -12,19 +12,19 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long requests are still taken after `/readyz` has said no, so that load balancers can hear it.
+/// How long new connections are still accepted after the readiness probe has said no, so that load balancers notice.
 const READINESS_DELAY: Duration = Duration::from_secs(1);
-/// How long the HTTP server has to begin with what it has accepted before it is told to stop: it would forget that.
+/// How long the HTTP server has to begin with connections it has accepted before it is told to stop, which drops them.
 const ACCEPTED_DELAY: Duration = Duration::from_millis(100);
 /// The least time for writing what waits for the ledger.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What is to be stopped.
+/// Everything that is to be stopped.
 pub struct Stopping {
     pub ready: watch::Sender<bool>,
     pub server_handle: ServerHandle,
     pub drain: DrainListener,
-    /// Each returns how many attempts were cut off.
+    /// Each returns how many attempts it interrupted.
     pub couriers: JoinSet<usize>,
     pub halt: CancellationToken,
     pub background: TaskTracker,
@@ -41,13 +41,15 @@ impl Stopping {
         let http = drain_http(self.server_handle, self.drain, deadline);
         let ((), interrupted) = tokio::join!(http, finish(self.couriers));
         if interrupted > 0 {
-            let late = interrupted;
-            tracing::warn!(late, "attempts were cut off by the end of the grace period; they may have been sent");
+            tracing::warn!(
+                late = interrupted,
+                "attempts were cut off by the end of the grace period; they may have been sent"
+            );
         }
         self.background.close();
         let flushed_by = deadline.max(Instant::now() + FLUSH_TIMEOUT);
         let _ = timeout_at(flushed_by, self.background.wait()).await;
-        // Outcomes of what has been sent and acked must not die for want of a grace period.
+        // Outcomes of what has been sent and acked must not be lost because the grace period is over.
         self.engine.close(flushed_by).await;
         tracing::info!("stopped");
     }
@@ -58,15 +60,15 @@ async fn drain_http(server: ServerHandle, drain: DrainListener, deadline: Instan
     sleep(READINESS_DELAY).await;
     server.pause().await;
     let drained = CancellationToken::new();
-    let refusing = tokio::spawn(drain.refuse_until(drained.clone()));
+    let draining = tokio::spawn(drain.respond_until(drained.clone()));
     sleep(ACCEPTED_DELAY).await;
     // Idle connections are not waited for beyond the grace period.
     let _ = timeout_at(deadline, server.stop(true)).await;
     drained.cancel();
-    let _ = refusing.await;
+    let _ = draining.await;
 }
 
-/// Waits for the couriers; each keeps to the grace period itself. Returns how many attempts were cut off.
+/// Waits for the couriers; each keeps to the grace period itself. Returns how many attempts were interrupted.
 async fn finish(mut couriers: JoinSet<usize>) -> usize {
     let mut interrupted = 0;
     while let Some(ended) = couriers.join_next().await {

@@ -1,6 +1,6 @@
 //! Removes records and images after their retention, and uploads that killed processes left behind.
 
-use crate::app::engine::Engine;
+use super::engine::Engine;
 use crate::domain::Timestamp;
 use crate::intake::spool::Spool;
 use crate::settings::Settings;
@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often. Several workers may sweep at once; that costs only the looking.
+/// How often. Several workers may sweep at the same time, which does no harm.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Sweeps until told to stop. Records go first: nothing that is pending has one that is final.
+/// Sweeps records and images until told to stop.
 pub async fn run(engine: Engine, settings: Arc<Settings>, halt: CancellationToken) {
     loop {
         tokio::select! {
@@ -37,8 +37,8 @@ pub async fn sweep_spool(spool: Spool, halt: CancellationToken) {
             () = halt.cancelled() => return,
             () = tokio::time::sleep(SWEEP_INTERVAL) => {}
         }
-        let own = spool.clone();
-        match tokio::task::spawn_blocking(move || own.sweep()).await {
+        let spool = spool.clone();
+        match tokio::task::spawn_blocking(move || spool.sweep()).await {
             Ok(Ok(0)) => {}
             Ok(Ok(folders)) => tracing::info!(folders, "removed uploads that killed processes left behind"),
             Ok(Err(error)) => tracing::warn!(%error, "cannot sweep the folder for uploads now"),

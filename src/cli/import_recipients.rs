@@ -6,7 +6,7 @@ use super::runtime::block_on;
 use super::service_client::{ServiceClient, ServiceRejection, api_key};
 use super::terminal::print_line;
 use crate::domain::{Address, Recipient};
-use crate::intake::recipients::BULK_LIMIT;
+use crate::intake::recipients::MAX_BULK_ENTRIES;
 use crate::settings::PREFIX;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ pub fn run(arguments: ImportRecipientsArgs) -> anyhow::Result<ExitCode> {
     let client = ServiceClient::new(&arguments.url, api_key(&arguments.api_key_env))?;
     block_on(async {
         let mut done = 0;
-        for batch in entries.chunks(BULK_LIMIT) {
+        for batch in entries.chunks(MAX_BULK_ENTRIES) {
             let bodies: Vec<Value> = batch.iter().map(|(_, recipient)| body(recipient)).collect();
             client.register(&bodies).await.map_err(|error| explain(error, batch, done))?;
             done += batch.len();

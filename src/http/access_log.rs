@@ -1,11 +1,11 @@
-//! One log line and one count per request. Never a query string, a body, a chat or a key.
+//! The access log: one log line and one count in the metrics per request. Never a query string, a body, a chat or a key.
 //!
-//! Also keeps the request's body alive until its answer is written. actix reads a dropped chunked body to its end, for
-//! the sake of the connection and however long that is; one that is still held makes it answer, read on for `LINGER` at
-//! the most, and close.
+//! Also keeps the request's body alive until its response is written. actix reads a dropped chunked body to its end,
+//! however long that is, to keep the connection; one that is still held makes it respond, read on for the server's
+//! `LINGER_TIMEOUT` at most, and close.
 
+use super::state::AppState;
 use crate::domain::NotificationId;
-use crate::http::state::AppState;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
@@ -19,17 +19,17 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-/// Wraps every request.
+/// The middleware around every request.
 pub async fn access_log<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<ResponseBody>, Error> {
-    let begin = Instant::now();
+    let begun = Instant::now();
     let held = keep_payload(&mut request);
     let state = request.app_data::<Data<AppState>>().cloned();
     let mut response = next.call(request).await?;
     if state.as_ref().is_some_and(|state| !*state.ready.borrow()) {
-        // Stopping: said now, so that the caller's next request does not meet a connection that is just being closed.
+        // Graceful shutdown: `Connection: close` now, so that the next request does not meet a connection being closed.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     let request = response.request();
@@ -38,7 +38,7 @@ pub async fn access_log<B: MessageBody + 'static>(
         known @ ("GET" | "HEAD" | "POST" | "DELETE" | "PUT" | "PATCH" | "OPTIONS") => known,
         _ => "other",
     };
-    let (status, elapsed) = (response.status(), begin.elapsed());
+    let (status, elapsed) = (response.status(), begun.elapsed());
     if let Some(state) = state {
         state.metrics.http_requests.with_label_values(&[route.as_str(), method, status.as_str()]).inc();
         state.metrics.http_request_seconds.with_label_values(&[route.as_str()]).observe(elapsed.as_secs_f64());
@@ -53,7 +53,7 @@ pub async fn access_log<B: MessageBody + 'static>(
     Ok(response.map_body(|_, body| ResponseBody { body: body.boxed(), _request: held }))
 }
 
-/// Leaves the request's body where it can be read, and keeps it.
+/// Keeps the request's body, and leaves a stream in its place through which it can still be read.
 fn keep_payload(request: &mut ServiceRequest) -> Rc<RefCell<Payload>> {
     let held = Rc::new(RefCell::new(request.take_payload()));
     let lent = held.clone();
@@ -62,7 +62,7 @@ fn keep_payload(request: &mut ServiceRequest) -> Rc<RefCell<Payload>> {
     held
 }
 
-/// The body of an answer, and the body of the request that it answers.
+/// The body of a response, and with it the body of its request.
 pub struct ResponseBody {
     body: BoxBody,
     _request: Rc<RefCell<Payload>>,

@@ -1,7 +1,8 @@
-//! Who calls, and the key it calls with.
+//! Authentication: which client calls, by its API key, and the idempotency key that it sends.
 //!
-//! Without keys, being on this machine is what admits a caller, and a browser is on this machine too: any page that it
-//! shows could post a form here, or have its own name lead here and read the answers. Hence the second look.
+//! Without API keys only programs on this machine are admitted, and a browser is one of them: any page that it shows could
+//! post a form here (CSRF), or let its own host name lead here and read the responses (DNS rebinding). Hence the checks of
+//! `Sec-Fetch-Site` and `Host`.
 
 use crate::domain::Sha256;
 use crate::intake::rejection::{ProblemCode, Rejection};
@@ -18,16 +19,16 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 /// The longest idempotency key in bytes.
 const IDEMPOTENCY_KEY_LIMIT_BYTES: usize = 255;
 
-/// The digests of the configured API keys. Digests have one length, so that comparing them tells nothing of the keys'.
+/// The digests of the configured API keys, for a constant-time comparison: digests have one length, so the time it takes
+/// does not tell how long a key is.
 pub struct ApiKeys(Vec<Sha256>);
 
 impl ApiKeys {
-    /// Of the configured keys; with none, everybody may call.
+    /// With no keys, every program on this machine may call.
     pub fn new(keys: &[SecretString]) -> Self {
         Self(keys.iter().map(|key| Sha256::of(key.expose_secret().as_bytes())).collect())
     }
 
-    /// Lets a request in or says why not.
     fn check(&self, headers: &HeaderMap, host: Option<&str>) -> Result<ApiClient, Rejection> {
         if self.0.is_empty() && is_foreign(headers, host) {
             let detail = "Without API keys only programs on this machine and its own pages are served, and only as \
@@ -43,7 +44,7 @@ impl ApiKeys {
         })
     }
 
-    /// Compares with every key in constant time.
+    /// The client whose key a request shows; compared with every key in constant time.
     fn admit(&self, headers: &HeaderMap) -> Option<ApiClient> {
         if self.0.is_empty() {
             return Some(ApiClient("open".to_owned()));
@@ -60,14 +61,14 @@ impl ApiKeys {
     }
 }
 
-/// Whether a browser says that the page of another site has sent it, or it was not sent to a loopback name.
+/// Whether a browser says that the page of another site has sent the request, or it was not sent to a loopback name.
 fn is_foreign(headers: &HeaderMap, host: Option<&str>) -> bool {
     let cross_site =
         headers.get("Sec-Fetch-Site").is_some_and(|site| site.as_bytes().eq_ignore_ascii_case(b"cross-site"));
     cross_site || !host.is_some_and(is_loopback)
 }
 
-/// Whether an authority, with a port or without, names this machine by itself.
+/// Whether an authority, with a port or without, is `localhost` or a loopback address.
 fn is_loopback(authority: &str) -> bool {
     let Ok(authority) = authority.parse::<Authority>() else { return false };
     let host = authority.host();
@@ -75,7 +76,7 @@ fn is_loopback(authority: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// A caller that may call: the scope of its idempotency keys, made from the digest of its API key.
+/// An authenticated client: the scope of its idempotency keys, made from the digest of its API key.
 pub struct ApiClient(String);
 
 impl FromRequest for ApiClient {
@@ -91,19 +92,22 @@ impl FromRequest for ApiClient {
 }
 
 impl ApiClient {
-    /// A caller of a face that has credentials of its own.
+    /// A client of a face that has credentials of its own.
     pub fn scoped(scope: String) -> Self {
         Self(scope)
     }
 
-    /// The request's idempotency key within this caller's scope.
+    /// The request's idempotency key within this client's scope.
+    ///
+    /// # Errors
+    /// [`ProblemCode::InvalidIdempotencyKey`] if it is malformed or given twice.
     pub fn idempotency_key(&self, headers: &HeaderMap) -> Result<Option<String>, Rejection> {
         const NAME: &str = "Idempotency-Key";
-        let refuse = |detail| Err(Rejection::field(ProblemCode::InvalidIdempotencyKey, NAME, detail));
+        let rejected = |detail| Err(Rejection::field(ProblemCode::InvalidIdempotencyKey, NAME, detail));
         let mut given = headers.get_all(NAME);
         let Some(key) = given.next() else { return Ok(None) };
         if given.next().is_some() {
-            return refuse("The header Idempotency-Key is given twice.");
+            return rejected("The header Idempotency-Key is given twice.");
         }
         match key.to_str() {
             Ok(key)
@@ -112,7 +116,7 @@ impl ApiClient {
             {
                 Ok(Some(format!("{}:{key}", self.0)))
             }
-            _ => refuse("An idempotency key has 1 to 255 visible ASCII characters, without spaces."),
+            _ => rejected("An idempotency key has 1 to 255 visible ASCII characters, without spaces."),
         }
     }
 }
@@ -164,11 +168,11 @@ mod tests {
     }
 
     #[test]
-    fn idempotency_keys_are_visible_ascii_and_belong_to_their_caller() {
+    fn idempotency_keys_are_visible_ascii_and_belong_to_their_client() {
         let keys = ApiKeys::new(&["alpha".to_owned().into(), "beta".to_owned().into()]);
         let alpha = keys.admit(&headers("authorization", &["Bearer alpha"])).unwrap();
         let beta = keys.admit(&headers("authorization", &["Bearer beta"])).unwrap();
-        let of = |caller: &ApiClient, values: &[&str]| caller.idempotency_key(&headers("idempotency-key", values));
+        let of = |client: &ApiClient, values: &[&str]| client.idempotency_key(&headers("idempotency-key", values));
         assert_eq!(of(&alpha, &[]), Ok(None));
         assert_ne!(of(&alpha, &["a"]).unwrap(), of(&beta, &["a"]).unwrap());
         assert!(!of(&alpha, &["a"]).unwrap().unwrap().contains("alpha"));

@@ -1,15 +1,17 @@
-//! Base64 that arrives in pieces.
+//! Streaming base64: decodes text that arrives in pieces.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, STANDARD_PAD_INDIFFERENT};
 
 /// Characters that are decoded at once; a multiple of four.
-const BLOCK: usize = 4096;
+const BLOCK_CHARS: usize = 4096;
 
-/// Decodes the standard alphabet with or without padding; white space between the characters is skipped, as MIME
-/// writes it; unless it is strict. Holds at most [`BLOCK`] characters.
+/// Decodes the standard alphabet. Unless it is strict, padding may be missing and white space is skipped, as MIME writes
+/// it. Holds at most [`BLOCK_CHARS`] characters.
+///
+/// The `base64` crate's own stream decoder reads from a blocking reader, while these bytes are pushed as they arrive.
 #[derive(Default)]
-pub struct Decoder {
+pub struct Base64Decoder {
     block: Vec<u8>,
     padding: usize,
     strict: bool,
@@ -17,29 +19,29 @@ pub struct Decoder {
 
 /// The characters are not base64. Says nothing about which: they are somebody's picture.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NotBase64;
+pub struct Base64Error;
 
-impl Decoder {
-    /// One that wants padding and no white space.
+impl Base64Decoder {
+    /// A decoder that requires padding and rejects white space.
     pub fn strict() -> Self {
         Self { strict: true, ..Self::default() }
     }
 
     /// Takes some characters and appends the bytes they complete.
-    pub fn push(&mut self, text: &[u8], bytes: &mut Vec<u8>) -> Result<(), NotBase64> {
+    pub fn push(&mut self, text: &[u8], bytes: &mut Vec<u8>) -> Result<(), Base64Error> {
         for &b in text {
             match b {
                 b' ' | b'\t' | b'\r' | b'\n' if !self.strict => continue,
                 b'=' => self.padding += 1,
-                _ if self.padding > 0 => return Err(NotBase64),
+                _ if self.padding > 0 => return Err(Base64Error),
                 _ => {}
             }
             if self.padding > 2 {
-                return Err(NotBase64);
+                return Err(Base64Error);
             }
             self.block.push(b);
-            if self.block.len() == BLOCK && self.padding == 0 {
-                STANDARD_NO_PAD.decode_vec(&self.block, bytes).map_err(|_| NotBase64)?;
+            if self.block.len() == BLOCK_CHARS && self.padding == 0 {
+                STANDARD_NO_PAD.decode_vec(&self.block, bytes).map_err(|_| Base64Error)?;
                 self.block.clear();
             }
         }
@@ -47,12 +49,12 @@ impl Decoder {
     }
 
     /// Appends the last bytes.
-    pub fn finish(&mut self, bytes: &mut Vec<u8>) -> Result<(), NotBase64> {
+    pub fn finish(&mut self, bytes: &mut Vec<u8>) -> Result<(), Base64Error> {
         let decoded = match self.strict {
             true => STANDARD.decode_vec(&self.block, bytes),
             false => STANDARD_PAD_INDIFFERENT.decode_vec(&self.block, bytes),
         };
-        decoded.map_err(|_| NotBase64)?;
+        decoded.map_err(|_| Base64Error)?;
         self.block.clear();
         Ok(())
     }
@@ -63,8 +65,8 @@ mod tests {
     use super::*;
     use base64::engine::general_purpose::STANDARD;
 
-    fn decode(text: &[u8], step: usize) -> Result<Vec<u8>, NotBase64> {
-        let (mut decoder, mut bytes) = (Decoder::default(), Vec::new());
+    fn decode(text: &[u8], step: usize) -> Result<Vec<u8>, Base64Error> {
+        let (mut decoder, mut bytes) = (Base64Decoder::default(), Vec::new());
         for piece in text.chunks(step) {
             decoder.push(piece, &mut bytes)?;
         }
@@ -87,22 +89,22 @@ mod tests {
     #[test]
     fn strictly_there_is_padding_and_no_white_space() {
         let strictly = |text: &[u8]| {
-            let (mut decoder, mut bytes) = (Decoder::strict(), Vec::new());
+            let (mut decoder, mut bytes) = (Base64Decoder::strict(), Vec::new());
             decoder.push(text, &mut bytes).and_then(|()| decoder.finish(&mut bytes)).map(|()| bytes)
         };
         assert_eq!(strictly(b"aGVsbG8="), Ok(b"hello".to_vec()));
         for bad in ["aGVsbG8", "aGVs bG8=", "aGVsbG8=\n", "aGVs\r\nbG8="] {
-            assert_eq!(strictly(bad.as_bytes()), Err(NotBase64), "{bad:?}");
+            assert_eq!(strictly(bad.as_bytes()), Err(Base64Error), "{bad:?}");
         }
     }
 
     #[test]
-    fn line_breaks_are_skipped_and_everything_else_is_refused() {
+    fn line_breaks_are_skipped_and_everything_else_is_rejected() {
         assert_eq!(decode(b"aGVs\r\nbG8=\n", 2), Ok(b"hello".to_vec()));
         for bad in
             ["aGVsbG8=x", "aG=sbG8", "aGVsb", "a-_b", "====", "aGVsbG8===", "data:image/png;base64,aGVs", "\u{e9}"]
         {
-            assert_eq!(decode(bad.as_bytes(), 3), Err(NotBase64), "{bad}");
+            assert_eq!(decode(bad.as_bytes(), 3), Err(Base64Error), "{bad}");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! A request's body as a stream with limits: so many bytes, so long without one, so long in all.
+//! A request's body as a stream within limits: of bytes, of time without a byte, and of time in all.
 
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header;
+use actix_web::http::header::{self, ContentType, Header};
 use actix_web::web::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, LocalBoxStream};
@@ -14,21 +14,21 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// How long a client may send nothing.
-const PAUSE_TIMEOUT: Duration = Duration::from_secs(30);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a whole body may take: 50 MiB at 470 kbit/s.
 const WHOLE_TIMEOUT: Duration = Duration::from_secs(900);
-/// The largest piece handed on.
-const PIECE_BYTES: usize = 16 * 1024;
+/// The largest piece that is handed on; larger ones are cut up, so that what readers hold stays small.
+const MAX_PIECE_BYTES: usize = 16 * 1024;
 
-/// The pieces of a body, and why they stopped.
+/// A body within limits.
 pub struct Body {
-    /// The pieces.
+    /// Its bytes as they arrive.
     pub pieces: LocalBoxStream<'static, Result<Bytes, PayloadError>>,
-    /// Set before the stream yields an error.
+    /// What went wrong, once the stream has yielded an error.
     pub error: BodyError,
 }
 
-/// What ended a body before its end, if something did: one of our own limits, or the connection.
+/// What cut a body off, if something did: one of our own limits, or the connection.
 #[derive(Clone)]
 pub struct BodyError {
     code: Rc<Cell<Option<ProblemCode>>>,
@@ -48,7 +48,7 @@ impl BodyError {
         }
     }
 
-    /// Whether the body ended before its end.
+    /// Whether the body was cut off.
     pub fn is_set(&self) -> bool {
         self.code.get().is_some()
     }
@@ -68,13 +68,22 @@ struct BodyReader {
     error: BodyError,
 }
 
+/// The media type of a request's body, in lower case and without its parameters; `None` if the header is missing or
+/// malformed.
+pub fn content_type(request: &HttpRequest) -> Option<String> {
+    ContentType::parse(request).ok().map(|ContentType(mime)| mime.essence_str().to_ascii_lowercase())
+}
+
 impl Body {
-    /// Puts limits on the body of a request; refuses at once if it says itself that it is too large or compressed.
+    /// Puts limits on the body of a request, `limit` in bytes.
+    ///
+    /// # Errors
+    /// If its headers already say that it is too large or compressed.
     pub fn new(request: &HttpRequest, payload: Payload, limit: u64) -> Result<Self, Rejection> {
         Self::within(request, payload, limit, WHOLE_TIMEOUT)
     }
 
-    /// The same for a body that may take other than 15 minutes.
+    /// The same for a body that may take longer or shorter than 15 minutes.
     pub fn within(request: &HttpRequest, payload: Payload, limit: u64, whole: Duration) -> Result<Self, Rejection> {
         let headers = request.headers();
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -89,7 +98,7 @@ impl Body {
                 "Compressed bodies are not supported: images are compressed already. Send it as it is.",
             ));
         }
-        Ok(Self::limited(payload, limit, PAUSE_TIMEOUT, whole))
+        Ok(Self::limited(payload, limit, IDLE_TIMEOUT, whole))
     }
 
     /// The whole body, if it has at most `limit` bytes; else the error that `too_long` makes.
@@ -104,7 +113,7 @@ impl Body {
         Ok(whole)
     }
 
-    /// The whole body, in memory; for bodies whose own limit is small.
+    /// The whole body, in memory; for bodies whose limit is small.
     pub async fn collect_within_limit(self) -> Result<Vec<u8>, Rejection> {
         let limit = self.error.limit;
         self.collect(usize::MAX, || too_large(limit)).await
@@ -136,7 +145,7 @@ impl BodyReader {
                 None => return Err(self.error.set(ProblemCode::BodyTooLarge)),
             }
         }
-        let length = self.rest.len().min(PIECE_BYTES);
+        let length = self.rest.len().min(MAX_PIECE_BYTES);
         Ok(Some(self.rest.split_to(length)))
     }
 }
@@ -155,7 +164,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(30);
 
-    /// Reads a body that sends the pieces and then nothing more, for ever.
+    /// Reads a body that sends the pieces and then stalls for ever.
     async fn read(pieces: &[&'static [u8]], limit: u64, pause: Duration, whole: Duration) -> (usize, ProblemCode) {
         let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::from_static(piece))).collect();
         let endless = stream::iter(pieces).chain(stream::pending()).boxed_local();
@@ -163,7 +172,7 @@ mod tests {
         let mut body = Body::limited(payload, limit, pause, whole);
         let mut read = 0;
         while let Some(Ok(piece)) = body.pieces.next().await {
-            assert!(piece.len() <= PIECE_BYTES);
+            assert!(piece.len() <= MAX_PIECE_BYTES);
             read += piece.len();
         }
         assert!(body.error.is_set());

@@ -1,27 +1,27 @@
-//! Takes the files out of a JSON body while it arrives, so that 66 MB of base64 are never in memory at once.
+//! Streaming extraction of files from a JSON body, so that 66 MB of base64 are never in memory at once.
 //!
 //! The document passes through into a bounded buffer, except for the strings at `photo.base64`, `album[2].media.base64`
 //! and the like: their characters go through the base64 decoder and an empty string stands in their place. The scanner only
-//! follows strings and nesting; whether the rest is JSON at all is for the real parser to say, which sees every other
-//! byte. What it follows is also enough to refuse a field that is too large or nested too deep before anything is made of
-//! it.
+//! follows strings and nesting; whether the rest is valid JSON is for serde_json to say, which gets every other byte. That
+//! is also enough to reject a field that is too large or nested too deep before it is parsed.
 
-use super::base64::Decoder;
-use crate::intake::json_limits::{NESTING_LIMIT, STRUCTURE_LIMIT_BYTES, too_deep, too_large};
+use super::base64::Base64Decoder;
+use crate::intake::json_limits::{MAX_NESTING_LEVELS, STRUCTURE_LIMIT_BYTES, too_deep, too_large};
 use crate::intake::rejection::{ProblemCode, Rejection};
 
-/// Everything but the files together, in bytes; four times the longest caption. Parsed, it may take twenty times as much.
+/// How large a document may be without its files, in bytes: four times the longest caption. Parsed, it may take twenty
+/// times as much memory.
 pub const DOCUMENT_LIMIT_BYTES: usize = 128 * 1024;
 
-/// Longer keys are none that we look for, even with every character escaped.
-const KEY_LIMIT: usize = 64;
-/// How deep a file can stand: in the document, in an album, in an item, in its object.
-const LEVELS: usize = 4;
+/// How much of a key is compared, in bytes: no field has a longer name, even with every character escaped.
+const KEY_LIMIT_BYTES: usize = 64;
+/// How deep a file can stand: document, album, item, the file's object.
+const MAX_FILE_DEPTH: usize = 4;
 
-/// What the scanner finds.
+/// What the extractor has found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ExtractedPart {
-    /// A file begins; where it stands.
+    /// A file begins; where it stands in the document, as in `album[2].media`.
     Begin(String),
     /// Some bytes of it.
     Bytes(Vec<u8>),
@@ -29,7 +29,7 @@ pub enum ExtractedPart {
     End,
 }
 
-/// Where a body may hold files, as its face defines it.
+/// Where a body may hold files; each face defines its own.
 pub enum FileFields {
     /// In the string of one field. What else is in the body is left alone.
     Only(&'static str),
@@ -37,23 +37,23 @@ pub enum FileFields {
     Objects {
         /// Whether a field of this name may hold a file.
         is_file: fn(&str) -> bool,
-        /// Refuses a name that no field has.
+        /// Rejects a name that no field has.
         check_name: fn(&str) -> Result<(), Rejection>,
         /// How many bytes of JSON the field of this name may have, without the files in it.
         limit: fn(&str) -> usize,
     },
 }
 
-/// The scanner.
+/// Scans a document and takes the files out of it.
 pub struct JsonFileExtractor {
     fields: FileFields,
     document: Vec<u8>,
-    decoder: Decoder,
-    /// Where the files stand that were found; the string of the last may be being read.
+    decoder: Base64Decoder,
+    /// Where the files stand that were found so far; the last may still be arriving.
     places: Vec<String>,
     depth: usize,
-    /// The outer levels.
-    levels: [Container; LEVELS],
+    /// The outer levels, as far down as a file can stand.
+    levels: [JsonContainer; MAX_FILE_DEPTH],
     /// Whether the next string is a key, as far as the outer levels are concerned.
     expects_key: bool,
     /// Where in the document the object or array began that is the value of a field.
@@ -62,7 +62,7 @@ pub struct JsonFileExtractor {
 }
 
 #[derive(Default)]
-struct Container {
+struct JsonContainer {
     is_object: bool,
     /// The key whose value is being read.
     key: String,
@@ -79,20 +79,21 @@ enum ScanState {
     /// In a string that passes through; `key` collects it if it is a key of an outer level.
     Text { escaped: bool, key: Option<Vec<u8>> },
     /// In a file's string.
-    File(Escape),
+    File(EscapeState),
 }
 
 #[derive(Clone, Copy)]
-enum Escape {
+enum EscapeState {
     No,
     Started,
     Unicode { digits: u8, value: u32 },
 }
 
 impl JsonFileExtractor {
-    /// A scanner for these fields; of the string of a single field only strict base64 is taken.
+    /// Looks for files in these fields. [`FileFields::Only`] takes strict base64 only.
     pub fn new(fields: FileFields) -> Self {
-        let decoder = if matches!(fields, FileFields::Only(_)) { Decoder::strict() } else { Decoder::default() };
+        let decoder =
+            if matches!(fields, FileFields::Only(_)) { Base64Decoder::strict() } else { Base64Decoder::default() };
         Self {
             fields,
             document: Vec::new(),
@@ -106,11 +107,11 @@ impl JsonFileExtractor {
         }
     }
 
-    /// Takes a piece of the body and appends what it completes.
-    pub fn push(&mut self, mut piece: &[u8], events: &mut Vec<ExtractedPart>) -> Result<(), Rejection> {
+    /// Takes a piece of the body and appends to `parts` what it completes.
+    pub fn push(&mut self, mut piece: &[u8], parts: &mut Vec<ExtractedPart>) -> Result<(), Rejection> {
         while let Some((&byte, rest)) = piece.split_first() {
             if let ScanState::File(escape) = self.state {
-                piece = self.file(escape, piece, events)?;
+                piece = self.read_file(escape, piece, parts)?;
                 continue;
             }
             piece = rest;
@@ -126,10 +127,10 @@ impl JsonFileExtractor {
             self.document.push(byte);
             let limit = self.structure_limit();
             if self.depth > 1 && self.document.len() - self.structure > limit {
-                self.refuse_field(|name| too_large(name, limit))?;
+                self.reject_field(|name| too_large(name, limit))?;
             }
             match &mut self.state {
-                ScanState::Between => self.between(byte, events)?,
+                ScanState::Between => self.between(byte, parts)?,
                 ScanState::Text { escaped, key } => {
                     if byte == b'"' && !*escaped {
                         let key = key.take();
@@ -140,7 +141,7 @@ impl JsonFileExtractor {
                         continue;
                     }
                     *escaped = byte == b'\\' && !*escaped;
-                    if let Some(key) = key.as_mut().filter(|key| key.len() < KEY_LIMIT) {
+                    if let Some(key) = key.as_mut().filter(|key| key.len() < KEY_LIMIT_BYTES) {
                         key.push(byte);
                     }
                 }
@@ -160,18 +161,18 @@ impl JsonFileExtractor {
         }
     }
 
-    fn between(&mut self, byte: u8, events: &mut Vec<ExtractedPart>) -> Result<(), Rejection> {
+    fn between(&mut self, byte: u8, parts: &mut Vec<ExtractedPart>) -> Result<(), Rejection> {
         match byte {
             b'{' | b'[' => {
                 self.depth += 1;
                 if self.depth == 2 {
                     self.structure = self.document.len() - 1;
                 }
-                if self.depth > NESTING_LIMIT + 1 {
-                    self.refuse_field(too_deep)?;
+                if self.depth > MAX_NESTING_LEVELS + 1 {
+                    self.reject_field(too_deep)?;
                 }
                 if let Some(level) = self.levels.get_mut(self.depth - 1) {
-                    *level = Container { is_object: byte == b'{', ..Container::default() };
+                    *level = JsonContainer { is_object: byte == b'{', ..JsonContainer::default() };
                     self.expects_key = byte == b'{';
                 }
             }
@@ -192,9 +193,9 @@ impl JsonFileExtractor {
                         return Err(Rejection::field(ProblemCode::DuplicateField, field, detail));
                     }
                     Some(place) => {
-                        events.push(ExtractedPart::Begin(place.clone()));
+                        parts.push(ExtractedPart::Begin(place.clone()));
                         self.places.push(place);
-                        self.state = ScanState::File(Escape::No);
+                        self.state = ScanState::File(EscapeState::No);
                     }
                     None => {
                         let key = (in_object && self.expects_key).then(Vec::new);
@@ -207,8 +208,8 @@ impl JsonFileExtractor {
         Ok(())
     }
 
-    /// The innermost level, if it is one of the outer ones.
-    fn level(&mut self) -> Option<&mut Container> {
+    /// The innermost level, unless it is deeper than any file can stand.
+    fn level(&mut self) -> Option<&mut JsonContainer> {
         self.levels.get_mut(self.depth.checked_sub(1)?)
     }
 
@@ -218,11 +219,11 @@ impl JsonFileExtractor {
         if let Some(holder) = holder {
             // A parser would keep the last of them, and nobody would know.
             if level.seen.contains(&key) {
-                let field: String = format!("{holder}.{key}").chars().take(KEY_LIMIT).collect();
+                let field: String = format!("{holder}.{key}").chars().take(KEY_LIMIT_BYTES).collect();
                 let detail = format!("{field} is given twice; send one file in one field.");
                 return Err(Rejection::field(ProblemCode::DuplicateField, field, detail));
             }
-            if level.seen.len() < LEVELS {
+            if level.seen.len() < MAX_FILE_DEPTH {
                 level.seen.push(key.clone());
             }
         }
@@ -230,8 +231,8 @@ impl JsonFileExtractor {
         Ok(())
     }
 
-    /// Refuses the field that is being read, if the document has fields; one that is none is refused as that.
-    fn refuse_field(&self, why: impl Fn(&str) -> Rejection) -> Result<(), Rejection> {
+    /// Rejects the field that is being read, if the document has fields; as unknown, if there is no such field.
+    fn reject_field(&self, why: impl Fn(&str) -> Rejection) -> Result<(), Rejection> {
         let [outer, ..] = &self.levels;
         if !outer.is_object {
             return Ok(());
@@ -261,7 +262,7 @@ impl JsonFileExtractor {
         }
     }
 
-    /// The same, if its member `base64` is being read.
+    /// The place of the file whose string comes next, if one does.
     fn file_place(&self) -> Option<String> {
         let level = self.levels.get(self.depth.checked_sub(1)?)?;
         if let FileFields::Only(name) = self.fields {
@@ -270,42 +271,42 @@ impl JsonFileExtractor {
         if level.key == "base64" { self.holder() } else { None }
     }
 
-    /// Reads on in a file's string; gives back what is left of the piece.
-    fn file<'a>(
+    /// Reads on in a file's string; returns what is left of the piece behind it.
+    fn read_file<'a>(
         &mut self,
-        escape: Escape,
+        escape: EscapeState,
         piece: &'a [u8],
-        events: &mut Vec<ExtractedPart>,
+        parts: &mut Vec<ExtractedPart>,
     ) -> Result<&'a [u8], Rejection> {
-        if let Escape::No = escape {
+        if let EscapeState::No = escape {
             let plain = piece.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20).unwrap_or(piece.len());
-            self.decode(&piece[..plain], events)?;
+            self.decode(&piece[..plain], parts)?;
             let Some((&byte, rest)) = piece[plain..].split_first() else { return Ok(&[]) };
             match byte {
                 b'"' => {
                     let mut decoder = std::mem::take(&mut self.decoder);
-                    decoder.finish(bytes(events)).map_err(|_| self.not_base64())?;
-                    events.push(ExtractedPart::End);
+                    decoder.finish(byte_buffer(parts)).map_err(|_| self.not_base64())?;
+                    parts.push(ExtractedPart::End);
                     self.document.push(b'"');
                     self.state = ScanState::Between;
                 }
-                b'\\' => self.state = ScanState::File(Escape::Started),
+                b'\\' => self.state = ScanState::File(EscapeState::Started),
                 _ => return Err(malformed("a control character stands unescaped in base64")),
             }
             return Ok(rest);
         }
         let (byte, rest) = (piece[0], &piece[1..]);
         let next = match (escape, byte) {
-            (Escape::Started, b'u') => Escape::Unicode { digits: 0, value: 0 },
-            (Escape::Started, b'/') => self.escaped(b'/', events)?,
-            (Escape::Started, b'n' | b'r' | b't') => self.escaped(b'\n', events)?,
-            (Escape::Started, b'"' | b'\\' | b'b' | b'f') => return Err(self.not_base64()),
-            (Escape::Unicode { digits, value }, _) => {
+            (EscapeState::Started, b'u') => EscapeState::Unicode { digits: 0, value: 0 },
+            (EscapeState::Started, b'/') => self.escaped(b'/', parts)?,
+            (EscapeState::Started, b'n' | b'r' | b't') => self.escaped(b'\n', parts)?,
+            (EscapeState::Started, b'"' | b'\\' | b'b' | b'f') => return Err(self.not_base64()),
+            (EscapeState::Unicode { digits, value }, _) => {
                 let digit = char::from(byte).to_digit(16).ok_or_else(|| malformed("a \\u escape is broken"))?;
                 let value = value * 16 + digit;
                 match digits {
-                    3 => self.escaped(u8::try_from(value).map_err(|_| self.not_base64())?, events)?,
-                    _ => Escape::Unicode { digits: digits + 1, value },
+                    3 => self.escaped(u8::try_from(value).map_err(|_| self.not_base64())?, parts)?,
+                    _ => EscapeState::Unicode { digits: digits + 1, value },
                 }
             }
             _ => return Err(malformed("an escape is broken")),
@@ -314,16 +315,16 @@ impl JsonFileExtractor {
         Ok(rest)
     }
 
-    fn escaped(&mut self, byte: u8, events: &mut Vec<ExtractedPart>) -> Result<Escape, Rejection> {
-        self.decode(&[byte], events)?;
-        Ok(Escape::No)
+    fn escaped(&mut self, byte: u8, parts: &mut Vec<ExtractedPart>) -> Result<EscapeState, Rejection> {
+        self.decode(&[byte], parts)?;
+        Ok(EscapeState::No)
     }
 
-    fn decode(&mut self, text: &[u8], events: &mut Vec<ExtractedPart>) -> Result<(), Rejection> {
-        self.decoder.push(text, bytes(events)).map_err(|_| self.not_base64())
+    fn decode(&mut self, text: &[u8], parts: &mut Vec<ExtractedPart>) -> Result<(), Rejection> {
+        self.decoder.push(text, byte_buffer(parts)).map_err(|_| self.not_base64())
     }
 
-    /// The member whose string is being read.
+    /// The name, for rejections, of the member whose string is being read.
     fn field(&self) -> String {
         self.member(self.places.last().map_or("", String::as_str))
     }
@@ -355,12 +356,12 @@ impl JsonFileExtractor {
     }
 }
 
-/// Where to put the bytes that come next.
-fn bytes(events: &mut Vec<ExtractedPart>) -> &mut Vec<u8> {
-    if !matches!(events.last(), Some(ExtractedPart::Bytes(_))) {
-        events.push(ExtractedPart::Bytes(Vec::new()));
+/// The buffer for the bytes that come next.
+fn byte_buffer(parts: &mut Vec<ExtractedPart>) -> &mut Vec<u8> {
+    if !matches!(parts.last(), Some(ExtractedPart::Bytes(_))) {
+        parts.push(ExtractedPart::Bytes(Vec::new()));
     }
-    match events.last_mut() {
+    match parts.last_mut() {
         Some(ExtractedPart::Bytes(bytes)) => bytes,
         _ => unreachable!("it was just put there"),
     }

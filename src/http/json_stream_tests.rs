@@ -1,4 +1,4 @@
-use crate::http::json_stream::*;
+use super::*;
 
 type Found = Vec<(String, Vec<u8>)>;
 
@@ -13,14 +13,14 @@ const NATIVE: FileFields = FileFields::Objects {
 };
 
 fn split(body: &[u8], step: usize) -> Result<(String, Found), ProblemCode> {
-    let (mut extractor, mut events) = (JsonFileExtractor::new(NATIVE), Vec::new());
+    let (mut extractor, mut parts) = (JsonFileExtractor::new(NATIVE), Vec::new());
     for piece in body.chunks(step) {
-        extractor.push(piece, &mut events).map_err(|r| r.code)?;
+        extractor.push(piece, &mut parts).map_err(|r| r.code)?;
     }
     let document = extractor.finish().map_err(|r| r.code)?;
     let mut found = Found::new();
-    for event in events {
-        match event {
+    for part in parts {
+        match part {
             ExtractedPart::Begin(place) => found.push((place, Vec::new())),
             ExtractedPart::Bytes(bytes) => found.last_mut().unwrap().1.extend(bytes),
             ExtractedPart::End => {}
@@ -61,12 +61,12 @@ fn the_image_is_taken_out_wherever_the_body_is_cut() {
 #[test]
 fn a_field_of_another_contract_is_taken_out_where_it_stands_and_the_rest_left_alone() {
     let of_field = |body: &str, step: usize| {
-        let (mut extractor, mut events) = (JsonFileExtractor::new(FileFields::Only("image")), Vec::new());
+        let (mut extractor, mut parts) = (JsonFileExtractor::new(FileFields::Only("image")), Vec::new());
         for piece in body.as_bytes().chunks(step) {
-            extractor.push(piece, &mut events).map_err(|r| r.code)?;
+            extractor.push(piece, &mut parts).map_err(|r| r.code)?;
         }
         let document = String::from_utf8(extractor.finish().map_err(|r| r.code)?).unwrap();
-        let bytes = events.iter().filter_map(|event| match event {
+        let bytes = parts.iter().filter_map(|part| match part {
             ExtractedPart::Bytes(bytes) => Some(bytes.as_slice()),
             _ => None,
         });
@@ -125,7 +125,7 @@ fn everything_else_passes_through_untouched() {
 }
 
 #[test]
-fn what_is_broken_in_the_image_is_refused_with_the_right_code() {
+fn what_is_broken_in_the_image_is_rejected_with_the_right_code() {
     for (body, code) in [
         (r#"{"photo":{"base64":"aGV*"}}"#, ProblemCode::InvalidBase64),
         (r#"{"photo":{"base64":"data:image/png;base64,aGVs"}}"#, ProblemCode::InvalidBase64),
@@ -146,20 +146,20 @@ fn what_is_broken_in_the_image_is_refused_with_the_right_code() {
 }
 
 #[test]
-fn a_field_that_is_too_large_or_nested_too_deep_is_refused_by_name() {
-    let refused = |name: &str, value: String| {
+fn a_field_that_is_too_large_or_nested_too_deep_is_rejected_by_name() {
+    let rejected = |name: &str, value: String| {
         let body = format!("{{\"chat_id\":1,\"{name}\":{value}}}");
         JsonFileExtractor::new(NATIVE).push(body.as_bytes(), &mut Vec::new()).err().map(|r| (r.code, r.field.unwrap()))
     };
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-    assert_eq!(refused("reply_markup", nested(NESTING_LIMIT)), None);
+    assert_eq!(rejected("reply_markup", nested(MAX_NESTING_LEVELS)), None);
     let by_name = Some((ProblemCode::InvalidField, "reply_markup".to_owned()));
-    assert_eq!(refused("reply_markup", nested(NESTING_LIMIT + 1)), by_name);
-    assert_eq!(refused("no_field", nested(100)), Some((ProblemCode::UnknownField, "no_field".to_owned())));
+    assert_eq!(rejected("reply_markup", nested(MAX_NESTING_LEVELS + 1)), by_name);
+    assert_eq!(rejected("no_field", nested(100)), Some((ProblemCode::UnknownField, "no_field".to_owned())));
     let empties = |count: usize| format!("[{}]", ["[]"; 1].repeat(count).join(","));
-    assert_eq!(refused("reply_markup", empties(STRUCTURE_LIMIT_BYTES / 3)), None);
-    assert_eq!(refused("reply_markup", empties(STRUCTURE_LIMIT_BYTES / 3 + 1)), by_name);
-    assert_eq!(refused("caption", format!("\"{}\"", "x".repeat(STRUCTURE_LIMIT_BYTES + 1))), None, "not a structure");
+    assert_eq!(rejected("reply_markup", empties(STRUCTURE_LIMIT_BYTES / 3)), None);
+    assert_eq!(rejected("reply_markup", empties(STRUCTURE_LIMIT_BYTES / 3 + 1)), by_name);
+    assert_eq!(rejected("caption", format!("\"{}\"", "x".repeat(STRUCTURE_LIMIT_BYTES + 1))), None, "not a structure");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What every face of the HTTP API needs: its state, the server, reading a body within limits, authentication, the
-//! access log, draining at a graceful shutdown, probes and problem documents. It knows no face: [`crate::app`] hands the
-//! routes of all of them to [`server::start`].
+//! access log, draining at a graceful shutdown, liveness and readiness probes, and problem documents (RFC 9457). It knows
+//! no face: [`crate::app`] hands the routes of all of them to [`server::start`].
 
 pub mod access_log;
 pub mod auth;

@@ -1,30 +1,30 @@
-//! `/healthz`, `/readyz` and `/metrics`. They write nothing.
+//! The liveness probe `/healthz`, the readiness probe `/readyz`, and `/metrics` for Prometheus. They write nothing.
 
-use super::routing::{get_or_head, read_only};
+use super::routing::{get_or_head, resource};
+use super::state::AppState;
 use crate::domain::{BotName, Lane};
-use crate::http::state::AppState;
 use crate::ports::{AcceptError, Depth};
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data};
 use futures_util::future::join_all;
 use serde::Serialize;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-/// How long a part may take to say that it is there.
+/// How long a part may take to say that it is ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the queue may take to say how much is waiting.
+/// How long the queue may take to tell a bot's depth.
 const DEPTH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Adds the routes.
 pub fn routes(config: &mut web::ServiceConfig) {
-    let only_read = || web::to(read_only);
     config
-        .service(web::resource("/healthz").route(get_or_head().to(healthz)).default_service(only_read()))
-        .service(web::resource("/readyz").route(get_or_head().to(readyz)).default_service(only_read()))
-        .service(web::resource("/metrics").route(get_or_head().to(metrics)).default_service(only_read()));
+        .service(resource("/healthz", "GET, HEAD").route(get_or_head().to(healthz)))
+        .service(resource("/readyz", "GET, HEAD").route(get_or_head().to(readyz)))
+        .service(resource("/metrics", "GET, HEAD").route(get_or_head().to(metrics)));
 }
 
 /// Whether requests are wanted here.
@@ -54,7 +54,7 @@ pub async fn readyz(state: Data<AppState>) -> HttpResponse {
     if !*state.ready.borrow() {
         return HttpResponse::ServiceUnavailable().json(Readiness { status: "stopping", away: Vec::new() });
     }
-    let away = match state.run(away(state.clone().into_inner())).await {
+    let away = match state.run(unavailable_parts(state.clone().into_inner())).await {
         Ok(away) => away,
         Err(_) => vec!["runtime"],
     };
@@ -65,7 +65,8 @@ pub async fn readyz(state: Data<AppState>) -> HttpResponse {
     }
 }
 
-async fn away(state: std::sync::Arc<AppState>) -> Vec<&'static str> {
+/// The names of the parts that are not ready, sorted.
+async fn unavailable_parts(state: Arc<AppState>) -> Vec<&'static str> {
     let acceptor = async {
         match timeout(READY_TIMEOUT, state.ports.acceptor.ready()).await {
             Ok(Ok(())) => None,
@@ -75,9 +76,9 @@ async fn away(state: std::sync::Arc<AppState>) -> Vec<&'static str> {
     };
     let (acceptor, queue, ledger, blobs) = tokio::join!(
         acceptor,
-        missing("queue", state.ports.queue.ready()),
-        missing("ledger", state.ports.ledger.ready()),
-        missing("blobs", state.ports.blobs.ready()),
+        name_if_unavailable("queue", state.ports.queue.ready()),
+        name_if_unavailable("ledger", state.ports.ledger.ready()),
+        name_if_unavailable("blobs", state.ports.blobs.ready()),
     );
     let mut away: Vec<_> = [acceptor, queue, ledger, blobs].into_iter().flatten().collect();
     away.sort_unstable();
@@ -85,7 +86,10 @@ async fn away(state: std::sync::Arc<AppState>) -> Vec<&'static str> {
     away
 }
 
-async fn missing<E>(part: &'static str, ready: impl Future<Output = Result<(), E>>) -> Option<&'static str> {
+async fn name_if_unavailable<E>(
+    part: &'static str,
+    ready: impl Future<Output = Result<(), E>>,
+) -> Option<&'static str> {
     match timeout(READY_TIMEOUT, ready).await {
         Ok(Ok(())) => None,
         _ => Some(part),
@@ -99,7 +103,7 @@ pub async fn metrics(state: Data<AppState>) -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.page())
 }
 
-/// Asks the queue how much is waiting; a depth that is not known is left out, not shown as it was.
+/// Asks the queue how much is waiting. The gauge of a bot whose depth is unknown is removed, not left at its last value.
 async fn refresh_depths(state: &AppState) {
     let queue = state.ports.queue.clone();
     let bots: Vec<BotName> = state.settings.bots.keys().cloned().collect();

@@ -1,4 +1,4 @@
-//! Refusals as RFC 9457 problem documents.
+//! Rejections as problem documents (RFC 9457).
 
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::http::StatusCode;
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 /// A problem document (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub struct Problem<'a> {
+pub struct ProblemDocument<'a> {
     /// A name for the kind of problem; equal to `code` behind its prefix.
     #[serde(rename = "type")]
     #[schema(example = "urn:pixcourier:problem:invalid_chat_id")]
@@ -33,11 +33,10 @@ pub struct Problem<'a> {
     field: Option<&'a str>,
 }
 
-/// The answer that a rejection is.
+/// The response to a request that is rejected.
 pub fn response(rejection: &Rejection) -> HttpResponse {
     let code = rejection.code;
-    let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = HttpResponse::build(status);
+    let mut response = HttpResponse::build(rejection.status_code());
     if let Some(seconds) = code.retry_after() {
         response.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }
@@ -47,10 +46,10 @@ pub fn response(rejection: &Rejection) -> HttpResponse {
     response.content_type("application/problem+json").body(document(rejection))
 }
 
-/// The problem document.
+/// The problem document of a rejection, as JSON text.
 pub fn document(rejection: &Rejection) -> Vec<u8> {
     let code = rejection.code;
-    let document = Problem {
+    let document = ProblemDocument {
         kind: format!("urn:pixcourier:problem:{}", code.as_str()),
         title: code.title(),
         status: code.status(),

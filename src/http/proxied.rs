@@ -1,11 +1,11 @@
-//! The response of a Bot API server on its way back to the client, as a stream.
+//! Reverse proxy, the way back: streams the response of a Bot API server to the client.
 
 use crate::ports::ProxyResponse;
 use actix_web::HttpResponse;
 use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;
 
-/// Passes a response back with its status and headers; with a `content-length` its body has that length.
+/// Passes a response on with its status and headers, and with the length that its `content-length` gives, if it has one.
 pub fn proxied_response(response: ProxyResponse) -> HttpResponse {
     let ProxyResponse { status, headers, body } = response;
     let mut builder = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY));

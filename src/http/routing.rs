@@ -1,12 +1,12 @@
-//! What the routes of several faces have in common.
+//! Handlers and guards that the routes of several faces share.
 
 use super::problem;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::guard;
 use actix_web::http::header::{ALLOW, HeaderValue};
-use actix_web::{HttpResponse, Route, web};
+use actix_web::{HttpResponse, Resource, Route, web};
 
-/// What a handler of the native API returns.
+/// What a handler returns whose rejections are problem documents.
 pub type HandlerResult = Result<HttpResponse, Rejection>;
 
 /// A route for `GET`, and for `HEAD`, which gets the same response without its body.
@@ -14,20 +14,19 @@ pub fn get_or_head() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
+/// A resource that responds to all methods but those of its routes with 405; `allow` names these, for the header of that name.
+pub fn resource(path: &str, allow: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move || not_allowed(allow)))
+}
+
 /// 404 for an address that leads nowhere.
 pub async fn not_found() -> HandlerResult {
     Err(Rejection::new(ProblemCode::NotFound, "There is nothing at this address. The API is described at /docs."))
 }
 
-/// 405 for a method that an address does not take; `allow` is the header of that name.
-pub async fn not_allowed(allow: &'static str) -> HttpResponse {
+async fn not_allowed(allow: &'static str) -> HttpResponse {
     let rejection = Rejection::new(ProblemCode::MethodNotAllowed, format!("This address takes {allow}."));
     let mut response = problem::response(&rejection);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     response
-}
-
-/// 405 for an address that is only read.
-pub async fn read_only() -> HttpResponse {
-    not_allowed("GET, HEAD").await
 }

@@ -13,23 +13,23 @@ use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
 
-/// Threads that answer requests; more than two, since each may have to wait for a slow disk while it spools an upload.
-const WORKERS: usize = 4;
-/// Threads per worker that read the headers of images.
+/// Threads that serve requests: more than two, since each may have to wait for a slow disk while it spools an upload.
+const WORKER_THREADS: usize = 4;
+/// Threads per worker for blocking work.
 const BLOCKING_THREADS_PER_WORKER: usize = 2;
-/// How long a client may take for the head of a request.
+/// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
-/// How long a rejected upload is read on and thrown away, so that the client gets to see the response.
+/// How long the rest of a rejected upload is read and thrown away, so that the client gets to see the response.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections per worker; each may hold up to some 300 kB while it uploads.
 const MAX_CONNECTIONS_PER_WORKER: usize = 10_000;
-/// What the form parser holds of one request.
+/// How much of one request the multipart parser may buffer.
 const FORM_BUFFER_BYTES: usize = 8 * 1024;
 
-/// Serves these routes until the returned server is stopped by its handle; it must be awaited or spawned. A graceful
-/// stop waits up to the grace period for requests in flight.
+/// Starts a server for these routes; it serves while it is awaited or spawned, until its handle stops it. A graceful
+/// shutdown waits up to the grace period for requests in flight.
 pub fn start(
     listener: TcpListener,
     state: Data<AppState>,
@@ -47,13 +47,13 @@ pub fn start(
             .default_service(web::to(not_found))
     });
     let server = server
-        .workers(WORKERS)
+        .workers(WORKER_THREADS)
         .worker_max_blocking_threads(BLOCKING_THREADS_PER_WORKER)
         .max_connections(MAX_CONNECTIONS_PER_WORKER)
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(LINGER_TIMEOUT)
         .keep_alive(KEEP_ALIVE_TIMEOUT)
-        // A caller that hangs up takes its long poll along.
+        // A caller that hangs up cancels its long poll.
         .h1_allow_half_closed(false)
         .shutdown_timeout(grace_period)
         .disable_signals()

@@ -1,4 +1,4 @@
-//! What the handlers of all faces work on.
+//! What the handlers of all faces share.
 
 use crate::domain::BotName;
 use crate::intake::Intake;
@@ -13,29 +13,29 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-/// The state of the HTTP API. One is shared by all workers of the server.
+/// The state of the HTTP API, shared by all workers of the server.
 pub struct AppState {
     /// Accepts what a face has read.
     pub intake: Arc<Intake>,
-    /// The engine.
+    /// The ports of the engine.
     pub ports: Ports,
-    /// Passes through what is no delivery.
+    /// The reverse proxy to Bot API servers, for calls that are no delivery.
     pub proxy: Arc<dyn BotApiProxy>,
-    /// Take the updates of bots that have a webhook.
+    /// By bot, what handles its updates, if registration is switched on.
     pub registrars: Arc<BTreeMap<BotName, Arc<Registrar>>>,
     /// The metrics of the process.
     pub metrics: Arc<Metrics>,
-    /// Bots, keys, limits.
+    /// The configuration.
     pub settings: Arc<Settings>,
-    /// Whether the process wants requests: false while it starts and as the first thing when it stops.
+    /// What the readiness probe says: false while the process starts, and as the first step of a graceful shutdown.
     pub ready: watch::Receiver<bool>,
     /// The runtime that the engine's connections belong to.
     pub runtime: Handle,
 }
 
 impl AppState {
-    /// Does some work on the engine's runtime, to its end even if the caller hangs up meanwhile: no acceptance is left
-    /// half done.
+    /// Runs work on the engine's runtime, to its end even if the caller hangs up meanwhile: no acceptance is left half
+    /// done.
     ///
     /// # Errors
     /// [`ProblemCode::Internal`] if the work panicked.
@@ -47,7 +47,27 @@ impl AppState {
         })
     }
 
-    /// Ends so long after the process has begun to stop.
+    /// Runs work with the intake, as [`AppState::run`] does.
+    pub async fn with_intake<T, E, F>(&self, work: impl FnOnce(Arc<Intake>) -> F) -> Result<T, Rejection>
+    where
+        T: Send + 'static,
+        E: Into<Rejection> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.run(work(self.intake.clone())).await?.map_err(Into::into)
+    }
+
+    /// Runs work with the ports of the engine, as [`AppState::run`] does.
+    pub async fn with_ports<T, E, F>(&self, work: impl FnOnce(Ports) -> F) -> Result<T, Rejection>
+    where
+        T: Send + 'static,
+        E: Into<Rejection> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.run(work(self.ports.clone())).await?.map_err(Into::into)
+    }
+
+    /// Completes `time` after the graceful shutdown has begun.
     pub fn stopping_for(&self, time: Duration) -> impl Future<Output = ()> + Send + use<> {
         let mut ready = self.ready.clone();
         async move {

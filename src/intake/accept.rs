@@ -1,4 +1,4 @@
-//! Accepting a request: its files are stored, then the notification, and the caller gets its id.
+//! Accepts a request: stores its files, then the notification, whose id the caller gets.
 
 use super::account::check_account;
 use super::rejection::{ProblemCode, Rejection};
@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 /// How many images are handed to the blob store at a time; the others wait on disk, not in memory.
 const MAX_BLOB_PUTS: usize = 4;
 
-/// The counter: accepts notifications for the configured bots.
+/// Accepts notifications for the configured bots.
 pub struct Intake {
     pub(super) spool: Spool,
     pub(super) ports: Ports,
@@ -37,7 +37,7 @@ pub struct Acceptance {
     pub bot: BotName,
     /// Its files, as far as their bytes are with us; of a repetition only if they came along or are still held.
     pub files: Vec<StoredFile>,
-    /// What follows it, in request.
+    /// The ids of the replies that follow it, in order.
     pub then: Vec<NotificationId>,
 }
 
@@ -53,7 +53,7 @@ pub struct StoredFile {
 }
 
 impl StoredFile {
-    /// A medium, if its bytes are with us.
+    /// A file of a notification, if its bytes are with us.
     pub fn of(media: &Media) -> Option<Self> {
         match media.source {
             MediaSource::Blob { sha256, size } => Some(Self { kind: media.kind, sha256, size }),
@@ -63,12 +63,12 @@ impl StoredFile {
 }
 
 impl Intake {
-    /// A counter in front of an engine.
+    /// Accepts into the engine behind the ports.
     pub fn new(spool: Spool, ports: Ports, metrics: Arc<Metrics>, settings: Arc<Settings>) -> Self {
         Self { spool, ports, metrics, settings, blob_puts: Semaphore::new(MAX_BLOB_PUTS) }
     }
 
-    /// Where uploads are written to while they arrive.
+    /// Where uploads are written while they arrive.
     pub fn spool(&self) -> &Spool {
         &self.spool
     }
@@ -78,41 +78,42 @@ impl Intake {
         self.settings.bots.contains_key(name)
     }
 
-    /// Stores the files, then the notification. When this returns, it is on stable storage, or it is refused.
+    /// Stores the files, then the notification. When this returns `Ok`, it is on stable storage. With the idempotency key
+    /// of an earlier request it is not stored again, and gets the response of that (deduplication).
     pub async fn accept(
         &self,
         request: SendRequest,
         idempotency: Option<Idempotency>,
     ) -> Result<Acceptance, Rejection> {
-        self.take(NotificationId::new(), request, idempotency, None).await
+        self.submit(NotificationId::new(), request, idempotency, None).await
     }
 
-    /// Accepts, and waits for the end. The order's `expires_at` is the caller's patience: what cannot be sent by then
-    /// ends as expired, as soon as that is known. `None` as outcome: nobody can say yet. Dropping the future does not
-    /// cancel the delivery.
+    /// Accepts, and waits for the outcome. The caller waits until the request's `expires_at`: what cannot be sent by then
+    /// ends as expired, as soon as that is known. Without an outcome, it is still not known. Dropping the future does
+    /// not cancel the delivery.
     pub async fn deliver(&self, request: SendRequest) -> Result<(NotificationId, Option<Outcome>), Rejection> {
         let id = NotificationId::new();
         let deadline = request.expires_at;
-        let listening = self.ports.outcome_notifier.listen(id);
-        let receipt = self.take(id, request, None, Some(listening.address.clone())).await?;
-        let bytes = receipt.files.iter().map(|file| file.size).sum();
-        let outcome = outcome_wait::outcome(&*self.ports.ledger, id, listening, deadline, bytes).await;
+        let waiter = self.ports.outcome_notifier.listen(id);
+        let acceptance = self.submit(id, request, None, Some(waiter.address.clone())).await?;
+        let upload_bytes = acceptance.files.iter().map(|file| file.size).sum();
+        let outcome = outcome_wait::outcome(&*self.ports.ledger, id, waiter, deadline, upload_bytes).await;
         Ok((id, outcome))
     }
 
-    /// Counts a notification that has been put on its way.
+    /// Counts an accepted notification in the metrics.
     pub(super) fn count_accepted(&self, bot: &BotName, lane: Lane) {
         self.metrics.accepted.with_label_values(&[bot.as_str(), lane.as_str()]).inc();
     }
 
-    async fn take(
+    async fn submit(
         &self,
         id: NotificationId,
         request: SendRequest,
         idempotency: Option<Idempotency>,
         reply_to: Option<String>,
     ) -> Result<Acceptance, Rejection> {
-        // The repetition of a request that was accepted in time gets its answer all the same.
+        // The repetition of a request that was accepted in time gets the first response all the same.
         if request.expires_at <= request.received_at {
             return self.recall(request, idempotency, Rejection::invalid("expires_at", "has passed already")).await;
         }
@@ -153,20 +154,20 @@ impl Intake {
         if !accepted.replayed {
             self.count_accepted(&bot, lane);
         }
-        // Of a repetition they are the same, behind the id of the first time.
+        // The ids of the replies follow from the notification's, so they are the same for a repetition.
         let then = FollowUp::numbered(accepted.id, then).into_iter().map(|next| next.id).collect();
         Ok(Acceptance { accepted, bot, files, then })
     }
 
-    /// Answers a repetition as the first time, though the request itself would be refused by now.
+    /// Gives the repetition of an accepted request the first response, though the request would be rejected by now.
     async fn recall(
         &self,
         request: SendRequest,
-        key: Option<Idempotency>,
+        idempotency: Option<Idempotency>,
         rejection: Rejection,
     ) -> Result<Acceptance, Rejection> {
-        let Some(key) = key else { return Err(rejection) };
-        let accepted = self.ports.acceptor.recall(&key).await?.ok_or(rejection)?;
+        let Some(idempotency) = idempotency else { return Err(rejection) };
+        let accepted = self.ports.acceptor.recall(&idempotency).await?.ok_or(rejection)?;
         let files = request.media.iter().filter_map(|attachment| match &attachment.input {
             InputFile::Upload(upload) => {
                 Some(StoredFile { kind: attachment.kind, sha256: upload.sha256(), size: upload.spooled().size })
@@ -177,7 +178,7 @@ impl Intake {
         Ok(Acceptance { accepted, files: files.collect(), bot: request.bot, then })
     }
 
-    /// Makes sure that a file is where the notification will say it is.
+    /// Makes sure that a file is where the notification will say it is: an upload in the blob store, say.
     async fn store(&self, attachment: &Attachment) -> Result<Media, Rejection> {
         let (source, format) = match &attachment.input {
             InputFile::Upload(upload) => {
@@ -186,7 +187,7 @@ impl Intake {
                 self.ports.blobs.put(&spooled).await?;
                 (MediaSource::Blob { sha256: spooled.sha256, size: spooled.size }, upload.format())
             }
-            InputFile::Held(sha256) => self.held(sha256, attachment).await?,
+            InputFile::Stored(sha256) => self.stored(sha256, attachment).await?,
             InputFile::Url(url) => (MediaSource::Url(url.clone()), None),
             InputFile::FileId(file_id) => (MediaSource::FileId(file_id.clone()), None),
         };
@@ -194,7 +195,8 @@ impl Intake {
         Ok(Media { field: attachment.field.clone(), kind: attachment.kind, source, filename })
     }
 
-    async fn held(
+    /// A file that the request names by digest: its bytes must be in the blob store.
+    async fn stored(
         &self,
         sha256: &Sha256,
         attachment: &Attachment,
@@ -209,7 +211,7 @@ impl Intake {
         if attachment.kind != MediaKind::Photo {
             return Ok((source, None));
         }
-        if size > spool::PHOTO_LIMIT {
+        if size > spool::PHOTO_LIMIT_BYTES {
             return Err(spool::photo_too_large().of(&attachment.field));
         }
         let (_, mut bytes) = self.ports.blobs.open(sha256).await?.ok_or_else(unknown)?;
@@ -218,7 +220,7 @@ impl Intake {
     }
 }
 
-/// Refuses what could be written down but not read again: it would block its lane and every listing that it is on.
+/// Rejects what could be serialised but not read back: it would block its lane, and every listing that it is on.
 fn check_readable(notification: &Notification) -> Result<(), Rejection> {
     let record = Record::accepted(notification.clone());
     let written = serde_json::to_vec(&record);
@@ -236,7 +238,7 @@ mod tests {
     use serde_json::Value;
 
     #[test]
-    fn what_could_not_be_read_again_is_refused_before_it_is_written() {
+    fn what_could_not_be_read_back_is_rejected_before_it_is_written() {
         let with = |levels: usize| {
             let value = (0..levels).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
             let call = Call {
@@ -262,7 +264,7 @@ mod tests {
                 then: Vec::new(),
             }
         };
-        assert_eq!(check_readable(&with(crate::intake::json_limits::NESTING_LIMIT)), Ok(()));
+        assert_eq!(check_readable(&with(crate::intake::json_limits::MAX_NESTING_LEVELS)), Ok(()));
         assert_eq!(check_readable(&with(126)).unwrap_err().code, ProblemCode::InvalidField);
     }
 }

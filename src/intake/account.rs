@@ -1,10 +1,10 @@
-//! What a bot can deliver, by the kind of its account.
+//! What a bot can deliver: one with a WhatsMate account less than one of Telegram's.
 
 use super::rejection::{ProblemCode, Rejection};
 use crate::domain::{Call, ChatId, whatsmate};
 use crate::settings::Bot;
 
-/// Refuses what a bot that delivers through WhatsMate's gateway cannot send; a bot of Telegram's can send everything.
+/// Rejects what a bot that delivers through WhatsMate's gateway cannot send; a bot of Telegram's can send everything.
 pub fn check_account(bot: &Bot, chat: &ChatId, call: &Call) -> Result<(), Rejection> {
     let Some(account) = bot.whatsmate() else { return Ok(()) };
     if account.address(chat).is_none() {
@@ -12,5 +12,5 @@ pub fn check_account(bot: &Bot, chat: &ChatId, call: &Call) -> Result<(), Reject
                       settings name, with @ in front.";
         return Err(Rejection::field(ProblemCode::InvalidChatId, "chat_id", detail));
     }
-    whatsmate::check(call).map_err(|wrong| Rejection::field(ProblemCode::InvalidField, wrong.field, wrong.detail))
+    whatsmate::check(call).map_err(|error| Rejection::field(ProblemCode::InvalidField, error.field, error.detail))
 }

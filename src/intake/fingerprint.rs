@@ -1,4 +1,4 @@
-//! How the repetition of a request is recognised, for deduplication by idempotency key.
+//! Tells the repetition of a request from another request with the same idempotency key (deduplication).
 
 use crate::domain::Sha256;
 use serde_json::Value;

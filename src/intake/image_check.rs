@@ -1,28 +1,27 @@
-//! Looking at the images that come in, where there are threads for it: few at a time, so that a crowd of uploads takes
-//! turns and not memory.
+//! Checks images on threads for blocking work, few at a time, so that many uploads at once take turns and not memory.
 
+use super::rejection::{ProblemCode, Rejection};
 use crate::domain::ImageFormat;
 use crate::imaging::{self, FittedPhoto, ForeignFormat, ImageInfo, ImageRejection, PhotoLimits};
-use crate::intake::rejection::{ProblemCode, Rejection};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, spawn_blocking};
 
-/// How many images are looked at at a time. It is work for processors, of which there are rarely many.
-const CHECKS: usize = 2;
+/// How many images are checked at a time: it is work for the processor.
+const MAX_CONCURRENT_CHECKS: usize = 2;
 
 /// The format, from the first bytes ([`ImageFormat::SNIFF_BYTES`] if there are as many).
 pub fn format(head: &[u8]) -> Result<ImageFormat, Rejection> {
-    imaging::sniff(head).map_err(refuse)
+    imaging::sniff(head).map_err(reject)
 }
 
-/// Whether bytes begin like a picture of a kind that Telegram does not take as a photo.
+/// Whether bytes begin like an image of a format that Telegram does not take as a photo.
 pub fn is_foreign_picture(head: &[u8]) -> bool {
     ImageFormat::sniff(head).is_none() && matches!(ForeignFormat::of(head), ForeignFormat::WebP | ForeignFormat::Boxes)
 }
 
-/// Whoever looks at images.
+/// Checks images, [`MAX_CONCURRENT_CHECKS`] at a time.
 #[derive(Clone, Debug)]
 pub struct ImageInspector {
     checks: Arc<Semaphore>,
@@ -30,15 +29,15 @@ pub struct ImageInspector {
 
 impl ImageInspector {
     pub fn new() -> Self {
-        Self { checks: Arc::new(Semaphore::new(CHECKS)) }
+        Self { checks: Arc::new(Semaphore::new(MAX_CONCURRENT_CHECKS)) }
     }
 
-    /// Reads an image to its end, and refuses what Telegram would not take as a photo.
+    /// Reads an image to its end, and rejects what Telegram would not take as a photo.
     pub async fn verify(&self, path: PathBuf) -> Result<ImageInfo, Rejection> {
         self.run(move || imaging::verify(&path)).await
     }
 
-    /// Reads an image of any dimensions to its end, and refuses one that is damaged.
+    /// Reads an image of any dimensions to its end, and rejects one that is damaged.
     pub async fn verify_whole(&self, path: PathBuf) -> Result<(), Rejection> {
         self.run(move || imaging::verify_whole(&path)).await
     }
@@ -52,29 +51,29 @@ impl ImageInspector {
         &self,
         work: impl FnOnce() -> Result<T, ImageRejection> + Send + 'static,
     ) -> Result<T, Rejection> {
-        // The permit goes along with the work, which goes on when the caller has hung up.
+        // The work holds the permit, since it goes on when the caller has hung up.
         let permit = self.checks.clone().acquire_owned().await;
         let work = move || {
             let _permit = permit;
             work()
         };
         match spawn_blocking(work).await {
-            Ok(result) => result.map_err(refuse),
+            Ok(result) => result.map_err(reject),
             Err(error) => Err(crashed(&error)),
         }
     }
 }
 
-/// An image on which a decoder panics is a damaged one, whoever is to blame.
+/// An image that makes its decoder panic counts as damaged.
 fn crashed(error: &JoinError) -> Rejection {
     if error.is_panic() {
         tracing::error!(%error, "an image made its decoder panic");
-        return refuse(ImageRejection::Damaged("it cannot be decoded"));
+        return reject(ImageRejection::Damaged("it cannot be decoded"));
     }
     Rejection::unavailable("spool", error)
 }
 
-fn refuse(unfit: ImageRejection) -> Rejection {
+fn reject(unfit: ImageRejection) -> Rejection {
     let code = match &unfit {
         ImageRejection::File(error) => return Rejection::of_spool(error),
         ImageRejection::Format(_) | ImageRejection::NoPixels | ImageRejection::Unsupported(_) => {
@@ -93,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_of_an_image_has_a_code_and_blames_the_photo() {
+    fn every_reason_against_an_image_has_a_code_and_blames_the_photo() {
         let (width, height) = (9, 9);
         for (unfit, code) in [
             (ImageRejection::Format(imaging::ForeignFormat::WebP), ProblemCode::NotAnImage),
@@ -105,7 +104,7 @@ mod tests {
             (ImageRejection::Ratio { width, height }, ProblemCode::ImageRatio),
             (ImageRejection::TooLarge { width, height }, ProblemCode::ImageTooLarge),
         ] {
-            let rejection = refuse(unfit);
+            let rejection = reject(unfit);
             assert_eq!((rejection.code, rejection.field.as_deref()), (code, Some("photo")), "{}", rejection.detail);
         }
     }
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_decoder_that_panics_has_met_a_damaged_image() {
+    async fn an_image_that_makes_its_decoder_panic_is_damaged() {
         let rejection = ImageInspector::new().run::<()>(|| panic!("as decoders do")).await.unwrap_err();
         assert_eq!(rejection.code, ProblemCode::ImageDamaged);
     }

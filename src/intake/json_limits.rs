@@ -1,11 +1,11 @@
-//! How large and how deep the JSON of a request may be, so that it can be written down and read again.
+//! How large and how deeply nested the JSON of a request may be, so that it can be stored and read back.
 
 use super::rejection::Rejection;
 
-/// How deep the value of a field may be nested; Telegram's keyboards have five levels. A record wraps it in more, and
-/// what is nested deeper than 128 levels serde_json does not read back.
-pub const NESTING_LIMIT: usize = 32;
-/// How many bytes the JSON text of a field may have that is an object or an array.
+/// How deep the value of a field may be nested; Telegram's keyboards have five levels. A record adds some, and serde_json
+/// does not read back what is nested deeper than 128 levels.
+pub const MAX_NESTING_LEVELS: usize = 32;
+/// How long the JSON text of a field may be that is an object or an array.
 pub const STRUCTURE_LIMIT_BYTES: usize = 32 * 1024;
 
 /// How deep a JSON text is nested, if it is one.
@@ -29,7 +29,7 @@ pub fn nesting(text: &str) -> usize {
 
 /// The rejection of a field that is nested too deep.
 pub fn too_deep(name: &str) -> Rejection {
-    Rejection::invalid(name, &format!("is nested deeper than {NESTING_LIMIT} levels"))
+    Rejection::invalid(name, &format!("is nested deeper than {MAX_NESTING_LEVELS} levels"))
 }
 
 /// The rejection of a field whose JSON text is longer than `limit` bytes.

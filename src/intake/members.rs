@@ -1,9 +1,9 @@
-//! JSON objects of which no member is lost, also when a name is there twice.
+//! JSON objects that keep duplicate members, so that these can be rejected: serde_json's own map keeps the last of a name.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-/// The members of a JSON object in order, also those whose names are there twice.
+/// The members of a JSON object in order, duplicates included.
 #[derive(Debug)]
 pub struct Members(pub Vec<(String, Value)>);
 

@@ -1,12 +1,14 @@
-//! Intake, the counter: what a face has read is checked, its files are stored under their digests, and it is handed to
-//! the engine as a notification. It knows no face: each makes a [`send_request::SendRequest`] and calls
-//! [`Intake::accept`], or [`Intake::deliver`] if its caller waits for the outcome.
+//! Intake: stores the files of a request under their digests (deduplication), and has the engine accept it as a
+//! notification. It knows no face: each makes a [`send_request::SendRequest`] and calls [`Intake::accept`], or
+//! [`Intake::deliver`] if its caller waits for the outcome. Whatever is wrong with a request becomes a
+//! [`rejection::Rejection`].
 //!
-//! Order of effects: a file is durable before the notification that names it. A crash in between leaves a file without a
-//! notification, which is swept after its retention, never the reverse.
+//! A file is durable before the notification that names it. A crash in between leaves a file without a notification, which
+//! is swept after its retention; never a notification without its file.
 
 mod accept;
 mod account;
+mod bots;
 pub mod fingerprint;
 mod image_check;
 pub mod json_limits;
@@ -20,3 +22,4 @@ pub mod spool;
 mod staging;
 
 pub use accept::{Acceptance, Intake, StoredFile};
+pub use bots::configured_bot;

@@ -1,39 +1,41 @@
-//! Waiting for the end of a notification, with the ledger as the second way to hear of it.
+//! Waits for the outcome of a notification: from the outcome notifier, and in case that is lost, by polling the ledger.
 
 use crate::domain::{NotificationId, Timestamp};
 use crate::ports::{Ledger, Outcome, OutcomeWaiter};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How often the ledger is asked beside the outcome notifier, in case an outcome is lost on its way.
-const LOOK: Duration = Duration::from_secs(3);
-/// How often, once nothing can come any more.
-const LOOK_ALONE: Duration = Duration::from_millis(300);
-/// How long a request that began in time may take to end, and for how many bytes of its files a second more: that is how
-/// long the courier waits for Telegram's answer, and some.
-const LAST_ATTEMPT: Duration = Duration::from_secs(120);
-const BYTES_PER_SECOND: u64 = 100_000;
+/// How often the ledger is polled beside the outcome notifier.
+const LEDGER_POLL_INTERVAL: Duration = Duration::from_secs(3);
+/// How often the ledger is polled once the outcome notifier cannot tell anything any more.
+const LEDGER_ONLY_POLL_INTERVAL: Duration = Duration::from_millis(300);
+/// How long an attempt that began before the deadline may take to end, beside its upload: somewhat longer than the courier
+/// waits for Telegram's response.
+const LAST_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
+/// The slowest upload that is waited for.
+const SLOWEST_BYTES_PER_SECOND: u64 = 100_000;
 
 /// The outcome, or `None` if nobody can say even long after the deadline.
 pub async fn outcome(
     ledger: &dyn Ledger,
     id: NotificationId,
-    listening: OutcomeWaiter,
+    waiter: OutcomeWaiter,
     deadline: Timestamp,
-    bytes: u64,
+    upload_bytes: u64,
 ) -> Option<Outcome> {
-    let last_attempt = LAST_ATTEMPT + Duration::from_secs(bytes / BYTES_PER_SECOND);
+    let last_attempt = LAST_ATTEMPT_TIMEOUT + Duration::from_secs(upload_bytes / SLOWEST_BYTES_PER_SECOND);
     let end = Instant::now() + deadline.since(Timestamp::now()) + last_attempt;
-    let OutcomeWaiter { address, outcome: mut told } = listening;
-    // Without an address (the broker is away, or has not given one yet) nobody can be told.
-    let mut look = if address.is_empty() { LOOK_ALONE } else { LOOK };
+    let OutcomeWaiter { address, outcome: mut notified } = waiter;
+    // Without an address (the broker is away, or has not assigned one yet) the notifier cannot reach this process.
+    let mut can_be_notified = !address.is_empty();
     while Instant::now() < end {
+        let poll_interval = if can_be_notified { LEDGER_POLL_INTERVAL } else { LEDGER_ONLY_POLL_INTERVAL };
         tokio::select! {
-            outcome = &mut told, if look == LOOK => match outcome {
+            outcome = &mut notified, if can_be_notified => match outcome {
                 Ok(outcome) => return Some(outcome),
-                Err(_) => look = LOOK_ALONE,
+                Err(_) => can_be_notified = false,
             },
-            () = sleep(look) => {}
+            () = sleep(poll_interval) => {}
         }
         if let Ok(Some(record)) = ledger.get(id).await
             && record.status.is_final()

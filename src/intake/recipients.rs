@@ -1,14 +1,22 @@
-//! Recipients by name, for every face: a phone number, or a group's name and its admin's number, in place of a chat id.
+//! Recipients, for every face: a phone number, or a group's name and its admin's number, in place of a chat id.
 
-use super::Intake;
+use super::accept::Intake;
+use super::bots::configured_bot;
 use super::members::Members;
+use super::rejection::{ProblemCode, Rejection};
 use crate::domain::{
     Address, BotName, ChatId, InvalidIdError, PhoneNumber, Recipient, RecipientSource, RecipientState, Timestamp,
 };
-use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::Recipients;
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+/// The field to blame when a recipient has no chat.
+const RECIPIENT_FIELD: &str = "recipient";
+/// The most entries that one request writes into the book.
+pub const MAX_BULK_ENTRIES: usize = 1000;
+/// The longest display name.
+const NAME_LIMIT_CHARS: usize = 256;
 
 impl Intake {
     /// The chat of a recipient: as the book has it, unless the bot delivers through WhatsMate, which knows recipients by
@@ -21,7 +29,7 @@ impl Intake {
         let Some(account) = bot.whatsmate() else { return look_up(&*self.ports.recipients, &bot.name, address).await };
         account.chat_of(address).ok_or_else(|| {
             let detail = "No group of this name with this admin is registered: the settings of the bot name none.";
-            Rejection::field(ProblemCode::UnregisteredRecipient, FIELD, detail)
+            Rejection::field(ProblemCode::UnregisteredRecipient, RECIPIENT_FIELD, detail)
         })
     }
 }
@@ -35,19 +43,19 @@ pub async fn look_up(book: &dyn Recipients, bot: &BotName, address: &Address) ->
     match book.get(bot, address).await? {
         Some(found) if found.state == RecipientState::Blocked => Err(Rejection::field(
             ProblemCode::RecipientBlocked,
-            FIELD,
+            RECIPIENT_FIELD,
             "This recipient has blocked the bot. Nothing can be sent to them until they unblock it or press Start again.",
         )),
         Some(found) => Ok(found.chat_id),
         None => {
-            // Only the way to the bot is missing without it.
+            // Without a username the rejection says less about how to reach the bot.
             let username = book.username(bot).await.unwrap_or_default();
             Err(unregistered(bot, username.as_deref(), address))
         }
     }
 }
 
-/// The rejection of an address that is not in the book, with what its owner has to do.
+/// The rejection of an address that is not in the book; says what its owner has to do.
 fn unregistered(bot: &BotName, username: Option<&str>, address: &Address) -> Rejection {
     let chat = match username {
         Some(username) => format!("open https://t.me/{username}"),
@@ -61,15 +69,8 @@ fn unregistered(bot: &BotName, username: Option<&str>, address: &Address) -> Rej
             "No group of this name with this admin has registered. Whoever created the group must {chat}, press Start and share their own contact, and the bot must be a member of the group; the name must be the group's title, letter by letter."
         ),
     };
-    Rejection::field(ProblemCode::UnregisteredRecipient, FIELD, detail)
+    Rejection::field(ProblemCode::UnregisteredRecipient, RECIPIENT_FIELD, detail)
 }
-
-const FIELD: &str = "recipient";
-
-/// The most entries that one request writes into the book.
-pub const BULK_LIMIT: usize = 1000;
-/// The longest display name in characters.
-const NAME_LIMIT: usize = 256;
 
 /// Reads an entry of the book, as requests and files hold it.
 pub fn entry(Members(members): Members, is_bot: impl Fn(&BotName) -> bool) -> Result<Recipient, Rejection> {
@@ -91,8 +92,7 @@ pub fn entry(Members(members): Members, is_bot: impl Fn(&BotName) -> bool) -> Re
             return Err(field(ProblemCode::DuplicateField, known, format!("The field {known} is given twice.")));
         }
     }
-    let bot = texts.remove("bot").map_or(Some(BotName::default_bot()), |text| text.parse().ok());
-    let bot = bot.filter(is_bot).ok_or_else(Rejection::unknown_bot)?;
+    let bot = configured_bot(texts.remove("bot").as_deref(), is_bot)?;
     let part = |name: &str| texts.get(name).map(String::as_str);
     let address = address(part("number"), part("group_name"), part("group_admin")).map_err(|(part, error)| {
         let missing = InvalidIdError("an entry has a number, or a group_name and a group_admin");
@@ -114,15 +114,21 @@ pub fn entry(Members(members): Members, is_bot: impl Fn(&BotName) -> bool) -> Re
         Some(_) => return Err(field(ProblemCode::InvalidField, "source", "source is one of api, import.".to_owned())),
     };
     let name = texts.remove("name").map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-    if name.as_ref().is_some_and(|name| name.chars().count() > NAME_LIMIT) {
-        return Err(field(ProblemCode::InvalidField, "name", format!("name has at most {NAME_LIMIT} characters.")));
+    if name.as_ref().is_some_and(|name| name.chars().count() > NAME_LIMIT_CHARS) {
+        return Err(field(
+            ProblemCode::InvalidField,
+            "name",
+            format!("name has at most {NAME_LIMIT_CHARS} characters."),
+        ));
     }
     let (registered_at, state) = (Timestamp::now(), RecipientState::Active);
     Ok(Recipient { bot, address, chat_id, name, registered_at, source, state })
 }
 
-/// An address from its parts, numbers as people write them. An error names the part to blame and what is wrong with it;
-/// without words, a part is missing or one too many.
+/// An address from its parts, numbers as people write them.
+///
+/// # Errors
+/// The part to blame, and what is wrong with it; `None` if a part is missing or one too many.
 pub fn address(
     number: Option<&str>,
     group_name: Option<&str>,
@@ -147,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_refusal_of_the_unregistered_says_where_to_register() {
+    fn the_rejection_of_the_unregistered_says_where_to_register() {
         let (bot, number) = (BotName::default_bot(), Address::Number("491701234567".parse().unwrap()));
         assert!(unregistered(&bot, Some("plots_bot"), &number).detail.contains("https://t.me/plots_bot"));
         let unknown = unregistered(&bot, None, &number).detail;

@@ -1,4 +1,4 @@
-//! Why a request is not taken: one table of codes, one shape for every face to put into its own dialect.
+//! Why a request is rejected: one table of codes, and one shape that each face puts into its own dialect.
 
 use crate::ports::{AcceptError, BlobError, LedgerError};
 use std::io;
@@ -7,7 +7,7 @@ use std::io;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {detail}", code.as_str())]
 pub struct Rejection {
-    /// What kind of rejection.
+    /// The kind of rejection, for programs.
     pub code: ProblemCode,
     /// The field, query parameter or header to blame.
     pub field: Option<String>,
@@ -31,32 +31,32 @@ impl Rejection {
         Self::field(ProblemCode::InvalidField, name, format!("{name} {what}."))
     }
 
-    /// A bot that is not configured.
+    /// The rejection of a bot that is not configured.
     pub fn unknown_bot() -> Self {
         let detail = "No bot of this name is configured. Without bot, the one named default is meant.";
         Self::field(ProblemCode::UnknownBot, "bot", detail)
     }
 
-    /// An id that names no notification.
+    /// The rejection of an id that names no notification.
     pub fn no_such_notification() -> Self {
         let detail = "There is no notification with this id, or its record was swept.";
         Self::new(ProblemCode::NotificationNotFound, detail)
     }
 
-    /// The same, if it blames a field, of one that stands within another: `album[2].` before its name.
+    /// The same rejection, which blames a field within another: `album[2].` is put before its name.
     pub fn within(mut self, place: &str) -> Self {
         self.field = self.field.map(|name| if name.starts_with(place) { name } else { format!("{place}{name}") });
         self
     }
 
-    /// The same, if it blames a field, of another field.
+    /// The same rejection, which blames another field, if it blames one.
     pub fn of(mut self, field: &str) -> Self {
         self.field = self.field.map(|_| field.to_owned());
         self
     }
 
-    /// A part that is needed does not answer. The reason goes to the log, where it is handled; the caller learns which
-    /// part it is and what to do.
+    /// A part of the engine does not respond. The reason goes to the log only; the caller learns which part it is and what
+    /// to do.
     pub fn unavailable(part: &str, reason: &dyn std::fmt::Display) -> Self {
         tracing::warn!(part, reason = %reason, "a needed part is away");
         Self::new(
@@ -65,7 +65,7 @@ impl Rejection {
         )
     }
 
-    /// The file that an upload is written to cannot be written or read.
+    /// The file of an upload cannot be written or read.
     pub fn of_spool(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::no_room(error),
@@ -73,7 +73,7 @@ impl Rejection {
         }
     }
 
-    /// The disk or the queue is full.
+    /// The disk or the queue is full. The reason goes to the log only.
     pub fn no_room(reason: &dyn std::fmt::Display) -> Self {
         tracing::warn!(reason = %reason, "no room for what a caller hands in");
         Self::new(
@@ -116,7 +116,7 @@ impl From<LedgerError> for Rejection {
 
 macro_rules! codes {
     ($($variant:ident = $name:literal, $status:literal, $title:literal;)*) => {
-        /// The kinds of rejections. Their names are part of the interface and never change.
+        /// The kinds of rejections. Their names are part of the API and never change.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ProblemCode {
             $(#[doc = $title] $variant,)*
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_told_apart_and_only_what_passes_says_when_to_come_back() {
+    fn codes_are_unique_and_only_temporary_ones_have_a_retry_after() {
         let mut names: Vec<_> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
         names.sort_unstable();
         names.dedup();
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_says_becomes_a_refusal_and_its_reason_stays_inside() {
+    fn errors_of_the_engine_become_rejections_that_do_not_tell_the_reason() {
         let reason = || "connection to 10.0.0.7 refused".to_owned();
         for (rejection, code) in [
             (Rejection::from(AcceptError::KeyReused), ProblemCode::IdempotencyKeyReused),

@@ -1,14 +1,13 @@
-//! Trying a finished notification again under its own id.
+//! Retries a finished notification under its own id, at its caller's request.
 
-use super::Intake;
+use super::accept::Intake;
 use super::rejection::{ProblemCode, Rejection};
-use super::send_request::DEFAULT_LIFE;
-use crate::domain::{MediaSource, NotificationId, Record, Status, Timestamp};
+use super::send_request::DEFAULT_LIFETIME;
+use crate::domain::{BotName, MediaSource, NotificationId, Record, Status, Timestamp};
 use crate::ports::Resubmitted;
 
 impl Intake {
-    /// Puts one that has ended unsent on its way again, without a due time and with a fresh expiry; durable when this
-    /// returns.
+    /// Accepts one that has ended unsent again, to be sent at once, with a fresh expiry; durable when this returns `Ok`.
     ///
     /// # Errors
     /// [`ProblemCode::NotRetryable`] unless its status is retryable ([`Status::is_retryable`]), [`ProblemCode::ImageGone`]
@@ -20,9 +19,7 @@ impl Intake {
             return Err(not_retryable(record.status));
         }
         let mut notification = record.notification;
-        if !self.has_bot(&notification.bot) {
-            return Err(Rejection::field(ProblemCode::UnknownBot, "bot", "Its bot is no longer configured."));
-        }
+        self.check_still_configured(&notification.bot)?;
         for media in &notification.call.media {
             let MediaSource::Blob { sha256, .. } = media.source else { continue };
             if self.ports.blobs.stat(&sha256).await?.is_none() {
@@ -32,8 +29,8 @@ impl Intake {
             }
         }
         let now = Timestamp::now();
-        (notification.accepted_at, notification.expires_at) = (now, now.plus(DEFAULT_LIFE));
-        // Nobody waits for it any more.
+        (notification.accepted_at, notification.expires_at) = (now, now.plus(DEFAULT_LIFETIME));
+        // Without `reply_to`: nobody waits for its outcome any more.
         (notification.send_at, notification.attempts, notification.reply_to) = (None, 0, None);
         match self.ports.acceptor.resubmit(&notification).await? {
             Resubmitted::Done(record) => {
@@ -42,6 +39,23 @@ impl Intake {
             }
             Resubmitted::Refused(status) => Err(not_retryable(status)),
             Resubmitted::NotFound => Err(Rejection::no_such_notification()),
+        }
+    }
+
+    /// The record of a notification whose bot is still configured, so that what it sent can be changed.
+    ///
+    /// # Errors
+    /// [`ProblemCode::UnknownBot`], and as [`Intake::record`].
+    pub async fn record_of_configured_bot(&self, id: NotificationId) -> Result<Record, Rejection> {
+        let record = self.record(id).await?;
+        self.check_still_configured(&record.notification.bot)?;
+        Ok(record)
+    }
+
+    fn check_still_configured(&self, bot: &BotName) -> Result<(), Rejection> {
+        match self.has_bot(bot) {
+            true => Ok(()),
+            false => Err(Rejection::field(ProblemCode::UnknownBot, "bot", "Its bot is no longer configured.")),
         }
     }
 

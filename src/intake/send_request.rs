@@ -1,12 +1,12 @@
-//! What every face makes of a request: a call, checked, with its files where they are.
+//! What every face makes of a request: a checked call with its files.
 
+use super::spool::Upload;
 use crate::domain::{BotName, ChatId, DeliveryGuarantee, FollowUp, ImageFormat, Lane, MediaKind, Sha256, Timestamp};
-use crate::intake::spool::Upload;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// How long a notification lives from its `send_at`, or from its acceptance, if nothing else is said.
-pub const DEFAULT_LIFE: Duration = Duration::from_secs(24 * 3600);
+pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// A checked request, whatever face it came through.
 #[derive(Debug)]
@@ -23,17 +23,17 @@ pub struct SendRequest {
     pub media: Vec<Attachment>,
     /// Its lane.
     pub lane: Lane,
-    /// What to do in doubt.
+    /// Whether to send again when it is not known whether it was sent.
     pub delivery: DeliveryGuarantee,
     /// The caller's labels.
     pub tags: Vec<String>,
-    /// When it was read.
+    /// When the request was read.
     pub received_at: Timestamp,
     /// The moment before which it is not sent, if that is still ahead.
     pub send_at: Option<Timestamp>,
     /// The moment after which it is not sent.
     pub expires_at: Timestamp,
-    /// What is sent after it, in reply to it.
+    /// The calls that are sent after it, in reply to it.
     pub then: Vec<FollowUp>,
 }
 
@@ -79,8 +79,8 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// The name to upload it under: Telegram reads a photo's type off its extension, so it gets one that fits its bytes,
-    /// whatever its sender calls it.
+    /// The name to upload it under. Telegram takes a photo's type from its extension, so a photo gets one that fits its
+    /// format, whatever its sender calls it.
     pub fn filename_for(&self, format: Option<ImageFormat>) -> String {
         let given = self.filename.clone();
         match (self.kind, format) {
@@ -104,13 +104,13 @@ fn default_filename(kind: MediaKind) -> &'static str {
     }
 }
 
-/// Where a file comes from, in the Bot API's words and two of ours.
+/// Where a file comes from: by URL or file_id as the Bot API has it, uploaded, or stored before.
 #[derive(Debug)]
 pub enum InputFile {
-    /// It came along.
+    /// It was uploaded with the request.
     Upload(Upload),
-    /// We are said to hold its bytes.
-    Held(Sha256),
+    /// Its bytes should be in the blob store; the request names their digest.
+    Stored(Sha256),
     /// Telegram fetches it.
     Url(String),
     /// Telegram has it.

@@ -1,17 +1,17 @@
-//! Uploads on their way to the blob store: written to a temporary file while they arrive, hashed on the way, cut off
-//! when they are too large or no image.
+//! The spool: uploads on their way to the blob store. They are written to a temporary file while they arrive (streaming),
+//! hashed on the way, and rejected as soon as they are too large or no image.
 //!
 //! Pieces are hashed and written where they arrive, on the thread that answers requests, and not on a thread for
 //! blocking work: the write only fills the page cache, and a connection whose bytes are taken at once needs half the
 //! memory of one that has to wait (measured with 200 uploads of 10 MB: 94 MB against 148 MB for the whole process).
 //!
-//! Every process spools into a folder of its own and holds a lock in it, which the system lets go when the process ends,
-//! however it ends. A folder whose lock is free is therefore left over.
+//! Every process spools into a folder of its own and holds a file lock in it, which the system releases when the process
+//! ends, however it ends. A folder whose lock is free is therefore left over.
 
+use super::image_check::{self, ImageInspector};
+use super::rejection::{ProblemCode, Rejection};
 use crate::domain::{ImageFormat, Sha256};
 use crate::imaging::ImageInfo;
-use crate::intake::image_check::{self, ImageInspector};
-use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::Spooled;
 use sha2::Digest;
 use std::fs::File;
@@ -22,43 +22,45 @@ use tempfile::{NamedTempFile, TempPath};
 use tokio::task::spawn_blocking;
 
 /// The largest photo in bytes (Bot API server).
-pub const PHOTO_LIMIT: u64 = 10_485_760;
+pub const PHOTO_LIMIT_BYTES: u64 = 10_485_760;
 /// The largest file other than a photo, in bytes (Bot API: 50 MB).
-pub const FILE_LIMIT: u64 = 50 << 20;
-const PREFIX: &str = "upload-";
-/// The folders of processes.
-const FOLDER: &str = "process-";
-/// The file in each that its process holds locked.
-const LOCK: &str = "lock";
-/// How many times a folder is made anew because another process took it for a leftover before it was locked.
-const TRIES: usize = 10;
+pub const FILE_LIMIT_BYTES: u64 = 50 << 20;
+/// What the names of temporary files begin with.
+const UPLOAD_PREFIX: &str = "upload-";
+/// What the names of the folders begin with.
+const FOLDER_PREFIX: &str = "process-";
+/// The file in each folder that its process holds locked.
+const LOCK_FILE: &str = "lock";
+/// How often making a folder is tried: another process may take it for left over before it is locked.
+const MAX_FOLDER_ATTEMPTS: usize = 10;
 
 /// The folder that uploads are spooled in; removed with its last clone.
 #[derive(Clone, Debug)]
 pub struct Spool {
     root: PathBuf,
-    own: Arc<Own>,
+    folder: Arc<ProcessFolder>,
     inspector: ImageInspector,
 }
 
+/// The folder of this process; removed when dropped.
 #[derive(Debug)]
-struct Own {
-    folder: PathBuf,
+struct ProcessFolder {
+    path: PathBuf,
     _lock: File,
 }
 
-impl Drop for Own {
+impl Drop for ProcessFolder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 
 impl Spool {
-    /// Makes the folder if it is missing and removes what killed processes left behind.
+    /// Makes the folder if it is missing, and removes what killed processes left behind. Blocks.
     pub fn open(root: PathBuf) -> io::Result<Self> {
         std::fs::create_dir_all(&root)?;
-        let own = Arc::new(Own::make(&root)?);
-        let spool = Self { root, own, inspector: ImageInspector::new() };
+        let folder = Arc::new(ProcessFolder::make(&root)?);
+        let spool = Self { root, folder, inspector: ImageInspector::new() };
         spool.sweep()?;
         Ok(spool)
     }
@@ -67,43 +69,43 @@ impl Spool {
     pub fn sweep(&self) -> io::Result<usize> {
         let others = std::fs::read_dir(&self.root)?.flatten().map(|entry| entry.path()).filter(|folder| {
             let name = folder.file_name().unwrap_or_default().to_string_lossy();
-            name.starts_with(FOLDER) && *folder != self.own.folder
+            name.starts_with(FOLDER_PREFIX) && *folder != self.folder.path
         });
         Ok(others.filter(|folder| remove_leftover(folder).unwrap_or(false)).count())
     }
 
-    /// Begins the upload of a photo: refused unless Telegram would take it as one.
-    pub fn begin(&self) -> Writer {
-        self.writer(Wanted::Photo, PHOTO_LIMIT, "photo")
+    /// Begins the upload of a photo: rejected unless Telegram would take it as one.
+    pub fn begin(&self) -> UploadWriter {
+        self.writer(ExpectedContent::Photo, PHOTO_LIMIT_BYTES, "photo")
     }
 
-    /// Begins the upload of an image that shall become a photo, or a document if Telegram does not take it as one: refused
-    /// unless it begins like an image. Whether it is a photo is for [`Spool::verify_photo`] to say.
-    pub fn begin_picture(&self, field: &str) -> Writer {
-        self.writer(Wanted::Picture, FILE_LIMIT, field)
+    /// Begins the upload of an image that may be sent as a photo, or else as a document: rejected unless it begins like an
+    /// image. Whether Telegram takes it as a photo is for [`Spool::verify_photo`] to say.
+    pub fn begin_image(&self, field: &str) -> UploadWriter {
+        self.writer(ExpectedContent::Image, FILE_LIMIT_BYTES, field)
     }
 
-    /// Begins the upload of any file of at most `limit` bytes; `field` is what it is called in a rejection.
-    pub fn begin_file(&self, field: &str, limit: u64) -> Writer {
-        self.writer(Wanted::Anything, limit, field)
+    /// Begins the upload of any file of at most `limit` bytes; rejections blame `field`.
+    pub fn begin_file(&self, field: &str, limit: u64) -> UploadWriter {
+        self.writer(ExpectedContent::Anything, limit, field)
     }
 
-    /// Reads an upload of [`Spool::begin_file`] to its end, and refuses what Telegram would not take as a photo, but for its
-    /// size in bytes. What it refuses can go as a document, or be given to
-    /// [`Spool::shrink`]. An upload of [`Spool::begin`] was read already.
+    /// Reads an upload to its end, and rejects what Telegram would not take as a photo, whatever its size in bytes. What is
+    /// rejected can be sent as a document, or be given to [`Spool::shrink`]. Uploads of [`Spool::begin`] are verified
+    /// already.
     pub async fn verify(&self, upload: &Upload) -> Result<ImageInfo, Rejection> {
         self.inspector.verify(upload.path.to_path_buf()).await
     }
 
-    /// The same, for its size in bytes too.
+    /// The same; also rejects a photo of too many bytes.
     pub async fn verify_photo(&self, upload: &Upload) -> Result<ImageInfo, Rejection> {
-        if upload.size > PHOTO_LIMIT {
+        if upload.size > PHOTO_LIMIT_BYTES {
             return Err(photo_too_large());
         }
         self.verify(upload).await
     }
 
-    /// Refuses an image that is damaged, whatever its size; what is none passes.
+    /// Rejects an image that is damaged, whatever its size; what is no image passes.
     pub async fn verify_whole(&self, upload: &Upload) -> Result<(), Rejection> {
         match upload.format {
             Some(_) => self.inspector.verify_whole(upload.path.to_path_buf()).await,
@@ -111,10 +113,10 @@ impl Spool {
         }
     }
 
-    /// Makes a photo of an image that Telegram would not take as one, as [`crate::imaging::fit`] does. `image` may be larger
-    /// than a photo, or WebP; it stays as it is.
+    /// Scales an image that Telegram would not take as a photo down to one, as [`crate::imaging::fit`] does. `image` may be
+    /// larger than a photo, or WebP; the file stays as it is.
     pub async fn shrink(&self, image: &Path) -> Result<Upload, Rejection> {
-        let path = self.own.file()?.into_temp_path();
+        let path = self.folder.temporary_file()?.into_temp_path();
         let shrunk = self.inspector.fit(image.to_owned(), path.to_path_buf()).await?;
         blocking(move || {
             let sha256 = Sha256::of(&std::fs::read(&path).map_err(|e| Rejection::of_spool(&e))?);
@@ -123,22 +125,22 @@ impl Spool {
         .await
     }
 
-    fn writer(&self, wanted: Wanted, limit: u64, field: &str) -> Writer {
+    fn writer(&self, expected: ExpectedContent, limit: u64, field: &str) -> UploadWriter {
         let (spool, field) = (self.clone(), field.to_owned());
-        Writer { field, wanted, limit, head: Vec::new(), sink: None, size: 0, spool }
+        UploadWriter { field, expected, limit, head: Vec::new(), file: None, size: 0, spool }
     }
 }
 
-impl Own {
+impl ProcessFolder {
     fn make(root: &Path) -> io::Result<Self> {
-        for _ in 0..TRIES {
-            let folder = root.join(format!("{FOLDER}{:016x}", fastrand::u64(..)));
-            let path = folder.join(LOCK);
-            std::fs::create_dir(&folder)?;
-            // Whoever finds the folder before it is locked may remove it; afterwards nobody does.
-            let locked = File::create_new(&path).and_then(|file| Ok(file.try_lock().map(|()| file)?));
+        for _ in 0..MAX_FOLDER_ATTEMPTS {
+            let path = root.join(format!("{FOLDER_PREFIX}{:016x}", fastrand::u64(..)));
+            let lock_path = path.join(LOCK_FILE);
+            std::fs::create_dir(&path)?;
+            // Another process that finds the folder before it is locked may remove it; afterwards none does.
+            let locked = File::create_new(&lock_path).and_then(|file| Ok(file.try_lock().map(|()| file)?));
             match locked {
-                Ok(lock) if path.exists() => return Ok(Self { folder, _lock: lock }),
+                Ok(lock) if lock_path.exists() => return Ok(Self { path, _lock: lock }),
                 Ok(_) => {}
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::WouldBlock) => {}
                 Err(error) => return Err(error),
@@ -147,17 +149,17 @@ impl Own {
         Err(io::Error::other("the folder for uploads is removed again and again"))
     }
 
-    fn file(&self) -> Result<NamedTempFile, Rejection> {
-        let file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(&self.folder);
+    fn temporary_file(&self) -> Result<NamedTempFile, Rejection> {
+        let file = tempfile::Builder::new().prefix(UPLOAD_PREFIX).tempfile_in(&self.path);
         file.map_err(|e| Rejection::of_spool(&e))
     }
 }
 
-/// Removes the folder of a process that is no more; whether it was one.
+/// Removes the folder of a process that has ended; returns whether it has.
 fn remove_leftover(folder: &Path) -> io::Result<bool> {
-    let lock = match File::open(folder.join(LOCK)) {
+    let lock = match File::open(folder.join(LOCK_FILE)) {
         Ok(lock) => lock,
-        // Its process ended, or has not come as far yet: then it holds something in a moment, and this fails.
+        // Its process has ended, or has not locked it yet: then the folder is no longer empty in a moment, and this fails.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return std::fs::remove_dir(folder).map(|()| true),
         Err(error) => return Err(error),
     };
@@ -168,41 +170,44 @@ fn remove_leftover(folder: &Path) -> io::Result<bool> {
 }
 
 /// An upload that is arriving. Dropping it removes the file.
-pub struct Writer {
+pub struct UploadWriter {
     field: String,
-    wanted: Wanted,
+    expected: ExpectedContent,
     limit: u64,
-    /// The bytes that came before there were enough of them to know what they are.
+    /// The first bytes, until there are enough of them to know the format.
     head: Vec<u8>,
-    sink: Option<Sink>,
+    file: Option<UploadFile>,
     size: u64,
     spool: Spool,
 }
 
+/// What the bytes of an upload have to be.
 #[derive(Clone, Copy, PartialEq)]
-enum Wanted {
+enum ExpectedContent {
     Photo,
-    Picture,
+    /// An image that Telegram may or may not take as a photo.
+    Image,
     Anything,
 }
 
-struct Sink {
+/// The temporary file of an upload whose format is known.
+struct UploadFile {
     file: NamedTempFile,
     hasher: sha2::Sha256,
     format: Option<ImageFormat>,
 }
 
-impl Sink {
-    fn open(spool: &Spool, head: &[u8], wanted: Wanted) -> Result<Self, Rejection> {
-        let format = match wanted {
-            Wanted::Photo => Some(image_check::format(head)?),
-            Wanted::Picture if image_check::is_foreign_picture(head) => None,
-            Wanted::Picture => Some(image_check::format(head)?),
-            Wanted::Anything => ImageFormat::sniff(head),
+impl UploadFile {
+    fn open(spool: &Spool, head: &[u8], expected: ExpectedContent) -> Result<Self, Rejection> {
+        let format = match expected {
+            ExpectedContent::Photo => Some(image_check::format(head)?),
+            ExpectedContent::Image if image_check::is_foreign_picture(head) => None,
+            ExpectedContent::Image => Some(image_check::format(head)?),
+            ExpectedContent::Anything => ImageFormat::sniff(head),
         };
-        let mut sink = Self { file: spool.own.file()?, hasher: sha2::Sha256::new(), format };
-        sink.write(head)?;
-        Ok(sink)
+        let mut file = Self { file: spool.folder.temporary_file()?, hasher: sha2::Sha256::new(), format };
+        file.write(head)?;
+        Ok(file)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Rejection> {
@@ -211,39 +216,39 @@ impl Sink {
     }
 }
 
-impl Writer {
-    /// Takes some bytes; refuses them as soon as it is clear that the whole will be.
+impl UploadWriter {
+    /// Takes the next bytes; rejects the upload as soon as it is clear that it cannot be accepted.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Rejection> {
         self.size += bytes.len() as u64;
         if self.size > self.limit {
             return Err(self.too_large());
         }
-        if let Some(sink) = &mut self.sink {
-            return sink.write(bytes);
+        if let Some(file) = &mut self.file {
+            return file.write(bytes);
         }
         self.head.extend_from_slice(bytes);
         if self.head.len() >= ImageFormat::SNIFF_BYTES {
-            self.sink = Some(Sink::open(&self.spool, &std::mem::take(&mut self.head), self.wanted)?);
+            self.file = Some(UploadFile::open(&self.spool, &std::mem::take(&mut self.head), self.expected)?);
         }
         Ok(())
     }
 
-    /// Ends the upload, and checks what can only be checked on the whole.
+    /// Ends the upload, and verifies a photo.
     pub async fn finish(self) -> Result<Upload, Rejection> {
-        let sink = match self.sink {
-            Some(sink) => sink,
-            None => Sink::open(&self.spool, &self.head, self.wanted)?,
+        let file = match self.file {
+            Some(file) => file,
+            None => UploadFile::open(&self.spool, &self.head, self.expected)?,
         };
-        let sha256 = Sha256::from_bytes(sink.hasher.finalize().into());
-        let upload = Upload { path: sink.file.into_temp_path(), sha256, size: self.size, format: sink.format };
-        if self.wanted == Wanted::Photo {
+        let sha256 = Sha256::from_bytes(file.hasher.finalize().into());
+        let upload = Upload { path: file.file.into_temp_path(), sha256, size: self.size, format: file.format };
+        if self.expected == ExpectedContent::Photo {
             self.spool.verify(&upload).await?;
         }
         Ok(upload)
     }
 
     fn too_large(&self) -> Rejection {
-        if self.wanted == Wanted::Photo {
+        if self.expected == ExpectedContent::Photo {
             return photo_too_large();
         }
         let detail = format!("{} may have {} bytes. Telegram takes no larger file.", self.field, self.limit);
@@ -253,10 +258,11 @@ impl Writer {
 
 /// The rejection of an image of too many bytes.
 pub fn photo_too_large() -> Rejection {
-    let detail = format!("A photo may have {PHOTO_LIMIT} bytes (10 MiB). Scale it down or compress it further.");
+    let detail = format!("A photo may have {PHOTO_LIMIT_BYTES} bytes (10 MiB). Scale it down or compress it further.");
     Rejection::field(ProblemCode::PhotoTooLarge, "photo", detail)
 }
 
+/// Runs file work on a thread for blocking work.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
 ) -> Result<T, Rejection> {
@@ -276,7 +282,7 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// What the blob store is given.
+    /// The file as the blob store takes it.
     pub fn spooled(&self) -> Spooled {
         Spooled { path: self.path.to_path_buf(), sha256: self.sha256, size: self.size }
     }

@@ -1,4 +1,4 @@
-use crate::intake::spool::*;
+use super::*;
 
 /// One pixel, and as many bytes behind it as it takes.
 fn gif(size: usize) -> Vec<u8> {
@@ -9,7 +9,7 @@ fn gif(size: usize) -> Vec<u8> {
 
 /// What lies in the spool beside the lock.
 fn files(spool: &Spool) -> usize {
-    std::fs::read_dir(&spool.own.folder).unwrap().count() - 1
+    std::fs::read_dir(&spool.folder.path).unwrap().count() - 1
 }
 
 fn folders(root: &Path) -> usize {
@@ -37,7 +37,7 @@ async fn an_upload_is_hashed_as_it_is_written_and_removed_when_dropped() {
 }
 
 #[tokio::test]
-async fn what_is_no_image_is_refused_at_its_first_bytes() {
+async fn what_is_no_image_is_rejected_at_its_first_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path().to_owned()).unwrap();
     let mut writer = spool.begin();
@@ -50,7 +50,7 @@ async fn what_is_no_image_is_refused_at_its_first_bytes() {
 async fn one_byte_over_the_limit_is_too_large_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path().to_owned()).unwrap();
-    let limit = usize::try_from(PHOTO_LIMIT).unwrap();
+    let limit = usize::try_from(PHOTO_LIMIT_BYTES).unwrap();
     let mut writer = spool.begin();
     writer.write(&gif(limit)).unwrap();
     assert_eq!(writer.write(b"x").unwrap_err().code, ProblemCode::PhotoTooLarge);
@@ -62,7 +62,7 @@ async fn one_byte_over_the_limit_is_too_large_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn nothing_at_all_and_a_cut_off_image_are_refused() {
+async fn nothing_at_all_and_a_cut_off_image_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path().to_owned()).unwrap();
     let (whole, nothing) = (gif(0), Vec::new());
@@ -83,7 +83,7 @@ async fn nothing_at_all_and_a_cut_off_image_are_refused() {
 async fn a_webp_is_no_photo_until_it_is_shrunk() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path().to_owned()).unwrap();
-    let mut writer = spool.begin_file("photo", FILE_LIMIT);
+    let mut writer = spool.begin_file("photo", FILE_LIMIT_BYTES);
     writer.write(include_bytes!("../../tests/fixtures/images/lossy.webp")).unwrap();
     let webp = writer.finish().await.unwrap();
     assert_eq!(spool.verify(&webp).await.unwrap_err().code, ProblemCode::NotAnImage);
@@ -106,7 +106,7 @@ fn leave(root: &Path, name: &str, files: &[&str]) {
 #[test]
 fn leftovers_of_killed_processes_are_removed_at_once_and_nothing_else() {
     let root = tempfile::tempdir().unwrap();
-    leave(root.path(), "process-killed", &[LOCK, "upload-1", "upload-2"]);
+    leave(root.path(), "process-killed", &[LOCK_FILE, "upload-1", "upload-2"]);
     leave(root.path(), "process-barely-begun", &[]);
     leave(root.path(), "other", &["upload-3"]);
     let living = Spool::open(root.path().to_owned()).unwrap();
@@ -115,7 +115,7 @@ fn leftovers_of_killed_processes_are_removed_at_once_and_nothing_else() {
     writer.write(&gif(1000)).unwrap();
 
     let other = Spool::open(root.path().to_owned()).unwrap();
-    leave(root.path(), "process-killed-later", &[LOCK, "upload-4"]);
+    leave(root.path(), "process-killed-later", &[LOCK_FILE, "upload-4"]);
     assert_eq!((other.sweep().unwrap(), other.sweep().unwrap()), (1, 0));
     assert_eq!((files(&living), folders(root.path())), (1, 3), "what a living process holds stays");
 }

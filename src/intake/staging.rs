@@ -1,7 +1,7 @@
-//! Staging an image: it is sent to a chat set aside for that, so that its file_id is known before the first notification
-//! needs it.
+//! Stages an image: sends it to a chat set aside for that, so that its file_id is known before the first notification needs
+//! it.
 
-use super::Intake;
+use super::accept::Intake;
 use super::rejection::{ProblemCode, Rejection};
 use super::send_request::{Attachment, InputFile, SendRequest};
 use super::spool::Upload;
@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// How long the image may wait for its turn in the staging chat.
 const STAGING_TIMEOUT: Duration = Duration::from_secs(50);
-/// How long the message that staged it may wait to be deleted.
-const CLEAN_UP_TIMEOUT: Duration = Duration::from_secs(500);
+/// How long the deletion of the staging message may wait for its turn.
+const DELETION_TIMEOUT: Duration = Duration::from_secs(500);
 
 impl Intake {
     /// The file_id under which a bot may send these bytes again, if it has one. A bot that delivers through WhatsMate
@@ -53,8 +53,8 @@ impl Intake {
         let file_id = sizes.and_then(|sizes| sizes.last()?.get("file_id")?.as_str()).map(str::to_owned);
         if let Some(message_id) = message.get("message_id").filter(|_| !keep_message) {
             let message_id = Map::from_iter([("message_id".to_owned(), message_id.clone())]);
-            let deletion = SendRequest::now(bot, chat_id, "deleteMessage", message_id, Vec::new(), CLEAN_UP_TIMEOUT);
-            // The image is staged all the same.
+            let deletion = SendRequest::now(bot, chat_id, "deleteMessage", message_id, Vec::new(), DELETION_TIMEOUT);
+            // The image is staged even if its message cannot be deleted.
             if let Err(rejection) = self.accept(deletion, None).await {
                 tracing::warn!(%rejection, "the message in the staging chat stays");
             }

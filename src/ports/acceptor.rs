@@ -1,31 +1,32 @@
-//! The last step of intake: from here on a notification is ours.
+//! The last step of intake: makes a notification durable, once per idempotency key (deduplication).
 
 use crate::domain::{Notification, NotificationId, Record, Status, Timestamp};
 use async_trait::async_trait;
+use std::time::Duration;
 
-/// Takes notifications in. Embedded: key, status, pin and queue row in one transaction. Distributed: reserve the key,
-/// pin, publish and await the confirm, then record; a crash between the steps is repaired by the caller's retry.
+/// Accepts notifications. Embedded: key, status, pin and queue row in one transaction. Distributed: reserve the key, pin,
+/// publish and await the publisher confirm, then record; a crash between the steps is repaired by the caller's retry.
 ///
 /// Contract: when `accept` returns `Ok`, the notification is on stable storage and will reach a courier. When it
 /// returns an error, it may be retried with the same key and is delivered once.
 #[async_trait]
 pub trait Acceptor: Send + Sync {
-    /// Takes one in, or gives the earlier answer of the same key. Pins the blobs it needs until it expires.
+    /// Accepts a notification, or returns what the same key got first. Pins the blobs it needs until it expires.
     async fn accept(&self, submission: &Submission) -> Result<Accepted, AcceptError>;
 
-    /// The earlier answer of a key, if it has one; takes nothing in. For requests that would be refused by now for what
-    /// has passed since. [`AcceptError::KeyReused`] if the key was used with another request.
+    /// What a key got first, if it was used before; accepts nothing. For the repetition of a request that would be rejected
+    /// by now, since it has expired, say. [`AcceptError::KeyReused`] if the key was used with another request.
     async fn recall(&self, key: &Idempotency) -> Result<Option<Accepted>, AcceptError>;
 
-    /// Takes a finished notification in again under its own id, with the fresh times and zero attempts that the given
-    /// one carries. Refused unless the record's status [`Status::is_retryable`].
+    /// Accepts a finished notification again under its own id, with the fresh times and zero attempts that the given one
+    /// carries. [`Resubmitted::Refused`] unless the record's status [`Status::is_retryable`].
     async fn resubmit(&self, notification: &Notification) -> Result<Resubmitted, AcceptError>;
 
-    /// Whether `accept` could succeed now; the error says what is away.
+    /// Whether `accept` could succeed now; the error says which part is away.
     async fn ready(&self) -> Result<(), AcceptError>;
 }
 
-/// What is handed in.
+/// What is to be accepted.
 #[derive(Clone, Debug)]
 pub struct Submission {
     /// The notification.
@@ -34,7 +35,7 @@ pub struct Submission {
     pub idempotency: Option<Idempotency>,
 }
 
-/// A caller's `Idempotency-Key` with what it was sent with. Kept for [`Idempotency::KEPT`].
+/// A caller's `Idempotency-Key` and the request that it was sent with. Kept for [`Idempotency::RETENTION`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
     /// The key, made unique per API client by its caller.
@@ -45,10 +46,10 @@ pub struct Idempotency {
 
 impl Idempotency {
     /// How long a key is remembered.
-    pub const KEPT: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+    pub const RETENTION: Duration = Duration::from_secs(24 * 3600);
 }
 
-/// The answer to a submission.
+/// The result of a submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     /// The id: the submitted one, or the one that the same key got first.
@@ -57,22 +58,22 @@ pub struct Accepted {
     pub status: Status,
     /// When it was accepted.
     pub accepted_at: Timestamp,
-    /// Whether this is the earlier answer of the same key.
+    /// Whether this is the replay of what the same key got first.
     pub replayed: bool,
 }
 
-/// The answer to a resubmission.
+/// The result of a resubmission.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Resubmitted {
-    /// It is on its way again.
+    /// It is in the queue again.
     Done(Box<Record>),
-    /// It is not in a state from which it could be tried again.
+    /// Its status is not one that can be retried.
     Refused(Status),
     /// There is no such notification.
     NotFound,
 }
 
-/// Why nothing was taken in.
+/// Why nothing was accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// The key was used with another request.

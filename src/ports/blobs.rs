@@ -1,4 +1,4 @@
-//! Image bytes by SHA-256.
+//! The blob store: file contents by their SHA-256, so that equal files are stored once (deduplication).
 
 use super::MediaIndex;
 use crate::domain::{Sha256, Timestamp};
@@ -8,22 +8,22 @@ use futures_util::stream::Stream;
 use std::path::PathBuf;
 use std::pin::Pin;
 
-/// Holds image bytes under their digest. Contents never change, so equal puts are the same put.
+/// Holds file contents under their digest.
 #[async_trait]
 pub trait Blobs: Send + Sync {
     /// Stores a spooled file durably and marks it as used now. Storing what is there already costs no second copy.
     async fn put(&self, file: &Spooled) -> Result<(), BlobError>;
 
-    /// The size in bytes, if it is held and will not be swept within the hour.
+    /// The size in bytes, if the blob is held and will not be swept within the hour.
     async fn stat(&self, sha256: &Sha256) -> Result<Option<u64>, BlobError>;
 
-    /// The size and the bytes in pieces of at most 256 KiB, `None` if it is not held.
+    /// The size, and the bytes as a stream of pieces of at most 256 KiB; `None` if the blob is not held.
     async fn open(&self, sha256: &Sha256) -> Result<Option<(u64, BlobStream)>, BlobError>;
 
-    /// Deletes what was not used since the given moment and is not pinned; returns how many.
+    /// Deletes blobs that were not used since the given time and are not pinned; returns how many.
     async fn sweep(&self, unused_since: Timestamp, pins: &dyn MediaIndex) -> Result<u64, BlobError>;
 
-    /// Whether the store answers.
+    /// Whether the store responds.
     async fn ready(&self) -> Result<(), BlobError>;
 }
 
@@ -41,7 +41,7 @@ pub struct Spooled {
     pub size: u64,
 }
 
-/// Why the store did not do it.
+/// Why the blob store did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
     /// Away or faulty; try again later. Holds no secret.

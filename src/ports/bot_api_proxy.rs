@@ -1,4 +1,4 @@
-//! The way through: what a client asks of the Bot API that is no delivery.
+//! The reverse proxy to the Bot API, for calls of clients that are no delivery.
 
 use crate::domain::BotName;
 use async_trait::async_trait;
@@ -7,43 +7,43 @@ use futures_util::stream::Stream;
 use std::io;
 use std::pin::Pin;
 
-/// Passes requests on to the Bot API server of a bot, and answers back, both as streams and untouched. Waits as long as
-/// the server does: only who asks can give up, by dropping the future or the answer's body.
+/// Passes requests on to the Bot API server of a bot, and responses back, both as streams and unchanged. Has no timeout of
+/// its own: the caller gives up by dropping the future or the response's body.
 #[async_trait]
 pub trait BotApiProxy: Send + Sync {
     /// Passes one request on.
     async fn forward(&self, proxy_request: ProxyRequest) -> Result<ProxyResponse, ProxyError>;
 }
 
-/// A body on its way. An error cuts it off, so that nobody takes a part for the whole.
+/// A body that is being streamed. An error cuts it off, so that a part is not taken for the whole.
 pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// A request to pass on.
 pub struct ProxyRequest {
     /// Whose token stands in the address.
     pub bot: BotName,
-    /// What is asked for.
+    /// What it is for.
     pub target: ProxyTarget,
     /// The HTTP method.
     pub method: &'static str,
     /// The query string as it came, without the question mark.
     pub query: String,
-    /// Headers worth passing on; with `content-length` the body has that length, else none in particular.
+    /// The headers to pass on; with `content-length` the body has that length, else it is sent in chunks.
     pub headers: Vec<(&'static str, Vec<u8>)>,
     /// The body, if there is one.
     pub body: Option<ByteStream>,
 }
 
-/// Where a request goes.
+/// What a proxied request is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProxyTarget {
-    /// To a method: ASCII letters, digits and underscores.
+    /// A method: ASCII letters, digits and underscores.
     Method(String),
-    /// To a file, by its path as `getFile` gives it, percent-encoded.
+    /// A file, by its path as `getFile` gives it, percent-encoded.
     File(String),
 }
 
-/// What came back.
+/// The response of the Bot API server.
 pub struct ProxyResponse {
     /// The HTTP status.
     pub status: u16,
@@ -54,7 +54,7 @@ pub struct ProxyResponse {
 }
 
 impl ProxyResponse {
-    /// The headers of an answer that are passed back.
+    /// The headers of a response that are passed back.
     pub const HEADERS: [&'static str; 11] = [
         "content-type",
         "content-length",
@@ -70,7 +70,7 @@ impl ProxyResponse {
     ];
 }
 
-/// No answer came. Holds no secret.
+/// No response came. Holds no secret.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ProxyError(pub String);

@@ -1,4 +1,4 @@
-//! Where outcomes are safe while the ledger is away.
+//! The journal, in which outcomes are safe while the ledger is away.
 
 use super::QueueError;
 use crate::domain::{Notification, RecordUpdate};
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 /// How a notification ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JournalEntry {
-    /// The notification as it was settled.
+    /// The notification as it was when it ended.
     pub notification: Notification,
-    /// Its final status, and what led there.
+    /// Its final status and the reason.
     #[serde(rename = "settlement")]
     pub update: RecordUpdate,
 }
@@ -19,6 +19,6 @@ pub struct JournalEntry {
 /// or here; in memory alone it would die with the process.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Stores an outcome durably, until one of the processes has taken it over into the ledger.
+    /// Stores an outcome durably, until one of the processes has applied it to the ledger.
     async fn append(&self, outcome: &JournalEntry) -> Result<(), QueueError>;
 }

@@ -1,4 +1,4 @@
-//! What became of each notification.
+//! The ledger: what became of each notification.
 
 use crate::domain::{BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
 use async_trait::async_trait;
@@ -8,9 +8,9 @@ use async_trait::async_trait;
 pub trait Ledger: Send + Sync {
     /// Marks the start of an attempt as `sending`, durably, before the request leaves; creates the record if it is
     /// missing (it may be, when the ledger was away at acceptance). This is the point after which a cancel is too late.
-    /// Finds the mark of an earlier attempt whose end was never written: then it appends
+    /// If the record is `sending` already, an earlier attempt was interrupted: then this appends
     /// [`crate::domain::Attempt::interrupted`] to the record, counts it, and says so. A copy from before the record's last
-    /// acceptance (its `accepted_at` is earlier, as after a cancel and a retry) is stopped.
+    /// acceptance (its `accepted_at` is earlier, as after a cancel and a retry) is skipped.
     async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError>;
 
     /// Writes what an attempt led to; creates the record if it is missing. Does nothing and returns `false` if the
@@ -26,15 +26,15 @@ pub trait Ledger: Send + Sync {
     /// Records, newest id first.
     async fn list(&self, query: &ListQuery) -> Result<RecordPage, LedgerError>;
 
-    /// Deletes records that became final, and expired, before the given moment: until its `expires_at` a copy of a
-    /// cancelled one may still lie in the queue. Also deletes keys past their time. Returns how many records.
+    /// Deletes records that became final, and expired, before the given time: until its `expires_at` a copy of a cancelled
+    /// one may still lie in the queue. Also deletes idempotency keys past their retention. Returns how many records.
     async fn sweep(&self, finished_before: Timestamp) -> Result<u64, LedgerError>;
 
-    /// Whether the ledger answers.
+    /// Whether the ledger responds.
     async fn ready(&self) -> Result<(), LedgerError>;
 }
 
-/// May an attempt begin?
+/// Whether an attempt may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {
     /// Yes.
@@ -42,19 +42,19 @@ pub enum Begin {
         /// The attempt before this one began and nothing was ever written of its end (its courier crashed), so the
         /// message may have been sent already.
         interrupted: bool,
-        /// How many attempts since the last acceptance were cut off like that, this time included.
+        /// How many attempts since the last acceptance were interrupted like that, this one included.
         interrupted_attempts: u32,
     },
-    /// No: it is final already, or a later acceptance has taken its place. What its record says.
+    /// No: it is final already, or a later acceptance has taken its place. The status of its record.
     Skip(Status),
 }
 
-/// The answer to a cancel.
+/// The result of a cancellation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cancelled {
     /// It will not be sent.
     Done(Box<Record>),
-    /// Too late; what it is instead.
+    /// It is too late; its status.
     TooLate(Status),
     /// There is no such notification.
     NotFound,

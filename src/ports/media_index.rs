@@ -1,4 +1,4 @@
-//! What is known about images: the file_ids that bots hold for them, and until when their bytes are needed.
+//! What is known about files: the file_ids that bots have for them, and until when their bytes are needed.
 
 use super::LedgerError;
 use crate::domain::{MediaKind, Sha256, Timestamp};
@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The upload-once index. A lost entry costs one more upload, never a delivery.
+/// Remembers file_ids, so that each bot uploads the same file once, and pins. A lost entry costs one more upload, never a
+/// delivery.
 #[async_trait]
 pub trait MediaIndex: Send + Sync {
     /// The file_id, if this bot has one for these bytes sent as this kind.
@@ -15,20 +16,21 @@ pub trait MediaIndex: Send + Sync {
     /// Remembers a file_id, in place of any earlier one.
     async fn keep(&self, key: &FileKey, file_id: &str) -> Result<(), LedgerError>;
 
-    /// Forgets a file_id that Telegram refused, unless another has taken its place.
+    /// Forgets a file_id that Telegram has refused, unless another has taken its place.
     async fn evict(&self, key: &FileKey, file_id: &str) -> Result<(), LedgerError>;
 
-    /// Keeps the blob from being swept until the given moment at least; never shortens.
+    /// Keeps the blob from being swept until the given time at least; never shortens an earlier pin.
     async fn pin(&self, sha256: &Sha256, until: Timestamp) -> Result<(), LedgerError>;
 
-    /// Whether the blob is pinned at the given moment.
+    /// Whether the blob is pinned at the given time.
     async fn is_pinned(&self, sha256: &Sha256, at: Timestamp) -> Result<bool, LedgerError>;
 }
 
-/// File_ids by what they are good for.
+/// File_ids by what they can be used for.
 pub type FileIds = BTreeMap<FileKey, String>;
 
-/// What a file_id is good for: one bot, one kind, one content (`bot-api.md` 2.3).
+/// What a file_id can be used for: one bot, one kind, one content. The Bot API documentation: a file_id is unique for each
+/// bot, and a file cannot be sent by it as another kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileKey {
     /// The bot's user id, the number in front of its token: outlives a token change and a renaming.

@@ -1,4 +1,4 @@
-//! The way out.
+//! Calls to a messenger: the Bot API, or WhatsMate's gateway.
 
 use super::BlobStream;
 use crate::domain::BotName;
@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use std::fmt;
 use std::time::Duration;
 
-/// Makes one call and reports what came back, untouched. Never waits, never retries: that is the courier's.
+/// Makes one call and reports what came back, unchanged. Keeps no rate limits and never retries: that is the courier's
+/// work.
 #[async_trait]
 pub trait Messenger: Send + Sync {
     /// Makes the call.
@@ -19,7 +20,7 @@ pub trait Messenger: Send + Sync {
 /// 3 s more; a shorter wait turns slow answers into duplicates (Bot API server).
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// One call, ready to go.
+/// One call to a messenger.
 pub struct MessengerRequest {
     /// Whose token to use.
     pub bot: BotName,
@@ -29,7 +30,7 @@ pub struct MessengerRequest {
     pub params: Map<String, Value>,
     /// The files to upload; with none the call goes as JSON.
     pub files: Vec<OutgoingFile>,
-    /// How long to wait for the answer, the upload included (`bot-api.md` 7.2).
+    /// How long to wait for the response, the upload included.
     pub timeout: Duration,
 }
 
@@ -51,18 +52,18 @@ impl fmt::Debug for OutgoingFile {
     }
 }
 
-/// An HTTP answer.
+/// The HTTP response of a messenger.
 #[derive(Clone, Debug)]
 pub struct MessengerResponse {
     /// The HTTP status.
     pub status: u16,
     /// The `Retry-After` header, in seconds.
     pub retry_after: Option<u64>,
-    /// The body, if it was the Bot API's JSON; proxies answer with HTML or nothing (`bot-api.md` 1.2).
+    /// The body, if it is the Bot API's JSON; a proxy between us and Telegram responds with HTML, or nothing.
     pub reply: Option<ApiReply>,
 }
 
-/// The Bot API's envelope.
+/// The JSON of a Bot API response.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ApiReply {
     /// Whether it succeeded.
@@ -81,13 +82,13 @@ pub struct ApiReply {
     pub parameters: Option<Map<String, Value>>,
 }
 
-/// No answer came.
+/// Why there is no response.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {
     /// The request certainly did not take effect: no connection, or the body was not handed over whole.
     #[error("not sent: {0}")]
     NotSent(String),
-    /// The request was handed over and the answer never came, or was cut: it may have taken effect.
+    /// The request was sent and the response never came, or was cut off: it may have taken effect.
     #[error("no answer: {0}")]
     MaybeSent(String),
     /// The bytes to upload could not be read from the blob store.

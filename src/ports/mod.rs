@@ -1,8 +1,9 @@
 //! What the rest needs from the world, as object-safe traits over domain types. Every adapter passes the same contract
 //! suite (`tests/engines/contract/`).
 //!
-//! The way of a notification: [`Blobs::put`] its image, [`Acceptor::accept`] it, [`Queue::subscribe`] hands it to the
-//! courier of its bot, [`Ledger::begin`], [`Messenger::call`], [`Ledger::settle`], [`Queue::ack`].
+//! The way of a notification: [`Blobs::put`] stores its image and [`Acceptor::accept`] the notification;
+//! [`Queue::subscribe`] delivers it to the courier of its bot, which calls [`Ledger::begin`], [`Messenger::call`],
+//! [`Ledger::settle`] and [`Queue::ack`], in this order.
 
 mod acceptor;
 mod blobs;
@@ -30,18 +31,18 @@ pub use recipients::{RecipientPage, RecipientQuery, Recipients};
 
 use std::sync::Arc;
 
-/// The ports of an engine, as everybody above it is given them. Cheap to clone.
+/// The ports of an engine. Cheap to clone.
 #[derive(Clone)]
 pub struct Ports {
-    /// Takes notifications in.
+    /// Accepts notifications.
     pub acceptor: Arc<dyn Acceptor>,
-    /// Hands them to the courier of their bot.
+    /// Delivers them to the courier of their bot.
     pub queue: Arc<dyn Queue>,
     /// Keeps what became of each.
     pub ledger: Arc<dyn Ledger>,
-    /// Remembers file_ids, and until when image bytes are needed.
+    /// Remembers file_ids, and until when blobs are needed.
     pub media: Arc<dyn MediaIndex>,
-    /// Holds image bytes by digest.
+    /// Holds file contents by digest.
     pub blobs: Arc<dyn Blobs>,
     /// Tells a caller that waits how its notification ended.
     pub outcome_notifier: Arc<dyn OutcomeNotifier>,

@@ -1,4 +1,4 @@
-//! The way back: how a caller that waits gets to hear of the end.
+//! Tells a caller that waits how its notification ended.
 
 use crate::domain::{Failure, NotificationId, Record, RecordUpdate, Status, Timestamp};
 use async_trait::async_trait;
@@ -10,20 +10,19 @@ use tokio::sync::oneshot;
 /// the same outcome, for when this one is lost.
 #[async_trait]
 pub trait OutcomeNotifier: Send + Sync {
-    /// Begins to listen for the end of a notification that is about to be accepted. Dropping the receiver is enough to
-    /// stop.
+    /// Begins to wait for the outcome of a notification that is about to be accepted. Dropping the waiter is enough to stop.
     fn listen(&self, id: NotificationId) -> OutcomeWaiter;
 
-    /// Tells whoever listens at an address. Lost if nobody does (any more).
+    /// Sends an outcome to the waiter at an address; it is lost if there is none (any more).
     async fn notify(&self, address: &str, id: NotificationId, outcome: &Outcome);
 }
 
-/// A caller that listens.
+/// Waits for one outcome.
 #[derive(Debug)]
 pub struct OutcomeWaiter {
     /// What to put into [`crate::domain::Notification::reply_to`].
     pub address: String,
-    /// Where the outcome comes; closed when it cannot come any more. The ledger knows then.
+    /// Receives the outcome; closed when it cannot come any more, and only the ledger can tell.
     pub outcome: oneshot::Receiver<Outcome>,
 }
 
@@ -34,14 +33,14 @@ pub struct Outcome {
     pub status: Status,
     /// Telegram's result as it came, of one that was sent.
     pub result: Option<Value>,
-    /// Why it was not sent; also of one that is `sent` because Telegram has refused it as already done.
+    /// Why it was not sent; also of one that counts as `sent` because Telegram has refused it as done already.
     pub failure: Option<Failure>,
-    /// When its turn would have come, of one that was given up for its caller's patience.
+    /// When its turn would have come, of one that could not be sent while its caller waits; becomes `retry_after`.
     pub turn: Option<Timestamp>,
 }
 
 impl Outcome {
-    /// What a update says.
+    /// The outcome that an update of the record stands for.
     pub fn of(update: &RecordUpdate) -> Self {
         Self {
             status: update.status,

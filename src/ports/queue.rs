@@ -1,24 +1,24 @@
-//! The queue between the counter and the couriers, and who may empty it.
+//! The queue between intake and the couriers, and which process owns a bot's part of it.
 
 use crate::domain::{BotName, Lane, Notification, Timestamp};
 use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
 
-/// Durable lanes per bot, one owner per bot at a time. Deliveries are at least once: what an owner held when it went
-/// comes back to the next.
+/// Durable lanes per bot, with one owner per bot at a time. Deliveries are at-least-once: what an owner had not acked when
+/// it went is redelivered to the next.
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// Stores a notification durably. It is delivered no earlier than its `send_at`.
     async fn publish(&self, notification: &Notification) -> Result<(), QueueError>;
 
-    /// Stands for the ownership of a bot's lanes, for as long as the returned subscription lives; reconnects by itself.
-    /// At most `window` notifications per lane are out unacked.
+    /// Competes for the ownership of a bot's lanes as long as the returned subscription lives, and reconnects by itself. At
+    /// most `window` notifications per lane are unacked at a time (prefetch).
     async fn subscribe(&self, bot: &BotName, window: u16) -> Result<Subscription, QueueError>;
 
     /// Removes a delivered notification for good. A receipt from an earlier ownership is [`QueueError::Stale`].
     async fn ack(&self, receipt: &Receipt) -> Result<(), QueueError>;
 
-    /// Puts a delivered notification back, as changed, to be delivered again no earlier than `until`: durable in its
+    /// Requeues a delivered notification, as changed, to be delivered again no earlier than `until`: it is durable in its
     /// new place before it leaves the old.
     async fn defer(&self, receipt: &Receipt, notification: &Notification, until: Timestamp) -> Result<(), QueueError>;
 
@@ -29,7 +29,7 @@ pub trait Queue: Send + Sync {
     async fn ready(&self) -> Result<(), QueueError>;
 }
 
-/// A stand for the ownership of one bot. Dropping it gives up: what is unacked becomes deliverable to others at once.
+/// A consumer of one bot's lanes. Dropping it gives up the ownership: what is unacked can be delivered to others at once.
 pub struct Subscription {
     /// The epoch of the ownership held now, `None` while somebody else owns the bot or the broker is away. Nothing may
     /// be sent while this is `None`, nor for a delivery of an earlier epoch. A new epoch redelivers what was unacked.
@@ -45,14 +45,14 @@ pub struct Delivery {
     pub notification: Notification,
     /// What `ack` and `defer` want.
     pub receipt: Receipt,
-    /// How many times it was handed out before and came back without an ack; also after a crash.
+    /// How many times it was delivered before and came back without an ack, as after a crash.
     pub redeliveries: u32,
 }
 
-/// The name of a delivery: plain data, good for one ownership.
+/// Identifies a delivery; valid for one ownership.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Receipt {
-    /// Whose.
+    /// The bot whose it is.
     pub bot: BotName,
     /// The lane it came through.
     pub lane: Lane,
@@ -65,14 +65,14 @@ pub struct Receipt {
 /// How much is waiting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Depth {
-    /// Ready or out unacked, by lane in the order of [`Lane::ALL`].
+    /// Ready or unacked, by lane in the order of [`Lane::ALL`].
     pub lanes: [u64; 3],
 }
 
 /// Why the queue did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// The receipt is of an ownership that is no more; the notification comes back to whoever owns the bot now.
+    /// The receipt is of an ownership that has ended; the notification is redelivered to the current owner.
     #[error("the delivery is no longer ours")]
     Stale,
     /// Away or faulty; whether a publish took effect is not known. Holds no secret.

@@ -18,32 +18,32 @@ pub trait Recipients: Send + Sync {
     /// All entries that lead to a chat, in the order of their keys.
     async fn of_chat(&self, bot: &BotName, chat: &ChatId) -> Result<Vec<Recipient>, LedgerError>;
 
-    /// Takes an entry out; whether there was one.
+    /// Removes an entry; returns whether there was one.
     async fn delete(&self, bot: &BotName, address: &Address) -> Result<bool, LedgerError>;
 
     /// Entries in the order of [`Address::key`]: groups, then numbers.
     async fn list(&self, query: &RecipientQuery) -> Result<RecipientPage, LedgerError>;
 
-    /// Sets the state of every entry that leads to a chat; how many there are.
+    /// Sets the state of every entry that leads to a chat; returns how many there are.
     async fn set_state(&self, bot: &BotName, chat: &ChatId, state: RecipientState) -> Result<u64, LedgerError>;
 
-    /// Makes everything that leads to a chat lead to another, when Telegram has moved it; how many entries. Groups that
-    /// wait are moved too.
+    /// Makes every entry that leads to a chat lead to another, when Telegram has moved the chat; returns how many. Pending
+    /// groups are moved too.
     async fn rekey(&self, bot: &BotName, from: &ChatId, to: &ChatId) -> Result<u64, LedgerError>;
 
-    /// Takes out every entry that leads to a chat; how many. A group that waits is forgotten too.
+    /// Removes every entry that leads to a chat; returns how many. A pending group is removed too.
     async fn remove_chat(&self, bot: &BotName, chat: &ChatId) -> Result<u64, LedgerError>;
 
     /// Remembers a group that has no address yet, in place of what was remembered of the same chat.
     async fn hold_group(&self, group: &PendingGroup) -> Result<(), LedgerError>;
 
-    /// The groups that wait for a user's number, at most 1,000, in no certain order.
+    /// The groups that wait for their creator's number, at most 1,000, in no certain order.
     async fn held_groups(&self, bot: &BotName, creator: i64) -> Result<Vec<PendingGroup>, LedgerError>;
 
-    /// The group that waits in a chat.
+    /// The pending group of a chat.
     async fn held_group(&self, bot: &BotName, chat: &ChatId) -> Result<Option<PendingGroup>, LedgerError>;
 
-    /// Forgets that a group waits.
+    /// Removes a pending group.
     async fn release_group(&self, bot: &BotName, chat: &ChatId) -> Result<(), LedgerError>;
 
     /// Remembers a bot's username, without `@`, so that people can be told where to register.
@@ -67,7 +67,7 @@ pub struct RecipientQuery {
 }
 
 impl RecipientQuery {
-    /// The keys that are asked for lie between these two.
+    /// The keys of the entries lie between these two.
     pub fn bounds(&self) -> (String, String) {
         let (from, to) = match &self.group_name {
             Some(name) => Address::group_bounds(name),
@@ -87,7 +87,7 @@ pub struct RecipientPage {
 }
 
 impl RecipientPage {
-    /// A page from one entry more than it may have, if there are that many.
+    /// A page from the entries found, which are one more than `limit` if there is a next page.
     pub fn of(mut recipients: Vec<Recipient>, limit: usize) -> Self {
         let more = recipients.len() > limit;
         recipients.truncate(limit);

@@ -6,7 +6,11 @@
 //!
 //! Three ledgers are compared by [`reconcile`]: what clients were told (202), what the service says of each, and what the
 //! Bot API sandbox accepted.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests fail by panicking, also outside of test functions")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, also outside of test functions"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -126,7 +126,7 @@ fn find_key(conn: &Connection, key: &Idempotency) -> Result<KeyLookup, StoreErro
 fn save_key(conn: &Connection, key: &Idempotency, accepted: &Accepted) -> Result<(), StoreError> {
     let sql = "INSERT OR REPLACE INTO keys (key, fingerprint, id, status, accepted_at, until)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let until = Timestamp::now().plus(Idempotency::KEPT);
+    let until = Timestamp::now().plus(Idempotency::RETENTION);
     let values = params![
         key.key,
         key.fingerprint,

@@ -39,7 +39,7 @@ impl RedisLedger {
         let mut call = scripts::RESERVE.key(self.idempotency_key(&key.key));
         call.arg(&key.fingerprint).arg(notification.id.to_string());
         call.arg(notification.accepted_at.unix_millis()).arg(Status::accepted(notification).as_str());
-        call.arg(millis(Idempotency::KEPT)).arg(millis(ABANDONED_AFTER));
+        call.arg(millis(Idempotency::RETENTION)).arg(millis(ABANDONED_AFTER));
         let (state, id, accepted_at, status) = self.pool.script::<(String, String, String, String)>(&call).await?;
         match state.as_str() {
             "other" => return Ok(Reservation::OtherRequest),

@@ -1,5 +1,5 @@
-//! A first look at how long the queue is, before anything is put into it. Rough and cheap: the courier, which knows every
-//! chat's turn, has the last word.
+//! Back-pressure: estimates how long a call would wait in the queue before it is put there. Rough and cheap: the courier,
+//! which knows every chat's turn, has the last word.
 
 use crate::domain::BotName;
 use crate::http::state::AppState;
@@ -8,17 +8,17 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long what the queue said is believed.
-const FRESH: Duration = Duration::from_secs(1);
-/// How long the queue may take to say it.
-const ANSWER: Duration = Duration::from_millis(500);
+/// How long a depth is used before the queue is asked again.
+const MAX_AGE: Duration = Duration::from_secs(1);
+/// How long the queue may take to tell its depth.
+const DEPTH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How much was waiting for each bot when it was last asked.
 #[derive(Default)]
 pub struct BacklogEstimate(Mutex<HashMap<BotName, (Instant, u64)>>);
 
 impl BacklogEstimate {
-    /// How long a call of the bot would wait for what is before it.
+    /// How long a call of the bot would wait for the notifications ahead of it, at the bot's rate limit.
     pub async fn wait(&self, state: &AppState, bot: &Bot) -> Duration {
         let rate = bot.limits.bot_rate;
         if rate <= 0.0 {
@@ -31,11 +31,11 @@ impl BacklogEstimate {
         Duration::from_secs_f64(waiting as f64 / rate)
     }
 
-    /// What is remembered; whoever finds it stale goes and asks, and the others believe it meanwhile.
+    /// The depth that is remembered. The first caller to find it too old gets `None` and asks; the others use it meanwhile.
     fn remembered(&self, bot: &BotName) -> Option<u64> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get_mut(bot) {
-            Some((at, waiting)) if at.elapsed() < FRESH => Some(*waiting),
+            Some((at, waiting)) if at.elapsed() < MAX_AGE => Some(*waiting),
             Some((at, _)) => {
                 *at = Instant::now();
                 None
@@ -46,10 +46,10 @@ impl BacklogEstimate {
 
     async fn ask(&self, state: &AppState, bot: &BotName) -> u64 {
         let (queue, name) = (state.ports.queue.clone(), bot.clone());
-        let asked = state.run(async move { tokio::time::timeout(ANSWER, queue.depth(&name)).await }).await;
-        // A queue that does not answer will say so itself when it is given something.
+        let asked = state.run(async move { tokio::time::timeout(DEPTH_TIMEOUT, queue.depth(&name)).await }).await;
+        // If the queue is away, publishing will fail and say so.
         let Ok(Ok(Ok(depth))) = asked else { return 0 };
-        // Those of the bulk lane let it pass.
+        // The call overtakes the bulk lane.
         let waiting = depth.lanes[0] + depth.lanes[1];
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(bot.clone(), (Instant::now(), waiting));
         waiting

@@ -1,4 +1,4 @@
-//! Answers in Telegram's envelope (`bot-api.md` 1.2).
+//! Responses as the Bot API documentation describes them: `ok` with `result`, or with `error_code` and `description`.
 
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::HttpResponse;
@@ -6,54 +6,55 @@ use actix_web::http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// How a call that went through the queue is answered when it did not succeed.
+/// The error response to a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BotApiError {
-    /// In the envelope.
-    Api(ApiError),
+    /// As JSON.
+    Api(TelegramError),
     /// What is wrong with the HTTP itself: this status, no body, and the connection closed (Bot API server).
     Http(u16),
 }
 
-/// Telegram's shape of an error.
+/// The members of an error response beside `ok`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ApiError {
+pub struct TelegramError {
     error_code: u16,
     description: String,
     #[serde(skip_serializing_if = "Map::is_empty")]
     parameters: Map<String, Value>,
-    /// Only in the header, where it does not make clients try again by themselves.
+    /// For the header `Retry-After`, in seconds. Client libraries retry by themselves only for the member of `parameters`.
     #[serde(skip)]
     retry_after: Option<u64>,
 }
 
 impl BotApiError {
-    /// An error with its code and words.
+    /// An error with its code and description.
     pub fn api(error_code: u16, description: impl Into<String>) -> Self {
         let description = description.into();
-        Self::Api(ApiError { error_code, description, parameters: Map::new(), retry_after: None })
+        Self::Api(TelegramError { error_code, description, parameters: Map::new(), retry_after: None })
     }
 
-    /// `Bad Request: …`.
+    /// 400, `Bad Request: …`.
     pub fn bad(words: &str) -> Self {
         Self::api(400, format!("Bad Request: {words}"))
     }
 
-    /// Not taken: come back in so many seconds.
+    /// 429, the rate limit response: nothing was accepted; `retry_after` tells in how many seconds to try again.
     pub fn too_many(seconds: u64) -> Self {
         let parameters = [("retry_after".to_owned(), json!(seconds))].into_iter().collect();
         let description = format!("Too Many Requests: retry after {seconds}");
-        Self::Api(ApiError { error_code: 429, description, parameters, retry_after: Some(seconds) })
+        Self::Api(TelegramError { error_code: 429, description, parameters, retry_after: Some(seconds) })
     }
 
-    /// The same fault as the sources' own shape tells it, with a status for each thing that may be wrong.
+    /// The same error as addresses without `bot` in front of the token give it: with a status of its own for an unknown
+    /// chat, a file that is too large and an unknown token.
     pub fn with_telling_status(self) -> Self {
         let Self::Api(mut error) = self else { return self };
         let words = error.description.to_ascii_lowercase();
         let (code, name) = match error.error_code {
             400 if words.contains("chat not found") => (404, "Not Found"),
             400 if words.contains("too big") => (413, "Request Entity Too Large"),
-            // The address is right, so it is the token that is not.
+            // The route has matched, so it is the token that is wrong.
             404 if words == "not found" => (401, "Unauthorized"),
             _ => return Self::Api(error),
         };
@@ -63,30 +64,30 @@ impl BotApiError {
         Self::Api(error)
     }
 
-    /// The answer.
+    /// The response.
     pub fn response(&self) -> HttpResponse {
         let status = |code| StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         match self {
             Self::Http(code) => HttpResponse::build(status(*code)).force_close().finish(),
             Self::Api(error) => {
                 #[derive(Serialize)]
-                struct SendOptions<'a> {
+                struct ErrorBody<'a> {
                     ok: bool,
                     #[serde(flatten)]
-                    error: &'a ApiError,
+                    error: &'a TelegramError,
                 }
                 let mut response = HttpResponse::build(status(error.error_code));
                 if let Some(seconds) = error.retry_after {
                     response.insert_header((header::RETRY_AFTER, seconds.to_string()));
                 }
-                response.json(SendOptions { ok: false, error })
+                response.json(ErrorBody { ok: false, error })
             }
         }
     }
 }
 
-/// What keeps us from taking a call. Clients repeat what was answered 429 and are more careful with a 5xx; so a part of
-/// ours that is away is a 503, since nobody knows whether what it was given is kept.
+/// Why a call is rejected. A part of ours that is away is a 503 and not a 429: clients repeat a call after a 429 without
+/// thinking, and it is not known whether the call was kept.
 impl From<Rejection> for BotApiError {
     fn from(rejection: Rejection) -> Self {
         match rejection.code {
@@ -94,7 +95,7 @@ impl From<Rejection> for BotApiError {
             ProblemCode::RequestTimeout => Self::Http(408),
             ProblemCode::UnsupportedMediaType => Self::Http(415),
             ProblemCode::IncompleteBody | ProblemCode::MalformedMultipart => Self::Http(400),
-            ProblemCode::Unavailable | ProblemCode::NoRoom => Self::Api(ApiError {
+            ProblemCode::Unavailable | ProblemCode::NoRoom => Self::Api(TelegramError {
                 error_code: 503,
                 description: format!("Service Unavailable: {}", rejection.detail),
                 parameters: Map::new(),
@@ -106,31 +107,34 @@ impl From<Rejection> for BotApiError {
     }
 }
 
-/// A success.
+/// The response to a call that succeeded.
 pub fn ok(result: &Value) -> HttpResponse {
     #[derive(Serialize)]
-    struct SendOptions<'a> {
+    struct ResultBody<'a> {
         ok: bool,
         result: &'a Value,
     }
-    HttpResponse::Ok().json(SendOptions { ok: true, result })
+    HttpResponse::Ok().json(ResultBody { ok: true, result })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(fault: BotApiError) -> (u16, String) {
-        let BotApiError::Api(error) = fault.with_telling_status() else { panic!("an error") };
+    fn with_telling_status(error: BotApiError) -> (u16, String) {
+        let BotApiError::Api(error) = error.with_telling_status() else { panic!("an error") };
         (error.error_code, error.description)
     }
 
     #[test]
-    fn the_sources_shape_tells_an_unknown_chat_a_large_file_and_a_bad_token_apart() {
-        assert_eq!(told(BotApiError::bad("chat not found")), (404, "Not Found: chat not found".into()));
+    fn an_unknown_chat_a_large_file_and_a_bad_token_get_a_status_of_their_own() {
+        assert_eq!(with_telling_status(BotApiError::bad("chat not found")), (404, "Not Found: chat not found".into()));
         let large = "file of size 10485761 bytes is too big for a photo; the maximum size is 10485760 bytes";
-        assert_eq!(told(BotApiError::bad(large)), (413, format!("Request Entity Too Large: {large}")));
-        assert_eq!(told(BotApiError::api(404, "Not Found")), (401, "Unauthorized".into()));
-        assert_eq!(told(BotApiError::bad("chat_id is empty")), (400, "Bad Request: chat_id is empty".into()));
+        assert_eq!(with_telling_status(BotApiError::bad(large)), (413, format!("Request Entity Too Large: {large}")));
+        assert_eq!(with_telling_status(BotApiError::api(404, "Not Found")), (401, "Unauthorized".into()));
+        assert_eq!(
+            with_telling_status(BotApiError::bad("chat_id is empty")),
+            (400, "Bad Request: chat_id is empty".into())
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Multipart as the Bot API server reads it.
 
+use super::arguments::{CallArguments, FilePart};
+use super::content_type::content_type_header;
+use super::error::BotApiError;
 use super::percent::decode;
-use crate::api::bot_api::arguments::{CallArguments, FilePart};
-use crate::api::bot_api::error::BotApiError;
 use crate::http::body::{Body, BodyError};
 use crate::intake::spool::Spool;
 use actix_multipart::{Field, Multipart};
@@ -11,8 +12,9 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 
 /// The longest multipart boundary (Bot API server).
-const BOUNDARY_LIMIT: usize = 70;
-const BROKEN: BotApiError = BotApiError::Http(400);
+const BOUNDARY_LIMIT_BYTES: usize = 70;
+/// The error for a body that is not valid multipart.
+const MALFORMED: BotApiError = BotApiError::Http(400);
 
 /// Reads a body into the arguments. A part is a file only if it has a `filename`, if only an empty one.
 pub async fn read(
@@ -22,22 +24,22 @@ pub async fn read(
     file_limit: u64,
     arguments: &mut CallArguments,
 ) -> Result<(), BotApiError> {
-    let header = request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
+    let header = content_type_header(request);
     let boundary = header.split("boundary=").nth(1).unwrap_or("").split(';').next().unwrap_or("");
-    if boundary.trim_matches('"').len() > BOUNDARY_LIMIT {
-        return Err(BROKEN);
+    if boundary.trim_matches('"').len() > BOUNDARY_LIMIT_BYTES {
+        return Err(MALFORMED);
     }
-    let ended = body.error;
+    let body_error = body.error;
     let mut payload = Payload::Stream { payload: body.pieces };
-    let mut parts = Multipart::from_request(request, &mut payload).await.map_err(|_| BROKEN)?;
+    let mut parts = Multipart::from_request(request, &mut payload).await.map_err(|_| MALFORMED)?;
     while let Some(part) = parts.next().await {
-        let mut part = part.map_err(|_| fault(&ended))?;
-        let disposition = part.content_disposition().ok_or(BROKEN)?;
-        let name = decode(disposition.get_name().ok_or(BROKEN)?.as_bytes());
+        let mut part = part.map_err(|_| error_of(&body_error))?;
+        let disposition = part.content_disposition().ok_or(MALFORMED)?;
+        let name = decode(disposition.get_name().ok_or(MALFORMED)?.as_bytes());
         let filename = disposition.get_filename().map(|name| decode(name.as_bytes()));
         let Some(filename) = filename else {
             let is_form = part.content_type().is_some_and(|mime| *mime == "application/x-www-form-urlencoded");
-            let text = text(&mut part, arguments.room(), &ended).await?;
+            let text = text(&mut part, arguments.remaining_text_bytes(), &body_error).await?;
             if is_form {
                 arguments.add_form(&text)?
             } else {
@@ -45,12 +47,12 @@ pub async fn read(
             }
             continue;
         };
-        arguments.expect_file()?;
+        arguments.check_file_count()?;
         let name = String::from_utf8_lossy(&name).into_owned();
         let filename = String::from_utf8_lossy(&filename).into_owned();
         let mut writer = spool.begin_file(&name, file_limit);
         while let Some(piece) = part.next().await {
-            writer.write(&piece.map_err(|_| fault(&ended))?)?;
+            writer.write(&piece.map_err(|_| error_of(&body_error))?)?;
         }
         let upload = writer.finish().await?;
         arguments.add_file(FilePart { name, filename, upload });
@@ -58,11 +60,11 @@ pub async fn read(
     Ok(())
 }
 
-async fn text(part: &mut Field, room: usize, ended: &BodyError) -> Result<Vec<u8>, BotApiError> {
+async fn text(part: &mut Field, limit: usize, body_error: &BodyError) -> Result<Vec<u8>, BotApiError> {
     let mut text = Vec::new();
     while let Some(piece) = part.next().await {
-        let piece = piece.map_err(|_| fault(ended))?;
-        if text.len() + piece.len() > room {
+        let piece = piece.map_err(|_| error_of(body_error))?;
+        if text.len() + piece.len() > limit {
             return Err(BotApiError::Http(413));
         }
         text.extend_from_slice(&piece);
@@ -70,7 +72,7 @@ async fn text(part: &mut Field, room: usize, ended: &BodyError) -> Result<Vec<u8
     Ok(text)
 }
 
-/// A body that came whole and cannot be read was made wrongly.
-fn fault(ended: &BodyError) -> BotApiError {
-    if ended.is_set() { ended.rejection().into() } else { BROKEN }
+/// Why a body cannot be read: it was cut off, or it came whole and is malformed.
+fn error_of(body_error: &BodyError) -> BotApiError {
+    if body_error.is_set() { body_error.rejection().into() } else { MALFORMED }
 }

@@ -1,26 +1,27 @@
-//! Images in answers to inline queries: `sha256:<hex>` in place of a file_id becomes the file_id that the bot has for it.
+//! Images in the results of inline queries: `sha256:<hex>` in place of a file_id is replaced by the file_id that the bot
+//! has for it.
 
-use crate::api::bot_api::arguments::CallArguments;
-use crate::api::bot_api::error::BotApiError;
+use super::arguments::CallArguments;
+use super::error::BotApiError;
 use crate::domain::{MediaKind, Sha256};
 use crate::intake::rejection::Rejection;
 use crate::ports::{FileKey, MediaIndex};
 use serde_json::Value;
 
-const PREFIX: &str = "sha256:";
+const DIGEST_PREFIX: &str = "sha256:";
 
-/// Puts file_ids into the results of a call.
+/// Replaces digests by file_ids in the results of a call.
 pub async fn resolve(media: &dyn MediaIndex, bot_id: u64, arguments: &mut CallArguments) -> Result<(), BotApiError> {
     for name in ["results", "result"] {
-        let Some(text) = arguments.text(name).filter(|text| text.contains(PREFIX)) else { continue };
-        // What cannot be read is for Telegram to judge.
+        let Some(text) = arguments.text(name).filter(|text| text.contains(DIGEST_PREFIX)) else { continue };
+        // Telegram says what is wrong with JSON that cannot be read.
         let Ok(mut results) = serde_json::from_str::<Value>(text) else { continue };
         let items = match &mut results {
             Value::Array(items) => items.as_mut_slice(),
             one => std::slice::from_mut(one),
         };
         for (key, value) in items.iter_mut().filter_map(Value::as_object_mut).flatten() {
-            let Some((digest, kind)) = named(key, value)? else { continue };
+            let Some((digest, kind)) = digest_and_kind(key, value)? else { continue };
             let found = media.file_id(&FileKey { bot_id, kind, sha256: digest }).await;
             let found = found.map_err(|error| BotApiError::from(Rejection::from(error)))?;
             *value = found.ok_or_else(|| unknown(key, &digest))?.into();
@@ -30,9 +31,9 @@ pub async fn resolve(media: &dyn MediaIndex, bot_id: u64, arguments: &mut CallAr
     Ok(())
 }
 
-/// The image that a member names by its digest, and what it is sent as.
-fn named(key: &str, value: &Value) -> Result<Option<(Sha256, MediaKind)>, BotApiError> {
-    let digest = value.as_str().and_then(|text| text.strip_prefix(PREFIX));
+/// The digest by which a member names an image, and what the image is sent as; `None` if it names none.
+fn digest_and_kind(key: &str, value: &Value) -> Result<Option<(Sha256, MediaKind)>, BotApiError> {
+    let digest = value.as_str().and_then(|text| text.strip_prefix(DIGEST_PREFIX));
     let (Some(kind), Some(digest)) = (key.strip_suffix("_file_id"), digest) else { return Ok(None) };
     let kind = match kind {
         "gif" | "mpeg4" => Some(MediaKind::Animation),

@@ -1,10 +1,10 @@
-//! JSON bodies, as the Bot API server reads them: the members of one object as a flat list of texts. Strings are
-//! unescaped; of all else the text itself is the value, `null` included. What is broken is not reported: the members
-//! before the fault count.
+//! JSON bodies as the Bot API server reads them: the members of one object as a flat list of texts. Strings are unescaped;
+//! of every other value the JSON text itself is the text, `null` included. Broken JSON is not reported: the members before
+//! the error count.
 
 use serde::de::IgnoredAny;
 
-/// The members, up to where the object is broken.
+/// The members of the object, up to where it is broken.
 pub fn members(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let Some(mut rest) = text.trim_start().strip_prefix('{') else { return found };
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_become_texts_and_what_comes_before_a_fault_is_kept() {
+    fn members_become_texts_and_what_comes_before_an_error_is_kept() {
         let pairs = |text| members(text).into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
         assert_eq!(
             pairs(r#" {"chat_id": 12, "caption":"a\n\"b\"", "reply_markup" : {"x":[1, 2]}, "n":null, "t":true}"#),

@@ -1,22 +1,22 @@
-//! How a delivery ended, in Telegram's words.
+//! How a delivery ended, as a response of the Bot API.
 
-use crate::api::bot_api::error::BotApiError;
+use super::error::BotApiError;
 use crate::domain::{AttemptOutcome, Failure, FailureClass, NotificationId, Record, Status, Timestamp};
 use crate::ports::{Ledger, Outcome};
 use serde_json::Value;
 
-/// When to come back if nobody can say when its turn would have come, in seconds.
-const SOON: u64 = 5;
+/// The `retry_after` of a 429 if it is not known when the call's turn would have come, in seconds.
+const DEFAULT_RETRY_AFTER_SECONDS: u64 = 5;
 
-/// The result of a delivery, or what to answer instead.
+/// The result of a delivery, or the error to give instead.
 pub async fn read(ledger: &dyn Ledger, id: NotificationId, outcome: Option<Outcome>) -> Result<Value, BotApiError> {
     let Some(Outcome { status, result, failure, turn }) = outcome else { return Err(unknown(id)) };
     match (status, failure, result) {
-        (Status::Sent | Status::Failed, Some(failure), _) => Err(refused(id, failure)),
+        (Status::Sent | Status::Failed, Some(failure), _) => Err(failed(id, failure)),
         (Status::Sent, None, Some(result)) => Ok(result),
         (Status::Expired, ..) => match ledger.get(id).await {
             Ok(record) => Err(expired(id, turn, record)),
-            // It may have been tried, and sent.
+            // It may have been attempted, and sent.
             Err(_) => Err(unknown(id)),
         },
         (Status::Cancelled, ..) => Err(BotApiError::bad(&format!("notification {id} was cancelled"))),
@@ -24,9 +24,9 @@ pub async fn read(ledger: &dyn Ledger, id: NotificationId, outcome: Option<Outco
     }
 }
 
-/// Telegram's rejection as it came; one of our own as an internal error. After the last of many tries that had no answer, or
-/// a proxy's, nobody knows.
-fn refused(id: NotificationId, failure: Failure) -> BotApiError {
+/// Telegram's error as it came, or an internal error if it failed here. If the last attempt had no answer, or only that of
+/// a proxy, nobody knows whether the message was sent.
+fn failed(id: NotificationId, failure: Failure) -> BotApiError {
     match failure.error_code {
         Some(code @ 400..500) => BotApiError::api(code, failure.description),
         _ if matches!(failure.class, FailureClass::Exhausted | FailureClass::Ambiguous) => unknown(id),
@@ -35,8 +35,8 @@ fn refused(id: NotificationId, failure: Failure) -> BotApiError {
     }
 }
 
-/// Not sent within the caller's patience: to be repeated by the caller, unless it may have been sent after all, or it was
-/// Telegram that kept the whole bot from sending.
+/// The caller's time was up: a 429, so that it tries again, unless the message may have been sent after all, or Telegram
+/// kept the whole bot from sending.
 fn expired(id: NotificationId, turn: Option<Timestamp>, record: Option<Record>) -> BotApiError {
     let attempts = record.map(|record| record.attempts).unwrap_or_default();
     if attempts.iter().any(|attempt| attempt.outcome == AttemptOutcome::Ambiguous) {
@@ -48,7 +48,9 @@ fn expired(id: NotificationId, turn: Option<Timestamp>, record: Option<Record>) 
         return BotApiError::api(code, words.clone());
     }
     let wait = turn.map(|turn| turn.since(Timestamp::now()).as_millis().div_ceil(1000));
-    BotApiError::too_many(wait.and_then(|wait| u64::try_from(wait).ok()).filter(|wait| *wait > 0).unwrap_or(SOON))
+    BotApiError::too_many(
+        wait.and_then(|wait| u64::try_from(wait).ok()).filter(|wait| *wait > 0).unwrap_or(DEFAULT_RETRY_AFTER_SECONDS),
+    )
 }
 
 fn unknown(id: NotificationId) -> BotApiError {
@@ -63,17 +65,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_of_telegram_come_back_and_what_nobody_knows_is_not_called_failed() {
+    fn errors_of_telegram_come_back_and_what_nobody_knows_is_not_called_failed() {
         let id = NotificationId::from_number(7);
-        let told = |class, error_code| {
-            let fault = refused(id, Failure { class, error_code, description: "words".to_owned() });
-            let unknown = fault == super::unknown(id);
-            (unknown, fault == BotApiError::api(error_code.unwrap_or_default(), "words"))
+        let response = |class, error_code| {
+            let error = failed(id, Failure { class, error_code, description: "words".to_owned() });
+            let unknown = error == super::unknown(id);
+            (unknown, error == BotApiError::api(error_code.unwrap_or_default(), "words"))
         };
-        assert_eq!(told(FailureClass::Request, Some(400)), (false, true));
-        assert_eq!(told(FailureClass::Exhausted, Some(400)), (false, true));
-        assert_eq!(told(FailureClass::Exhausted, Some(502)), (true, false));
-        assert_eq!(told(FailureClass::Exhausted, None), (true, false));
-        assert_eq!(told(FailureClass::Content, None), (false, false));
+        assert_eq!(response(FailureClass::Request, Some(400)), (false, true));
+        assert_eq!(response(FailureClass::Exhausted, Some(400)), (false, true));
+        assert_eq!(response(FailureClass::Exhausted, Some(502)), (true, false));
+        assert_eq!(response(FailureClass::Exhausted, None), (true, false));
+        assert_eq!(response(FailureClass::Content, None), (false, false));
     }
 }

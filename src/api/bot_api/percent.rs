@@ -1,11 +1,11 @@
-//! Percent-encoding as the Bot API server reads it: what encodes nothing stays as it is.
+//! Percent-encoding as the Bot API server reads it: a percent sign that encodes nothing stays as it is.
 
-/// Undoes percent-encoding.
+/// Decodes percent-encoded text.
 pub fn decode(text: &[u8]) -> Vec<u8> {
     percent_encoding::percent_decode(text).collect()
 }
 
-/// The same in an urlencoded form, where a plus is a space.
+/// Decodes text of an urlencoded form, where a plus is a space.
 pub fn decode_form(text: &[u8]) -> Vec<u8> {
     let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     decode(&spaced)

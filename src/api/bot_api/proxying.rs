@@ -1,6 +1,7 @@
-//! What is passed through: both bodies as streams, for as long as both ends hold on.
+//! Reverse proxy: passes requests through to the Bot API server, both bodies as streams, for as long as both ends stay
+//! connected.
 
-use crate::api::bot_api::error::BotApiError;
+use super::error::BotApiError;
 use crate::domain::BotName;
 use crate::http::body::Body;
 use crate::http::proxied::proxied_response;
@@ -16,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 /// The headers of a request that are passed on.
-const HEADERS: [&str; 8] = [
+const FORWARDED_HEADERS: [&str; 8] = [
     "content-type",
     "content-length",
     "accept",
@@ -26,14 +27,15 @@ const HEADERS: [&str; 8] = [
     "if-none-match",
     "if-modified-since",
 ];
-/// How many pieces of a body are on their way between the two connections.
+/// How many pieces of a body are buffered between the two connections; when the buffer is full, the client is not read
+/// (back-pressure).
 const MAX_PIECES_IN_FLIGHT: usize = 4;
 /// How long a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1800);
-/// How long a request may still wait for its answer once the process has begun to stop.
-const LONGEST_WAIT_AT_STOP: Duration = Duration::from_secs(3);
+/// How long a request may still wait for its response once the graceful shutdown has begun.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Passes a request on as it comes.
+/// Passes a request on while it arrives; its body may have `limit` bytes.
 pub async fn stream(
     state: &AppState,
     request: &HttpRequest,
@@ -46,25 +48,25 @@ pub async fn stream(
     let has_body = headers.contains_key(header::TRANSFER_ENCODING)
         || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
     let body = if has_body { Some(pump(Body::within(request, payload, limit, BODY_TIMEOUT)?)) } else { None };
-    let wanted = HEADERS.into_iter().filter(|name| has_body || !name.starts_with("content-"));
-    let found = wanted.filter_map(|name| Some((name, headers.get(name)?.as_bytes().to_vec())));
+    let forwarded = FORWARDED_HEADERS.into_iter().filter(|name| has_body || !name.starts_with("content-"));
+    let forwarded = forwarded.filter_map(|name| Some((name, headers.get(name)?.as_bytes().to_vec())));
     let method = match *request.method() {
         Method::POST => "POST",
         Method::HEAD => "HEAD",
         _ => "GET",
     };
     let query = request.query_string().to_owned();
-    send(state, ProxyRequest { bot, target, method, query, headers: found.collect(), body }).await
+    send(state, ProxyRequest { bot, target, method, query, headers: forwarded.collect(), body }).await
 }
 
-/// Sends it from the runtime that the connections belong to. Who stops waiting takes it along.
+/// Sends a request from the runtime that the connections belong to. Dropping the future cancels it.
 pub async fn send(state: &AppState, proxy_request: ProxyRequest) -> Result<HttpResponse, BotApiError> {
     let (proxy, bot) = (state.proxy.clone(), proxy_request.bot.clone());
     let mut task = AbortOnDropHandle::new(state.runtime.spawn(async move { proxy.forward(proxy_request).await }));
     let answered = tokio::select! {
         answered = &mut task => answered,
-        // A long poll must not hold up the stop.
-        () = state.stopping_for(LONGEST_WAIT_AT_STOP) => {
+        // A long poll must not hold up the shutdown.
+        () = state.stopping_for(SHUTDOWN_TIMEOUT) => {
             return Err(BotApiError::api(502, "Bad Gateway: restarting"));
         }
     };
@@ -81,14 +83,14 @@ pub async fn send(state: &AppState, proxy_request: ProxyRequest) -> Result<HttpR
     }
 }
 
-/// Carries a body from the thread that reads it to the one that sends it on.
+/// Carries a body from the thread that reads it to the runtime that sends it on.
 fn pump(mut body: Body) -> ByteStream {
     let (pieces, received) = mpsc::channel::<io::Result<bytes::Bytes>>(MAX_PIECES_IN_FLIGHT);
     actix_web::rt::spawn(async move {
         while let Some(piece) = body.pieces.next().await {
-            let broken = piece.is_err();
+            let failed = piece.is_err();
             let piece = piece.map_err(|_| io::Error::other("the body ended before its end"));
-            if pieces.send(piece).await.is_err() || broken {
+            if pieces.send(piece).await.is_err() || failed {
                 return;
             }
         }

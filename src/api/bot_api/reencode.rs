@@ -1,8 +1,9 @@
-//! What has been read already, written anew to be passed through: as JSON, or with files as multipart.
+//! Calls that were read before it was clear that they are passed through: written anew, as JSON, or as multipart if they
+//! have files.
 
-use crate::api::bot_api::arguments::{CallArguments, FilePart};
-use crate::api::bot_api::error::BotApiError;
-use crate::api::bot_api::proxying;
+use super::arguments::{CallArguments, FilePart};
+use super::error::BotApiError;
+use super::proxying;
 use crate::domain::BotName;
 use crate::http::state::AppState;
 use crate::intake::spool::Upload;
@@ -14,10 +15,10 @@ use std::io;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
-/// The size in which files are read.
-const PIECE: usize = 64 * 1024;
+/// How many bytes of a file are read at a time.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
 
-/// Passes the arguments on to a method.
+/// Passes a call on to the Bot API server.
 pub async fn forward(
     state: &AppState,
     bot: BotName,
@@ -62,14 +63,14 @@ fn multipart(arguments: CallArguments) -> (String, u64, ByteStream) {
     (format!("multipart/form-data; boundary={boundary}"), length + sizes, stream::iter(body).flatten().boxed())
 }
 
-/// The bytes of a file, which goes when they have gone.
+/// The bytes of a file, which is removed once they have been read.
 fn content(upload: Upload) -> ByteStream {
     let pieces = stream::try_unfold((upload, None), |(upload, open)| async move {
         let mut file = match open {
             Some(file) => file,
             None => File::open(upload.spooled().path).await?,
         };
-        let mut piece = vec![0; PIECE];
+        let mut piece = vec![0; READ_BUFFER_BYTES];
         let read = file.read(&mut piece).await?;
         piece.truncate(read);
         Ok::<_, io::Error>((read > 0).then(|| (Bytes::from(piece), (upload, Some(file)))))
@@ -77,7 +78,7 @@ fn content(upload: Upload) -> ByteStream {
     pieces.boxed()
 }
 
-/// A name as it stands between quotation marks; the Bot API server undoes percent-encoding.
+/// A name for between quotation marks; the Bot API server decodes the percent-encoding.
 fn encoded(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for c in name.chars() {

@@ -1,10 +1,10 @@
 //! The addresses of the Bot API face.
 
+use super::call::BotApiCall;
 use super::error::BotApiError;
 use super::face::BotApiFace;
 use super::percent::decode;
 use super::proxying;
-use super::queued_call::Call;
 use crate::domain::file_path;
 use crate::http::state::AppState;
 use crate::ports::ProxyTarget;
@@ -14,10 +14,10 @@ use actix_web::{HttpRequest, HttpResponse};
 
 /// A token without `bot` in front: digits and a colon begin it, everything else belongs to another address.
 const WITHOUT_BOT: &str = "/{token:[0-9]+:[^/]*}/{method:(?i)sendPhoto}";
-/// What begins like an address of ours: without a method, without a token, in capitals.
+/// What begins like an address of this face: without a method, without a token, in capitals.
 const INCOMPLETE: [&str; 3] = ["/bot{token}", "/bot/{method}*", "/BOT{rest}*"];
 
-/// Adds the routes.
+/// Adds the routes of this face.
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(web::resource("/file/bot{token}/{path}*").route(web::to(download)))
@@ -28,7 +28,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// `/bot<token>/<method>`.
 async fn call(request: HttpRequest, payload: Payload, face: Data<BotApiFace>, state: Data<AppState>) -> HttpResponse {
-    let answered = async {
+    let response = async {
         allow_only(&request, &[Method::GET, Method::POST])?;
         let path = path(&request);
         let (token, method) = split(path.strip_prefix(b"/bot").unwrap_or_default());
@@ -37,25 +37,26 @@ async fn call(request: HttpRequest, payload: Payload, face: Data<BotApiFace>, st
         if method.starts_with("test/") {
             return Err(BotApiError::api(404, "Not Found: the test environment is not served here"));
         }
-        Call { face: &face, state: &state, request: &request, bot }.answer(&method, payload).await
+        BotApiCall { face: &face, state: &state, request: &request, bot }.respond(&method, payload).await
     };
-    answered.await.unwrap_or_else(|error| error.response())
+    response.await.unwrap_or_else(|error| error.response())
 }
 
-/// `/<token>/sendPhoto`, without `bot`: a shape of its own, which tells more errors apart by their status.
+/// `/<token>/sendPhoto`, without `bot`: clients of this shape tell errors apart by their status
+/// ([`BotApiError::with_telling_status`]).
 async fn send_photo(
     request: HttpRequest,
     payload: Payload,
     face: Data<BotApiFace>,
     state: Data<AppState>,
 ) -> HttpResponse {
-    let answered = async {
+    let response = async {
         allow_only(&request, &[Method::POST])?;
         let path = path(&request);
         let bot = face.bot(split(path.strip_prefix(b"/").unwrap_or_default()).0)?;
-        Call { face: &face, state: &state, request: &request, bot }.answer("sendPhoto", payload).await
+        BotApiCall { face: &face, state: &state, request: &request, bot }.respond("sendPhoto", payload).await
     };
-    answered.await.unwrap_or_else(|error| error.with_telling_status().response())
+    response.await.unwrap_or_else(|error| error.with_telling_status().response())
 }
 
 /// `/file/bot<token>/<path>`.
@@ -65,15 +66,15 @@ async fn download(
     face: Data<BotApiFace>,
     state: Data<AppState>,
 ) -> HttpResponse {
-    let answered = async {
+    let response = async {
         allow_only(&request, &[Method::GET, Method::HEAD])?;
-        let whole = path(&request);
-        let (token, file) = split(whole.strip_prefix(b"/file/bot").unwrap_or_default());
+        let path = path(&request);
+        let (token, file) = split(path.strip_prefix(b"/file/bot").unwrap_or_default());
         let bot = face.bot(token)?;
         let file = file_path::encode(file).ok_or_else(|| BotApiError::api(404, "Not Found"))?;
         proxying::stream(&state, &request, payload.into_inner(), bot.name.clone(), ProxyTarget::File(file), 0).await
     };
-    answered.await.unwrap_or_else(|error| error.response())
+    response.await.unwrap_or_else(|error| error.response())
 }
 
 /// An address that has nearly the right shape gets an error of this face.
@@ -91,7 +92,7 @@ fn path(request: &HttpRequest) -> Vec<u8> {
     decode(request.uri().path().as_bytes())
 }
 
-/// What stands before the first slash, and behind it.
+/// What stands before the first slash, and what after it.
 fn split(path: &[u8]) -> (&[u8], &[u8]) {
     let slash = path.iter().position(|b| *b == b'/').unwrap_or(path.len());
     (&path[..slash], path.get(slash + 1..).unwrap_or_default())

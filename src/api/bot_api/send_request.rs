@@ -1,105 +1,109 @@
-//! From the arguments of a call to an order.
+//! Turns the arguments of a call into a [`SendRequest`].
 
-use crate::api::bot_api::arguments::{CallArguments, FilePart};
-use crate::api::bot_api::methods;
+use super::arguments::{CallArguments, FilePart};
+use super::methods;
 use crate::domain::{ChatId, MediaKind};
 use crate::intake::send_request::{Attachment, InputFile, SendRequest};
 use crate::settings::Bot;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-const ATTACH: &str = "attach://";
-/// The parameters that the rest of the house reads: what an album costs, where its files are. As JSON, not as text.
-const STRUCTURED: [&str; 2] = ["media", "message_ids"];
+/// What precedes the name of a part in a parameter that is a file.
+const ATTACH_PREFIX: &str = "attach://";
+/// The parameters that are parsed, since later layers read them: what an album costs, where its files are.
+const STRUCTURED_PARAMETERS: [&str; 2] = ["media", "message_ids"];
 
-/// Longer ones are left as text: parsed, they could take twenty times as much memory. In bytes.
-const STRUCTURE_LIMIT: usize = 256 * 1024;
+/// Longer ones are left as text: parsed, they could take twenty times as much memory.
+const STRUCTURE_LIMIT_BYTES: usize = 256 * 1024;
 
-/// The order that a call comes to. What we do not know is left as it is, for Telegram to judge.
+/// The request that a call stands for, which expires after `time_limit`. Unknown parameters are left as they are, for
+/// Telegram to check.
 pub fn send_request(
     arguments: CallArguments,
     bot: &Bot,
     method: &str,
     chat_id: ChatId,
-    patience: Duration,
+    time_limit: Duration,
 ) -> SendRequest {
     let CallArguments { texts: mut params, files, .. } = arguments;
     params.remove("chat_id");
-    for name in STRUCTURED {
-        let text = params.get(name).and_then(Value::as_str).filter(|text| text.len() <= STRUCTURE_LIMIT);
+    for name in STRUCTURED_PARAMETERS {
+        let text = params.get(name).and_then(Value::as_str).filter(|text| text.len() <= STRUCTURE_LIMIT_BYTES);
         let read = text.and_then(|text| serde_json::from_str::<Value>(text).ok());
         if let Some(value) = read.filter(|value| value.is_array() || value.is_object()) {
             params.insert(name.to_owned(), value);
         }
     }
     let media = attachments(method, &mut params, files);
-    SendRequest::now(bot.name.clone(), chat_id, method, params, media, patience)
+    SendRequest::now(bot.name.clone(), chat_id, method, params, media, time_limit)
 }
 
-/// The files of a call, each once, by where it is named (`bot-api.md` 2.2).
+/// The files of a call, each once, with what they are sent as: named by the parameter of the method's file, in `media`, in
+/// another parameter, or nowhere (Bot API documentation, "Sending files").
 fn attachments(method: &str, params: &mut Map<String, Value>, files: Vec<FilePart>) -> Vec<Attachment> {
-    let mut sorter = Sorter { files, attachments: Vec::new() };
-    if let Some((field, kind)) = methods::medium(method) {
+    let mut collector = AttachmentCollector { files, attachments: Vec::new() };
+    if let Some((field, kind)) = methods::file_parameter(method) {
         match params.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()) {
             None => {
                 params.remove(field);
-                sorter.take(field, kind);
+                collector.take(field, kind);
             }
-            Some(text) => match text.strip_prefix(ATTACH) {
-                Some(name) => sorter.take(name, kind),
+            Some(text) => match text.strip_prefix(ATTACH_PREFIX) {
+                Some(name) => collector.take(name, kind),
                 None => {
-                    let input = reference(text);
-                    sorter.attachments.push(Attachment { field: field.to_owned(), kind, input, filename: None });
+                    let input = url_or_file_id(text);
+                    collector.attachments.push(Attachment { field: field.to_owned(), kind, input, filename: None });
                     params.remove(field);
-                    sorter.files.retain(|file| file.name != field);
+                    collector.files.retain(|file| file.name != field);
                 }
             },
         }
     }
     match params.get("media") {
-        Some(Value::Array(items)) => items.iter().for_each(|item| sorter.item(item)),
-        Some(item) => sorter.item(item),
+        Some(Value::Array(items)) => items.iter().for_each(|item| collector.item(item)),
+        Some(item) => collector.item(item),
         None => {}
     }
     for (name, value) in params.iter() {
         match value.as_str() {
             Some(_) if name == "caption" || name == "text" => {}
             Some(text) => {
-                text.strip_prefix(ATTACH).into_iter().for_each(|name| sorter.take(name, MediaKind::Other));
+                text.strip_prefix(ATTACH_PREFIX).into_iter().for_each(|name| collector.take(name, MediaKind::Other));
                 // The text wins over the file of its name.
                 if !text.is_empty() {
-                    sorter.files.retain(|file| file.name != *name);
+                    collector.files.retain(|file| file.name != *name);
                 }
             }
             None => {}
         }
     }
-    // What is left may belong to a parameter of tomorrow.
-    while let Some(name) = sorter.files.first().map(|file| file.name.clone()) {
-        sorter.take(&name, MediaKind::Other);
+    // What is left may belong to a parameter that Telegram will add.
+    while let Some(name) = collector.files.first().map(|file| file.name.clone()) {
+        collector.take(&name, MediaKind::Other);
     }
-    sorter.attachments
+    collector.attachments
 }
 
 /// A text with a dot is a URL, one without is a file_id (Bot API server).
-fn reference(text: &str) -> InputFile {
+fn url_or_file_id(text: &str) -> InputFile {
     match text.contains('.') || text.contains("://") {
         true => InputFile::Url(text.to_owned()),
         false => InputFile::FileId(text.to_owned()),
     }
 }
 
-struct Sorter {
+/// The files that are still to be named, and the attachments made of those that were.
+struct AttachmentCollector {
     files: Vec<FilePart>,
     attachments: Vec<Attachment>,
 }
 
-impl Sorter {
-    /// Makes a piece of the file of a name, if it is (still) here.
+impl AttachmentCollector {
+    /// Makes an attachment of the file of a name, if it is (still) here.
     fn take(&mut self, name: &str, kind: MediaKind) {
         let Some(at) = self.files.iter().position(|file| file.name == name) else { return };
         let FilePart { name, filename, upload } = self.files.remove(at);
-        // An empty name is one too: Telegram then shows none.
+        // An empty filename is kept: Telegram then shows none.
         self.attachments.push(Attachment {
             field: name,
             kind,
@@ -108,12 +112,12 @@ impl Sorter {
         });
     }
 
-    /// Takes the files that an InputMedia names: its medium by its type, and what comes with it.
+    /// Takes the files that an InputMedia names: its `media` as its `type`, and the thumbnail and the like.
     fn item(&mut self, item: &Value) {
         let Some(members) = item.as_object() else { return };
         let kind = members.get("type").and_then(Value::as_str).and_then(MediaKind::named).unwrap_or(MediaKind::Other);
         for (key, value) in members.iter().filter(|(key, _)| *key != "caption") {
-            if let Some(name) = value.as_str().and_then(|text| text.strip_prefix(ATTACH)) {
+            if let Some(name) = value.as_str().and_then(|text| text.strip_prefix(ATTACH_PREFIX)) {
                 self.take(name, if key == "media" { kind } else { MediaKind::Other });
             }
         }
@@ -126,7 +130,7 @@ mod tests {
     use crate::intake::spool::Spool;
     use serde_json::json;
 
-    /// The pieces of a call, as `field:kind:source`, and its parameters afterwards.
+    /// The attachments of a call, as `field:kind:source`, and its parameters afterwards.
     async fn sorted(method: &str, params: Value, names: &[&str]) -> (Vec<String>, Value) {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path().to_owned()).unwrap();
@@ -140,7 +144,7 @@ mod tests {
             let source = match attachment.input {
                 InputFile::Upload(_) => "upload".to_owned(),
                 InputFile::Url(text) | InputFile::FileId(text) => text,
-                InputFile::Held(digest) => digest.to_string(),
+                InputFile::Stored(digest) => digest.to_string(),
             };
             format!("{}:{}:{source}", attachment.field, attachment.kind.as_str())
         });
@@ -148,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_medium_is_the_text_or_else_the_file_of_its_name() {
+    async fn the_file_is_the_text_or_else_the_part_of_its_name() {
         let (attachments, params) = sorted("sendPhoto", json!({"photo": ""}), &["photo"]).await;
         assert_eq!((attachments, params), (vec!["photo:photo:upload".to_owned()], json!({})));
         let (attachments, params) = sorted("sendVideo", json!({"video": "BAACid"}), &["video"]).await;

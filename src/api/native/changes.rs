@@ -1,20 +1,20 @@
-//! `/v1/notifications/{id}/edit` and `/delete`: changes of what has been sent.
+//! The handlers of `/v1/notifications/{id}/edit` and `/delete`: changes of what has been sent.
 
+use super::notifications::{accept, id_of_path};
 use super::problems::{
     Invalid, KeyReused, NoRoom, NoSuchNotification, NotDeletable, NotEditable, NotJsonOrForm, TooLarge, TooSlow,
     Unauthorized, Unavailable,
 };
-use crate::api::native::notifications::{accept, id, record};
-use crate::api::native::request::fields::Fields;
-use crate::api::native::request::files::Files;
-use crate::api::native::request::{body, change};
-use crate::api::native::schema::{DeleteRequest, EditForm, EditRequest};
-use crate::api::native::view::AcceptedNotification;
+use super::request::fields::Fields;
+use super::request::uploaded_files::UploadedFiles;
+use super::request::{body, change};
+use super::schema::{DeleteRequest, EditForm, EditRequest};
+use super::view::AcceptedNotification;
 use crate::domain::{Record, Timestamp};
 use crate::http::auth::ApiClient;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
-use crate::intake::rejection::{ProblemCode, Rejection};
+use crate::intake::rejection::Rejection;
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
@@ -44,7 +44,7 @@ pub async fn edit(
     state: Data<AppState>,
 ) -> HandlerResult {
     let key = caller.idempotency_key(request.headers())?;
-    let record = subject(&request, &path, &state).await?;
+    let record = sent_record(&request, &path, &state).await?;
     let (fields, files) = body::read(&request, payload, &state).await?;
     let validated = change::edit(&record, fields, files, Timestamp::now())?;
     accept(&request, &state, validated, key).await
@@ -74,23 +74,20 @@ pub async fn delete(
     state: Data<AppState>,
 ) -> HandlerResult {
     let key = caller.idempotency_key(request.headers())?;
-    let record = subject(&request, &path, &state).await?;
+    let record = sent_record(&request, &path, &state).await?;
     let headers = request.headers();
     let length = headers.get(header::CONTENT_LENGTH).map(|length| length.as_bytes());
     let is_empty = length.map_or(!headers.contains_key(header::TRANSFER_ENCODING), |length| length == b"0");
     let (fields, files) = match is_empty {
-        true => (Fields::json(), Files::default()),
+        true => (Fields::json(), UploadedFiles::default()),
         false => body::read(&request, payload, &state).await?,
     };
     let validated = change::delete(&record, fields, &files, Timestamp::now())?;
     accept(&request, &state, validated, key).await
 }
 
-/// The record of the notification that is to be changed.
-async fn subject(request: &HttpRequest, path: &str, state: &AppState) -> Result<Record, Rejection> {
-    let record = record(state, id(request, path)?).await?;
-    if !state.intake.has_bot(&record.notification.bot) {
-        return Err(Rejection::field(ProblemCode::UnknownBot, "bot", "Its bot is no longer configured."));
-    }
-    Ok(record)
+/// The record of the notification that is to be changed; its bot must still be configured.
+async fn sent_record(request: &HttpRequest, path: &str, state: &AppState) -> Result<Record, Rejection> {
+    let id = id_of_path(request, path)?;
+    state.with_intake(|intake| async move { intake.record_of_configured_bot(id).await }).await
 }

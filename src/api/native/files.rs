@@ -1,7 +1,7 @@
-//! `/v1/files`: files that Telegram has, downloaded.
+//! The handler of `/v1/files`: downloads of files that Telegram has.
 
 use super::problems::{FileIdRefused, FileUnavailable, Unauthorized};
-use crate::api::native::query;
+use super::query;
 use crate::domain::{BotName, file_path};
 use crate::http::auth::ApiClient;
 use crate::http::proxied::proxied_response;
@@ -16,8 +16,8 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-/// The largest answer of getFile that is read, in bytes.
-const ANSWER_LIMIT: usize = 64 * 1024;
+/// How much of a response of getFile is read.
+const RESPONSE_LIMIT_BYTES: usize = 64 * 1024;
 
 /// Download a file by its file_id.
 ///
@@ -38,31 +38,32 @@ const ANSWER_LIMIT: usize = 64 * 1024;
     )
 )]
 pub async fn get(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
-    let given = query::parameters(request.query_string(), &["bot"])?;
-    let bot = query::bot(&given, |bot| state.intake.has_bot(bot))?;
+    let mut given = query::read(request.query_string(), &["bot"])?;
+    let bot = query::bot_or_default(&mut given, |bot| state.intake.has_bot(bot))?;
     let file_path = path_of(&state, &bot, &path).await?;
     let range = request.headers().get(header::RANGE).map(|range| ("range", range.as_bytes().to_vec()));
-    let mut passed = pass(&state, bot, ProxyTarget::File(file_path), "GET", range.into_iter().collect(), None).await?;
-    match passed.status {
+    let mut response =
+        forward(&state, bot, ProxyTarget::File(file_path), "GET", range.into_iter().collect(), None).await?;
+    match response.status {
         200 | 206 | 416 => {
-            passed.headers.retain(|(name, _)| *name != "retry-after");
-            Ok(proxied_response(passed))
+            response.headers.retain(|(name, _)| *name != "retry-after");
+            Ok(proxied_response(response))
         }
         status => Err(unavailable(&format!("it answered {status}."))),
     }
 }
 
-/// Where a file lies, as getFile says.
+/// The path of a file, as getFile gives it, percent-encoded.
 async fn path_of(state: &AppState, bot: &BotName, file_id: &str) -> Result<String, Rejection> {
     let body = json!({"file_id": file_id}).to_string();
     let headers =
         vec![("content-type", b"application/json".to_vec()), ("content-length", body.len().to_string().into_bytes())];
-    let mut passed =
-        pass(state, bot.clone(), ProxyTarget::Method("getFile".to_owned()), "POST", headers, Some(body)).await?;
+    let mut response =
+        forward(state, bot.clone(), ProxyTarget::Method("getFile".to_owned()), "POST", headers, Some(body)).await?;
     let mut text = Vec::new();
-    while let Some(Ok(piece)) = passed.body.next().await {
+    while let Some(Ok(piece)) = response.body.next().await {
         text.extend_from_slice(&piece);
-        if text.len() > ANSWER_LIMIT {
+        if text.len() > RESPONSE_LIMIT_BYTES {
             return Err(unavailable("its answer is too long."));
         }
     }
@@ -72,15 +73,15 @@ async fn path_of(state: &AppState, bot: &BotName, file_id: &str) -> Result<Strin
         (Some(path), _) => {
             file_path::encode(path.as_bytes()).ok_or_else(|| unavailable("it lies where nothing is given out."))
         }
-        (None, Some(words)) if passed.status == 400 => {
+        (None, Some(words)) if response.status == 400 => {
             Err(Rejection::field(ProblemCode::InvalidFile, "file_id", format!("Telegram says: {words}")))
         }
-        _ => Err(unavailable(&format!("it answered {}.", passed.status))),
+        _ => Err(unavailable(&format!("it answered {}.", response.status))),
     }
 }
 
-/// Asks Telegram from the runtime that the connections belong to.
-async fn pass(
+/// Asks Telegram, from the runtime that the connections belong to.
+async fn forward(
     state: &AppState,
     bot: BotName,
     target: ProxyTarget,
@@ -92,9 +93,9 @@ async fn pass(
     let proxy_request =
         ProxyRequest { bot, target, method, query: String::new(), headers, body: body.map(|body| body as _) };
     let proxy = state.proxy.clone();
-    let passed = state.run(async move { timeout(ANSWER_TIMEOUT, proxy.forward(proxy_request)).await }).await?;
-    let passed = passed.map_err(|_| unavailable("it does not answer."))?;
-    passed.map_err(|error| unavailable(&format!("{error}.")))
+    let response = state.run(async move { timeout(ANSWER_TIMEOUT, proxy.forward(proxy_request)).await }).await?;
+    let response = response.map_err(|_| unavailable("it does not answer."))?;
+    response.map_err(|error| unavailable(&format!("{error}.")))
 }
 
 fn unavailable(why: &str) -> Rejection {

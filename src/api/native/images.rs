@@ -1,15 +1,15 @@
-//! `/v1/images`: images kept, and their file_ids obtained, ahead of use.
+//! The handlers of `/v1/images`: images are kept, and their file_ids obtained, before the first notification needs them.
 
 use super::problems::{
     NoPhoto, NoRoom, NoSuchImage, NotAnImageOrForm, StagingFailed, TooLarge, TooSlow, Unauthorized, Unavailable,
 };
-use crate::api::native::query;
-use crate::api::native::request::body;
-use crate::api::native::request::fields::Fields;
-use crate::api::native::request::files::Files;
+use super::query;
+use super::request::body;
+use super::request::fields::Fields;
+use super::request::uploaded_files::UploadedFiles;
 use crate::domain::{ChatId, ImageFormat, InvalidIdError, MediaKind, Sha256};
 use crate::http::auth::ApiClient;
-use crate::http::body::Body;
+use crate::http::body::{Body, content_type};
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::imaging::ImageInfo;
@@ -83,8 +83,8 @@ pub struct KnownFileId {
     )
 )]
 pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
-    let given = query::parameters(request.query_string(), &["bot", "chat_id", "keep_message"])?;
-    let bot = query::bot(&given, |bot| state.intake.has_bot(bot))?;
+    let mut given = query::read(request.query_string(), &["bot", "chat_id", "keep_message"])?;
+    let bot = query::bot_or_default(&mut given, |bot| state.intake.has_bot(bot))?;
     let chat_id: Option<Result<ChatId, InvalidIdError>> = given.get("chat_id").map(|chat| chat.parse());
     let chat_id = chat_id.transpose();
     let chat_id =
@@ -94,23 +94,21 @@ pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Da
         .map_err(|_| Rejection::field(ProblemCode::InvalidQuery, "keep_message", "keep_message is true or false."))?;
     let upload = image(&request, payload, &state).await?;
     let info = state.intake.spool().verify_photo(&upload).await?;
-    let (spooled, blobs) = (upload.spooled(), state.ports.blobs.clone());
-    let sha256 = upload.sha256();
-    let kept = spooled.clone();
-    state.run(async move { blobs.put(&kept).await }).await??;
-    let mut answer = kept_image(sha256, spooled.size, info);
+    let spooled = upload.spooled();
+    let (sha256, size) = (spooled.sha256, spooled.size);
+    state.with_ports(|ports| async move { ports.blobs.put(&spooled).await }).await?;
+    let mut kept = kept_image(sha256, size, info);
     if let Some(chat_id) = chat_id {
-        let intake = state.intake.clone();
-        let staged = async move {
+        let staging = state.with_intake(|intake| async move {
             match intake.file_id(&bot, MediaKind::Photo, sha256).await? {
                 Some(file_id) => Ok((Some(file_id), None)),
                 None => intake.stage(bot, chat_id, upload, keep_message).await.map(|(file_id, id)| (file_id, Some(id))),
             }
-        };
-        let (file_id, notification) = state.run(staged).await??;
-        (answer.file_id, answer.notification) = (file_id, notification.map(|id| id.to_string()));
+        });
+        let (file_id, notification) = staging.await?;
+        (kept.file_id, kept.notification) = (file_id, notification.map(|id| id.to_string()));
     }
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(HttpResponse::Ok().json(kept))
 }
 
 /// Which bots hold which file_id of an image.
@@ -127,13 +125,12 @@ pub async fn get(_: ApiClient, path: Path<String>, state: Data<AppState>) -> Han
         Rejection::new(ProblemCode::ImageNotFound, "Neither the bytes of such an image nor a file_id of it are here.")
     };
     let sha256: Sha256 = path.parse().map_err(|_| unknown())?;
-    let blobs = state.ports.blobs.clone();
-    let size = state.run(async move { blobs.stat(&sha256).await }).await??;
+    let size = state.with_ports(|ports| async move { ports.blobs.stat(&sha256).await }).await?;
     let mut file_ids = Vec::new();
     for bot in state.settings.bots.keys() {
         for kind in MediaKind::REUSABLE {
-            let (intake, name) = (state.intake.clone(), bot.clone());
-            let found = state.run(async move { intake.file_id(&name, kind, sha256).await }).await??;
+            let name = bot.clone();
+            let found = state.with_intake(|intake| async move { intake.file_id(&name, kind, sha256).await }).await?;
             file_ids.extend(found.map(|file_id| KnownFileId { bot: bot.to_string(), kind: kind.as_str(), file_id }));
         }
     }
@@ -143,10 +140,10 @@ pub async fn get(_: ApiClient, path: Path<String>, state: Data<AppState>) -> Han
     Ok(HttpResponse::Ok().json(KnownImage { sha256: sha256.into(), size, file_ids }))
 }
 
-/// The image of a request, whichever way it came.
+/// Spools the image of a request: its body as it is, a field of its JSON, or a part of its form.
 async fn image(request: &HttpRequest, payload: Payload, state: &AppState) -> Result<Upload, Rejection> {
-    let kind = body::content_type(request).unwrap_or_default();
-    if kind.starts_with("image/") || kind == "application/octet-stream" {
+    let media_type = content_type(request).unwrap_or_default();
+    if media_type.starts_with("image/") || media_type == "application/octet-stream" {
         let mut body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
         let mut writer = state.intake.spool().begin();
         while let Some(piece) = body.pieces.next().await {
@@ -154,7 +151,7 @@ async fn image(request: &HttpRequest, payload: Payload, state: &AppState) -> Res
         }
         return writer.finish().await;
     }
-    let (mut fields, mut files): (Fields, Files) = body::read(request, payload, state).await?;
+    let (mut fields, mut files): (Fields, UploadedFiles) = body::read(request, payload, state).await?;
     let _ = fields.take("photo");
     fields.check_empty("an image to keep")?;
     let file = files.take("photo").ok_or_else(|| {
@@ -164,7 +161,7 @@ async fn image(request: &HttpRequest, payload: Payload, state: &AppState) -> Res
             "photo is missing: {\"base64\": …}, or a file part of a form.",
         )
     })?;
-    match files.left() {
+    match files.first_left() {
         Some(name) => Err(Rejection::field(ProblemCode::MisplacedField, name, "One image is kept at a time.")),
         None => Ok(file.upload),
     }

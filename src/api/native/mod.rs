@@ -1,4 +1,5 @@
-//! The native API, `/v1/...`: JSON or forms in, JSON out, errors as problem documents.
+//! The native API, `/v1/...`: JSON or forms in, JSON out, errors as problem documents (RFC 9457). A handler reads its
+//! request with [`request`], and has the work done by [`crate::intake`] or a port.
 
 mod changes;
 mod files;
@@ -7,6 +8,7 @@ mod notifications;
 pub mod openapi;
 mod problems;
 mod query;
+mod recipient_view;
 mod recipients;
 pub mod request;
 pub mod routes;

@@ -1,16 +1,16 @@
-//! `/v1/notifications`.
+//! The handlers of `/v1/notifications`.
 
 use super::problems::{
     ImageGone, Invalid, InvalidQuery, KeyReused, LedgerAway, NoRoom, NoSuchNotification, NotJsonOrForm, NotRetryable,
     TooLarge, TooLate, TooSlow, Unauthorized, Unavailable,
 };
-use crate::api::native::query;
-use crate::api::native::request::body;
-use crate::api::native::request::fit::{fit, in_request, places};
-use crate::api::native::request::send_options::Target;
-use crate::api::native::request::validated_request::ValidatedRequest;
-use crate::api::native::schema::{NotificationForm, NotificationRequest};
-use crate::api::native::view::{AcceptedNotification, Notification, NotificationPage};
+use super::query;
+use super::request::body;
+use super::request::send_options::Destination;
+use super::request::validated_request::ValidatedRequest;
+use super::request::verify_files::{blame_request_field, file_places, verify_files};
+use super::schema::{NotificationForm, NotificationRequest};
+use super::view::{AcceptedNotification, NotificationPage, NotificationView};
 use crate::domain::{NotificationId, Record, Status, Timestamp};
 use crate::http::auth::ApiClient;
 use crate::http::routing::HandlerResult;
@@ -44,7 +44,7 @@ pub async fn create(request: HttpRequest, caller: ApiClient, payload: Payload, s
     accept(&request, &state, validated, key).await
 }
 
-/// Looks into the files of a validated and takes it in.
+/// Verifies the files of a checked request and accepts it.
 pub(super) async fn accept(
     request: &HttpRequest,
     state: &AppState,
@@ -52,22 +52,21 @@ pub(super) async fn accept(
     key: Option<String>,
 ) -> HandlerResult {
     let idempotency = key.map(|key| Idempotency { key, fingerprint: fingerprint(&validated.canonical()) });
-    let chat_id = match validated.to.clone() {
-        Target::Chat(chat_id) => chat_id,
-        Target::Recipient(address) => {
-            let (intake, bot) = (state.intake.clone(), validated.bot.clone());
-            state.run(async move { intake.chat_of(&bot, &address).await }).await??
+    let chat_id = match validated.destination.clone() {
+        Destination::Chat(chat_id) => chat_id,
+        Destination::Recipient(address) => {
+            let bot = validated.bot.clone();
+            state.with_intake(|intake| async move { intake.chat_of(&bot, &address).await }).await?
         }
     };
-    let oversize = fit(&mut validated, state.intake.spool()).await?;
-    let places = places(&validated);
+    let oversize = verify_files(&mut validated, state.intake.spool()).await?;
+    let places = file_places(&validated);
     let send_request = validated.into_send_request(chat_id)?;
-    let intake = state.intake.clone();
-    let accepted = state.run(async move { intake.accept(send_request, idempotency).await }).await?;
-    let mut acceptance = accepted.map_err(|rejection| in_request(rejection, &places))?;
+    let accepting = state.with_intake(|intake| async move { intake.accept(send_request, idempotency).await });
+    let mut acceptance = accepting.await.map_err(|rejection| blame_request_field(rejection, &places))?;
     let id = acceptance.accepted.id;
     if acceptance.accepted.replayed && acceptance.files.is_empty() {
-        acceptance.files.extend(files(record(state, id).await.ok()));
+        acceptance.files.extend(stored_files(record(state, id).await.ok()));
     }
     request.extensions_mut().insert(id);
     Ok(HttpResponse::Accepted().insert_header(location(id)).json(AcceptedNotification::new(acceptance, oversize)))
@@ -78,13 +77,13 @@ pub(super) async fn accept(
     get, path = "/v1/notifications/{id}", tag = "Notifications", security(("api_key" = [])),
     params(("id" = String, Path, format = Uuid, description = "The notification's id")),
     responses(
-        (status = 200, body = Notification, description = "The notification as it stands"),
+        (status = 200, body = NotificationView, description = "The notification as it stands"),
         Unauthorized, NoSuchNotification, LedgerAway,
     )
 )]
 pub async fn get(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
-    let record = record(&state, id(&request, &path)?).await?;
-    Ok(HttpResponse::Ok().json(Notification::from(record)))
+    let record = record(&state, id_of_path(&request, &path)?).await?;
+    Ok(HttpResponse::Ok().json(NotificationView::from(record)))
 }
 
 /// List notifications, newest first.
@@ -102,9 +101,8 @@ pub async fn get(request: HttpRequest, _: ApiClient, path: Path<String>, state: 
     )
 )]
 pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> HandlerResult {
-    let query = query::list(request.query_string())?;
-    let ledger = state.ports.ledger.clone();
-    let page = state.run(async move { ledger.list(&query).await }).await??;
+    let query = query::list_query(request.query_string())?;
+    let page = state.with_ports(|ports| async move { ports.ledger.list(&query).await }).await?;
     Ok(HttpResponse::Ok().json(NotificationPage::from(page)))
 }
 
@@ -113,18 +111,17 @@ pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> 
     delete, path = "/v1/notifications/{id}", tag = "Notifications", security(("api_key" = [])),
     params(("id" = String, Path, format = Uuid, description = "The notification's id")),
     responses(
-        (status = 200, body = Notification, description = "It will not be sent"),
+        (status = 200, body = NotificationView, description = "It will not be sent"),
         Unauthorized, NoSuchNotification, TooLate, LedgerAway,
     )
 )]
 pub async fn cancel(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
-    let id = id(&request, &path)?;
-    let ledger = state.ports.ledger.clone();
-    match state.run(async move { ledger.cancel(id, Timestamp::now()).await }).await?? {
-        Cancelled::Done(record) => Ok(HttpResponse::Ok().json(Notification::from(*record))),
+    let id = id_of_path(&request, &path)?;
+    match state.with_ports(|ports| async move { ports.ledger.cancel(id, Timestamp::now()).await }).await? {
+        Cancelled::Done(record) => Ok(HttpResponse::Ok().json(NotificationView::from(*record))),
         Cancelled::NotFound => Err(Rejection::no_such_notification()),
         Cancelled::TooLate(Status::Cancelled) => {
-            Ok(HttpResponse::Ok().json(Notification::from(record(&state, id).await?)))
+            Ok(HttpResponse::Ok().json(NotificationView::from(record(&state, id).await?)))
         }
         Cancelled::TooLate(status) => {
             let why = if status == Status::Sending {
@@ -144,30 +141,28 @@ pub async fn cancel(request: HttpRequest, _: ApiClient, path: Path<String>, stat
     post, path = "/v1/notifications/{id}/retry", tag = "Notifications", security(("api_key" = [])),
     params(("id" = String, Path, format = Uuid, description = "The notification's id")),
     responses(
-        (status = 202, body = Notification, description = "It is on its way again, durably",
+        (status = 202, body = NotificationView, description = "It is on its way again, durably",
             headers(("Location" = String, description = "Where to ask what became of it"))),
         Unauthorized, NoSuchNotification, NotRetryable, ImageGone, Unavailable, NoRoom,
     )
 )]
 pub async fn retry(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
-    let id = id(&request, &path)?;
-    let intake = state.intake.clone();
-    let record = state.run(async move { intake.retry(id).await }).await??;
-    Ok(HttpResponse::Accepted().insert_header(location(id)).json(Notification::from(record)))
+    let id = id_of_path(&request, &path)?;
+    let record = state.with_intake(|intake| async move { intake.retry(id).await }).await?;
+    Ok(HttpResponse::Accepted().insert_header(location(id)).json(NotificationView::from(record)))
 }
 
-/// The files that a record names, as the first answer told them.
-fn files(record: Option<Record>) -> Vec<StoredFile> {
+/// The files of a record whose bytes are with us, as the first response listed them.
+fn stored_files(record: Option<Record>) -> Vec<StoredFile> {
     record.map(|record| record.notification.call.media.iter().filter_map(StoredFile::of).collect()).unwrap_or_default()
 }
 
-pub(super) async fn record(state: &AppState, id: NotificationId) -> Result<Record, Rejection> {
-    let intake = state.intake.clone();
-    state.run(async move { intake.record(id).await }).await?
+async fn record(state: &AppState, id: NotificationId) -> Result<Record, Rejection> {
+    state.with_intake(|intake| async move { intake.record(id).await }).await
 }
 
-/// The id in the path, noted for the request's log line. What is no id names no notification.
-pub(super) fn id(request: &HttpRequest, path: &str) -> Result<NotificationId, Rejection> {
+/// The id in a path, noted for the access log. What is no id names no notification.
+pub(super) fn id_of_path(request: &HttpRequest, path: &str) -> Result<NotificationId, Rejection> {
     let id: NotificationId = path.parse().map_err(|_| Rejection::no_such_notification())?;
     request.extensions_mut().insert(id);
     Ok(id)

@@ -1,9 +1,9 @@
-//! The API described: OpenAPI made from the code, and a page to try it on, its assets in the binary.
+//! The OpenAPI document, made from the code, and a page (Swagger UI) to try the API on, its assets in the binary.
 
-use crate::api::native::{changes, files, images, notifications, recipients};
+use super::{changes, files, images, notifications, recipients};
 use crate::http::probes;
-use crate::http::problem::Problem;
-use crate::http::routing::{get_or_head, not_found, read_only};
+use crate::http::problem::ProblemDocument;
+use crate::http::routing::{get_or_head, not_found, resource};
 use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::HttpResponse;
@@ -37,22 +37,22 @@ use utoipa_swagger_ui::Config;
         probes::readyz,
         probes::metrics,
     ),
-    components(schemas(Problem)),
+    components(schemas(ProblemDocument)),
     tags(
         (name = "Notifications", description = "Send images, ask what became of them, take them back, try them again."),
         (name = "Recipients", description = "Who is meant by a phone number, or by a group's name and its admin's number."),
         (name = "Images", description = "Keep images ahead of use, ask which bots know them, download files."),
         (name = "Operations", description = "For probes and scrapers; open to everybody who can reach them."),
     ),
-    modifiers(&Finish),
+    modifiers(&CommonResponses),
 )]
-struct Api;
+struct ApiDocument;
 
-/// Adds what the derive cannot know: the security scheme, the codes of problems from their table, and what every answer
-/// of one status has.
-struct Finish;
+/// Adds what the derive macros cannot know: the security scheme, the table of problem codes, and what all responses of one
+/// status have in common.
+struct CommonResponses;
 
-impl Modify for Finish {
+impl Modify for CommonResponses {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
         let Some(components) = api.components.as_mut() else { return };
         let bearer = HttpBuilder::new()
@@ -68,14 +68,14 @@ impl Modify for Finish {
         api.info.description.get_or_insert_default().push_str(&codes);
         for path in api.paths.paths.values_mut() {
             for operation in [&mut path.get, &mut path.put, &mut path.post, &mut path.delete].into_iter().flatten() {
-                finish(&mut operation.responses.responses);
+                complete(&mut operation.responses.responses);
             }
         }
     }
 }
 
-/// Adds the headers that a status always has. Whoever may answer 401 with keys may answer 403 without.
-fn finish(responses: &mut BTreeMap<String, RefOr<Response>>) {
+/// Adds the headers that a status always has, and a 403 beside every 401: the one without API keys, the other with.
+fn complete(responses: &mut BTreeMap<String, RefOr<Response>>) {
     const RETRY_AFTER: &str = "After how many seconds to try again";
     let headers = [
         ("401", "WWW-Authenticate", "Bearer", Type::String),
@@ -89,7 +89,7 @@ fn finish(responses: &mut BTreeMap<String, RefOr<Response>>) {
         responses.insert("403".to_owned(), RefOr::T(forbidden));
     }
     for (status, name, about, kind) in headers {
-        // Of readiness, whose 503 is no problem document, nobody knows when it comes back.
+        // The 503 of the readiness probe is no problem document, and has no Retry-After.
         if let Some(RefOr::T(response)) = responses.get_mut(status)
             && response.content.contains_key("application/problem+json")
         {
@@ -102,29 +102,28 @@ fn finish(responses: &mut BTreeMap<String, RefOr<Response>>) {
 
 /// The OpenAPI document as YAML, as it is kept in `openapi/openapi.yaml`.
 pub fn openapi_yaml() -> String {
-    Api::openapi().to_yaml().unwrap_or_default()
+    ApiDocument::openapi().to_yaml().unwrap_or_default()
 }
 
-/// Adds the routes.
+/// Adds the routes of the document and the page.
 pub fn routes(config: &mut web::ServiceConfig) {
     let page = Config::new(["/openapi.json"]).validator_url("none").try_it_out_enabled(true);
-    let only_read = || web::to(read_only);
     config
         .app_data(Data::new(page))
-        .service(web::resource("/openapi.json").route(get_or_head().to(openapi_json)).default_service(only_read()))
-        .service(web::resource("/docs").route(get_or_head().to(to_page)).default_service(only_read()))
-        .service(web::resource("/docs/{file:.*}").route(get_or_head().to(file)).default_service(only_read()));
+        .service(resource("/openapi.json", "GET, HEAD").route(get_or_head().to(openapi_json)))
+        .service(resource("/docs", "GET, HEAD").route(get_or_head().to(to_page)))
+        .service(resource("/docs/{file:.*}", "GET, HEAD").route(get_or_head().to(file)));
 }
 
 async fn openapi_json(_: Data<AppState>) -> HttpResponse {
-    HttpResponse::Ok().json(Api::openapi())
+    HttpResponse::Ok().json(ApiDocument::openapi())
 }
 
 async fn to_page() -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
 }
 
-/// A file of the page.
+/// An asset of the page.
 async fn file(path: web::Path<String>, page: Data<Config<'static>>) -> Result<HttpResponse, Rejection> {
     match utoipa_swagger_ui::serve(&path, page.into_inner()) {
         Ok(Some(file)) => {
@@ -150,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_described_requests_have_exactly_the_fields_that_are_read() {
-        let api = serde_json::to_value(Api::openapi()).unwrap();
+        let api = serde_json::to_value(ApiDocument::openapi()).unwrap();
         for schema in ["NotificationRequest", "NotificationForm"] {
             let schema = &api["components"]["schemas"][schema];
             let mut described: Vec<&str> =
@@ -182,7 +181,7 @@ mod tests {
                 _ => {}
             }
         }
-        let api = serde_json::to_value(Api::openapi()).unwrap();
+        let api = serde_json::to_value(ApiDocument::openapi()).unwrap();
         check(&api, &api);
     }
 

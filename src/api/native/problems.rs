@@ -1,6 +1,6 @@
-//! The problem documents that the operations of the native API may answer with, as OpenAPI shows them.
+//! The problem documents (RFC 9457) that the operations of the native API may respond with, as OpenAPI shows them.
 
-use crate::http::problem::Problem;
+use crate::http::problem::ProblemDocument;
 use std::collections::BTreeMap;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
@@ -49,6 +49,6 @@ problems! {
 
 /// A response with a problem document.
 fn problem(description: &str) -> Response {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemDocument::name()))).build();
     ResponseBuilder::new().description(description).content("application/problem+json", content).build()
 }

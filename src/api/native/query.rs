@@ -1,13 +1,14 @@
-//! Query strings.
+//! Reading query strings.
 
 use crate::domain::{BotName, InvalidIdError};
+use crate::intake::configured_bot;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::ListQuery;
 use actix_web::web::Query;
 use std::collections::BTreeMap;
 
-/// Reads a query string of which only these parameters are known, each at most once.
-pub fn parameters(query: &str, names: &[&str]) -> Result<BTreeMap<String, String>, Rejection> {
+/// The parameters of a query string. Only these names are known, each at most once.
+pub fn read(query: &str, names: &[&str]) -> Result<BTreeMap<String, String>, Rejection> {
     let pairs = Query::<Vec<(String, String)>>::from_query(query).map_err(|_| {
         Rejection::new(ProblemCode::InvalidQuery, "The query string is not name=value&… in percent-encoding.")
     })?;
@@ -25,34 +26,35 @@ pub fn parameters(query: &str, names: &[&str]) -> Result<BTreeMap<String, String
     Ok(given)
 }
 
-/// The configured bot that a query names, `default` if it names none.
-pub fn bot(given: &BTreeMap<String, String>, is_bot: impl Fn(&BotName) -> bool) -> Result<BotName, Rejection> {
-    let name = given.get("bot").map_or(Ok(BotName::default_bot()), |name| name.parse());
-    name.ok()
-        .filter(is_bot)
-        .ok_or_else(|| Rejection::field(ProblemCode::UnknownBot, "bot", "No bot of this name is configured."))
+/// Takes the parameter `bot`: the configured bot that it names, `default` without it.
+pub fn bot_or_default(
+    given: &mut BTreeMap<String, String>,
+    is_bot: impl Fn(&BotName) -> bool,
+) -> Result<BotName, Rejection> {
+    configured_bot(given.remove("bot").as_deref(), is_bot)
 }
 
-/// How many a page of a listing holds if nobody says.
-pub const DEFAULT_LIMIT: usize = 50;
-const LARGEST_LIMIT: usize = 1000;
+/// How many entries a page of a listing has if the query does not say.
+pub const DEFAULT_PAGE_LIMIT: usize = 50;
+/// The most entries that a page of a listing may have.
+const MAX_PAGE_LIMIT: usize = 1000;
 
-/// Reads how many a page may hold.
-pub fn limit(text: &str) -> Result<usize, Rejection> {
-    let limit = text.parse().ok().filter(|limit| (1..=LARGEST_LIMIT).contains(limit));
+/// How many entries a page may have, from the parameter `limit`.
+pub fn page_limit(text: &str) -> Result<usize, Rejection> {
+    let limit = text.parse().ok().filter(|limit| (1..=MAX_PAGE_LIMIT).contains(limit));
     let detail = "limit is a whole number from 1 to 1000.";
     limit.ok_or_else(|| Rejection::field(ProblemCode::InvalidQuery, "limit", detail))
 }
 
-/// Reads the query string of a listing.
-pub fn list(query: &str) -> Result<ListQuery, Rejection> {
-    let mut list = ListQuery { limit: DEFAULT_LIMIT, ..ListQuery::default() };
-    for (name, value) in parameters(query, &["status", "bot", "limit", "cursor"])? {
+/// The query of a listing of notifications.
+pub fn list_query(query: &str) -> Result<ListQuery, Rejection> {
+    let mut list = ListQuery { limit: DEFAULT_PAGE_LIMIT, ..ListQuery::default() };
+    for (name, value) in read(query, &["status", "bot", "limit", "cursor"])? {
         let because = |error: InvalidIdError| Rejection::field(ProblemCode::InvalidQuery, &name, format!("{error}."));
         match name.as_str() {
             "status" => list.status = Some(value.parse().map_err(because)?),
             "bot" => list.bot = Some(value.parse().map_err(because)?),
-            "limit" => list.limit = limit(&value)?,
+            "limit" => list.limit = page_limit(&value)?,
             _ => {
                 let wrong = InvalidIdError("cursor is the next_cursor of the page before, taken as it is");
                 list.before = Some(value.parse().map_err(|_| because(wrong))?);
@@ -68,11 +70,11 @@ mod tests {
     use crate::domain::{NotificationId, Status};
 
     #[test]
-    fn queries_are_read_and_their_faults_named() {
+    fn queries_are_read_and_what_is_wrong_is_named() {
         let id = NotificationId::from_number(7);
-        let query = list(&format!("status=failed&bot=alerts&limit=1000&cursor={id}")).unwrap();
+        let query = list_query(&format!("status=failed&bot=alerts&limit=1000&cursor={id}")).unwrap();
         assert_eq!((query.status, query.limit, query.before), (Some(Status::Failed), 1000, Some(id)));
-        assert_eq!(list("").unwrap().limit, 50);
+        assert_eq!(list_query("").unwrap().limit, 50);
         for (bad, field) in [
             ("status=lost", "status"),
             ("status=", "status"),
@@ -84,7 +86,7 @@ mod tests {
             ("limit=1&limit=2", "limit"),
             ("stauts=sent", "stauts"),
         ] {
-            let rejection = list(bad).unwrap_err();
+            let rejection = list_query(bad).unwrap_err();
             assert_eq!((rejection.code, rejection.field.as_deref()), (ProblemCode::InvalidQuery, Some(field)), "{bad}");
         }
     }

@@ -1,26 +1,22 @@
-//! `/v1/recipients`: the recipient book.
+//! The handlers of `/v1/recipients`: the recipient book.
 
 use super::problems::{
     BodyTooLarge, Invalid, InvalidQuery, LedgerAway, NoSuchRecipient, NotJson, NotOneRecipient, TooSlow, Unauthorized,
 };
-use crate::api::native::query;
-use crate::domain::{Address, BotName, ChatId, InvalidIdError, Recipient, RecipientSource, RecipientState, Timestamp};
+use super::query;
+use super::recipient_view::{RecipientEntries, RecipientList, RecipientListing, RecipientView};
+use crate::domain::{Address, BotName, InvalidIdError, Recipient};
 use crate::http::auth::ApiClient;
-use crate::http::body::Body;
+use crate::http::body::{Body, content_type};
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::intake::members::Members;
-use crate::intake::recipients::{BULK_LIMIT, address, entry};
+use crate::intake::recipients::{MAX_BULK_ENTRIES, address, entry};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::{RecipientPage, RecipientQuery};
-use actix_web::http::header::{ContentType, Header};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
-use utoipa::openapi::schema::ArrayBuilder;
-use utoipa::openapi::{OneOfBuilder, Ref, RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
 /// The largest body in bytes: as many entries with the longest names.
 const BODY_LIMIT_BYTES: u64 = 2 << 20;
@@ -38,14 +34,13 @@ const BODY_LIMIT_BYTES: u64 = 2 << 20;
     )
 )]
 pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
-    if !ContentType::parse(&request).is_ok_and(|ContentType(mime)| mime.essence_str() == "application/json") {
+    if content_type(&request).as_deref() != Some("application/json") {
         return Err(Rejection::field(ProblemCode::UnsupportedMediaType, "Content-Type", "Send application/json."));
     }
     let document = Body::new(&request, payload.into_inner(), BODY_LIMIT_BYTES)?.collect_within_limit().await?;
     let recipients = entries(&document, |bot| state.intake.has_bot(bot))?;
-    let book = state.ports.recipients.clone();
-    let put = async move { book.put(&recipients).await.map(|()| recipients) };
-    let recipients = state.run(put).await??;
+    let putting = state.with_ports(|ports| async move { ports.recipients.put(&recipients).await.map(|()| recipients) });
+    let recipients = putting.await?;
     let recipients = recipients.into_iter().map(RecipientView::from).collect();
     Ok(HttpResponse::Ok().json(RecipientList { recipients }))
 }
@@ -71,27 +66,27 @@ pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Da
 )]
 pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> HandlerResult {
     const NAMES: [&str; 6] = ["bot", "number", "group_name", "group_admin", "limit", "cursor"];
-    let mut given = query::parameters(request.query_string(), &NAMES)?;
-    let bot = bot(&mut given, &state)?;
+    let mut given = query::read(request.query_string(), &NAMES)?;
+    let bot = query::bot_or_default(&mut given, |bot| state.intake.has_bot(bot))?;
     let (limit, after) = (given.remove("limit"), given.remove("cursor"));
-    let limit = limit.map_or(Ok(query::DEFAULT_LIMIT), |text| query::limit(&text))?;
+    let limit = limit.map_or(Ok(query::DEFAULT_PAGE_LIMIT), |text| query::page_limit(&text))?;
     let after = after.map(|text| cursor(&text)).transpose()?;
-    let group = given.contains_key("group_name") && given.len() == 1;
-    let group_name = if group { given.remove("group_name") } else { None };
-    let group_name = group_name.map(|name| name.parse().map_err(|InvalidIdError(text)| wrong("group_name", text)));
+    let is_group_search = given.contains_key("group_name") && given.len() == 1;
+    let group_name = if is_group_search { given.remove("group_name") } else { None };
+    let group_name =
+        group_name.map(|name| name.parse().map_err(|InvalidIdError(text)| invalid_query("group_name", text)));
     let group_name = group_name.transpose()?;
-    let one = if given.is_empty() { None } else { Some(queried(&given)?) };
-    let book = state.ports.recipients.clone();
-    let find = async move {
-        match one {
+    let address = if given.is_empty() { None } else { Some(address_of_query(&given)?) };
+    let finding = state.with_ports(|ports| async move {
+        match address {
             Some(address) => {
-                let recipients = book.get(&bot, &address).await?.into_iter().collect();
+                let recipients = ports.recipients.get(&bot, &address).await?.into_iter().collect();
                 Ok(RecipientPage { recipients, next: None })
             }
-            None => book.list(&RecipientQuery { bot, group_name, limit, after }).await,
+            None => ports.recipients.list(&RecipientQuery { bot, group_name, limit, after }).await,
         }
-    };
-    Ok(HttpResponse::Ok().json(RecipientListing::from(state.run(find).await??)))
+    });
+    Ok(HttpResponse::Ok().json(RecipientListing::from(finding.await?)))
 }
 
 /// Take a recipient out of the book.
@@ -109,38 +104,33 @@ pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> 
     )
 )]
 pub async fn delete(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> HandlerResult {
-    let mut given = query::parameters(request.query_string(), &["bot", "number", "group_name", "group_admin"])?;
-    let bot = bot(&mut given, &state)?;
-    let address = queried(&given)?;
-    let book = state.ports.recipients.clone();
-    match state.run(async move { book.delete(&bot, &address).await }).await?? {
+    let mut given = query::read(request.query_string(), &["bot", "number", "group_name", "group_admin"])?;
+    let bot = query::bot_or_default(&mut given, |bot| state.intake.has_bot(bot))?;
+    let address = address_of_query(&given)?;
+    match state.with_ports(|ports| async move { ports.recipients.delete(&bot, &address).await }).await? {
         true => Ok(HttpResponse::NoContent().finish()),
         false => Err(Rejection::new(ProblemCode::RecipientNotFound, "The book of this bot has no such recipient.")),
     }
 }
 
-fn wrong(name: &str, text: &str) -> Rejection {
+fn invalid_query(name: &str, text: &str) -> Rejection {
     Rejection::field(ProblemCode::InvalidQuery, name, format!("{text}."))
 }
 
-fn bot(given: &mut BTreeMap<String, String>, state: &AppState) -> Result<BotName, Rejection> {
-    let name = given.remove("bot").map_or(Some(BotName::default_bot()), |text| text.parse().ok());
-    name.filter(|bot| state.intake.has_bot(bot)).ok_or_else(Rejection::unknown_bot)
-}
-
 /// The one address that a query names.
-fn queried(given: &BTreeMap<String, String>) -> Result<Address, Rejection> {
+fn address_of_query(given: &BTreeMap<String, String>) -> Result<Address, Rejection> {
     let part = |name: &str| given.get(name).map(String::as_str);
     address(part("number"), part("group_name"), part("group_admin")).map_err(|(part, error)| match error {
-        Some(InvalidIdError(text)) => wrong(part, text),
-        None => wrong(part, "Name one recipient: by number, or by group_name and group_admin"),
+        Some(InvalidIdError(text)) => invalid_query(part, text),
+        None => invalid_query(part, "Name one recipient: by number, or by group_name and group_admin"),
     })
 }
 
+/// The address behind which a page begins, from the parameter `cursor`.
 fn cursor(text: &str) -> Result<Address, Rejection> {
     let key = hex::decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let address = key.and_then(|key| Address::from_key(&key));
-    address.ok_or_else(|| wrong("cursor", "cursor is the next_cursor of the page before, taken as it is"))
+    address.ok_or_else(|| invalid_query("cursor", "cursor is the next_cursor of the page before, taken as it is"))
 }
 
 /// Reads a body: one entry or an array of them.
@@ -158,8 +148,8 @@ fn entries(document: &[u8], is_bot: impl Fn(&BotName) -> bool) -> Result<Vec<Rec
         return Ok(vec![entry(members, &is_bot)?]);
     }
     let all: Vec<Members> = serde_json::from_slice(document).map_err(malformed)?;
-    if all.len() > BULK_LIMIT {
-        let detail = format!("One request writes at most {BULK_LIMIT} recipients; this one has {}.", all.len());
+    if all.len() > MAX_BULK_ENTRIES {
+        let detail = format!("One request writes at most {MAX_BULK_ENTRIES} recipients; this one has {}.", all.len());
         return Err(Rejection::new(ProblemCode::InvalidField, detail));
     }
     let (mut recipients, mut places) = (Vec::with_capacity(all.len()), HashMap::new());
@@ -177,111 +167,10 @@ fn entries(document: &[u8], is_bot: impl Fn(&BotName) -> bool) -> Result<Vec<Rec
     Ok(recipients)
 }
 
-/// One entry, or up to 1,000 of them; only described, never made.
-pub enum RecipientEntries {}
-
-impl PartialSchema for RecipientEntries {
-    fn schema() -> RefOr<Schema> {
-        let one = || Ref::from_schema_name("RecipientEntry");
-        OneOfBuilder::new().item(one()).item(ArrayBuilder::new().items(one()).max_items(Some(BULK_LIMIT))).into()
-    }
-}
-
-impl ToSchema for RecipientEntries {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push(("RecipientEntry".to_owned(), RecipientEntry::schema()));
-    }
-}
-
-/// Who leads where: a `number`, or a `group_name` with a `group_admin`, and the chat.
-#[derive(Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RecipientEntry {
-    /// The configured bot that knows them.
-    #[schema(default = "default", pattern = "^[a-z0-9_-]{1,64}$")]
-    bot: Option<String>,
-    /// A phone number with its country code; `+`, spaces and the like are taken out.
-    #[schema(example = "491701234567")]
-    number: Option<String>,
-    /// The title of a group.
-    #[schema(min_length = 1, max_length = 150)]
-    group_name: Option<String>,
-    /// The phone number of its admin.
-    group_admin: Option<String>,
-    /// The chat.
-    chat_id: ChatId,
-    /// What they are called, for people who read the book.
-    #[schema(max_length = 256)]
-    name: Option<String>,
-    /// `api`, or `import` for what comes from a file.
-    source: Option<String>,
-}
-
-/// The entries as they were written.
-#[derive(Serialize, ToSchema)]
-pub struct RecipientList {
-    /// In the order of the request.
-    recipients: Vec<RecipientView>,
-}
-
-/// A page of the book.
-#[derive(Serialize, ToSchema)]
-#[schema(as = RecipientPage)]
-pub struct RecipientListing {
-    /// Groups by name, then people by number.
-    recipients: Vec<RecipientView>,
-    /// The `cursor` of the next page, `null` on the last.
-    next_cursor: Option<String>,
-}
-
-impl From<RecipientPage> for RecipientListing {
-    fn from(page: RecipientPage) -> Self {
-        Self {
-            recipients: page.recipients.into_iter().map(RecipientView::from).collect(),
-            next_cursor: page.next.map(|address| hex::encode(address.key())),
-        }
-    }
-}
-
-/// An entry of the book. Members without a value are `null`.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Recipient)]
-pub struct RecipientView {
-    /// The bot that knows them.
-    bot: String,
-    /// The phone number of a person.
-    number: Option<String>,
-    /// The title of a group.
-    group_name: Option<String>,
-    /// The phone number of its admin.
-    group_admin: Option<String>,
-    /// The chat: a number or an @username.
-    chat_id: ChatId,
-    /// What they are called.
-    name: Option<String>,
-    /// When the entry was made.
-    #[schema(value_type = String, format = DateTime)]
-    registered_at: Timestamp,
-    /// Who made it.
-    source: RecipientSource,
-    /// Whether they can be written to.
-    state: RecipientState,
-}
-
-impl From<Recipient> for RecipientView {
-    fn from(recipient: Recipient) -> Self {
-        let Recipient { bot, address, chat_id, name, registered_at, source, state } = recipient;
-        let (number, group_name, group_admin) = match address {
-            Address::Number(number) => (Some(number.into()), None, None),
-            Address::Group { name, admin } => (None, Some(name.into()), Some(admin.into())),
-        };
-        Self { bot: bot.into(), number, group_name, group_admin, chat_id, name, registered_at, source, state }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{ChatId, RecipientSource};
 
     fn read(document: &str) -> Result<Vec<Recipient>, Rejection> {
         entries(document.as_bytes(), |bot| bot.as_str() == "default")
@@ -323,7 +212,7 @@ mod tests {
             ("7".to_owned(), ProblemCode::MalformedJson, None),
             ("[1]".to_owned(), ProblemCode::MalformedJson, None),
             ("[{]".to_owned(), ProblemCode::MalformedJson, None),
-            (format!("[{}]", vec!["{}"; BULK_LIMIT + 1].join(",")), ProblemCode::InvalidField, None),
+            (format!("[{}]", vec!["{}"; MAX_BULK_ENTRIES + 1].join(",")), ProblemCode::InvalidField, None),
         ] {
             let rejection = read(&document).unwrap_err();
             assert_eq!((rejection.code, rejection.field.as_deref()), (code, field), "{document:.200}");

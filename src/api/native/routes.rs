@@ -1,62 +1,33 @@
-//! The addresses of the native API.
+//! The routes of the native API.
 
 use super::{changes, files, images, notifications, recipients, webhook};
-use crate::http::routing::{get_or_head, not_allowed};
-use actix_web::web::{self, ServiceConfig, delete, post, put};
+use crate::http::routing::{get_or_head, resource};
+use actix_web::web::{ServiceConfig, delete, post, put};
 
-/// Adds the routes.
+/// Adds the routes of the native API.
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
-            web::resource("/v1/notifications")
+            resource("/v1/notifications", "GET, HEAD, POST")
                 .route(post().to(notifications::create))
-                .route(get_or_head().to(notifications::list))
-                .default_service(web::to(|| not_allowed("GET, HEAD, POST"))),
+                .route(get_or_head().to(notifications::list)),
         )
         .service(
-            web::resource("/v1/notifications/{id}")
+            resource("/v1/notifications/{id}", "GET, HEAD, DELETE")
                 .route(get_or_head().to(notifications::get))
-                .route(delete().to(notifications::cancel))
-                .default_service(web::to(|| not_allowed("GET, HEAD, DELETE"))),
+                .route(delete().to(notifications::cancel)),
         )
+        .service(resource("/v1/notifications/{id}/retry", "POST").route(post().to(notifications::retry)))
+        .service(resource("/v1/notifications/{id}/edit", "POST").route(post().to(changes::edit)))
+        .service(resource("/v1/notifications/{id}/delete", "POST").route(post().to(changes::delete)))
+        .service(resource("/v1/images", "PUT").route(put().to(images::put)))
+        .service(resource("/v1/images/{sha256}", "GET, HEAD").route(get_or_head().to(images::get)))
+        .service(resource("/v1/files/{file_id}", "GET, HEAD").route(get_or_head().to(files::get)))
         .service(
-            web::resource("/v1/notifications/{id}/retry")
-                .route(post().to(notifications::retry))
-                .default_service(web::to(|| not_allowed("POST"))),
-        )
-        .service(
-            web::resource("/v1/notifications/{id}/edit")
-                .route(post().to(changes::edit))
-                .default_service(web::to(|| not_allowed("POST"))),
-        )
-        .service(
-            web::resource("/v1/notifications/{id}/delete")
-                .route(post().to(changes::delete))
-                .default_service(web::to(|| not_allowed("POST"))),
-        )
-        .service(
-            web::resource("/v1/images").route(put().to(images::put)).default_service(web::to(|| not_allowed("PUT"))),
-        )
-        .service(
-            web::resource("/v1/images/{sha256}")
-                .route(get_or_head().to(images::get))
-                .default_service(web::to(|| not_allowed("GET, HEAD"))),
-        )
-        .service(
-            web::resource("/v1/files/{file_id}")
-                .route(get_or_head().to(files::get))
-                .default_service(web::to(|| not_allowed("GET, HEAD"))),
-        )
-        .service(
-            web::resource("/v1/recipients")
+            resource("/v1/recipients", "GET, HEAD, PUT, DELETE")
                 .route(put().to(recipients::put))
                 .route(get_or_head().to(recipients::list))
-                .route(delete().to(recipients::delete))
-                .default_service(web::to(|| not_allowed("GET, HEAD, PUT, DELETE"))),
+                .route(delete().to(recipients::delete)),
         )
-        .service(
-            web::resource("/webhook/{bot}")
-                .route(post().to(webhook::update))
-                .default_service(web::to(|| not_allowed("POST"))),
-        );
+        .service(resource("/webhook/{bot}", "POST").route(post().to(webhook::update)));
 }

@@ -1,11 +1,12 @@
-//! Requests and the small enums as OpenAPI shows them. Requests are read by hand (`intake::fields`), for the sake of
-//! precise rejections; they are described from the same table, and a test keeps the two in step (`docs`).
+//! Requests and the small enums as OpenAPI shows them. Requests are read by hand ([`super::request::fields`]), so that
+//! rejections are precise; they are described from the same table of parameters, and a test in [`super::openapi`] keeps
+//! the two in step.
 
-use crate::api::native::request::content::Content;
-use crate::api::native::request::fields::TAGS_LIMIT;
-use crate::api::native::request::oversize::Oversize;
-use crate::api::native::request::parameters::{Holds, MARKUP_LIMIT, PARAMETERS, Parameter};
-use crate::api::native::request::send_options::TAG_LIMIT;
+use super::request::content::Content;
+use super::request::fields::MAX_TAGS;
+use super::request::oversize::Oversize;
+use super::request::parameters::{MARKUP_LIMIT_BYTES, PARAMETERS, Parameter, ParameterType};
+use super::request::send_options::TAG_LIMIT_CHARS;
 use crate::domain::{
     AttemptOutcome, ChatId, DeliveryGuarantee, FailureClass, Lane, RecipientSource, RecipientState, Status,
 };
@@ -14,9 +15,9 @@ use utoipa::openapi::schema::{AdditionalProperties, Schema, SchemaType};
 use utoipa::openapi::{ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Ref, RefOr, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// How a request is written.
+/// How a request's body is written.
 #[derive(Clone, Copy, PartialEq)]
-enum Way {
+enum BodyFormat {
     Json,
     Form,
 }
@@ -48,16 +49,16 @@ macro_rules! described {
 }
 
 described! {
-    NotificationRequest = notification(Way::Json).additional_properties(Some(AdditionalProperties::FreeForm(false)));
-    NotificationForm = notification(Way::Form);
-    EditRequest = edit(Way::Json).additional_properties(Some(AdditionalProperties::FreeForm(false)));
-    EditForm = edit(Way::Form);
-    DeleteRequest = envelope(ObjectBuilder::new().description(Some("How a message is deleted.")), Way::Json)
+    NotificationRequest = notification(BodyFormat::Json).additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    NotificationForm = notification(BodyFormat::Form);
+    EditRequest = edit(BodyFormat::Json).additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    EditForm = edit(BodyFormat::Form);
+    DeleteRequest = with_send_options(ObjectBuilder::new().description(Some("How a message is deleted.")))
         .property("item", item())
         .additional_properties(Some(AdditionalProperties::FreeForm(false)));
 }
 
-fn notification(way: Way) -> ObjectBuilder {
+fn notification(format: BodyFormat) -> ObjectBuilder {
     let about = "A notification to send: exactly one of photo, document, animation, video, audio, voice, text and album, \
                  with the parameters that Telegram's method for it has, under their own names. In a form, files are parts, \
                  structures are JSON texts, and an album names its files by `attach://PART`.";
@@ -65,12 +66,12 @@ fn notification(way: Way) -> ObjectBuilder {
     let mut object = ObjectBuilder::new()
         .description(Some(about))
         .property("chat_id", Ref::from_schema_name(ChatId::name()))
-        .property("recipient", free(recipient, way));
+        .property("recipient", any_object(recipient, format));
     for content in Content::ALL {
-        object = object.property(content.field(), thing(content, way));
+        object = object.property(content.field(), content_property(content, format));
     }
     for parameter in PARAMETERS {
-        object = object.property(parameter.name, property(parameter, way));
+        object = object.property(parameter.name, property(parameter, format));
     }
     let bot = text("The configured bot that sends it.").pattern(Some("^[a-z0-9_-]{1,64}$"));
     let oversize = "What to do with an image that Telegram would not take as a photo (dimensions, ratio, size up to 50 MB, \
@@ -80,34 +81,34 @@ fn notification(way: Way) -> ObjectBuilder {
         .property("bot", bot.default(Some("default".into())))
         .property("oversize", words(oversize, &Oversize::ALL.map(Oversize::as_str)))
         .property("long_caption", words(long, &["reject", "split"]));
-    envelope(object, way)
+    with_send_options(object)
 }
 
-fn edit(way: Way) -> ObjectBuilder {
+fn edit(format: BodyFormat) -> ObjectBuilder {
     let about = "What to change: a new photo, document, animation, video or audio with its caption, or the caption alone (an \
                  empty one takes it away), or the text of a text, or the buttons alone.";
     let mut object = ObjectBuilder::new().description(Some(about));
     for content in Content::ALL.into_iter().filter(|content| !matches!(content, Content::Voice | Content::Album)) {
-        object = object.property(content.field(), thing(content, way));
+        object = object.property(content.field(), content_property(content, format));
     }
-    for parameter in PARAMETERS.iter().filter(|p| p.of_medium || p.name == "reply_markup") {
-        object = object.property(parameter.name, property(parameter, way));
+    for parameter in PARAMETERS.iter().filter(|p| p.belongs_to_content || p.name == "reply_markup") {
+        object = object.property(parameter.name, property(parameter, format));
     }
     let oversize = "What to do with a photo that is none.";
     let object =
         object.property("oversize", words(oversize, &Oversize::ALL.map(Oversize::as_str))).property("item", item());
-    envelope(object, way)
+    with_send_options(object)
 }
 
-/// What every request says about its way.
-fn envelope(object: ObjectBuilder, _: Way) -> ObjectBuilder {
-    let moment = |about| text(about).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+/// Adds the fields that every request may have, whatever it sends or changes.
+fn with_send_options(object: ObjectBuilder) -> ObjectBuilder {
+    let timestamp = |about| text(about).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
     object
         .property("priority", Ref::from_schema_name(Lane::name()))
-        .property("send_at", moment("Not to be sent before this (RFC 3339), up to 30 days ahead. The past means now."))
+        .property("send_at", timestamp("Not to be sent before this (RFC 3339), up to 30 days ahead. The past means now."))
         .property(
             "expires_at",
-            moment("Not to be sent after this (RFC 3339), up to 31 days ahead; 24 hours after `send_at` or now if not given."),
+            timestamp("Not to be sent after this (RFC 3339), up to 31 days ahead; 24 hours after `send_at` or now if not given."),
         )
         .property("delivery", Ref::from_schema_name(DeliveryGuarantee::name()))
         .property("tags", tags())
@@ -122,36 +123,37 @@ fn text(about: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(about))
 }
 
-/// An object of any members, or its JSON text.
-fn free(about: &str, way: Way) -> ObjectBuilder {
-    match way {
-        Way::Json => ObjectBuilder::new().schema_type(Type::Object).description(Some(about)),
-        Way::Form => text(&format!("{about} The JSON text of an object.")),
+/// An object with any members; in a form, its JSON text.
+fn any_object(about: &str, format: BodyFormat) -> ObjectBuilder {
+    match format {
+        BodyFormat::Json => ObjectBuilder::new().schema_type(Type::Object).description(Some(about)),
+        BodyFormat::Form => text(&format!("{about} The JSON text of an object.")),
     }
 }
 
-fn thing(content: Content, way: Way) -> RefOr<Schema> {
+/// The field that holds a content.
+fn content_property(content: Content, format: BodyFormat) -> RefOr<Schema> {
     let method = content.method();
-    match (content, way) {
+    match (content, format) {
         (Content::Text, _) => text(
             "Up to 4,096 UTF-16 units; with a `parse_mode` up to 32,768 bytes, and 4,096 units after \
                                     parsing (sendMessage).",
         )
-        .max_length(Some(MARKUP_LIMIT))
+        .max_length(Some(MARKUP_LIMIT_BYTES))
         .into(),
-        (Content::Album, Way::Json) => ArrayBuilder::new()
+        (Content::Album, BodyFormat::Json) => ArrayBuilder::new()
             .items(Ref::from_schema_name("AlbumItem"))
             .min_items(Some(2))
             .max_items(Some(10))
             .description(Some("Photos and videos, or documents only, or audio only (sendMediaGroup)."))
             .into(),
-        (Content::Album, Way::Form) => text("The JSON text of an array of items (sendMediaGroup).").into(),
-        (Content::Photo, Way::Form) => binary(
+        (Content::Album, BodyFormat::Form) => text("The JSON text of an array of items (sendMediaGroup).").into(),
+        (Content::Photo, BodyFormat::Form) => binary(
             "JPEG, PNG, GIF, BMP or TIFF up to 10 MiB, width + height up to 10,000, one side \
                                                up to 20 times the other (sendPhoto).",
         ),
-        (_, Way::Form) => binary(&format!("Up to 50 MB ({method}).")),
-        (_, Way::Json) => Ref::from_schema_name("FileSource").into(),
+        (_, BodyFormat::Form) => binary(&format!("Up to 50 MB ({method}).")),
+        (_, BodyFormat::Json) => Ref::from_schema_name("FileSource").into(),
     }
 }
 
@@ -159,35 +161,36 @@ fn binary(about: &str) -> RefOr<Schema> {
     text(about).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).into()
 }
 
-fn property(parameter: &Parameter, way: Way) -> RefOr<Schema> {
+/// The field that holds a parameter of Telegram's.
+fn property(parameter: &Parameter, format: BodyFormat) -> RefOr<Schema> {
     let of: Vec<_> = Content::ALL.into_iter().filter(|c| parameter.is_of(*c)).map(Content::method).collect();
     let about = match of.len() {
         7.. => parameter.about.to_owned(),
         _ => format!("{} ({})", parameter.about, of.join(", ")),
     };
     let of_type = |kind| ObjectBuilder::new().schema_type(kind).description(Some(about.clone()));
-    match parameter.holds {
-        Holds::Flag => of_type(Type::Boolean).into(),
-        Holds::Number(least, most) => of_type(Type::Integer).minimum(Some(least)).maximum(Some(most)).into(),
-        Holds::Word => of_type(Type::String).min_length(Some(1)).max_length(Some(256)).into(),
-        Holds::ParseMode => of_type(Type::String).examples(["HTML"]).into(),
-        Holds::Caption => of_type(Type::String).max_length(Some(MARKUP_LIMIT)).into(),
-        Holds::Object | Holds::Keyboard | Holds::Reply => free(&about, way).into(),
-        Holds::Entities if way == Way::Json => {
+    match parameter.value_type {
+        ParameterType::Flag => of_type(Type::Boolean).into(),
+        ParameterType::Number(least, most) => of_type(Type::Integer).minimum(Some(least)).maximum(Some(most)).into(),
+        ParameterType::Word => of_type(Type::String).min_length(Some(1)).max_length(Some(256)).into(),
+        ParameterType::ParseMode => of_type(Type::String).examples(["HTML"]).into(),
+        ParameterType::Caption => of_type(Type::String).max_length(Some(MARKUP_LIMIT_BYTES)).into(),
+        ParameterType::Object | ParameterType::Keyboard | ParameterType::Reply => any_object(&about, format).into(),
+        ParameterType::Entities if format == BodyFormat::Json => {
             ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::Object)).description(Some(about)).into()
         }
-        Holds::Entities => text(&format!("{about} The JSON text of an array.")).into(),
-        Holds::File if way == Way::Json => Ref::from_schema_name("FileSource").into(),
-        Holds::File => binary(&about),
+        ParameterType::Entities => text(&format!("{about} The JSON text of an array.")).into(),
+        ParameterType::File if format == BodyFormat::Json => Ref::from_schema_name("FileSource").into(),
+        ParameterType::File => binary(&about),
     }
 }
 
 fn tags() -> RefOr<Schema> {
-    let tag = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(TAG_LIMIT));
+    let tag = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(TAG_LIMIT_CHARS));
     ArrayBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
         .items(tag)
-        .max_items(Some(TAGS_LIMIT))
+        .max_items(Some(MAX_TAGS))
         .description(Some("Labels of your own, given back with the status."))
         .into()
 }
@@ -216,8 +219,8 @@ fn album_item() -> ObjectBuilder {
         .required("type")
         .required("media");
     let kinds = [Content::Photo, Content::Video, Content::Document, Content::Audio];
-    for parameter in PARAMETERS.iter().filter(|p| p.of_medium && kinds.iter().any(|kind| p.is_of(*kind))) {
-        object = object.property(parameter.name, property(parameter, Way::Json));
+    for parameter in PARAMETERS.iter().filter(|p| p.belongs_to_content && kinds.iter().any(|kind| p.is_of(*kind))) {
+        object = object.property(parameter.name, property(parameter, BodyFormat::Json));
     }
     object.additional_properties(Some(AdditionalProperties::FreeForm(false)))
 }

@@ -1,6 +1,6 @@
-//! What callers see of a notification.
+//! Responses: a notification as its caller sees it.
 
-use crate::api::native::request::oversize::Oversize;
+use super::request::oversize::Oversize;
 use crate::domain::{
     Attempt, AttemptOutcome, ChatId, DeliveryGuarantee, Failure, FailureClass, Lane, Media, MediaKind, MediaSource,
     Record, Status, Timestamp,
@@ -85,7 +85,8 @@ impl From<&StoredFile> for StoredFileView {
 
 /// A notification and what became of it. Members without a value are `null`.
 #[derive(Serialize, ToSchema)]
-pub struct Notification {
+#[schema(as = Notification)]
+pub struct NotificationView {
     /// Its id.
     #[schema(format = Uuid)]
     id: String,
@@ -206,7 +207,7 @@ pub struct FailureView {
 #[derive(Serialize, ToSchema)]
 pub struct NotificationPage {
     /// The notifications.
-    notifications: Vec<Notification>,
+    notifications: Vec<NotificationView>,
     /// The `cursor` of the next page; `null` on the last.
     #[schema(format = Uuid)]
     next_cursor: Option<String>,
@@ -215,20 +216,20 @@ pub struct NotificationPage {
 impl From<RecordPage> for NotificationPage {
     fn from(page: RecordPage) -> Self {
         Self {
-            notifications: page.records.into_iter().map(Notification::from).collect(),
+            notifications: page.records.into_iter().map(NotificationView::from).collect(),
             next_cursor: page.next.map(|id| id.to_string()),
         }
     }
 }
 
-impl From<Record> for Notification {
+impl From<Record> for NotificationView {
     fn from(record: Record) -> Self {
         let notification = record.notification;
         let media = notification.call.media;
         let photo = media.iter().find(|media| media.kind == MediaKind::Photo);
         let photo = photo.map(|media| PhotoView::from(media.source.clone()));
         let messages = record.result.as_ref().and_then(Value::as_array);
-        let numbers = messages.into_iter().flatten().filter_map(|message| message.get("message_id")?.as_i64());
+        let message_ids = messages.into_iter().flatten().filter_map(|message| message.get("message_id")?.as_i64());
         Self {
             id: notification.id.to_string(),
             status: record.status,
@@ -243,7 +244,7 @@ impl From<Record> for Notification {
             attempts: record.attempts.into_iter().map(AttemptView::from).collect(),
             method: notification.call.method,
             message_id: record.message_id,
-            message_ids: numbers.collect(),
+            message_ids: message_ids.collect(),
             file_id: record.file_id,
             photo,
             files: media.into_iter().map(FileView::from).collect(),

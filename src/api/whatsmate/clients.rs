@@ -1,4 +1,4 @@
-//! Who may call, and which bots they may send with.
+//! Authentication of WhatsMate clients, and which bots each may send with.
 
 use crate::domain::{BotName, Sha256};
 use crate::intake::rejection::{ProblemCode, Rejection};
@@ -8,11 +8,11 @@ use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use subtle::ConstantTimeEq;
 
-/// The digests of the configured clients' ids and secrets. Digests have one length, so that comparing them tells
-/// nothing of what they are of.
+/// The digests of the configured clients' ids and secrets, for a constant-time comparison: digests have one length, so the
+/// time it takes does not tell how long a secret is.
 pub struct WhatsMateClients(Vec<AdmittedClient>);
 
-/// A client that may call.
+/// A client with valid credentials.
 pub struct AdmittedClient {
     id: Sha256,
     secret: Sha256,
@@ -20,7 +20,7 @@ pub struct AdmittedClient {
 }
 
 impl WhatsMateClients {
-    /// Of the configured clients; with none, nobody may call.
+    /// With no clients, nobody may call.
     pub fn new(clients: &[WhatsMateClient]) -> Self {
         let known = clients.iter().map(|client| AdmittedClient {
             id: Sha256::of(client.id.expose_secret().as_bytes()),
@@ -30,7 +30,7 @@ impl WhatsMateClients {
         Self(known.collect())
     }
 
-    /// The client whose id and secret a request shows; compares with all of them in constant time.
+    /// The client whose id and secret a request shows; compared with all of them in constant time.
     pub fn admit(&self, headers: &HeaderMap) -> Result<&AdmittedClient, Rejection> {
         let given = |name: &str, missing: &str| match headers.get(name).map(|value| value.as_bytes().trim_ascii()) {
             Some(text) if !text.is_empty() => Ok(Sha256::of(text)),

@@ -1,4 +1,4 @@
-//! Refusals as this contract words them.
+//! Rejections in the shape of WhatsMate's API.
 
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::http::StatusCode;
@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 use std::fmt;
 
-/// A rejection on its way to a WhatsMate client.
+/// A rejection for a WhatsMate client.
 #[derive(Debug)]
 pub struct WhatsMateError(Rejection);
 
@@ -24,7 +24,7 @@ impl fmt::Display for WhatsMateError {
 }
 
 impl WhatsMateError {
-    /// The answer that it is.
+    /// The response: `{"error_message": "…"}` with a status that these clients know.
     pub fn response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(status(self.0.code));
         if let Some(seconds) = self.0.code.retry_after() {
@@ -34,7 +34,7 @@ impl WhatsMateError {
     }
 }
 
-/// The contract knows 400 and 401; what is our fault must not look like the caller's.
+/// The contract knows 400 and 401 only; what went wrong on our side must not look like the caller's mistake.
 fn status(code: ProblemCode) -> StatusCode {
     match code.status() {
         401 => StatusCode::UNAUTHORIZED,
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_refusal_is_a_400_but_for_credentials_addresses_and_our_own_faults() {
+    fn every_rejection_is_a_400_but_for_credentials_addresses_and_our_own_errors() {
         let of = |wanted: u16| {
             let codes = ProblemCode::ALL.iter().filter(|code| status(**code).as_u16() == wanted);
             codes.map(|code| code.status()).collect::<std::collections::BTreeSet<_>>()

@@ -1,4 +1,4 @@
-//! A body as a message: JSON whatever its header says, its file to disk as it arrives.
+//! Reads a body as a message: JSON whatever its `Content-Type` says; its file is spooled to disk as it arrives.
 
 use crate::domain::Address;
 use crate::domain::whatsmate::{CAPTION_LIMIT, FILENAME_LIMIT, TEXT_LIMIT, WhatsMateKind, encoded_size, filename};
@@ -21,7 +21,7 @@ pub enum RecipientKind {
 }
 
 impl RecipientKind {
-    /// The kind of a word in a path.
+    /// The kind that a path names, `single` or `group`.
     pub fn named(word: &str) -> Option<Self> {
         match word {
             "single" => Some(Self::Single),
@@ -32,10 +32,10 @@ impl RecipientKind {
 }
 
 /// A checked message.
-pub struct Message {
-    /// Who gets it.
+pub struct WhatsMateMessage {
+    /// Its recipient.
     pub address: Address,
-    /// What it is.
+    /// Text, image, document, ...
     pub kind: WhatsMateKind,
     /// Its text or caption, as Telegram names them.
     pub params: Map<String, Value>,
@@ -46,13 +46,18 @@ pub struct Message {
 }
 
 /// Reads and checks a body.
-pub async fn read(body: Body, to: RecipientKind, kind: WhatsMateKind, spool: &Spool) -> Result<Message, Rejection> {
+pub async fn read(
+    body: Body,
+    recipient: RecipientKind,
+    kind: WhatsMateKind,
+    spool: &Spool,
+) -> Result<WhatsMateMessage, Rejection> {
     let (document, file) = match kind {
         WhatsMateKind::Text => (plain(body).await?, None),
         _ => with_file(body, kind, spool).await?,
     };
     let mut fields = fields(&document)?;
-    let address = address(&mut fields, to)?;
+    let address = address(&mut fields, recipient)?;
     let (name, param, limit) = match kind {
         WhatsMateKind::Text => ("message", "text", TEXT_LIMIT),
         _ => ("caption", "caption", CAPTION_LIMIT),
@@ -71,11 +76,12 @@ pub async fn read(body: Body, to: RecipientKind, kind: WhatsMateKind, spool: &Sp
             Some(_) => invalid(kind.as_str(), format!("{} is a string of base64.", kind.as_str())),
         });
     }
-    let filename = if kind.has_filename() { Some(named(&mut fields)?) } else { None };
+    let filename = if kind.has_filename() { Some(checked_filename(&mut fields)?) } else { None };
     let params = text.map(|text| (param.to_owned(), text.into())).into_iter().collect();
-    Ok(Message { address, kind, params, file, filename })
+    Ok(WhatsMateMessage { address, kind, params, file, filename })
 }
 
+/// A document without a file.
 async fn plain(body: Body) -> Result<Vec<u8>, Rejection> {
     body.collect(DOCUMENT_LIMIT_BYTES, || {
         let detail =
@@ -88,34 +94,34 @@ async fn plain(body: Body) -> Result<Vec<u8>, Rejection> {
 /// The document without its file, and the file.
 async fn with_file(mut body: Body, kind: WhatsMateKind, spool: &Spool) -> Result<(Vec<u8>, Option<Upload>), Rejection> {
     let name = kind.as_str();
-    // Which MB the contract leaves open: the larger ones.
+    // The contract does not say which MB it means; MiB are the larger ones.
     let limit = kind.megabytes() << 20;
     let mut writer = if kind == WhatsMateKind::Image { spool.begin() } else { spool.begin_file(name, limit) };
-    let (mut extractor, mut events, mut found, mut size) =
+    let (mut extractor, mut parts, mut found, mut size) =
         (JsonFileExtractor::new(FileFields::Only(name)), Vec::new(), false, 0);
     while let Some(piece) = body.pieces.next().await {
-        extractor.push(&piece.map_err(|_| body.error.rejection())?, &mut events)?;
-        for event in events.drain(..) {
+        extractor.push(&piece.map_err(|_| body.error.rejection())?, &mut parts)?;
+        for part in parts.drain(..) {
             found = true;
-            let ExtractedPart::Bytes(bytes) = event else { continue };
+            let ExtractedPart::Bytes(bytes) = part else { continue };
             size += bytes.len() as u64;
             if encoded_size(size) > limit {
                 let detail = format!("{name} may have {} MB of base64.", kind.megabytes());
                 return Err(Rejection::field(ProblemCode::FileTooLarge, name, detail));
             }
-            writer.write(&bytes).map_err(advise)?;
+            writer.write(&bytes).map_err(advise_document)?;
         }
     }
     let document = extractor.finish()?;
     if found && size == 0 {
         return Err(invalid(name, format!("{name} is empty.")));
     }
-    let file = if found { Some(writer.finish().await.map_err(advise)?) } else { None };
+    let file = if found { Some(writer.finish().await.map_err(advise_document)?) } else { None };
     Ok((document, file))
 }
 
-/// What is not taken as a photo can be sent as a file.
-fn advise(mut rejection: Rejection) -> Rejection {
+/// Adds that what Telegram does not take as a photo can be sent as a document.
+fn advise_document(mut rejection: Rejection) -> Rejection {
     if matches!(rejection.code, ProblemCode::NotAnImage | ProblemCode::ImageDimensions | ProblemCode::ImageRatio) {
         rejection.detail.push_str(" The document path takes any file as it is.");
     }
@@ -126,7 +132,7 @@ fn fields(document: &[u8]) -> Result<Map<String, Value>, Rejection> {
     serde_json::from_slice(document).map_err(|error| {
         let detail = match error.classify() {
             _ if document.trim_ascii().is_empty() => "The body is empty; it is a JSON object.".to_owned(),
-            // Its words would repeat what was sent.
+            // The error's own text would repeat what was sent.
             Category::Data => "The body is JSON, but not an object.".to_owned(),
             _ => format!("The body is not valid JSON: {error}."),
         };
@@ -134,8 +140,8 @@ fn fields(document: &[u8]) -> Result<Map<String, Value>, Rejection> {
     })
 }
 
-fn address(fields: &mut Map<String, Value>, to: RecipientKind) -> Result<Address, Rejection> {
-    if to == RecipientKind::Single {
+fn address(fields: &mut Map<String, Value>, recipient: RecipientKind) -> Result<Address, Rejection> {
+    if recipient == RecipientKind::Single {
         let number = digits(fields, "number", 15)?;
         return address_of(Some(&number), None, None).map_err(|(part, error)| {
             invalid(part, error.map_or_else(|| "number is wrong.".to_owned(), |error| format!("{part}: {error}.")))
@@ -165,7 +171,7 @@ fn digits(fields: &mut Map<String, Value>, name: &str, longest: usize) -> Result
     Ok(text)
 }
 
-fn named(fields: &mut Map<String, Value>) -> Result<String, Rejection> {
+fn checked_filename(fields: &mut Map<String, Value>) -> Result<String, Rejection> {
     const NAME: &str = "filename";
     let given = text(fields, NAME)?.ok_or_else(|| missing(NAME, "what the receiver sees the file called"))?;
     let wrong = || {

@@ -1,8 +1,8 @@
-//! The addresses of the WhatsMate face.
+//! The routes of the WhatsMate face.
 
 use super::clients::{WhatsMateClients, unknown_instance};
 use super::error::WhatsMateError;
-use super::message::{self, Message, RecipientKind};
+use super::message::{self, RecipientKind, WhatsMateMessage};
 use crate::domain::whatsmate::WhatsMateKind;
 use crate::domain::{BotName, ChatId};
 use crate::http::auth::ApiClient;
@@ -10,7 +10,7 @@ use crate::http::body::Body;
 use crate::http::state::AppState;
 use crate::intake::fingerprint::fingerprint;
 use crate::intake::rejection::{ProblemCode, Rejection};
-use crate::intake::send_request::{Attachment, DEFAULT_LIFE, InputFile, SendRequest};
+use crate::intake::send_request::{Attachment, DEFAULT_LIFETIME, InputFile, SendRequest};
 use crate::ports::Idempotency;
 use actix_web::http::header;
 use actix_web::web::{self, Data, Path, Payload};
@@ -20,8 +20,8 @@ use serde_json::{Map, Value, json};
 /// What a handler of this face returns.
 type WhatsMateResult = Result<HttpResponse, WhatsMateError>;
 
-/// The paths of version 3, those of version 1 that older clients call, and a rejection in this contract's shape of all
-/// others beside them.
+/// Adds the paths of version 3, those of version 1 that older clients call, and for all others beside them a 404 in this
+/// contract's shape.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(
@@ -49,11 +49,11 @@ async fn v3(
     state: Data<AppState>,
     clients: Data<WhatsMateClients>,
 ) -> WhatsMateResult {
-    let (to, kind, instance) = path.into_inner();
-    let (Some(to), Some(kind)) = (RecipientKind::named(&to), WhatsMateKind::named(&kind)) else {
+    let (recipient, kind, instance) = path.into_inner();
+    let (Some(recipient), Some(kind)) = (RecipientKind::named(&recipient), WhatsMateKind::named(&kind)) else {
         return not_found().await;
     };
-    let id = take(&request, to, kind, &instance, body, &state, &clients).await?;
+    let id = accept(&request, recipient, kind, &instance, body, &state, &clients).await?;
     Ok(HttpResponse::Ok().json(json!({"status": "queued", "id": id})))
 }
 
@@ -64,9 +64,9 @@ async fn v1_text(
     state: Data<AppState>,
     clients: Data<WhatsMateClients>,
 ) -> WhatsMateResult {
-    let (to, instance) = path.into_inner();
-    let Some(to) = RecipientKind::named(&to) else { return not_found().await };
-    queued_v1(take(&request, to, WhatsMateKind::Text, &instance, body, &state, &clients).await?)
+    let (recipient, instance) = path.into_inner();
+    let Some(recipient) = RecipientKind::named(&recipient) else { return not_found().await };
+    queued_v1(accept(&request, recipient, WhatsMateKind::Text, &instance, body, &state, &clients).await?)
 }
 
 async fn v1_photo(
@@ -76,10 +76,10 @@ async fn v1_photo(
     state: Data<AppState>,
     clients: Data<WhatsMateClients>,
 ) -> WhatsMateResult {
-    queued_v1(take(&request, RecipientKind::Single, WhatsMateKind::Image, &instance, body, &state, &clients).await?)
+    queued_v1(accept(&request, RecipientKind::Single, WhatsMateKind::Image, &instance, body, &state, &clients).await?)
 }
 
-/// Clients of version 1 look for `success`.
+/// The response of version 1, whose clients look for `success`.
 fn queued_v1(id: String) -> WhatsMateResult {
     Ok(HttpResponse::Ok().json(json!({"status": "queued", "id": id, "success": true})))
 }
@@ -97,10 +97,10 @@ async fn not_allowed() -> HttpResponse {
     response
 }
 
-/// Takes a message in; its id.
-async fn take(
+/// Authenticates the client, reads its message and accepts it; returns the notification's id.
+async fn accept(
     request: &HttpRequest,
-    to: RecipientKind,
+    recipient: RecipientKind,
     kind: WhatsMateKind,
     instance: &str,
     payload: Payload,
@@ -111,35 +111,34 @@ async fn take(
     let bot = client.bot(instance)?;
     let key = ApiClient::scoped(client.scope()).idempotency_key(request.headers())?;
     let body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
-    let message = message::read(body, to, kind, state.intake.spool()).await?;
+    let message = message::read(body, recipient, kind, state.intake.spool()).await?;
     let bot = bot.clone();
     if !state.intake.has_bot(&bot) {
         return Err(unknown_instance(instance));
     }
     let idempotency = key.map(|key| Idempotency { key, fingerprint: fingerprint(&canonical(&bot, &message)) });
-    let intake = state.intake.clone();
-    let accepting = async move {
+    let accepting = state.with_intake(|intake| async move {
         let chat_id = intake.chat_of(&bot, &message.address).await?;
         intake.accept(send_request(bot, chat_id, message), idempotency).await
-    };
-    let acceptance = state.run(accepting).await??;
+    });
+    let acceptance = accepting.await?;
     request.extensions_mut().insert(acceptance.accepted.id);
     Ok(acceptance.accepted.id.to_string())
 }
 
-fn send_request(bot: BotName, chat_id: ChatId, message: Message) -> SendRequest {
-    let Message { kind, params, file, filename, .. } = message;
+fn send_request(bot: BotName, chat_id: ChatId, message: WhatsMateMessage) -> SendRequest {
+    let WhatsMateMessage { kind, params, file, filename, .. } = message;
     let attachment = file.zip(kind.media()).map(|(upload, media)| Attachment {
         field: media.as_str().to_owned(),
         kind: media,
         input: InputFile::Upload(upload),
         filename,
     });
-    SendRequest::now(bot, chat_id, kind.method(), params, attachment.into_iter().collect(), DEFAULT_LIFE)
+    SendRequest::now(bot, chat_id, kind.method(), params, attachment.into_iter().collect(), DEFAULT_LIFETIME)
 }
 
-/// The message as understood, for telling whether a request is another one's repetition.
-fn canonical(bot: &BotName, message: &Message) -> Value {
+/// The message as understood, for deduplication: whether a request repeats another with the same idempotency key.
+fn canonical(bot: &BotName, message: &WhatsMateMessage) -> Value {
     let params: &Map<String, Value> = &message.params;
     json!({
         "bot": bot,

@@ -1,26 +1,28 @@
-//! Albums: which items go together, checked at the door.
+//! Albums: reads their items, and rejects those that Telegram would not put together.
 
-use crate::api::native::request::content::Content;
-use crate::api::native::request::fields::Fields;
-use crate::api::native::request::file_ref::Reader;
-use crate::api::native::request::files::Files;
-use crate::api::native::request::media_item::MediaItem;
+use super::content::Content;
+use super::fields::Fields;
+use super::file_ref::FileRefReader;
+use super::media_item::MediaItem;
+use super::uploaded_files::UploadedFiles;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::intake::send_request::Attachment;
 use serde_json::Value;
+use std::ops::RangeInclusive;
 
 /// How many items an album has (Bot API).
-const SIZE: std::ops::RangeInclusive<usize> = 2..=10;
+const ALBUM_SIZE: RangeInclusive<usize> = 2..=10;
 
-/// Takes the field `album`: its items as Telegram's `media` wants them, and their files.
+/// Takes the field `album`: its items as Telegram's `media` wants them, and their files. `any_length`: captions may be
+/// longer than Telegram takes.
 pub fn read(
     fields: &mut Fields,
-    files: &mut Files,
+    files: &mut UploadedFiles,
     any_length: bool,
 ) -> Result<(Vec<Value>, Vec<Attachment>), Rejection> {
     let form = fields.is_form();
     let given = fields.array("album")?.unwrap_or_default();
-    if !SIZE.contains(&given.len()) {
+    if !ALBUM_SIZE.contains(&given.len()) {
         let detail = format!("An album has 2 to 10 items, and this one has {}.", given.len());
         return Err(Rejection::field(ProblemCode::InvalidAlbum, "album", detail));
     }
@@ -31,15 +33,15 @@ pub fn read(
             return Err(Rejection::invalid(&format!("album[{number}]"), "is an object with type and media"));
         };
         let mut fields = Fields::of(members);
-        let content = kind(&mut fields).map_err(|rejection| rejection.within(&place))?;
-        let mut reader = Reader { files, form, fields: &mut fields, within: &place };
-        let medium = MediaItem::read(&mut reader, content, "media", any_length);
-        let medium = medium.map_err(|rejection| rejection.within(&place))?;
+        let content = content(&mut fields).map_err(|rejection| rejection.within(&place))?;
+        let mut reader = FileRefReader { files, form, fields: &mut fields, within: &place };
+        let media_item = MediaItem::read(&mut reader, content, "media", any_length);
+        let media_item = media_item.map_err(|rejection| rejection.within(&place))?;
         let whose = format!("an album's item of type {}", content.field());
         fields.check_empty(&whose).map_err(|rejection| rejection.within(&place))?;
-        let (item, files) = medium.into_input(number);
+        let (item, item_attachments) = media_item.into_input(number);
         items.push(item);
-        attachments.extend(files);
+        attachments.extend(item_attachments);
         contents.push(content);
     }
     check_mix(&contents)?;
@@ -47,7 +49,8 @@ pub fn read(
     Ok((items, attachments))
 }
 
-fn kind(fields: &mut Fields) -> Result<Content, Rejection> {
+/// Takes `type`, which says what an item is.
+fn content(fields: &mut Fields) -> Result<Content, Rejection> {
     let kinds = [Content::Photo, Content::Video, Content::Document, Content::Audio].map(|c| (c.field(), c));
     if fields.has("type") {
         return Ok(fields.choice("type", &kinds)?.unwrap_or(Content::Photo));
@@ -85,7 +88,7 @@ mod tests {
     fn album(items: Value) -> Result<Vec<Value>, (ProblemCode, String)> {
         let mut fields = Fields::json();
         fields.insert("album", items).unwrap();
-        read(&mut fields, &mut Files::default(), false)
+        read(&mut fields, &mut UploadedFiles::default(), false)
             .map(|(items, _)| items)
             .map_err(|rejection| (rejection.code, rejection.field.unwrap_or_default()))
     }
@@ -119,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_of_an_item_are_named_by_its_place() {
+    fn what_is_wrong_in_an_item_is_named_with_its_place() {
         let second = |item: Value| album(json!([{"type": "photo", "media": "AgAC"}, item])).unwrap_err();
         for (item, code, field) in [
             (json!({"media": "AgAC"}), ProblemCode::MissingField, "album[1].type"),

@@ -1,26 +1,24 @@
-//! A request's body as fields and files, whichever way it is written.
+//! Reads a request's body into fields and files, whether it is JSON or a form.
 
-use crate::api::native::request::fields::Fields;
-use crate::api::native::request::files::Files;
-use crate::api::native::request::{json, multipart};
-use crate::http::body::Body;
+use super::fields::Fields;
+use super::uploaded_files::UploadedFiles;
+use super::{json, multipart};
+use crate::http::body::{Body, content_type};
 use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::HttpRequest;
-use actix_web::http::header::{ContentType, Header};
 use actix_web::web::Payload;
 
-/// Reads a body that must be JSON or a form.
-pub async fn read(request: &HttpRequest, payload: Payload, state: &AppState) -> Result<(Fields, Files), Rejection> {
+/// Reads a body that must be JSON or a form; its files are spooled to disk as they arrive.
+pub async fn read(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &AppState,
+) -> Result<(Fields, UploadedFiles), Rejection> {
     let form = is_form(request)?;
     let body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
     let spool = state.intake.spool();
     if form { multipart::read(request, body, spool).await } else { json::read(body, spool).await }
-}
-
-/// The type of a body, in lower case.
-pub fn content_type(request: &HttpRequest) -> Option<String> {
-    ContentType::parse(request).ok().map(|ContentType(mime)| mime.essence_str().to_ascii_lowercase())
 }
 
 fn is_form(request: &HttpRequest) -> Result<bool, Rejection> {

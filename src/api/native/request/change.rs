@@ -1,14 +1,14 @@
 //! Changing what has been sent: an edit or a deletion is a notification of its own, by the same bot to the same chat.
 
-use crate::api::native::request::content::Content;
-use crate::api::native::request::fields::Fields;
-use crate::api::native::request::file_ref::Reader;
-use crate::api::native::request::files::Files;
-use crate::api::native::request::media_item::MediaItem;
-use crate::api::native::request::oversize::Oversize;
-use crate::api::native::request::parameter_values;
-use crate::api::native::request::send_options::{SendOptions, Target};
-use crate::api::native::request::validated_request::{ValidatedRequest, check_all_read, content, text};
+use super::content::Content;
+use super::fields::Fields;
+use super::file_ref::FileRefReader;
+use super::media_item::MediaItem;
+use super::oversize::Oversize;
+use super::parameter_values;
+use super::send_options::{Destination, SendOptions};
+use super::uploaded_files::UploadedFiles;
+use super::validated_request::{ValidatedRequest, check_all_read, content, text};
 use crate::domain::{Record, Status, Timestamp};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use serde_json::{Map, Value, json};
@@ -17,20 +17,20 @@ use serde_json::{Map, Value, json};
 pub fn edit(
     record: &Record,
     mut fields: Fields,
-    mut files: Files,
+    mut files: UploadedFiles,
     now: Timestamp,
 ) -> Result<ValidatedRequest, Rejection> {
-    let subject = Subject::of(record)?;
-    let message_id = subject.item(&mut fields)?.unwrap_or(subject.message_ids[0]);
+    let sent = SentNotification::of(record)?;
+    let message_id = sent.item(&mut fields)?.unwrap_or(sent.message_ids[0]);
     let content = content(&fields, &files)?;
     let oversize = content.map_or(Ok(Oversize::Reject), |content| Oversize::read(&mut fields, content))?;
     let (method, mut params, media) = match content {
         None => {
-            let (method, params) = subject.caption_or_buttons(&mut fields)?;
+            let (method, params) = sent.caption_or_buttons(&mut fields)?;
             (method, params, Vec::new())
         }
         Some(Content::Text) => {
-            subject.check_kind(true, "text")?;
+            sent.check_kind(true, "text")?;
             ("editMessageText", text(&mut fields, false)?, Vec::new())
         }
         Some(other @ (Content::Album | Content::Voice)) => {
@@ -39,9 +39,9 @@ pub fn edit(
         }
         Some(file) => {
             let form = fields.is_form();
-            let mut reader = Reader { files: &mut files, form, fields: &mut fields, within: "" };
-            let (input, pieces) = MediaItem::read(&mut reader, file, file.field(), false)?.into_input(0);
-            ("editMessageMedia", [("media".to_owned(), input)].into_iter().collect(), pieces)
+            let mut reader = FileRefReader { files: &mut files, form, fields: &mut fields, within: "" };
+            let (input, attachments) = MediaItem::read(&mut reader, file, file.field(), false)?.into_input(0);
+            ("editMessageMedia", [("media".to_owned(), input)].into_iter().collect(), attachments)
         }
     };
     params.extend(parameter_values::read(&mut fields, false, |p| p.name == "reply_markup")?);
@@ -49,39 +49,39 @@ pub fn edit(
         return Err(Rejection::invalid("reply_markup", "of a message that is edited is an inline_keyboard"));
     }
     params.insert("message_id".to_owned(), message_id.into());
-    params.extend(subject.business());
-    let draft = subject.draft(method, params, &mut fields, now)?;
+    params.extend(sent.business());
+    let request = sent.validated_request(method, params, &mut fields, now)?;
     check_all_read(&fields, &files, method)?;
-    Ok(ValidatedRequest { media, oversize, ..draft })
+    Ok(ValidatedRequest { media, oversize, ..request })
 }
 
-/// Reads a request to delete what a notification has sent: all of an album, unless an item is named.
+/// Reads a request to delete what a notification has sent: the whole album, unless `item` is given.
 pub fn delete(
     record: &Record,
     mut fields: Fields,
-    files: &Files,
+    files: &UploadedFiles,
     now: Timestamp,
 ) -> Result<ValidatedRequest, Rejection> {
-    let subject = Subject::of(record)?;
-    let message_ids = subject.item(&mut fields)?.map_or(subject.message_ids.clone(), |one| vec![one]);
+    let sent = SentNotification::of(record)?;
+    let message_ids = sent.item(&mut fields)?.map_or(sent.message_ids.clone(), |one| vec![one]);
     let (method, name, value) = match message_ids.as_slice() {
         [one] => ("deleteMessage", "message_id", json!(one)),
         all => ("deleteMessages", "message_ids", json!(all)),
     };
     let params = [(name.to_owned(), value)].into_iter().collect();
-    let draft = subject.draft(method, params, &mut fields, now)?;
+    let request = sent.validated_request(method, params, &mut fields, now)?;
     check_all_read(&fields, files, method)?;
-    Ok(draft)
+    Ok(request)
 }
 
-/// What is to be changed.
-struct Subject<'a> {
+/// The notification that is to be changed.
+struct SentNotification<'a> {
     record: &'a Record,
     /// The messages that it consists of, at least one.
     message_ids: Vec<i64>,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> SentNotification<'a> {
     fn of(record: &'a Record) -> Result<Self, Rejection> {
         if record.status != Status::Sent {
             let detail = format!("It is {}; only what has been sent can be changed.", record.status.as_str());
@@ -92,7 +92,7 @@ impl<'a> Subject<'a> {
             (Some(Value::Array(messages)), _) => {
                 messages.iter().filter_map(|m| m.get("message_id")?.as_i64()).collect()
             }
-            // It was an edit itself.
+            // It is an edit itself.
             (_, Some(edited)) => edited.as_i64().into_iter().collect(),
             _ => Vec::from_iter(record.message_id),
         };
@@ -105,7 +105,7 @@ impl<'a> Subject<'a> {
         Ok(Self { record, message_ids })
     }
 
-    /// Takes which item of an album is meant, counted from 1; gives its message.
+    /// Takes `item`, which says which item of an album is meant, counted from 1; returns the number of its message.
     fn item(&self, fields: &mut Fields) -> Result<Option<i64>, Rejection> {
         let most = i64::try_from(self.message_ids.len()).unwrap_or(i64::MAX);
         let number = fields.number("item", 1, most)?.and_then(|number| number.as_u64());
@@ -113,11 +113,15 @@ impl<'a> Subject<'a> {
         Ok(at.and_then(|at| self.message_ids.get(at)).copied())
     }
 
+    /// The method and parameters of an edit that changes no content.
     fn caption_or_buttons(&self, fields: &mut Fields) -> Result<(&'static str, Map<String, Value>), Rejection> {
-        const CAPTION: [&str; 4] = ["caption", "parse_mode", "caption_entities", "show_caption_above_media"];
+        const CAPTION_PARAMETERS: [&str; 4] = ["caption", "parse_mode", "caption_entities", "show_caption_above_media"];
         if fields.has("caption") {
             self.check_kind(false, "caption")?;
-            return Ok(("editMessageCaption", parameter_values::read(fields, false, |p| CAPTION.contains(&p.name))?));
+            return Ok((
+                "editMessageCaption",
+                parameter_values::read(fields, false, |p| CAPTION_PARAMETERS.contains(&p.name))?,
+            ));
         }
         if fields.has("reply_markup") {
             return Ok(("editMessageReplyMarkup", Map::new()));
@@ -126,7 +130,7 @@ impl<'a> Subject<'a> {
         Err(Rejection::field(ProblemCode::MissingField, "caption", detail))
     }
 
-    /// Refuses to give a caption to a text, or a text to a picture.
+    /// Rejects a caption for a text, and a text for a file.
     fn check_kind(&self, text: bool, field: &str) -> Result<(), Rejection> {
         let is_text = match self.record.notification.call.method.as_str() {
             "sendMessage" | "editMessageText" => true,
@@ -149,7 +153,8 @@ impl<'a> Subject<'a> {
         Some((name.to_owned(), self.record.notification.call.params.get(name)?.clone()))
     }
 
-    fn draft(
+    /// The request for a call of `method` in the chat of the message.
+    fn validated_request(
         &self,
         method: &str,
         params: Map<String, Value>,
@@ -158,11 +163,11 @@ impl<'a> Subject<'a> {
     ) -> Result<ValidatedRequest, Rejection> {
         Ok(ValidatedRequest {
             bot: self.record.notification.bot.clone(),
-            to: Target::Chat(self.record.notification.chat_id.clone()),
+            destination: Destination::Chat(self.record.notification.chat_id.clone()),
             method: method.to_owned(),
             params,
             media: Vec::new(),
-            envelope: SendOptions::read(fields, now)?,
+            options: SendOptions::read(fields, now)?,
             oversize: Oversize::Reject,
             split: false,
         })

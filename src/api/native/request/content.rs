@@ -1,4 +1,4 @@
-//! What a notification can consist of.
+//! What a notification can send.
 
 use crate::domain::MediaKind;
 
@@ -24,7 +24,7 @@ pub enum Content {
 }
 
 impl Content {
-    /// All there are.
+    /// All contents.
     pub const ALL: [Self; 8] =
         [Self::Photo, Self::Document, Self::Animation, Self::Video, Self::Audio, Self::Voice, Self::Text, Self::Album];
 
@@ -51,7 +51,7 @@ impl Content {
         }
     }
 
-    /// The kind of its one file, if it has one.
+    /// The kind of its one file; [`MediaKind::Other`] if it is no single file.
     pub fn kind(self) -> MediaKind {
         match self {
             Self::Photo => MediaKind::Photo,
@@ -74,13 +74,13 @@ impl Content {
         self.kind() != MediaKind::Other
     }
 
-    /// Its bit in a set of contents.
+    /// Its bit in a set of contents, such as those that have a parameter.
     pub const fn bit(self) -> u8 {
         1 << self as u8
     }
 }
 
-/// The names of all fields that hold a content, for whoever gave none or two.
+/// The names of all fields that hold a content, for the rejection of requests that have none or two.
 pub fn choices() -> String {
     Content::ALL.map(Content::field).join(", ")
 }

@@ -1,8 +1,8 @@
 //! The fields of a request by name, as JSON or as form texts, and how one value is read out of them.
 
-use crate::api::native::request::names::check_name;
+use super::names::check_name;
 use crate::domain::Timestamp;
-use crate::intake::json_limits::{NESTING_LIMIT, STRUCTURE_LIMIT_BYTES, nesting, too_deep, too_large};
+use crate::intake::json_limits::{MAX_NESTING_LEVELS, STRUCTURE_LIMIT_BYTES, nesting, too_deep, too_large};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 /// How many bytes the JSON text of an album may have, which holds up to ten captions.
 const ALBUM_LIMIT_BYTES: usize = 64 * 1024;
 /// How many tags a notification may have.
-pub const TAGS_LIMIT: usize = 10;
+pub const MAX_TAGS: usize = 10;
+
 /// The fields of one request, none of them twice, none unknown.
 #[derive(Debug, Default)]
 pub struct Fields {
@@ -46,8 +47,8 @@ impl Fields {
         match (repeated, self.form && name == "tags") {
             (None, false) => _ = self.values.insert(name.to_owned(), value),
             (None, true) => _ = self.values.insert(name.to_owned(), Value::Array(vec![value])),
-            (Some(Value::Array(tags)), true) if tags.len() < TAGS_LIMIT => tags.push(value),
-            (Some(_), true) => return Err(too_many_tags()),
+            (Some(Value::Array(tags)), true) if tags.len() < MAX_TAGS => tags.push(value),
+            (Some(_), true) => return Err(invalid_tags()),
             _ => {
                 return Err(Rejection::field(
                     ProblemCode::DuplicateField,
@@ -69,7 +70,7 @@ impl Fields {
         self.values.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// Refuses a field that nobody has taken: it is one, but not of what is asked for here. `whose` says what that is.
+    /// Rejects a field that nobody has taken: there is such a field, but it does not belong to `whose`.
     pub fn check_empty(&self, whose: &str) -> Result<(), Rejection> {
         let Some(name) = self.values.iter().find(|(_, value)| !value.is_null()).map(|(name, _)| name) else {
             return Ok(());
@@ -151,7 +152,7 @@ impl Fields {
         match self.structure(name)? {
             None => Ok(None),
             Some(Value::Object(object)) => Ok(Some(object)),
-            Some(_) => Err(Rejection::invalid(name, &format!("is {}", self.wanted("object")))),
+            Some(_) => Err(Rejection::invalid(name, &format!("is {}", self.expected("object")))),
         }
     }
 
@@ -160,19 +161,20 @@ impl Fields {
         match self.structure(name)? {
             None => Ok(None),
             Some(Value::Array(array)) => Ok(Some(array)),
-            Some(_) => Err(Rejection::invalid(name, &format!("is {}", self.wanted("array")))),
+            Some(_) => Err(Rejection::invalid(name, &format!("is {}", self.expected("array")))),
         }
     }
 
-    /// Takes a moment.
-    pub fn moment(&mut self, name: &str) -> Result<Option<Timestamp>, Rejection> {
+    /// Takes a time.
+    pub fn timestamp(&mut self, name: &str) -> Result<Option<Timestamp>, Rejection> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        let moment = value.as_str().and_then(Timestamp::parse);
+        let timestamp = value.as_str().and_then(Timestamp::parse);
         let wrong =
             || Rejection::invalid(name, "is a time as RFC 3339 writes it, with its offset: 2026-11-21T09:30:00Z");
-        moment.map(Some).ok_or_else(wrong)
+        timestamp.map(Some).ok_or_else(wrong)
     }
 
+    /// Takes a field that is an object or an array; in a form, its JSON text.
     fn structure(&mut self, name: &str) -> Result<Option<Value>, Rejection> {
         match self.take(name) {
             Some(Value::String(text)) if self.form => Ok(Some(parsed(name, &text)?).filter(|v: &Value| !v.is_null())),
@@ -180,7 +182,8 @@ impl Fields {
         }
     }
 
-    fn wanted(&self, kind: &str) -> String {
+    /// What an object or array has to be, for a rejection.
+    fn expected(&self, kind: &str) -> String {
         if self.form {
             format!("the JSON text of an {kind}")
         } else {
@@ -189,13 +192,13 @@ impl Fields {
     }
 }
 
-/// Reads the JSON text of a field that is an object or an array; refuses a text that is too long or nested too deep
-/// before anything is made of it.
+/// Reads the JSON text of a field that is an object or an array; rejects a text that is too long or nested too deep before
+/// it is parsed.
 pub fn parsed<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Rejection> {
     if text.len() > structure_limit(name) {
         return Err(too_large(name, structure_limit(name)));
     }
-    if nesting(text) > NESTING_LIMIT {
+    if nesting(text) > MAX_NESTING_LEVELS {
         return Err(too_deep(name));
     }
     serde_json::from_str(text).map_err(|_| Rejection::invalid(name, "is JSON text, and this is not valid JSON"))
@@ -206,9 +209,9 @@ pub fn structure_limit(name: &str) -> usize {
     if name == "album" { ALBUM_LIMIT_BYTES } else { STRUCTURE_LIMIT_BYTES }
 }
 
-/// A rejection of tags, for their number or for what they are.
-pub fn too_many_tags() -> Rejection {
-    Rejection::invalid("tags", &format!("is an array of up to {TAGS_LIMIT} strings of 1 to 64 characters each"))
+/// The rejection of tags, for their number or for what they are.
+pub fn invalid_tags() -> Rejection {
+    Rejection::invalid("tags", &format!("is an array of up to {MAX_TAGS} strings of 1 to 64 characters each"))
 }
 
 #[cfg(test)]
@@ -241,9 +244,9 @@ mod tests {
     }
 
     #[test]
-    fn the_eleventh_tag_of_a_form_is_refused_as_it_comes() {
+    fn the_eleventh_tag_of_a_form_is_rejected_as_it_comes() {
         let mut form = Fields::form();
-        for _ in 0..TAGS_LIMIT {
+        for _ in 0..MAX_TAGS {
             form.insert("tags", json!("")).unwrap();
         }
         assert_eq!(form.insert("tags", json!("")).unwrap_err().field.as_deref(), Some("tags"));
@@ -252,9 +255,9 @@ mod tests {
     #[test]
     fn json_texts_are_bounded_in_length_and_depth() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(parsed::<Value>("reply_markup", &nested(NESTING_LIMIT)).is_ok());
+        assert!(parsed::<Value>("reply_markup", &nested(MAX_NESTING_LEVELS)).is_ok());
         assert!(parsed::<Value>("reply_markup", &format!("[\"{}\\\"[\"]", "[".repeat(900))).is_ok());
-        for levels in [NESTING_LIMIT + 1, 120, 5000] {
+        for levels in [MAX_NESTING_LEVELS + 1, 120, 5000] {
             assert!(parsed::<Value>("reply_markup", &nested(levels)).unwrap_err().detail.contains("32 levels"));
         }
         let long = |length: usize| format!("\"{}\"", "x".repeat(length - 2));

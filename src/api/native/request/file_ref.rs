@@ -1,24 +1,25 @@
-//! Which file a field means: one that came along, or one that is named.
+//! Which file a field means: one that was uploaded with the request, or one that is named by URL, file_id or digest.
 
-use crate::api::native::request::fields::{Fields, parsed};
-use crate::api::native::request::files::{Files, harmless};
+use super::fields::{Fields, parsed};
+use super::uploaded_files::{UploadedFiles, safe_filename};
 use crate::intake::members::Members;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::intake::send_request::InputFile;
 use serde_json::Value;
 
-/// The longest address of a file.
-const URL_LIMIT: usize = 2048;
+/// The longest URL of a file.
+const URL_LIMIT_BYTES: usize = 2048;
 /// The longest file_id; those seen have about 100 characters.
-const FILE_ID_LIMIT: usize = 512;
-const WANTED: &str = "an uploaded file, a URL, a file_id, {\"base64\": …} or {\"sha256\": …}";
+const FILE_ID_LIMIT_BYTES: usize = 512;
+/// What a field that holds a file may be, for rejections.
+const EXPECTED: &str = "an uploaded file, a URL, a file_id, {\"base64\": …} or {\"sha256\": …}";
 
-/// A file and what it is to be called.
+/// A file, and the name that its sender gave it.
 #[derive(Debug)]
 pub struct FileRef {
     /// Where it comes from.
     pub input: InputFile,
-    /// The name that its sender gave it.
+    /// Its filename, made safe.
     pub filename: Option<String>,
 }
 
@@ -28,24 +29,25 @@ impl FileRef {
     }
 }
 
-/// Reads a field that names a file, or takes the file that came in its place.
-pub struct Reader<'a> {
-    /// The files that came along.
-    pub files: &'a mut Files,
-    /// Whether they came in a form: then they are named by `attach://`.
+/// Reads fields that name a file, or takes the file that was uploaded in place of the field.
+pub struct FileRefReader<'a> {
+    /// The files that were uploaded with the request.
+    pub files: &'a mut UploadedFiles,
+    /// Whether the request is a form: then `attach://` names its parts.
     pub form: bool,
     /// The fields of the request, or those of an item of its album.
     pub fields: &'a mut Fields,
-    /// What stands before the names of these fields: `album[2].`, or nothing.
+    /// What precedes the names of these fields in rejections: `album[2].`, or nothing.
     pub within: &'a str,
 }
 
-impl Reader<'_> {
+impl FileRefReader<'_> {
     /// The file of a field that must be there.
     pub fn required(&mut self, name: &str) -> Result<FileRef, Rejection> {
         let path = format!("{}{name}", self.within);
-        self.read(name)?
-            .ok_or_else(|| Rejection::field(ProblemCode::MissingField, &path, format!("{path} is missing: {WANTED}.")))
+        self.read(name)?.ok_or_else(|| {
+            Rejection::field(ProblemCode::MissingField, &path, format!("{path} is missing: {EXPECTED}."))
+        })
     }
 
     /// The file of a field, if it is there.
@@ -65,13 +67,13 @@ impl Reader<'_> {
                 self.object(&path, parsed::<Members>(&path, &text)?.0).map(Some)
             }
             (Some(Value::String(text)), None) => self.text(&path, text).map(Some),
-            (Some(_), None) => Err(Rejection::invalid(&path, &format!("is {WANTED}"))),
+            (Some(_), None) => Err(Rejection::invalid(&path, &format!("is {EXPECTED}"))),
         }
     }
 
     fn text(&mut self, path: &str, text: String) -> Result<FileRef, Rejection> {
         let Some(part) = text.strip_prefix("attach://").filter(|_| self.form) else {
-            return reference(path, text).map(FileRef::of);
+            return url_or_file_id(path, text).map(FileRef::of);
         };
         match self.files.take(part) {
             Some(file) => Ok(FileRef { input: InputFile::Upload(file.upload), filename: file.filename }),
@@ -80,7 +82,7 @@ impl Reader<'_> {
                 let detail = format!(
                     "The form has no file part named {shown:?}, or it is named twice. A part is a file if it has a filename."
                 );
-                Err(Rejection::field(bad(path), path, detail))
+                Err(Rejection::field(invalid_code(path), path, detail))
             }
         }
     }
@@ -94,12 +96,12 @@ impl Reader<'_> {
             let field = format!("{path}.{name}");
             input = Some(match (name.as_str(), value) {
                 ("filename", Value::String(text)) => {
-                    filename = harmless(&text);
+                    filename = safe_filename(&text);
                     continue;
                 }
                 ("filename", _) => return Err(Rejection::invalid(&field, "is a string")),
                 ("sha256", Value::String(text)) => {
-                    InputFile::Held(text.parse().map_err(|_| Rejection::invalid(&field, "is 64 hexadecimal digits"))?)
+                    InputFile::Stored(text.parse().map_err(|_| Rejection::invalid(&field, "is 64 hexadecimal digits"))?)
                 }
                 ("sha256", _) => return Err(Rejection::invalid(&field, "is a string of 64 hexadecimal digits")),
                 ("base64", Value::String(_)) => match self.files.take(path).filter(|_| !self.form) {
@@ -116,52 +118,53 @@ impl Reader<'_> {
                 }
             });
         }
-        let input = input.ok_or_else(|| Rejection::invalid(path, &format!("is {WANTED}")))?;
+        let input = input.ok_or_else(|| Rejection::invalid(path, &format!("is {EXPECTED}")))?;
         Ok(FileRef { input, filename })
     }
 }
 
 /// The code of a text that names no file.
-fn bad(path: &str) -> ProblemCode {
+fn invalid_code(path: &str) -> ProblemCode {
     if path == "photo" { ProblemCode::InvalidPhoto } else { ProblemCode::InvalidFile }
 }
 
-/// A text is an address if there is a dot in it, else a file_id (Bot API server).
-fn reference(path: &str, text: String) -> Result<InputFile, Rejection> {
-    let refuse = |detail: &str| Err(Rejection::field(bad(path), path, detail));
+/// A text is a URL if there is a dot in it, else a file_id (Bot API server).
+fn url_or_file_id(path: &str, text: String) -> Result<InputFile, Rejection> {
+    let rejected = |detail: &str| Err(Rejection::field(invalid_code(path), path, detail));
     let lower = text.get(..8).unwrap_or(&text).to_ascii_lowercase();
     if text.is_empty() {
-        return refuse(&format!("{path} is empty. Send {WANTED}."));
+        return rejected(&format!("{path} is empty. Send {EXPECTED}."));
     }
     if lower.starts_with("attach:/") {
-        return refuse(
+        return rejected(
             "attach://NAME names a file part of a form, written exactly like this; a JSON body has no parts.",
         );
     }
     if lower.starts_with("data:") {
-        return refuse("Telegram fetches no data: URL. Send the file as {\"base64\": …}, without the prefix.");
+        return rejected("Telegram fetches no data: URL. Send the file as {\"base64\": …}, without the prefix.");
     }
     if lower.starts_with("http://") || lower == "https://" {
-        return match url_fault(&text) {
-            Some(fault) => refuse(fault),
+        return match url_error(&text) {
+            Some(error) => rejected(error),
             None => Ok(InputFile::Url(text)),
         };
     }
     if text.contains("://") {
-        return refuse("Telegram fetches http:// and https:// addresses only.");
+        return rejected("Telegram fetches http:// and https:// addresses only.");
     }
     if text.contains('.') {
-        return refuse(
+        return rejected(
             "This is neither a URL (it would begin with http:// or https://) nor a file_id (it has a dot in it).",
         );
     }
-    if text.len() > FILE_ID_LIMIT || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-        return refuse("This is neither a URL nor a file_id, which is made of A-Z a-z 0-9 _ and - only.");
+    if text.len() > FILE_ID_LIMIT_BYTES || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+        return rejected("This is neither a URL nor a file_id, which is made of A-Z a-z 0-9 _ and - only.");
     }
     Ok(InputFile::FileId(text))
 }
 
-fn url_fault(url: &str) -> Option<&'static str> {
+/// What is wrong with a URL, if something is.
+fn url_error(url: &str) -> Option<&'static str> {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
     let host_and_port = authority.rsplit('@').next().unwrap_or("");
@@ -169,7 +172,7 @@ fn url_fault(url: &str) -> Option<&'static str> {
         Some(v6) => v6.split_once(']').map_or(("", ""), |(host, port)| (host, port.strip_prefix(':').unwrap_or(port))),
         None => host_and_port.split_once(':').unwrap_or((host_and_port, "")),
     };
-    if url.len() > URL_LIMIT {
+    if url.len() > URL_LIMIT_BYTES {
         return Some("The URL is too long: it may have 2048 characters.");
     }
     if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -195,8 +198,8 @@ mod tests {
     fn read_from(mut fields: Fields, value: Value) -> Result<InputFile, Rejection> {
         fields.insert("photo", value).unwrap();
         let form = fields.is_form();
-        let mut reader = Reader { files: &mut Files::default(), form, fields: &mut fields, within: "" };
-        reader.required("photo").map(|source| source.input)
+        let mut reader = FileRefReader { files: &mut UploadedFiles::default(), form, fields: &mut fields, within: "" };
+        reader.required("photo").map(|file| file.input)
     }
 
     fn read(value: Value) -> Result<InputFile, Rejection> {
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_file_ids_are_told_apart_as_telegram_does() {
+    fn urls_and_file_ids_are_told_apart_as_telegram_does() {
         for url in [
             "https://example.com/a.png",
             "HTTP://example.com",
@@ -219,8 +222,8 @@ mod tests {
     }
 
     #[test]
-    fn what_telegram_would_misread_is_refused() {
-        let long = format!("https://example.com/{}", "x".repeat(URL_LIMIT));
+    fn what_telegram_would_misread_is_rejected() {
+        let long = format!("https://example.com/{}", "x".repeat(URL_LIMIT_BYTES));
         for bad in [
             "",
             "http://localhost/pic",
@@ -238,7 +241,7 @@ mod tests {
             "picture.png",
             "not a file id",
             "\u{1F408}",
-            &"A".repeat(FILE_ID_LIMIT + 1),
+            &"A".repeat(FILE_ID_LIMIT_BYTES + 1),
             &long,
         ] {
             let rejection = read(json!(bad)).unwrap_err();
@@ -254,16 +257,16 @@ mod tests {
     fn a_form_names_a_digest_once() {
         let read = |text: String| read_from(Fields::form(), json!(text));
         let digest = Sha256::of(b"x");
-        assert!(matches!(read(format!("{{\"sha256\":\"{digest}\"}}")), Ok(InputFile::Held(d)) if d == digest));
+        assert!(matches!(read(format!("{{\"sha256\":\"{digest}\"}}")), Ok(InputFile::Stored(d)) if d == digest));
         for bad in [format!("{{\"sha256\":\"{digest}\",\"sha256\":\"{digest}\"}}"), "{".to_owned(), "{}".to_owned()] {
             assert_eq!(read(bad.clone()).unwrap_err().field.as_deref(), Some("photo"), "{bad}");
         }
     }
 
     #[test]
-    fn digests_are_read_and_other_members_refused_by_name() {
+    fn digests_are_read_and_other_members_rejected_by_name() {
         let digest = Sha256::of(b"x");
-        assert!(matches!(read(json!({"sha256": digest.to_string()})), Ok(InputFile::Held(d)) if d == digest));
+        assert!(matches!(read(json!({"sha256": digest.to_string()})), Ok(InputFile::Stored(d)) if d == digest));
         for (bad, field) in [
             (json!({"sha256": "abc"}), "photo.sha256"),
             (json!({"sha256": 5}), "photo.sha256"),

@@ -1,8 +1,8 @@
-//! JSON bodies: files go to disk as they arrive, the rest is read when it is whole.
+//! Reads JSON bodies: files are spooled to disk as they arrive (streaming), the rest is parsed when it is complete.
 
-use crate::api::native::request::fields::{Fields, structure_limit};
-use crate::api::native::request::files::Files;
-use crate::api::native::request::names::{check_name, is_file_field};
+use super::fields::{Fields, structure_limit};
+use super::names::{check_name, is_file_field};
+use super::uploaded_files::UploadedFiles;
 use crate::http::body::Body;
 use crate::http::json_stream::{ExtractedPart, FileFields, JsonFileExtractor};
 use crate::intake::members::Members;
@@ -15,14 +15,15 @@ use serde_json::error::Category;
 const FILE_FIELDS: FileFields = FileFields::Objects { is_file: is_file_field, check_name, limit: structure_limit };
 
 /// Reads a body into fields and the files that it holds as base64.
-pub async fn read(mut body: Body, spool: &Spool) -> Result<(Fields, Files), Rejection> {
-    let (mut extractor, mut events, mut files) = (JsonFileExtractor::new(FILE_FIELDS), Vec::new(), Files::default());
+pub async fn read(mut body: Body, spool: &Spool) -> Result<(Fields, UploadedFiles), Rejection> {
+    let (mut extractor, mut parts, mut files) =
+        (JsonFileExtractor::new(FILE_FIELDS), Vec::new(), UploadedFiles::default());
     let mut open = None;
     while let Some(piece) = body.pieces.next().await {
         let piece = piece.map_err(|_| body.error.rejection())?;
-        extractor.push(&piece, &mut events)?;
-        for event in events.drain(..) {
-            match (event, open.take()) {
+        extractor.push(&piece, &mut parts)?;
+        for part in parts.drain(..) {
+            match (part, open.take()) {
                 (ExtractedPart::Begin(place), _) => open = Some((files.begin(&place, spool)?, place)),
                 (ExtractedPart::Bytes(bytes), Some((mut writer, place))) => {
                     writer.write(&bytes).map_err(|rejection| rejection.of(&place))?;
@@ -39,6 +40,7 @@ pub async fn read(mut body: Body, spool: &Spool) -> Result<(Fields, Files), Reje
     Ok((fields(&extractor.finish()?)?, files))
 }
 
+/// The fields of a document whose files have been taken out.
 fn fields(document: &[u8]) -> Result<Fields, Rejection> {
     let Members(members) = serde_json::from_slice(document).map_err(|error| match error.classify() {
         Category::Data => Rejection::new(ProblemCode::MalformedJson, "The body is JSON, but not an object."),
@@ -56,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_object_is_refused_without_being_repeated() {
+    fn what_is_no_object_is_rejected_without_being_repeated() {
         for (document, word) in [
             ("\"secret caption\"", "not an object"),
             ("[1]", "not an object"),

@@ -1,13 +1,13 @@
-//! The buttons below a message.
+//! Checks the buttons below a message.
 
-use crate::api::native::request::fields::Fields;
+use super::fields::Fields;
 use crate::intake::rejection::Rejection;
 use serde_json::{Map, Value};
 
-/// How many bytes the data of a button may have (Bot API).
-const CALLBACK_LIMIT: usize = 64;
+/// How long the callback_data of a button may be (Bot API).
+const CALLBACK_DATA_LIMIT_BYTES: usize = 64;
 /// What a button below a message can do (Bot API, InlineKeyboardButton).
-const ACTIONS: [&str; 10] = [
+const BUTTON_ACTIONS: [&str; 10] = [
     "url",
     "callback_data",
     "web_app",
@@ -20,7 +20,7 @@ const ACTIONS: [&str; 10] = [
     "pay",
 ];
 
-/// Takes `reply_markup`.
+/// Takes `reply_markup`, an object of one of Telegram's four kinds.
 pub fn read(fields: &mut Fields) -> Result<Option<Map<String, Value>>, Rejection> {
     const KINDS: [&str; 4] = ["inline_keyboard", "keyboard", "remove_keyboard", "force_reply"];
     let Some(markup) = fields.object("reply_markup")? else { return Ok(None) };
@@ -34,7 +34,7 @@ pub fn read(fields: &mut Fields) -> Result<Option<Map<String, Value>>, Rejection
             rows.as_array().and_then(|rows| rows.iter().map(Value::as_array).collect());
         let rows = rows.ok_or_else(|| Rejection::invalid(&field, "is an array of rows, each an array of buttons"))?;
         for button in rows.into_iter().flatten() {
-            check_button(button, is_inline).map_err(|fault| Rejection::invalid(&field, fault))?;
+            check_button(button, is_inline).map_err(|what| Rejection::invalid(&field, what))?;
         }
     }
     Ok(Some(markup))
@@ -45,11 +45,11 @@ fn check_button(button: &Value, is_inline: bool) -> Result<(), &'static str> {
     if !has_text && (is_inline || !button.is_string()) {
         return Err("has a button without a text");
     }
-    if is_inline && !ACTIONS.iter().any(|action| button.get(action).is_some_and(|value| !value.is_null())) {
+    if is_inline && !BUTTON_ACTIONS.iter().any(|action| button.get(action).is_some_and(|value| !value.is_null())) {
         return Err("has a button that does nothing: give it url, callback_data or another action");
     }
     match button.get("callback_data") {
-        Some(Value::String(data)) if data.len() > CALLBACK_LIMIT => {
+        Some(Value::String(data)) if data.len() > CALLBACK_DATA_LIMIT_BYTES => {
             Err("has a button with over 64 bytes of callback_data")
         }
         None | Some(Value::String(_) | Value::Null) => Ok(()),

@@ -1,6 +1,6 @@
-//! How a native request is read and checked: [`body`] takes the files out of it as they arrive, what is left are
-//! [`fields`]; from both a [`validated_request::ValidatedRequest`] is read, piece by piece, and becomes a
-//! [`crate::intake::send_request::SendRequest`].
+//! How a native request is read and checked. [`body`] spools its files as they arrive and reads the rest into [`fields`];
+//! [`validated_request`] (or [`change`], for an edit or a deletion) checks both against the table of [`parameters`];
+//! [`verify_files`] looks into the files. The result becomes a [`crate::intake::send_request::SendRequest`].
 
 mod album;
 pub mod body;
@@ -8,8 +8,6 @@ pub mod change;
 pub mod content;
 pub mod fields;
 mod file_ref;
-pub mod files;
-pub mod fit;
 mod json;
 mod keyboard;
 mod media_item;
@@ -21,4 +19,6 @@ pub mod parameters;
 pub mod recipient;
 pub mod send_options;
 mod split;
+pub mod uploaded_files;
 pub mod validated_request;
+pub mod verify_files;

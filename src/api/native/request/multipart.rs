@@ -1,8 +1,8 @@
-//! Forms: files go to disk as they arrive, texts are kept.
+//! Reads forms: files are spooled to disk as they arrive (streaming), texts are kept in memory.
 
-use crate::api::native::request::fields::Fields;
-use crate::api::native::request::files::Files;
-use crate::api::native::request::names::{check_name, is_file_field};
+use super::fields::Fields;
+use super::names::{check_name, is_file_field};
+use super::uploaded_files::UploadedFiles;
 use crate::http::body::{Body, BodyError};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::intake::spool::Spool;
@@ -12,28 +12,28 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use serde_json::Value;
 
-/// All texts together in bytes; four times the longest caption.
-const TEXTS_LIMIT: usize = 128 * 1024;
+/// How long all texts may be together; four times the longest caption.
+const TEXTS_LIMIT_BYTES: usize = 128 * 1024;
 
-/// Reads a body into fields and files, those for an album by whatever names they have.
-pub async fn read(request: &HttpRequest, body: Body, spool: &Spool) -> Result<(Fields, Files), Rejection> {
-    let fault = body.error;
+/// Reads a body into fields and files; the files of an album have any name, by which `attach://` refers to them.
+pub async fn read(request: &HttpRequest, body: Body, spool: &Spool) -> Result<(Fields, UploadedFiles), Rejection> {
+    let body_error = body.error;
     let mut payload = Payload::Stream { payload: body.pieces };
     let mut parts = Multipart::from_request(request, &mut payload).await.map_err(|_| malformed())?;
-    let (mut fields, mut files, mut left) = (Fields::form(), Files::default(), TEXTS_LIMIT);
+    let (mut fields, mut files, mut left) = (Fields::form(), UploadedFiles::default(), TEXTS_LIMIT_BYTES);
     while let Some(part) = parts.next().await {
-        let mut part = part.map_err(|_| refuse(&fault))?;
+        let mut part = part.map_err(|_| rejection_of(&body_error))?;
         let name = part.name().unwrap_or_default().to_owned();
         check_encoding(&part, &name)?;
         if !is_file(&part) {
             check_name(&name)?;
-            let value = text(&mut part, &name, &mut left, &fault).await?;
+            let value = read_text(&mut part, &name, &mut left, &body_error).await?;
             fields.insert(&name, Value::String(value))?;
         } else if check_name(&name).is_ok() && !is_file_field(&name) {
             let detail = format!("{name} is a text, not a file. Send it without a filename.");
             return Err(Rejection::field(ProblemCode::InvalidField, name, detail));
         } else {
-            file(&mut part, name, &mut files, spool, &fault).await?;
+            read_file(&mut part, name, &mut files, spool, &body_error).await?;
         }
     }
     Ok((fields, files))
@@ -62,12 +62,13 @@ fn check_encoding(part: &Field, name: &str) -> Result<(), Rejection> {
     Err(Rejection::field(ProblemCode::InvalidField, name, detail))
 }
 
-async fn file(
+/// Spools a part to disk.
+async fn read_file(
     part: &mut Field,
     name: String,
-    files: &mut Files,
+    files: &mut UploadedFiles,
     spool: &Spool,
-    fault: &BodyError,
+    body_error: &BodyError,
 ) -> Result<(), Rejection> {
     let filename = part.content_disposition().and_then(|disposition| {
         let extended = disposition.get_filename_ext().and_then(|ext| String::from_utf8(ext.value.clone()).ok());
@@ -75,17 +76,23 @@ async fn file(
     });
     let mut writer = files.begin(&name, spool)?;
     while let Some(piece) = part.next().await {
-        writer.write(&piece.map_err(|_| refuse(fault))?)?;
+        writer.write(&piece.map_err(|_| rejection_of(body_error))?)?;
     }
     let upload = writer.finish().await?;
     files.add(name, upload, filename.as_deref());
     Ok(())
 }
 
-async fn text(part: &mut Field, name: &str, left: &mut usize, fault: &BodyError) -> Result<String, Rejection> {
+/// Reads a part into memory; `left` is how many bytes all texts may still have.
+async fn read_text(
+    part: &mut Field,
+    name: &str,
+    left: &mut usize,
+    body_error: &BodyError,
+) -> Result<String, Rejection> {
     let mut bytes = Vec::new();
     while let Some(piece) = part.next().await {
-        let piece = piece.map_err(|_| refuse(fault))?;
+        let piece = piece.map_err(|_| rejection_of(body_error))?;
         *left = left.checked_sub(piece.len()).ok_or_else(|| {
             let detail = "All texts together may have 128 KiB. If this is a file, send the part with a filename.";
             Rejection::field(ProblemCode::BodyTooLarge, name, detail)
@@ -98,9 +105,9 @@ async fn text(part: &mut Field, name: &str, left: &mut usize, fault: &BodyError)
     })
 }
 
-/// A body that came whole and cannot be read was made wrongly: sending it again would not help.
-fn refuse(fault: &BodyError) -> Rejection {
-    if fault.is_set() { fault.rejection() } else { malformed() }
+/// Why a body cannot be read: it was cut off, or it came whole and is malformed, so sending it again would not help.
+fn rejection_of(body_error: &BodyError) -> Rejection {
+    if body_error.is_set() { body_error.rejection() } else { malformed() }
 }
 
 fn malformed() -> Rejection {

@@ -1,11 +1,11 @@
-//! The names that the fields of a request may have, and what is said to those who mistype one.
+//! The names that the fields of a request may have, and suggestions for mistyped ones.
 
-use crate::api::native::request::content::Content;
-use crate::api::native::request::parameters::{Holds, PARAMETERS};
+use super::content::Content;
+use super::parameters::{PARAMETERS, ParameterType};
 use crate::intake::rejection::{ProblemCode, Rejection};
 
-/// The fields that are ours; the others are Telegram's, under their own names.
-const OWN: [&str; 11] = [
+/// The fields of Pixcourier; all others are Telegram's, under Telegram's names.
+const OWN_FIELDS: [&str; 11] = [
     "chat_id",
     "recipient",
     "bot",
@@ -18,16 +18,16 @@ const OWN: [&str; 11] = [
     "long_caption",
     "item",
 ];
-/// How much of an unknown name is repeated to the caller.
-const ECHO: usize = 64;
+/// How much of an unknown name is repeated in its rejection.
+const MAX_SHOWN_CHARS: usize = 64;
 
 /// Every field that some request may have.
 pub fn known() -> impl Iterator<Item = &'static str> {
     let contents = Content::ALL.into_iter().map(Content::field);
-    OWN.into_iter().chain(contents).chain(PARAMETERS.iter().map(|parameter| parameter.name))
+    OWN_FIELDS.into_iter().chain(contents).chain(PARAMETERS.iter().map(|parameter| parameter.name))
 }
 
-/// Refuses names that no field has, so that a typo is not silently dropped.
+/// Rejects a name that no field has, so that a typo is not silently dropped.
 pub fn check_name(name: &str) -> Result<(), Rejection> {
     match known().any(|known| known == name) {
         true => Ok(()),
@@ -38,12 +38,12 @@ pub fn check_name(name: &str) -> Result<(), Rejection> {
 /// Whether a field of this name holds a file.
 pub fn is_file_field(name: &str) -> bool {
     Content::ALL.iter().any(|content| content.is_file() && content.field() == name)
-        || PARAMETERS.iter().any(|parameter| parameter.holds == Holds::File && parameter.name == name)
+        || PARAMETERS.iter().any(|parameter| parameter.value_type == ParameterType::File && parameter.name == name)
 }
 
 /// The rejection of a name that no field has.
 pub fn unknown(name: &str) -> Rejection {
-    let shown: String = name.chars().take(ECHO).collect();
+    let shown: String = name.chars().take(MAX_SHOWN_CHARS).collect();
     let nearest = known().map(|known| (strsim::osa_distance(&shown, known), known)).min();
     let advice = match nearest {
         Some((distance, known)) if distance <= 2 && distance * 2 < known.len() => format!(" Did you mean {known}?"),

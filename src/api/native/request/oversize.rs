@@ -7,17 +7,17 @@ use crate::intake::rejection::Rejection;
 /// What to do with an image that Telegram would not take as a photo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Oversize {
-    /// Refuse it.
+    /// Reject the request.
     #[default]
     Reject,
     /// Send it as a document, untouched.
     Document,
-    /// Make a photo of it.
+    /// Scale it down to a photo.
     Shrink,
 }
 
 impl Oversize {
-    /// All there are.
+    /// All choices.
     pub const ALL: [Self; 3] = [Self::Reject, Self::Document, Self::Shrink];
 
     /// The name in requests and answers.
@@ -34,7 +34,7 @@ impl Oversize {
         if !matches!(content, Content::Photo | Content::Album) {
             return Ok(Self::default());
         }
-        let chosen = fields.choice("oversize", &Self::ALL.map(|way| (way.as_str(), way)))?.unwrap_or_default();
+        let chosen = fields.choice("oversize", &Self::ALL.map(|choice| (choice.as_str(), choice)))?.unwrap_or_default();
         match (content, chosen) {
             (Content::Album, Self::Document) => Err(Rejection::invalid(
                 "oversize",

@@ -1,38 +1,38 @@
-//! How the parameters of [`super::parameters`] are read and checked.
+//! Reads and checks the parameters of [`super::parameters`].
 
 use super::fields::Fields;
 use super::keyboard;
-use super::parameters::{CAPTION_LIMIT, Holds, MARKUP_LIMIT, PARAMETERS, Parameter};
+use super::parameters::{CAPTION_LIMIT_UTF16, MARKUP_LIMIT_BYTES, PARAMETERS, Parameter, ParameterType};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use serde_json::{Map, Value};
 
-/// Takes those parameters that `wanted` names and hold no file. `any_length`: captions may be longer than Telegram takes.
+/// Takes the parameters that `is_wanted` selects, except files. `any_length`: captions may be longer than Telegram takes.
 pub fn read(
     fields: &mut Fields,
     any_length: bool,
-    wanted: impl Fn(&Parameter) -> bool,
+    is_wanted: impl Fn(&Parameter) -> bool,
 ) -> Result<Map<String, Value>, Rejection> {
     let mut params = Map::new();
-    for parameter in PARAMETERS.iter().filter(|parameter| wanted(parameter)) {
+    for parameter in PARAMETERS.iter().filter(|parameter| is_wanted(parameter)) {
         let name = parameter.name;
-        let value = match parameter.holds {
-            Holds::Flag => fields.flag(name)?,
-            Holds::Number(least, most) => fields.number(name, least, most)?,
-            Holds::Word => fields.short_text(name)?.map(Value::String),
-            Holds::Object => fields.object(name)?.map(Value::Object),
-            Holds::ParseMode => parse_mode(fields)?.map(Value::from),
-            Holds::Entities => entities(fields, name)?.map(Value::Array),
-            Holds::Keyboard => keyboard::read(fields)?.map(Value::Object),
-            Holds::Reply => reply_parameters(fields)?.map(Value::Object),
-            Holds::Caption => {
+        let value = match parameter.value_type {
+            ParameterType::Flag => fields.flag(name)?,
+            ParameterType::Number(least, most) => fields.number(name, least, most)?,
+            ParameterType::Word => fields.short_text(name)?.map(Value::String),
+            ParameterType::Object => fields.object(name)?.map(Value::Object),
+            ParameterType::ParseMode => parse_mode(fields)?.map(Value::from),
+            ParameterType::Entities => entities(fields, name)?.map(Value::Array),
+            ParameterType::Keyboard => keyboard::read(fields)?.map(Value::Object),
+            ParameterType::Reply => reply_parameters(fields)?.map(Value::Object),
+            ParameterType::Caption => {
                 let has_markup = params.contains_key("parse_mode");
                 let caption = fields.text(name)?;
                 if let Some(text) = caption.as_ref().filter(|_| !any_length) {
-                    check_length(name, text, has_markup, CAPTION_LIMIT)?;
+                    check_length(name, text, has_markup, CAPTION_LIMIT_UTF16)?;
                 }
                 caption.map(Value::String)
             }
-            Holds::File => None,
+            ParameterType::File => None,
         };
         if let Some(value) = value {
             params.insert(name.to_owned(), value);
@@ -47,11 +47,11 @@ pub fn read(
     Ok(params)
 }
 
-/// Refuses a caption or text that Telegram would refuse for its length.
+/// Rejects a caption or text that Telegram would reject for its length; `limit` in UTF-16 units.
 pub fn check_length(name: &str, text: &str, has_markup: bool, limit: usize) -> Result<(), Rejection> {
     let (units, bytes) = (text.encode_utf16().count(), text.len());
-    let over = if has_markup && bytes > MARKUP_LIMIT {
-        format!("has {bytes} bytes, and Telegram takes {MARKUP_LIMIT} before parsing")
+    let over = if has_markup && bytes > MARKUP_LIMIT_BYTES {
+        format!("has {bytes} bytes, and Telegram takes {MARKUP_LIMIT_BYTES} before parsing")
     } else if !has_markup && units > limit {
         format!("has {units} UTF-16 units, and Telegram takes {limit}")
     } else {
@@ -84,7 +84,7 @@ fn entities(fields: &mut Fields, name: &str) -> Result<Option<Vec<Value>>, Rejec
     }
 }
 
-/// Members that are not known here pass: they may be tomorrow's.
+/// Unknown members pass: Telegram may have added them.
 fn reply_parameters(fields: &mut Fields) -> Result<Option<Map<String, Value>>, Rejection> {
     let Some(reply) = fields.object("reply_parameters")? else { return Ok(None) };
     let fits = |number: i64| (1..=i64::from(i32::MAX)).contains(&number);

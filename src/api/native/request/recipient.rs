@@ -1,4 +1,4 @@
-//! How a native request names a recipient.
+//! The field `recipient`, which names a person or group in place of a chat id.
 
 use crate::domain::{Address, InvalidIdError};
 use crate::intake::members::Members;
@@ -6,18 +6,18 @@ use crate::intake::recipients::address;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use serde_json::Value;
 
-const FIELD: &str = "recipient";
+const RECIPIENT_FIELD: &str = "recipient";
 
 /// Reads how a request names a recipient: `{"number": …}`, `{"group_name": …, "group_admin": …}`, or a number as a
 /// plain string. In a form the same as JSON text.
 pub fn read(value: Value) -> Result<Address, Rejection> {
     let members = match value {
         Value::String(text) if text.trim_start().starts_with('{') => {
-            serde_json::from_str::<Members>(&text).map_err(|_| wrong(None))?.0
+            serde_json::from_str::<Members>(&text).map_err(|_| invalid(None))?.0
         }
         Value::String(number) => vec![("number".to_owned(), Value::String(number))],
         Value::Object(members) => members.into_iter().collect(),
-        _ => return Err(wrong(None)),
+        _ => return Err(invalid(None)),
     };
     let (mut number, mut name, mut admin) = (None, None, None);
     for (member, value) in members {
@@ -25,21 +25,21 @@ pub fn read(value: Value) -> Result<Address, Rejection> {
             "number" => &mut number,
             "group_name" => &mut name,
             "group_admin" => &mut admin,
-            _ => return Err(wrong(None)),
+            _ => return Err(invalid(None)),
         };
-        let Value::String(text) = value else { return Err(wrong(None)) };
+        let Value::String(text) = value else { return Err(invalid(None)) };
         if place.replace(text).is_some() {
-            return Err(wrong(None));
+            return Err(invalid(None));
         }
     }
-    address(number.as_deref(), name.as_deref(), admin.as_deref()).map_err(|(_, error)| wrong(error))
+    address(number.as_deref(), name.as_deref(), admin.as_deref()).map_err(|(_, error)| invalid(error))
 }
 
-fn wrong(because: Option<InvalidIdError>) -> Rejection {
+fn invalid(because: Option<InvalidIdError>) -> Rejection {
     let detail = because.map(|error| format!("{error}.")).unwrap_or_else(|| {
         "recipient is {\"number\": \"491701234567\"}, or {\"group_name\": \"Night shift\", \"group_admin\": \"491701234567\"}.".to_owned()
     });
-    Rejection::field(ProblemCode::InvalidRecipient, FIELD, detail)
+    Rejection::field(ProblemCode::InvalidRecipient, RECIPIENT_FIELD, detail)
 }
 
 #[cfg(test)]
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_recipient_is_refused() {
+    fn what_names_no_recipient_is_rejected() {
         for bad in [
             json!(491701234567u64),
             json!([]),
@@ -77,7 +77,7 @@ mod tests {
             let rejection = read(bad.clone()).unwrap_err();
             assert_eq!(
                 (rejection.code, rejection.field.as_deref()),
-                (ProblemCode::InvalidRecipient, Some(FIELD)),
+                (ProblemCode::InvalidRecipient, Some(RECIPIENT_FIELD)),
                 "{bad}"
             );
         }

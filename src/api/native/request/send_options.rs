@@ -1,32 +1,31 @@
-//! What every request says about its way: which bot, which chat, when, and with what care.
+//! What every request may say about how it is sent: bot, destination, time, priority, guarantee.
 
-use crate::api::native::request::fields::{Fields, TAGS_LIMIT, parsed, too_many_tags};
-use crate::api::native::request::recipient;
+use super::fields::{Fields, MAX_TAGS, invalid_tags, parsed};
+use super::recipient;
 use crate::domain::{Address, BotName, ChatId, DeliveryGuarantee, InvalidIdError, Lane, Timestamp};
+use crate::intake::configured_bot;
 use crate::intake::rejection::{ProblemCode, Rejection};
+use crate::intake::send_request::DEFAULT_LIFETIME;
 use serde_json::Value;
 use std::time::Duration;
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
 /// How far ahead `send_at` may lie.
 pub const SEND_AT_LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How far ahead `expires_at` may lie.
 pub const EXPIRES_AT_LIMIT: Duration = Duration::from_secs(31 * 24 * 3600);
-/// How long a notification lives from its `send_at`, or from now, if nothing else is said.
-pub const DEFAULT_LIFE: Duration = DAY;
-/// How many characters a tag may have.
-pub const TAG_LIMIT: usize = 64;
+/// The longest tag.
+pub const TAG_LIMIT_CHARS: usize = 64;
 
 /// How a notification is sent.
 #[derive(Debug)]
 pub struct SendOptions {
     /// Its lane.
     pub lane: Lane,
-    /// What to do in doubt.
+    /// Whether to send again when it is not known whether it was sent.
     pub delivery: DeliveryGuarantee,
     /// The caller's labels.
     pub tags: Vec<String>,
-    /// When it was read.
+    /// When the request was read.
     pub received_at: Timestamp,
     /// When to send it, if asked for; may have passed.
     pub send_at: Option<Timestamp>,
@@ -35,13 +34,13 @@ pub struct SendOptions {
 }
 
 impl SendOptions {
-    /// Takes its fields.
+    /// Takes the fields that hold the options.
     pub fn read(fields: &mut Fields, now: Timestamp) -> Result<Self, Rejection> {
         let lanes = Lane::ALL.map(|lane| (lane.as_str(), lane));
         let lane = fields.choice("priority", &lanes)?.unwrap_or_default();
-        let deliveries =
+        let guarantees =
             [("at_least_once", DeliveryGuarantee::AtLeastOnce), ("at_most_once", DeliveryGuarantee::AtMostOnce)];
-        let delivery = fields.choice("delivery", &deliveries)?.unwrap_or_default();
+        let delivery = fields.choice("delivery", &guarantees)?.unwrap_or_default();
         let tags = tags(fields)?;
         let (send_at, expires_at) = times(fields, now)?;
         Ok(Self { lane, delivery, tags, received_at: now, send_at, expires_at })
@@ -54,37 +53,33 @@ impl SendOptions {
 
     /// The moment after which it is not sent.
     pub fn expiry(&self) -> Timestamp {
-        self.expires_at.unwrap_or_else(|| self.due().unwrap_or(self.received_at).plus(DEFAULT_LIFE))
+        self.expires_at.unwrap_or_else(|| self.due().unwrap_or(self.received_at).plus(DEFAULT_LIFETIME))
     }
 }
 
-/// Takes the bot.
+/// Takes `bot`: the configured bot that it names, `default` without it.
 pub fn bot(fields: &mut Fields, is_bot: impl Fn(&BotName) -> bool) -> Result<BotName, Rejection> {
-    let name = match fields.text("bot")? {
-        None => Some(BotName::default_bot()),
-        Some(text) => text.parse().ok(),
-    };
-    name.filter(is_bot).ok_or_else(Rejection::unknown_bot)
+    configured_bot(fields.text("bot")?.as_deref(), is_bot)
 }
 
 /// Where a notification goes.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Target {
-    /// To this chat.
+pub enum Destination {
+    /// A chat.
     Chat(ChatId),
-    /// To whoever the recipient book says is meant.
+    /// A person or group whose chat is in the recipient book.
     Recipient(Address),
 }
 
-/// Takes where it goes: `chat_id`, or `recipient` in its place.
-pub fn target(fields: &mut Fields) -> Result<Target, Rejection> {
+/// Takes the destination: `chat_id`, or `recipient` in its place.
+pub fn destination(fields: &mut Fields) -> Result<Destination, Rejection> {
     let text = match (fields.take("chat_id"), fields.take("recipient")) {
         (None, None) => {
             let detail = "chat_id is missing: the number of a chat, or the @username of a public group or channel; or \
                           recipient in its place.";
             return Err(Rejection::field(ProblemCode::MissingField, "chat_id", detail));
         }
-        (None, Some(recipient)) => return recipient::read(recipient).map(Target::Recipient),
+        (None, Some(recipient)) => return recipient::read(recipient).map(Destination::Recipient),
         (Some(_), Some(_)) => {
             return Err(Rejection::invalid("recipient", "stands in place of chat_id: give one of the two"));
         }
@@ -93,7 +88,8 @@ pub fn target(fields: &mut Fields) -> Result<Target, Rejection> {
         (Some(_), None) => String::new(),
     };
     let chat: Result<ChatId, InvalidIdError> = text.parse();
-    chat.map(Target::Chat).map_err(|error| Rejection::field(ProblemCode::InvalidChatId, "chat_id", format!("{error}.")))
+    chat.map(Destination::Chat)
+        .map_err(|error| Rejection::field(ProblemCode::InvalidChatId, "chat_id", format!("{error}.")))
 }
 
 fn tags(fields: &mut Fields) -> Result<Vec<String>, Rejection> {
@@ -108,17 +104,18 @@ fn tags(fields: &mut Fields) -> Result<Vec<String>, Rejection> {
         Some(_) => return Err(Rejection::invalid("tags", "is an array of strings")),
     };
     let tags: Option<Vec<String>> = given.iter().map(|tag| tag.as_str().map(ToOwned::to_owned)).collect();
-    tags.filter(|tags| tags.len() <= TAGS_LIMIT)
-        .filter(|tags| tags.iter().all(|tag| (1..=TAG_LIMIT).contains(&tag.chars().count())))
-        .ok_or_else(too_many_tags)
+    tags.filter(|tags| tags.len() <= MAX_TAGS)
+        .filter(|tags| tags.iter().all(|tag| (1..=TAG_LIMIT_CHARS).contains(&tag.chars().count())))
+        .ok_or_else(invalid_tags)
 }
 
+/// Takes `send_at` and `expires_at`.
 fn times(fields: &mut Fields, now: Timestamp) -> Result<(Option<Timestamp>, Option<Timestamp>), Rejection> {
-    let send_at = fields.moment("send_at")?;
+    let send_at = fields.timestamp("send_at")?;
     if send_at.is_some_and(|at| at > now.plus(SEND_AT_LIMIT)) {
         return Err(Rejection::invalid("send_at", "lies more than 30 days ahead"));
     }
-    let expires_at = fields.moment("expires_at")?;
+    let expires_at = fields.timestamp("expires_at")?;
     match expires_at {
         Some(at) if at > now.plus(EXPIRES_AT_LIMIT) => {
             Err(Rejection::invalid("expires_at", "lies more than 31 days ahead"))

@@ -1,14 +1,14 @@
-//! Long captions and texts: cut at paragraphs, lines or words, their formatting with them, the rest sent in replies.
+//! Splits long captions and texts at paragraphs, lines or words, with their formatting; the rest is sent in replies.
 
-use crate::api::native::request::parameters::{CAPTION_LIMIT, MARKUP_LIMIT, TEXT_LIMIT};
+use super::parameters::{CAPTION_LIMIT_UTF16, MARKUP_LIMIT_BYTES, TEXT_LIMIT_UTF16};
 use crate::domain::markup::{Formatted, utf16};
 use crate::domain::{Call, FollowUp, NotificationId};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use serde_json::{Map, Value, json};
 use unicode_segmentation::GraphemeCursor;
 
-/// What a reply has in common with the message that it continues.
-const INHERITED: [&str; 6] = [
+/// The parameters that a reply takes over from the message that it continues.
+const INHERITED_PARAMETERS: [&str; 6] = [
     "business_connection_id",
     "message_thread_id",
     "direct_messages_topic_id",
@@ -17,22 +17,22 @@ const INHERITED: [&str; 6] = [
     "allow_paid_broadcast",
 ];
 
-/// The names of a text, of its entities, and how long it may be.
-struct Place {
+/// The names of a text and of its entities, and how long the text may be in UTF-16 units.
+struct TextField {
     text: &'static str,
     entities: &'static str,
     limit: usize,
 }
 
-const CAPTION: Place = Place { text: "caption", entities: "caption_entities", limit: CAPTION_LIMIT };
-const TEXT: Place = Place { text: "text", entities: "entities", limit: TEXT_LIMIT };
+const CAPTION: TextField = TextField { text: "caption", entities: "caption_entities", limit: CAPTION_LIMIT_UTF16 };
+const TEXT: TextField = TextField { text: "text", entities: "entities", limit: TEXT_LIMIT_UTF16 };
 
-/// Shortens the texts of a call to what Telegram takes, and gives what is left of them as calls that follow. Their ids
-/// are still to be given.
+/// Shortens the texts of a call to what Telegram takes, and returns the rest of them as calls that follow, whose ids are
+/// still to be set.
 pub fn split(params: &mut Map<String, Value>) -> Result<Vec<FollowUp>, Rejection> {
     let mut rest = Vec::new();
-    for place in [CAPTION, TEXT] {
-        rest.extend(shorten(params, &place)?);
+    for field in [CAPTION, TEXT] {
+        rest.extend(shorten(params, &field)?);
     }
     if let Some(Value::Array(items)) = params.get_mut("media") {
         for (number, item) in items.iter_mut().enumerate() {
@@ -41,7 +41,7 @@ pub fn split(params: &mut Map<String, Value>) -> Result<Vec<FollowUp>, Rejection
         }
     }
     let common: Map<String, Value> =
-        INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), params.get(*name)?.clone()))).collect();
+        INHERITED_PARAMETERS.iter().filter_map(|name| Some(((*name).to_owned(), params.get(*name)?.clone()))).collect();
     Ok(rest.into_iter().map(|piece| follow_up(piece, common.clone())).collect())
 }
 
@@ -54,44 +54,44 @@ fn follow_up(piece: Formatted, mut params: Map<String, Value>) -> FollowUp {
     FollowUp { id: NotificationId::from_number(0), call }
 }
 
-/// Shortens one text, if it is there and too long, and gives the rest in pieces.
-fn shorten(params: &mut Map<String, Value>, place: &Place) -> Result<Vec<Formatted>, Rejection> {
-    let Some(text) = params.get(place.text).and_then(Value::as_str) else { return Ok(Vec::new()) };
-    // Markup only ever takes room.
-    if utf16(text) <= place.limit && text.len() <= MARKUP_LIMIT {
+/// Shortens one text, if it is there and too long, and returns the rest in pieces.
+fn shorten(params: &mut Map<String, Value>, field: &TextField) -> Result<Vec<Formatted>, Rejection> {
+    let Some(text) = params.get(field.text).and_then(Value::as_str) else { return Ok(Vec::new()) };
+    // Parsing markup only ever makes a text shorter.
+    if utf16(text) <= field.limit && text.len() <= MARKUP_LIMIT_BYTES {
         return Ok(Vec::new());
     }
     let mode = params.get("parse_mode").and_then(Value::as_str);
     let whole = match mode.and_then(|mode| Formatted::parse(text, mode)) {
         Some(parsed) => parsed.map_err(|why| {
-            let detail = format!("To be split, the {} must be read first, and Telegram would not: {why}.", place.text);
-            Rejection::field(ProblemCode::InvalidMarkup, place.text, detail)
+            let detail = format!("To be split, the {} must be read first, and Telegram would not: {why}.", field.text);
+            Rejection::field(ProblemCode::InvalidMarkup, field.text, detail)
         })?,
         None => {
-            let entities = params.get(place.entities).and_then(Value::as_array).cloned().unwrap_or_default();
+            let entities = params.get(field.entities).and_then(Value::as_array).cloned().unwrap_or_default();
             Formatted { text: text.to_owned(), entities }
         }
     };
-    if utf16(&whole.text) <= place.limit && text.len() <= MARKUP_LIMIT {
+    if utf16(&whole.text) <= field.limit && text.len() <= MARKUP_LIMIT_BYTES {
         return Ok(Vec::new());
     }
-    let (first, rest) = cut(&whole, place.limit);
+    let (first, rest) = cut(&whole, field.limit);
     params.remove("parse_mode");
-    params.insert(place.text.to_owned(), first.text.into());
-    params.remove(place.entities);
+    params.insert(field.text.to_owned(), first.text.into());
+    params.remove(field.entities);
     if !first.entities.is_empty() {
-        params.insert(place.entities.to_owned(), first.entities.into());
+        params.insert(field.entities.to_owned(), first.entities.into());
     }
     Ok(rest)
 }
 
-/// Cuts a text: the first piece up to `limit` units long, the others up to what a message takes.
+/// Cuts a text into a first piece of up to `limit` UTF-16 units, and others of up to what a message takes.
 fn cut(whole: &Formatted, limit: usize) -> (Formatted, Vec<Formatted>) {
     let text = whole.text.as_str();
     let (mut at, mut limit, mut pieces) = (0, limit, Vec::new());
     loop {
         at += text[at..].len() - text[at..].trim_start().len();
-        let end = at + border(&text[at..], limit);
+        let end = at + cut_position(&text[at..], limit);
         let piece = text[at..end].trim_end();
         if !piece.is_empty() || pieces.is_empty() {
             pieces
@@ -100,7 +100,7 @@ fn cut(whole: &Formatted, limit: usize) -> (Formatted, Vec<Formatted>) {
         if end >= text.len() {
             break;
         }
-        (at, limit) = (end, TEXT_LIMIT);
+        (at, limit) = (end, TEXT_LIMIT_UTF16);
     }
     let first = pieces.remove(0);
     (first, pieces)
@@ -108,7 +108,7 @@ fn cut(whole: &Formatted, limit: usize) -> (Formatted, Vec<Formatted>) {
 
 /// Where to end a piece, in bytes: the whole if it fits, else after a paragraph, a line or a word in its second half, else
 /// after any word, else between two characters.
-fn border(text: &str, limit: usize) -> usize {
+fn cut_position(text: &str, limit: usize) -> usize {
     let mut units = 0;
     let fits = text.char_indices().find(|(_, c)| {
         units += c.len_utf16();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_border_is_a_paragraph_a_line_a_word_or_a_character() {
+    fn a_text_is_cut_at_a_paragraph_a_line_a_word_or_a_character() {
         let text = |parts: &[(&str, usize)]| parts.iter().map(|(part, times)| part.repeat(*times)).collect::<String>();
         for (given, first, second) in [
             (

@@ -1,6 +1,6 @@
-use crate::api::native::request::send_options::DEFAULT_LIFE;
-use crate::api::native::request::validated_request::*;
+use super::*;
 use crate::intake::fingerprint::fingerprint;
+use crate::intake::send_request::DEFAULT_LIFETIME;
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-11-21T12:00:00Z").unwrap()
@@ -17,7 +17,7 @@ fn fields(mut fields: Fields, given: &Value) -> Result<ValidatedRequest, Rejecti
             value => fields.insert(name, value.clone())?,
         }
     }
-    ValidatedRequest::read(fields, Files::default(), now(), |bot| ["default", "alerts"].contains(&bot.as_str()))
+    ValidatedRequest::read(fields, UploadedFiles::default(), now(), |bot| ["default", "alerts"].contains(&bot.as_str()))
 }
 
 /// A request that is fine, with some fields replaced or added.
@@ -35,7 +35,7 @@ fn inline(callback_data: Value) -> Value {
 }
 
 #[test]
-fn every_refusal_names_its_field_and_its_code() {
+fn every_rejection_names_its_field_and_its_code() {
     use ProblemCode::{
         CaptionTooLong, InvalidAlbum, InvalidChatId, InvalidField, InvalidFile, InvalidPhoto, InvalidThumbnail,
         MisplacedField, MissingField, TextTooLong, UnknownBot, UnknownField,
@@ -128,7 +128,7 @@ fn every_refusal_names_its_field_and_its_code() {
 }
 
 #[test]
-fn limits_themselves_are_within() {
+fn values_at_their_limits_are_accepted() {
     for changes in [
         json!({"caption": "\u{1F408}".repeat(512)}),
         json!({"caption": "<b>x</b>".repeat(4096), "parse_mode": "html"}),
@@ -150,29 +150,29 @@ fn limits_themselves_are_within() {
 
 #[test]
 fn parameters_are_given_on_as_telegram_writes_them() {
-    let draft = json_with(json!({
+    let request = json_with(json!({
         "caption": "hello", "parse_mode": "markdownv2", "has_spoiler": true, "message_thread_id": 7,
         "tags": ["a"], "caption_entities": null,
     }))
     .unwrap();
     let expected = json!({"caption": "hello", "parse_mode": "MarkdownV2", "message_thread_id": 7, "has_spoiler": true});
-    assert_eq!(Value::Object(draft.params), expected);
+    assert_eq!(Value::Object(request.params), expected);
 }
 
 #[test]
 fn times_follow_from_each_other() {
     let plain = json_with(json!({})).unwrap();
-    assert_eq!((plain.envelope.due(), plain.envelope.expiry()), (None, now().plus(DEFAULT_LIFE)));
+    assert_eq!((plain.options.due(), plain.options.expiry()), (None, now().plus(DEFAULT_LIFETIME)));
     let past = json_with(json!({"send_at": "2026-11-21T11:00:00Z"})).unwrap();
     assert_eq!(
-        (past.envelope.due(), past.envelope.expiry()),
-        (None, now().plus(DEFAULT_LIFE)),
+        (past.options.due(), past.options.expiry()),
+        (None, now().plus(DEFAULT_LIFETIME)),
         "a past send_at means now"
     );
     let later = json_with(json!({"send_at": "2026-11-22T12:00:00+00:00"})).unwrap();
     assert_eq!(
-        (later.envelope.due(), later.envelope.expiry()),
-        (Some(now().plus(DEFAULT_LIFE)), now().plus(2 * DEFAULT_LIFE))
+        (later.options.due(), later.options.expiry()),
+        (Some(now().plus(DEFAULT_LIFETIME)), now().plus(2 * DEFAULT_LIFETIME))
     );
 }
 
@@ -198,7 +198,7 @@ fn json_and_form_of_the_same_content_are_the_same_request() {
 #[test]
 fn tags_of_a_form_may_be_one_json_array() {
     let form = json!({"chat_id": "42", "photo": "AgACAgIAAxk", "tags": [r#"["a", "b"]"#]});
-    assert_eq!(fields(Fields::form(), &form).unwrap().envelope.tags, ["a", "b"]);
+    assert_eq!(fields(Fields::form(), &form).unwrap().options.tags, ["a", "b"]);
     let broken = json!({"chat_id": "42", "photo": "AgACAgIAAxk", "tags": ["[a"]});
     assert_eq!(fields(Fields::form(), &broken).unwrap_err().field.as_deref(), Some("tags"));
 }
@@ -208,16 +208,16 @@ fn each_content_becomes_its_method_with_its_own_parameters() {
     let send = |given: Value| {
         let mut all = json!({"chat_id": 42});
         given.as_object().unwrap().iter().for_each(|(name, value)| all[name] = value.clone());
-        let order = fields(Fields::json(), &all).unwrap().into_send_request(ChatId::Id(42)).unwrap();
-        let parts: Vec<String> = order.media.iter().map(|piece| piece.field.clone()).collect();
-        (order.method, Value::Object(order.params), parts.join(","))
+        let request = fields(Fields::json(), &all).unwrap().into_send_request(ChatId::Id(42)).unwrap();
+        let parts: Vec<String> = request.media.iter().map(|attachment| attachment.field.clone()).collect();
+        (request.method, Value::Object(request.params), parts.join(","))
     };
     let digest = crate::domain::Sha256::of(b"x");
-    let held = json!({"sha256": digest, "filename": "../a.pdf"});
+    let stored = json!({"sha256": digest, "filename": "../a.pdf"});
     for (given, method, params, parts) in [
         (json!({"photo": "AgAC", "caption": "a"}), "sendPhoto", json!({"caption": "a"}), "photo"),
         (
-            json!({"document": held, "disable_content_type_detection": true, "thumbnail": {"sha256": digest}}),
+            json!({"document": stored, "disable_content_type_detection": true, "thumbnail": {"sha256": digest}}),
             "sendDocument",
             json!({"disable_content_type_detection": true}),
             "document,thumbnail",
@@ -251,10 +251,10 @@ fn each_content_becomes_its_method_with_its_own_parameters() {
 
 #[test]
 fn a_long_caption_is_split_if_that_is_wanted() {
-    let draft = json_with(json!({"caption": "x".repeat(6000), "long_caption": "split"})).unwrap();
-    let order = draft.into_send_request(ChatId::Id(42)).unwrap();
+    let request = json_with(json!({"caption": "x".repeat(6000), "long_caption": "split"})).unwrap();
+    let request = request.into_send_request(ChatId::Id(42)).unwrap();
     assert_eq!(
-        order.then.iter().map(|next| next.call.params["text"].as_str().unwrap().len()).collect::<Vec<_>>(),
+        request.then.iter().map(|next| next.call.params["text"].as_str().unwrap().len()).collect::<Vec<_>>(),
         [4096, 880]
     );
 }

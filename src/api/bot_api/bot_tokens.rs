@@ -1,4 +1,4 @@
-//! Which bot a token stands for.
+//! Authentication by bot token: which bot a token stands for.
 
 use crate::domain::{BotName, Sha256};
 use crate::settings::{Bot, token_id};
@@ -7,21 +7,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
-/// The digests of all good tokens with their bots. Digests have one length, so that comparing them tells nothing of the
-/// tokens'.
-pub struct Tokens(Vec<(Sha256, Arc<Bot>)>);
+/// The digests of all valid tokens with their bots, for a constant-time comparison: digests have one length, so the time
+/// it takes does not tell how long a token is.
+pub struct BotTokens(Vec<(Sha256, Arc<Bot>)>);
 
-/// Why a token is no good.
+/// Why a token is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
-    /// Nothing like a token.
+    /// It does not look like a token.
     Malformed,
-    /// Of no bot.
+    /// It is no bot's.
     Unknown,
 }
 
-impl Tokens {
-    /// Of each bot its own token and those that stand for it.
+impl BotTokens {
+    /// Takes each bot's own token, and the `client_tokens` that stand for it.
     pub fn new(bots: &BTreeMap<BotName, Arc<Bot>>) -> Self {
         let reachable = bots.values().filter_map(|bot| Some((bot, bot.telegram()?)));
         let tokens = reachable.flat_map(|(bot, telegram)| {
@@ -31,7 +31,7 @@ impl Tokens {
         Self(tokens.collect())
     }
 
-    /// The bot, compared with every token in constant time.
+    /// The bot of a token; compared with every known token in constant time.
     pub fn bot(&self, token: &str) -> Result<Arc<Bot>, TokenError> {
         token_id(token).ok_or(TokenError::Malformed)?;
         let given = Sha256::of(token.as_bytes());
@@ -60,7 +60,7 @@ mod tests {
         };
         let (first, second) = ("1:first-first-first-first-first", "2:second-second-second-second");
         let (ours, other) = ("77:ours-ours-ours-ours-ours-ours", "78:other-other-other-other-ok");
-        let tokens = Tokens::new(&[bot("a", first, &[]), bot("b", second, &[ours, other])].into());
+        let tokens = BotTokens::new(&[bot("a", first, &[]), bot("b", second, &[ours, other])].into());
         let name = |token| tokens.bot(token).map(|bot| bot.name.to_string());
         assert_eq!(name(first), Ok("a".to_owned()));
         for token in [second, ours, other] {

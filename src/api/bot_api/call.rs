@@ -1,6 +1,6 @@
 //! One call of a method: through the queue if it makes, changes or deletes messages, else passed through.
 
-use super::arguments::CallArguments;
+use super::arguments::{BESIDE_FILE_BYTES, CallArguments};
 use super::error::{self, BotApiError};
 use super::face::BotApiFace;
 use super::send_request::send_request;
@@ -15,26 +15,20 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long before the end of the grace period callers that still wait are answered.
+/// How long before the end of the grace period calls that still wait get their response.
 const RESTART_NOTICE: Duration = Duration::from_secs(2);
-/// What may come with the largest file of a call that is passed through, in bytes.
-const BESIDE_FILE_BYTES: u64 = 1 << 20;
 
-/// A call whose token was good.
-pub struct Call<'a> {
-    /// The face.
+/// One call, authenticated by its token.
+pub struct BotApiCall<'a> {
     pub face: &'a BotApiFace,
-    /// The state of the HTTP API.
     pub state: &'a AppState,
-    /// The request.
     pub request: &'a HttpRequest,
-    /// The bot of its token.
     pub bot: Arc<Bot>,
 }
 
-impl Call<'_> {
-    /// Answers a call of a method; if the address does not name it, it is in the arguments.
-    pub async fn answer(&self, method: &str, payload: Payload) -> Result<HttpResponse, BotApiError> {
+impl BotApiCall<'_> {
+    /// Responds to the call. If the address does not name the method, the arguments do.
+    pub async fn respond(&self, method: &str, payload: Payload) -> Result<HttpResponse, BotApiError> {
         let unknown = || BotApiError::api(404, "Not Found: method not found");
         let (bot, payload) = (&self.bot, payload.into_inner());
         let mut method = methods::canonical(method);
@@ -62,17 +56,17 @@ impl Call<'_> {
                     let result = self.deliver(method, chat_id, arguments).await?;
                     return Ok(error::ok(&result));
                 }
-                // Telegram refuses it in its own words and order, unless files would have to travel for nothing.
-                Err(refused)
-                    if !arguments.files.is_empty()
-                        && methods::is_known(&method)
-                        && !is_addressed_otherwise(&arguments) =>
-                {
-                    return Err(refused);
-                }
+                Err(error) if has_useless_files(&method, &arguments) => return Err(error),
+                // Telegram rejects it in its own words.
                 Err(_) => {}
             }
         }
+        self.pass_through(method, arguments).await
+    }
+
+    /// Passes a call on whose arguments have been read.
+    async fn pass_through(&self, method: String, mut arguments: CallArguments) -> Result<HttpResponse, BotApiError> {
+        let bot = &self.bot;
         if let Some(telegram) = bot.telegram().filter(|_| methods::is_inline(&method)) {
             let (media, id) = (self.state.ports.media.clone(), telegram.id);
             let resolved = self.state.run(async move {
@@ -84,32 +78,32 @@ impl Call<'_> {
         reencode::forward(self.state, bot.name.clone(), method, arguments).await
     }
 
-    /// Puts a call into the queue, unless it would wait there for too long, and waits for Telegram's answer.
+    /// Puts the call into the queue, unless it would wait there for too long, and waits for Telegram's answer.
     async fn deliver(&self, method: String, chat_id: ChatId, arguments: CallArguments) -> Result<Value, BotApiError> {
-        let patience = self.state.settings.bot_api_patience;
+        let time_limit = self.state.settings.bot_api_patience;
         let wait = self.face.backlog.wait(self.state, &self.bot).await;
-        if wait > patience {
+        if wait > time_limit {
             return Err(BotApiError::too_many(wait.as_secs() + 1));
         }
-        let send_request = send_request(arguments, &self.bot, &method, chat_id, patience);
+        let send_request = send_request(arguments, &self.bot, &method, chat_id, time_limit);
         let (intake, ledger) = (self.state.intake.clone(), self.state.ports.ledger.clone());
         let stopping = self.state.stopping_for(self.state.settings.grace_period.saturating_sub(RESTART_NOTICE));
-        // To its end, also if the caller hangs up.
-        let ended = self.state.run(async move {
+        // Runs to its end even if the caller hangs up.
+        let delivering = self.state.run(async move {
             let (id, outcome) = tokio::select! {
-                ended = intake.deliver(send_request) => ended?,
-                // It goes on after the restart; like Telegram, we cannot say how it will end.
+                delivered = intake.deliver(send_request) => delivered?,
+                // The delivery goes on after the restart; like Telegram, we cannot say how it will end.
                 () = stopping => return Err(BotApiError::api(500, "Internal Server Error: restart")),
             };
             Ok((id, outcome::read(&*ledger, id, outcome).await))
         });
-        let (id, answer) = ended.await??;
+        let (id, result) = delivering.await??;
         self.request.extensions_mut().insert(id);
-        answer
+        result
     }
 }
 
-/// Updates that a registration reads are not to be taken from it.
+/// Rejects a method that would take a bot's updates away from its registration.
 fn check_updates_are_free(bot: &Bot, method: &str) -> Result<(), BotApiError> {
     if methods::takes_updates(method) && !matches!(bot.registration(), Registration::Off) {
         let words = "Conflict: the updates of this bot are read by its registration here; switch that off first";
@@ -124,7 +118,9 @@ fn chat(arguments: &CallArguments) -> Result<ChatId, BotApiError> {
     text.trim().parse().map_err(|_| BotApiError::bad("chat not found"))
 }
 
-/// Whether a call needs no chat.
-fn is_addressed_otherwise(arguments: &CallArguments) -> bool {
-    ["inline_message_id", "user_id"].iter().any(|name| arguments.text(name).is_some())
+/// Whether the files of a call without a valid `chat_id` would be sent to Telegram for nothing: it is a method that needs
+/// one, and the call names nobody else.
+fn has_useless_files(method: &str, arguments: &CallArguments) -> bool {
+    let is_addressed = ["inline_message_id", "user_id"].iter().any(|name| arguments.text(name).is_some());
+    !arguments.files.is_empty() && methods::is_known(method) && !is_addressed
 }
