@@ -53,7 +53,7 @@ pub struct FittedPhoto {
 /// Writes an image again so that Telegram takes it as a photo: scaled down if it has to be, upright (an EXIF orientation is
 /// applied), as JPEG or PNG. `out` is overwritten; nothing is written if the image is refused.
 ///
-/// For what [`super::verify`] takes and is small enough there is no need. A ratio that breaks the limit stays broken, so it
+/// For what [`super::verify()`] takes and is small enough there is no need. A ratio that breaks the limit stays broken, so it
 /// is refused, and so is what would take more memory than [`DECODE_LIMIT_BYTES`]. One picture is decoded at a time, whoever asks.
 pub fn fit(path: &Path, out: &Path, limits: PhotoLimits) -> Result<FittedPhoto, ImageRejection> {
     let mut source = ImageFile::open(path)?;

@@ -84,6 +84,7 @@ async fn a_hundred_that_send_at_once_are_kept_within_telegrams_limits_and_upload
     run(&app, command, &[check]).await;
     let stats = app.sandbox.stats();
     assert_eq!([stats.sends, stats.uploads, stats.too_many_requests, stats.violations], [100, 1, 0, 0], "{stats:#?}");
+    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -239,7 +239,7 @@ async fn an_outage_of_telegram_burns_nobodys_attempts(app: &TestApp) {
         ids.push(app.accept(json!({"chat_id": chat, "photo": format!("https://example.com/{chat}.png")})).await);
     }
     app.until("the breaker to open", async || app.metric("breaker_open", "").await == 1.0).await;
-    // MediaOrigin many requests leave meanwhile is what is tested.
+    // How many requests leave meanwhile is what is tested.
     tokio::time::sleep(Duration::from_secs(4)).await;
     let during = app.sandbox.stats().requests["sendPhoto"];
     assert!(during <= 60, "{during} requests while Telegram was away");

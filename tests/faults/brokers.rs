@@ -11,11 +11,11 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 /// No answer takes longer, whatever is away.
 const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 
-/// MediaOrigin old a queue must be to outlive a kill: RabbitMQ 3.10 writes the registry of its quorum queues seconds late. One
+/// How old a queue must be to outlive a kill: RabbitMQ 3.10 writes the registry of its quorum queues seconds late. One
 /// that is younger may come back empty and without a leader, and then answers nobody (tried).
 const SETTLED: Duration = Duration::from_secs(8);
 
-/// MediaOrigin RabbitMQ goes.
+/// How RabbitMQ goes.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Stopped,

@@ -33,7 +33,7 @@ impl Picture {
         Self { number, width: 1868, height: 1868, extra: number as usize % 4096 }
     }
 
-    /// MediaOrigin many bytes it has.
+    /// How many bytes it has.
     pub fn size(self) -> usize {
         HEADER + self.width as usize * 3 * self.height as usize + self.extra
     }

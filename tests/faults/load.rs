@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 /// Longer than any answer may take: what runs into it hangs.
 const TIMEOUT: Duration = Duration::from_secs(120);
-/// MediaOrigin soon a caller tries again; ruder than `Retry-After` asks for, so that outages are felt.
+/// How soon a caller tries again; ruder than `Retry-After` asks for, so that outages are felt.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// One caller's connections.
@@ -97,7 +97,7 @@ impl Client {
         Some(answer.text)
     }
 
-    /// MediaOrigin much waits in the queue, if that is known.
+    /// How much waits in the queue, if that is known.
     pub async fn waiting(&self) -> Option<u64> {
         let page = self.metrics().await?;
         let mut lanes = page.lines().filter(|line| line.starts_with("pixcourier_queue_depth{")).peekable();
@@ -106,16 +106,16 @@ impl Client {
     }
 }
 
-/// MediaOrigin much to post and how.
+/// How much to post and how.
 #[derive(Clone, Copy)]
 pub struct Plan {
-    /// MediaOrigin many notifications at most.
+    /// How many notifications at most.
     pub count: u64,
-    /// MediaOrigin many callers at once.
+    /// How many callers at once.
     pub clients: usize,
     /// To how many chats; each belongs to one caller, so that it is known in which order its letters were handed in.
     pub chats: u64,
-    /// MediaOrigin long each caller rests between two.
+    /// How long each caller rests between two.
     pub rest: Duration,
     /// Whether every second one is rather not to arrive at all than twice.
     pub mixed: bool,
@@ -172,12 +172,12 @@ impl Book {
         self.confirmed.insert(letter.caption.clone(), id);
     }
 
-    /// MediaOrigin many tries were answered with the status.
+    /// How many tries were answered with the status.
     pub fn answered(&self, status: u16) -> usize {
         self.tries.iter().filter(|attempt| attempt.result == Ok(status)).count()
     }
 
-    /// MediaOrigin many got no answer.
+    /// How many got no answer.
     pub fn unanswered(&self) -> usize {
         self.tries.iter().filter(|attempt| attempt.result.is_err()).count()
     }

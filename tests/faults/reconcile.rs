@@ -16,7 +16,7 @@ pub struct Figures {
     pub confirmed: usize,
     /// Posted, and never answered: may have arrived or not.
     pub unknown: usize,
-    /// MediaOrigin many different notifications arrived.
+    /// How many different notifications arrived.
     pub delivered: usize,
     /// Confirmed, never arrived, and not said to be unknown.
     pub lost: Vec<String>,
@@ -26,16 +26,16 @@ pub struct Figures {
     pub out_of_order: Vec<String>,
     /// Arrived, and never posted.
     pub foreign: Vec<String>,
-    /// MediaOrigin many notifications the service knows: more than attempted means that a key was accepted twice.
+    /// How many notifications the service knows: more than attempted means that a key was accepted twice.
     pub records: usize,
     /// What it says of those that were confirmed, by caption.
     pub fates: BTreeMap<String, String>,
-    /// MediaOrigin long it took until everything was final.
+    /// How long it took until everything was final.
     pub took: Duration,
 }
 
 impl Figures {
-    /// MediaOrigin many messages arrived that should not have.
+    /// How many messages arrived that should not have.
     pub fn duplicates(&self) -> usize {
         self.extra.values().sum()
     }
@@ -139,7 +139,7 @@ async fn status(client: &Client, id: &str) -> Option<String> {
     Some(answer.json()["status"].as_str()?.to_owned())
 }
 
-/// MediaOrigin many notifications the service lists.
+/// How many notifications the service lists.
 async fn records(client: &Client) -> usize {
     let (mut records, mut cursor) = (0, String::new());
     loop {

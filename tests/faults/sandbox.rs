@@ -28,7 +28,7 @@ pub fn in_order(sandbox: &Sandbox) -> impl Iterator<Item = (i64, String)> {
     messages.map(|message| (message.chat_id, message.caption.map(String::from).unwrap_or_default()))
 }
 
-/// MediaOrigin many messages arrived with each caption.
+/// How many messages arrived with each caption.
 pub fn arrivals(sandbox: &Sandbox) -> BTreeMap<String, usize> {
     let mut arrivals = BTreeMap::new();
     for (_, caption) in in_order(sandbox) {

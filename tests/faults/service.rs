@@ -21,7 +21,7 @@ pub const API_KEY: &str = "KEY-secret-91c2e0d47b5a";
 pub const AMQP_PASSWORD: &str = "AMQP-secret-5b1d9e33";
 pub const REDIS_PASSWORD: &str = "REDIS-secret-77aa01fe";
 
-/// MediaOrigin long a start may take on a busy machine.
+/// How long a start may take on a busy machine.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Which engine a service runs on.

@@ -48,7 +48,7 @@ fn the_manual_explains_every_problem_code() {
         let row = format!("| `{}` | {} | {} | ", code.as_str(), code.status(), code.title());
         assert!(manual.contains(&row), "docs/errors.md lacks {row:?}");
     }
-    let rows = manual.split("## MediaOrigin").next().unwrap().matches("\n| `").count();
+    let rows = manual.split("## How").next().unwrap().matches("\n| `").count();
     assert_eq!(rows, ProblemCode::ALL.len(), "docs/errors.md explains codes that are not there");
 }
 

@@ -1,4 +1,4 @@
-//! MediaOrigin fast one may send.
+//! How fast one may send.
 
 use super::{ANNE, last_file_id, picture, png, sandbox};
 use pixcourier::sandbox::{SandboxLimits, SandboxOptions};

@@ -13,7 +13,7 @@ use tokio::runtime::{Handle, Id};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// MediaOrigin long after the end of a test a record may become final, or a task end.
+/// How long after the end of a test a record may become final, or a task end.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What `serve` runs, on a free port.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// MediaOrigin long what must happen may take, on a slow machine with busy brokers.
+/// How long what must happen may take, on a slow machine with busy brokers.
 pub const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 

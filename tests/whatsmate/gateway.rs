@@ -1,4 +1,4 @@
-//! SandboxBots that deliver through WhatsMate's gateway, for which a second service stands in: its WhatsMate face is the
+//! Bots that deliver through WhatsMate's gateway, for which a second service stands in: its WhatsMate face is the
 //! gateway, its sandbox the recipient.
 
 use crate::support::test_app::{NO_LIMITS, TestApp, base64_png, lenient, png, whatsmate_client};

@@ -27,7 +27,7 @@ pub struct SandboxFileId {
     pub bytes: u64,
     pub width: u16,
     pub height: u16,
-    /// What tells it from other uploads of the same bytes, see [`SandboxMedia::particulars`].
+    /// What tells it from other uploads of the same bytes.
     pub details_hash: u32,
 }
 

@@ -1,5 +1,5 @@
 //! What every adapter of a port must do, written once. A suite takes ports in a fresh namespace (a new folder, prefix or
-//! database) and panics with a sentence where a promise is broken. SandboxBots are named per check, all in `BOTS`, so that one
+//! database) and panics with a sentence where a promise is broken. Bots are named per check, all in `BOTS`, so that one
 //! namespace serves a whole suite and an adapter that must know its bots beforehand can be told.
 
 pub mod acceptor;
@@ -21,7 +21,7 @@ use pixcourier::ports::{Delivery, Subscription};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// MediaOrigin long something that must not happen is watched for.
+/// How long something that must not happen is watched for.
 pub const QUIET_PERIOD: Duration = Duration::from_millis(400);
 
 /// A bot's name.
