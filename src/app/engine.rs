@@ -68,8 +68,8 @@ impl Engine {
         }
     }
 
-    /// Records dead letters as failed: notifications that crashed their workers so often that the broker took them out of
-    /// the queue. `None` on the embedded engine, which has no broker.
+    /// Records dead letters as failed: notifications that were delivered and came back unacked so often (500 times) that the
+    /// broker took them out of the queue. One that crashes its worker ends long before, by its interrupted attempts. `None` on the embedded engine, which has no broker.
     pub fn record_dead_letters(
         &self,
         metrics: Arc<Metrics>,

@@ -1,6 +1,12 @@
-//! The graceful shutdown. In this order: `/readyz` says no; couriers start nothing new and finish what is in flight,
-//! while HTTP drains; both within the grace period; what is left goes back to the queue; outcomes that wait for the
-//! ledger are written; the engine is closed.
+//! The graceful shutdown, begun by SIGTERM or SIGINT. In this order:
+//!
+//! 1. `/readyz` says 503. Couriers start nothing new and finish the attempts in flight; background tasks end at once.
+//! 2. For [`READINESS_DELAY`] HTTP requests are still taken; then connections that arrive get 503, and those in flight
+//!    finish.
+//! 3. Both have until the end of the grace period (`grace_period_seconds`). What couriers still hold then goes back to the
+//!    queue; attempts that have not ended are interrupted, which the ledger records at the next start.
+//! 4. Outcomes that wait for the ledger are written: until the end of the grace period, [`FLUSH_TIMEOUT`] at least.
+//! 5. The engine is closed: connections to the broker within 2 s, the database when what was begun is written.
 
 use super::engine::Engine;
 use crate::http::drain::DrainListener;
@@ -24,7 +30,7 @@ pub struct Stopping {
     pub ready: watch::Sender<bool>,
     pub server_handle: ServerHandle,
     pub drain: DrainListener,
-    /// Each returns how many attempts it interrupted.
+    /// The couriers, each of which returns how many attempts it interrupted, and what reads updates for registration.
     pub couriers: JoinSet<usize>,
     pub halt: CancellationToken,
     pub background: TaskTracker,
@@ -32,7 +38,7 @@ pub struct Stopping {
 }
 
 impl Stopping {
-    /// Stops everything within the grace period; only what must be written may take up to [`FLUSH_TIMEOUT`] longer.
+    /// Stops everything, as the module says.
     pub async fn run(self, grace_period: Duration) {
         tracing::info!("stopping");
         self.ready.send_replace(false);

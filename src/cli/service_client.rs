@@ -33,7 +33,7 @@ pub struct ServiceRejection {
 
 /// What the service answers to a notification that it took.
 #[derive(Debug, Deserialize)]
-pub struct AcceptedNotification {
+pub struct AcceptedResponse {
     pub id: NotificationId,
 }
 
@@ -45,7 +45,7 @@ pub struct NotificationState {
     #[serde(default)]
     pub send_at: Option<Timestamp>,
     #[serde(default)]
-    pub attempts: Vec<AttemptView>,
+    pub attempts: Vec<AttemptSummary>,
     #[serde(default)]
     pub message_id: Option<i64>,
     #[serde(default)]
@@ -54,7 +54,7 @@ pub struct NotificationState {
 
 /// One attempt, as far as it is shown here.
 #[derive(Debug, Deserialize)]
-pub struct AttemptView {
+pub struct AttemptSummary {
     pub at: Timestamp,
     pub duration_ms: u64,
     pub uploaded: bool,
@@ -63,7 +63,7 @@ pub struct AttemptView {
 
 impl NotificationState {
     /// The attempt that succeeded.
-    pub fn success(&self) -> Option<&AttemptView> {
+    pub fn success(&self) -> Option<&AttemptSummary> {
         self.attempts.iter().find(|attempt| attempt.outcome == "sent")
     }
 
@@ -106,7 +106,7 @@ impl ServiceClient {
         &self,
         form: NotificationForm,
         idempotency_key: Option<&str>,
-    ) -> anyhow::Result<AcceptedNotification> {
+    ) -> anyhow::Result<AcceptedResponse> {
         let mut request = self.http.post(&self.notifications);
         if let Some(key) = idempotency_key {
             request = request.header("Idempotency-Key", key);

@@ -1,6 +1,6 @@
 //! The methods that the sandbox knows, and what is to be known of a method before it is carried out.
 
-use crate::sandbox::arguments::CallArguments;
+use crate::sandbox::arguments::SandboxArguments;
 use serde_json::Value;
 
 /// The methods, separated by spaces.
@@ -36,7 +36,7 @@ pub fn counts_in_flight(method: &str) -> bool {
 }
 
 /// How many messages a call sends, if it is one that sends.
-pub fn message_count(method: &str, arguments: &CallArguments) -> Option<u64> {
+pub fn message_count(method: &str, arguments: &SandboxArguments) -> Option<u64> {
     let items = |name| match serde_json::from_str(arguments.text(name)?) {
         Ok(Value::Array(items)) => Some(items.len() as u64),
         _ => None,

@@ -80,3 +80,27 @@ fn dashboards_and_alerts_use_only_metrics_that_exist() {
     }
     assert!(seen > 20, "deploy/ names {seen} metrics");
 }
+
+#[test]
+fn the_design_names_only_files_that_are_there() {
+    let design = read("docs/design.md");
+    let missing: Vec<&str> = design
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.ends_with(".rs"))
+        .filter(|name| {
+            let mut folders = vec![root().join("src"), root()];
+            // Within a row a bare name stands for a file beside the one that was named with its folder.
+            while let Some(folder) = folders.pop() {
+                if folder.join(name).is_file() {
+                    return false;
+                }
+                let inside = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+                folders.extend(inside.filter(|path| path.is_dir() && path.starts_with(root().join("src"))));
+            }
+            true
+        })
+        .collect();
+    assert!(missing.is_empty(), "docs/design.md names files that are not there: {missing:?}");
+}

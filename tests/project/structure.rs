@@ -78,7 +78,9 @@ fn nothing_cites_what_readers_do_not_have() {
             &["rs", "md", "py", "js", "toml", "html", "with-brokers", "with-clients", "with-s3"],
         ) {
             for (number, line) in read(&file).lines().enumerate() {
-                let line = line.to_lowercase();
+                // The project's own manual of that name may be named.
+                let line =
+                    line.to_lowercase().replace("docs/bot-api", "").replace("(bot-api", "").replace("[bot-api", "");
                 let cited = forbidden.iter().filter(|(start, end)| line.contains(&format!("{start}{end}")));
                 found.extend(cited.map(|(start, end)| format!("{}:{}: {start}{end}", shown(&file), number + 1)));
             }

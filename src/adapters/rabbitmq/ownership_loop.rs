@@ -23,8 +23,8 @@ const TOKEN_REISSUE_INTERVAL: Duration = Duration::from_secs(90);
 const TOKEN_REISSUE_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A token that comes within this time after subscribing to a queue that nobody consumed cannot come from a living
-/// owner: an owner's first renewal comes later than this. After a subscription that lasted longer, the backoff starts
-/// anew.
+/// owner: an owner's first renewal comes later than this. Also how long a
+/// subscription must have lasted for the reconnection backoff to start anew.
 const UNOWNED_PERIOD: Duration = Duration::from_secs(5);
 
 /// How long to wait with a token that a living owner may just have let go: longer than that owner goes on without one
@@ -92,8 +92,9 @@ impl OwnershipLoop {
         consume_lanes(&self.0, &channel, &mut tokens, held).await
     }
 
-    /// Waits until nobody consumes the lanes, but not for long. The token of an owner that died may be back before its
-    /// lanes are: what came from them meanwhile would overtake all that it held (seen with RabbitMQ 3.10).
+    /// Waits until nobody consumes the lanes, but not for long. RabbitMQ 3.10 may give
+    /// back the token of an owner that died before it gives back the messages that this owner held: consumed at once, the
+    /// lanes would deliver later messages first.
     async fn wait_until_lanes_are_vacant(&self, channel: &Channel) -> Result<(), String> {
         let deadline = Instant::now() + HANDOVER_WAIT;
         loop {

@@ -112,8 +112,9 @@ return { '', tonumber(interrupted), tonumber(redis.call('HGET', record, 'cut_off
 
 /// A notification and `status, at, attempt, attempts kept, message_id, file_id, failure, next_attempt_at, result,
 /// token`, empty for none → 1, or 0 if it is final or was accepted again later. An attempt equal to the last is that
-/// attempt, written again after a lost answer. Nor does what is not final take the mark of an attempt under way
-/// (`sending` by another token) away: a worker that lost the bot meanwhile would hide that attempt.
+/// attempt, written again after a lost answer. While the record says `sending` by
+/// another token, an update that is not final changes nothing: it comes from a worker that has lost the bot meanwhile, and
+/// would hide the attempt of the new owner.
 pub(super) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"

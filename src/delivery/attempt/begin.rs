@@ -67,7 +67,7 @@ impl AttemptRun {
         }
     }
 
-    /// Records that it has crashed its courier too often.
+    /// Records that its attempts have panicked too often.
     pub async fn bury(self, description: &str) {
         self.fail(FailureClass::Buried, description).await;
     }

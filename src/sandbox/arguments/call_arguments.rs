@@ -11,7 +11,7 @@ pub const MAX_TEXT_BYTES: usize = 1 << 20;
 /// So many files may come with a call (Bot API server).
 const MAX_FILES: usize = 50;
 
-pub struct CallArguments {
+pub struct SandboxArguments {
     texts: HashMap<String, String>,
     files: HashMap<String, Arc<ReceivedFile>>,
     /// How many bytes of text may still come.
@@ -29,13 +29,13 @@ pub enum RequestReadError {
     TooLarge,
 }
 
-impl Default for CallArguments {
+impl Default for SandboxArguments {
     fn default() -> Self {
         Self { texts: HashMap::new(), files: HashMap::new(), text_bytes_left: MAX_TEXT_BYTES, garbled: false }
     }
 }
 
-impl CallArguments {
+impl SandboxArguments {
     /// The members of a JSON object.
     pub fn of_json(text: &str) -> Result<Self, RequestReadError> {
         let mut arguments = Self::default();
@@ -144,8 +144,8 @@ fn split_value(text: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
-    fn read(form: &str) -> CallArguments {
-        let mut arguments = CallArguments::default();
+    fn read(form: &str) -> SandboxArguments {
+        let mut arguments = SandboxArguments::default();
         arguments.add_form(form.as_bytes()).unwrap();
         arguments
     }
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn text_is_bounded() {
-        let mut arguments = CallArguments { text_bytes_left: 10, ..CallArguments::default() };
+        let mut arguments = SandboxArguments { text_bytes_left: 10, ..SandboxArguments::default() };
         assert_eq!(arguments.add(b"name".to_vec(), b"longer".to_vec()), Ok(()));
         assert_eq!(arguments.add(b"a".to_vec(), Vec::new()), Err(RequestReadError::Status(413)));
     }

@@ -5,6 +5,6 @@ mod call_arguments;
 mod percent;
 mod request_reader;
 
-pub use call_arguments::{CallArguments, RequestReadError};
+pub use call_arguments::{RequestReadError, SandboxArguments};
 pub use percent::percent_decoded;
 pub use request_reader::RequestReader;

@@ -1,6 +1,6 @@
 //! Reading a request's arguments by its content type: texts into memory, files to the disk as they arrive.
 
-use super::call_arguments::{CallArguments, MAX_TEXT_BYTES, RequestReadError};
+use super::call_arguments::{MAX_TEXT_BYTES, RequestReadError, SandboxArguments};
 use super::percent::percent_decoded;
 use crate::domain::Sha256;
 use crate::sandbox::files::{MediaStore, ReceivedFile};
@@ -28,8 +28,8 @@ pub struct RequestReader<'a> {
 }
 
 impl RequestReader<'_> {
-    pub async fn read(&self, request: &HttpRequest, payload: Payload) -> Result<CallArguments, RequestReadError> {
-        let mut arguments = CallArguments::default();
+    pub async fn read(&self, request: &HttpRequest, payload: Payload) -> Result<SandboxArguments, RequestReadError> {
+        let mut arguments = SandboxArguments::default();
         arguments.add_form(request.query_string().as_bytes())?;
         let header = request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
         let content_type = header.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
@@ -53,7 +53,7 @@ impl RequestReader<'_> {
         Ok(arguments)
     }
     /// Reads the parts. One is a file only if it has a `filename`, if only an empty one.
-    async fn read_parts(&self, mut parts: Multipart, arguments: &mut CallArguments) -> Result<(), RequestReadError> {
+    async fn read_parts(&self, mut parts: Multipart, arguments: &mut SandboxArguments) -> Result<(), RequestReadError> {
         let mut file_bytes_left = self.max_body_bytes;
         while let Some(part) = parts.next().await {
             let mut part = part.map_err(|_| BROKEN)?;

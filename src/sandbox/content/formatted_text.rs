@@ -1,7 +1,7 @@
 //! Captions and texts: their markup taken out, their length checked.
 
 use crate::domain::markup::{Formatted, utf16};
-use crate::sandbox::arguments::CallArguments;
+use crate::sandbox::arguments::SandboxArguments;
 use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use serde_json::{Map, Value};
 
@@ -25,13 +25,13 @@ pub fn parse_text(text: &str, mode: &str, entities: Option<&str>) -> ApiResult<F
 }
 
 /// The text of a message without media, from a call's arguments.
-pub fn text_of_arguments(arguments: &CallArguments) -> ApiResult<Formatted> {
+pub fn text_of_arguments(arguments: &SandboxArguments) -> ApiResult<Formatted> {
     let get = |name| arguments.text(name).unwrap_or("");
     checked_text(parse_text(get("text"), get("parse_mode"), arguments.text("entities"))?)
 }
 
 /// The caption of a message with media, from a call's arguments.
-pub fn caption_of_arguments(arguments: &CallArguments) -> ApiResult<Formatted> {
+pub fn caption_of_arguments(arguments: &SandboxArguments) -> ApiResult<Formatted> {
     let get = |name| arguments.text(name).unwrap_or("");
     checked_caption(parse_text(get("caption"), get("parse_mode"), arguments.text("caption_entities"))?)
 }

@@ -1,6 +1,6 @@
 //! One call of a bot, and what most methods ask of it.
 
-use crate::sandbox::arguments::CallArguments;
+use crate::sandbox::arguments::SandboxArguments;
 use crate::sandbox::chats::parse_chat_id;
 use crate::sandbox::clock::pause;
 use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
@@ -16,7 +16,7 @@ const MAX_MESSAGE_IDS: usize = 100;
 pub struct SandboxCall {
     pub state: Arc<SandboxState>,
     pub bot: u64,
-    pub arguments: CallArguments,
+    pub arguments: SandboxArguments,
     /// The `description` of a good answer.
     pub note: OnceCell<&'static str>,
     /// The turn of a webhook that the call has set, and whose deliveries are to begin.
@@ -24,7 +24,7 @@ pub struct SandboxCall {
 }
 
 impl SandboxCall {
-    pub fn new(state: Arc<SandboxState>, bot: u64, arguments: CallArguments) -> Self {
+    pub fn new(state: Arc<SandboxState>, bot: u64, arguments: SandboxArguments) -> Self {
         Self { state, bot, arguments, note: OnceCell::new(), webhook_turn: Cell::new(None) }
     }
 

@@ -3,7 +3,7 @@
 use super::call::SandboxCall;
 use super::media_argument::{MediaArgument, MediaDetails};
 use crate::domain::markup::Formatted;
-use crate::sandbox::arguments::CallArguments;
+use crate::sandbox::arguments::SandboxArguments;
 use crate::sandbox::chats::is_forum;
 use crate::sandbox::content::{caption_of_arguments, check_reply_markup, text_of_arguments};
 use crate::sandbox::files::CheckedMedia;
@@ -43,7 +43,7 @@ pub async fn send_media(call: &SandboxCall, method: &'static str, kind: FileKind
 }
 
 /// Those of the flags that are set.
-pub fn flags(names: &[&str], arguments: &CallArguments) -> Vec<String> {
+pub fn flags(names: &[&str], arguments: &SandboxArguments) -> Vec<String> {
     names.iter().filter(|name| arguments.flag(name)).map(|name| (*name).to_owned()).collect()
 }
 
@@ -64,7 +64,7 @@ pub fn message_head(call: &SandboxCall, method: &str) -> ApiResult<SandboxMessag
 }
 
 /// Topics exist in forums only; groups without ignore them, private chats do not.
-fn topic(arguments: &CallArguments, chat_id: i64) -> ApiResult<Option<i64>> {
+fn topic(arguments: &SandboxArguments, chat_id: i64) -> ApiResult<Option<i64>> {
     match arguments.integer("message_thread_id").filter(|topic| *topic != 0) {
         Some(topic) if is_forum(chat_id) && topic > 1 => Ok(Some(topic)),
         Some(_) if chat_id > 0 || is_forum(chat_id) => Err(SandboxError::bad("message thread not found")),

@@ -2,7 +2,7 @@
 
 use super::api_response::{authenticate, error_response, unreadable_response};
 use super::injected_fault::{carry_out, cut_without_answer, take_fault};
-use crate::sandbox::arguments::{CallArguments, RequestReadError, RequestReader};
+use crate::sandbox::arguments::{RequestReadError, RequestReader, SandboxArguments};
 use crate::sandbox::chats::parse_chat_id;
 use crate::sandbox::clock::pause;
 use crate::sandbox::faults::FaultStage;
@@ -72,7 +72,7 @@ fn count_in_flight(
     bot: u64,
     method: &str,
     chat: Option<i64>,
-    arguments: &CallArguments,
+    arguments: &SandboxArguments,
 ) -> Result<Option<InFlightCall>, InFlightRejection> {
     let options = &state.options;
     if !options.in_flight_limits || options.local || !method_names::counts_in_flight(method) {

@@ -1,7 +1,7 @@
 //! Carries out a method, and the deliveries to the webhook that it has set: updates one after another, each until it is
 //! answered with 2xx, with exponential backoff.
 
-use crate::sandbox::arguments::CallArguments;
+use crate::sandbox::arguments::SandboxArguments;
 use crate::sandbox::method_names;
 use crate::sandbox::methods::{SandboxCall, run};
 use crate::sandbox::sandbox_error::ApiResult;
@@ -98,7 +98,7 @@ async fn execute_answer(state: &Arc<SandboxState>, bot: u64, mut answer: Respons
             return;
         }
     }
-    let arguments = std::str::from_utf8(&body).ok().and_then(|text| CallArguments::of_json(text).ok());
+    let arguments = std::str::from_utf8(&body).ok().and_then(|text| SandboxArguments::of_json(text).ok());
     let Some(arguments) = arguments else { return };
     if let Some(method) = arguments.text("method").and_then(method_names::canonical) {
         let call = SandboxCall::new(state.clone(), bot, arguments);

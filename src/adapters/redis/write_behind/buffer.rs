@@ -72,7 +72,8 @@ impl WriteBehindBuffer {
         Ok(true)
     }
 
-    /// Writes an outcome now, or into the journal and later: memory alone would not do.
+    /// Settles an outcome while Redis may be away: writes it now, or appends it to the journal, which is durable, and
+    /// writes it later. In memory alone it would die with the process.
     pub(super) async fn write_outcome(
         &self,
         journal: &dyn Journal,
@@ -85,7 +86,8 @@ impl WriteBehindBuffer {
         journal.append(&outcome).await.map_err(|error| {
             LedgerError::Unavailable(format!("Redis is away, and the journal takes no outcome: {error}"))
         })?;
-        // Among the pending writes it stops another copy at once. Where there is no room, it is safe all the same.
+        // As a pending write, the outcome keeps a second copy of the notification from being sent. If there is no room
+        // for it, the journal has it all the same.
         let _ = self.push(change);
         Ok(true)
     }

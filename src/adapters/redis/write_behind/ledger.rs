@@ -25,7 +25,7 @@ pub struct WriteBehindLedger {
 }
 
 impl WriteBehindLedger {
-    /// A ledger whose outcomes, too, wait in memory alone. Starts the task that writes what waits, in the current
+    /// A ledger without a journal: while Redis is away, outcomes wait in memory alone. Starts the task that writes what waits, in the current
     /// runtime; it ends when this is dropped.
     pub fn new(redis: Arc<RedisLedger>) -> Arc<Self> {
         Self::start(redis, None)
@@ -100,8 +100,8 @@ impl Drop for WriteBehindLedger {
 #[async_trait]
 impl Ledger for WriteBehindLedger {
     /// While Redis is away: fails during the grace period, then goes on for `at_least_once`, and marks the attempt when
-    /// Redis is back. `at_most_once` must have its mark before the request leaves, so it has to wait. Of the interrupted
-    /// attempts, only those that wait in memory are known then.
+    /// Redis is back. `at_most_once` must have its mark before the request leaves, so it has to wait. Only
+    /// those interrupted attempts are known then that wait in memory.
     async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError> {
         let buffer = &self.buffer;
         if let Some(status) = buffer.pending().superseding_status(notification) {

@@ -55,7 +55,8 @@ impl PendingWrites {
         writes.changes.iter().rev().filter_map(LedgerChange::status).find(forbids).map(|(_, status)| status)
     }
 
-    /// Adds the mark of an attempt; whether it interrupts another, and how many of those that wait do.
+    /// Adds the mark of an attempt that begins. Returns whether the attempt before it has no outcome, and how many such
+    /// interrupted attempts are pending here.
     pub(super) fn push_begin(
         &mut self,
         notification: &Notification,
