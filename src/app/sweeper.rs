@@ -1,4 +1,5 @@
-//! Removes records and images after their retention, and uploads that killed processes left behind.
+//! Removes records and images after their retention, and uploads that killed processes left behind, every ten minutes.
+//! What may go is for each store to say: `sweep` of the ledger and of the blobs.
 
 use super::engine::Engine;
 use crate::domain::Timestamp;

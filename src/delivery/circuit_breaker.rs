@@ -1,5 +1,6 @@
-//! The circuit breaker of one bot. While Telegram does not answer, or refuses the bot's token, it keeps sends back, so
-//! that no notification uses up its attempts; one probe at a time finds out whether that is over.
+//! The circuit breaker of one bot. While Telegram does not answer, or refuses the bot's token, it keeps sends back;
+//! one probe at a time finds out whether that is over. What fails while the circuit is open counts against no notification;
+//! the failures that opened it do.
 
 use super::mono_time::MonoTime;
 use crate::backoff::BackoffPolicy;
@@ -21,7 +22,7 @@ pub struct CircuitBreaker {
 struct OpenCircuit {
     /// When the next probe may go.
     probe_at: MonoTime,
-    /// How often it has opened without an answer in between: once, and once for each failed probe.
+    /// Since the last answer: once for opening, and once for each probe that failed.
     openings: u32,
     /// Half-open: a probe is under way.
     half_open: bool,

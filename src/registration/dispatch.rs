@@ -4,9 +4,6 @@ use super::event::{self, RegistrationEvent};
 use super::registrar::{Registrar, RegistrationError};
 use serde_json::Value;
 
-/// How many update ids are remembered, so that updates that come again are passed over (deduplication).
-const MAX_REMEMBERED_UPDATES: usize = 1_000;
-
 impl Registrar {
     /// Does what an update asks for. Harmless to repeat; after an error it must be repeated.
     pub async fn handle(&self, update: &Value) -> Result<(), RegistrationError> {
@@ -23,11 +20,7 @@ impl Registrar {
             RegistrationEvent::Moved { from, to } => self.moved(from, to).await?,
             RegistrationEvent::Renamed { chat, title } => self.renamed(id, chat, &title).await?,
         }
-        let mut seen = self.seen();
-        seen.push_back(id);
-        if seen.len() > MAX_REMEMBERED_UPDATES {
-            seen.pop_front();
-        }
+        self.seen().put(id, ());
         Ok(())
     }
 }

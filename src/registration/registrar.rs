@@ -4,10 +4,14 @@ use crate::domain::{Address, ChatId, PhoneNumber, RecipientSource, Sha256};
 use crate::ports::{AcceptError, Acceptor, LedgerError, Messenger, Recipients};
 use crate::settings::{Bot, Registration};
 use crate::telemetry::Metrics;
+use lru::LruCache;
 use secrecy::ExposeSecret;
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use subtle::ConstantTimeEq;
+
+/// How many update ids are remembered.
+const MAX_REMEMBERED_UPDATES: NonZeroUsize = NonZeroUsize::new(1_000).expect("not zero");
 
 /// Registers the people and groups of one bot.
 pub struct Registrar {
@@ -16,7 +20,8 @@ pub struct Registrar {
     pub(super) acceptor: Arc<dyn Acceptor>,
     pub(super) messenger: Arc<dyn Messenger>,
     pub(super) metrics: Arc<Metrics>,
-    seen: Mutex<VecDeque<i64>>,
+    /// The ids of the updates that were dealt with last, so that those that come again are passed over (deduplication).
+    seen: Mutex<LruCache<i64, ()>>,
 }
 
 /// Why an update could not be dealt with now. Holds no secret.
@@ -42,7 +47,7 @@ impl Registrar {
         messenger: Arc<dyn Messenger>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { bot, book, acceptor, messenger, metrics, seen: Mutex::default() }
+        Self { bot, book, acceptor, messenger, metrics, seen: Mutex::new(LruCache::new(MAX_REMEMBERED_UPDATES)) }
     }
 
     /// Whether a caller of the webhook shows its secret, compared in constant time; never without a webhook.
@@ -57,8 +62,7 @@ impl Registrar {
         }
     }
 
-    /// The ids of the updates that were dealt with last.
-    pub(super) fn seen(&self) -> std::sync::MutexGuard<'_, VecDeque<i64>> {
+    pub(super) fn seen(&self) -> MutexGuard<'_, LruCache<i64, ()>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -63,7 +63,7 @@ impl ObjectBackend {
         self.blobs_path().join("ready")
     }
 
-    /// Sets the time of the last modification to now. S3Bucket cannot, and refuses to copy an object onto itself, so it
+    /// Sets the time of the last modification to now. S3 cannot, and refuses to copy an object onto itself, so it
     /// copies there and back; readers see the same bytes all the while.
     pub(super) async fn renew(&self, path: &Path) -> Result<(), object_store::Error> {
         match &self.root {

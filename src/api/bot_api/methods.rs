@@ -1,4 +1,5 @@
-//! The methods that make, change or take away messages: they go through the queue. All others are passed through.
+//! The methods that make, change or take away messages: they go through the queue if they name a chat. What becomes of all
+//! others, [`super::call`] says.
 
 use crate::domain::MediaKind;
 

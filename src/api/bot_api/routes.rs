@@ -8,9 +8,11 @@ use super::proxying;
 use crate::domain::file_path;
 use crate::http::state::AppState;
 use crate::ports::ProxyTarget;
+use crate::settings::Bot;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use std::sync::Arc;
 
 /// A token without `bot` in front: digits and a colon begin it, everything else belongs to another address.
 const WITHOUT_BOT: &str = "/{token:[0-9]+:[^/]*}/{method:(?i)sendPhoto}";
@@ -26,14 +28,30 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource(INCOMPLETE).route(web::to(not_found)));
 }
 
+/// What is checked of every request to this face: its HTTP method (others get a 501 without a body, as from the Bot API
+/// server), and its token, which stands behind `prefix` in the path. Returns the bot, and what stands behind the token.
+/// The path is decoded first: clients encode the colon of a token and the slashes of a file's path.
+fn admit(
+    request: &HttpRequest,
+    face: &BotApiFace,
+    prefix: &[u8],
+    allowed: &[Method],
+) -> Result<(Arc<Bot>, Vec<u8>), BotApiError> {
+    if !allowed.contains(request.method()) {
+        return Err(BotApiError::Http(501));
+    }
+    let path = decode(request.uri().path().as_bytes());
+    let path = path.strip_prefix(prefix).unwrap_or_default();
+    let end_of_token = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
+    let rest = path.get(end_of_token + 1..).unwrap_or_default();
+    Ok((face.bot(&path[..end_of_token])?, rest.to_vec()))
+}
+
 /// `/bot<token>/<method>`.
 async fn call(request: HttpRequest, payload: Payload, face: Data<BotApiFace>, state: Data<AppState>) -> HttpResponse {
     let response = async {
-        allow_only(&request, &[Method::GET, Method::POST])?;
-        let path = path(&request);
-        let (token, method) = split(path.strip_prefix(b"/bot").unwrap_or_default());
-        let bot = face.bot(token)?;
-        let method = String::from_utf8_lossy(method).trim_end_matches('/').to_owned();
+        let (bot, method) = admit(&request, &face, b"/bot", &[Method::GET, Method::POST])?;
+        let method = String::from_utf8_lossy(&method).trim_end_matches('/').to_owned();
         if method.starts_with("test/") {
             return Err(BotApiError::api(404, "Not Found: the test environment is not served here"));
         }
@@ -51,9 +69,7 @@ async fn send_photo(
     state: Data<AppState>,
 ) -> HttpResponse {
     let response = async {
-        allow_only(&request, &[Method::POST])?;
-        let path = path(&request);
-        let bot = face.bot(split(path.strip_prefix(b"/").unwrap_or_default()).0)?;
+        let (bot, _) = admit(&request, &face, b"/", &[Method::POST])?;
         BotApiCall { face: &face, state: &state, request: &request, bot }.respond("sendPhoto", payload).await
     };
     response.await.unwrap_or_else(|error| error.with_telling_status().response())
@@ -67,11 +83,8 @@ async fn download(
     state: Data<AppState>,
 ) -> HttpResponse {
     let response = async {
-        allow_only(&request, &[Method::GET, Method::HEAD])?;
-        let path = path(&request);
-        let (token, file) = split(path.strip_prefix(b"/file/bot").unwrap_or_default());
-        let bot = face.bot(token)?;
-        let file = file_path::encode(file).ok_or_else(|| BotApiError::api(404, "Not Found"))?;
+        let (bot, file) = admit(&request, &face, b"/file/bot", &[Method::GET, Method::HEAD])?;
+        let file = file_path::encode(&file).ok_or_else(|| BotApiError::api(404, "Not Found"))?;
         proxying::stream(&state, &request, payload.into_inner(), bot.name.clone(), ProxyTarget::File(file), 0).await
     };
     response.await.unwrap_or_else(|error| error.response())
@@ -80,20 +93,4 @@ async fn download(
 /// An address that has nearly the right shape gets an error of this face.
 async fn not_found() -> HttpResponse {
     BotApiError::api(404, "Not Found").response()
-}
-
-/// Other HTTP methods get a 501 without a body (Bot API server).
-fn allow_only(request: &HttpRequest, allowed: &[Method]) -> Result<(), BotApiError> {
-    if allowed.contains(request.method()) { Ok(()) } else { Err(BotApiError::Http(501)) }
-}
-
-/// The path, decoded: clients encode the colon of a token and the slashes of a file's path.
-fn path(request: &HttpRequest) -> Vec<u8> {
-    decode(request.uri().path().as_bytes())
-}
-
-/// What stands before the first slash, and what after it.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    let slash = path.iter().position(|b| *b == b'/').unwrap_or(path.len());
-    (&path[..slash], path.get(slash + 1..).unwrap_or_default())
 }

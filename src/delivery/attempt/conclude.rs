@@ -83,6 +83,7 @@ impl AttemptRun {
             Verdict::FileIdRefused => NextStep::Retry(Duration::ZERO),
             Verdict::Configuration => NextStep::Retry(REFUSED_BOT_PAUSE),
             Verdict::Unreadable => self.postpone(),
+            // As after a second failure: one that never reached Telegram is not counted.
             Verdict::Unreachable => retry(2),
             Verdict::Transient | Verdict::Ambiguous => retry(self.notification.attempts),
             Verdict::Sent { .. } | Verdict::Permanent(_) => NextStep::Done,

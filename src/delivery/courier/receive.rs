@@ -22,8 +22,8 @@ impl Courier {
             return self.spawn_ack(receipt);
         }
         if redeliveries > 0 {
-            // No reason to bury it: every restart of a worker gives a window of innocents back. What crashes its worker
-            // shows as interrupted attempts.
+            // No reason to bury it: at every restart of a worker, all that it held comes back. What crashes its worker shows
+            // as interrupted attempts.
             tracing::debug!(redeliveries, "redelivered");
         }
         let now = self.now();

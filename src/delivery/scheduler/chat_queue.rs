@@ -58,8 +58,8 @@ impl ChatQueue {
         lane.forget_overdue(now);
         let behind_deferred = lane.deferred.first_key_value().is_some_and(|(first, _)| *first < job.id);
         let sendable = usize::try_from(MAX_HOLD.as_micros() / interval.as_micros()).unwrap_or(usize::MAX);
-        // Counted by those before it: an older one that comes back is not sent away for the younger ones that fill the
-        // chat, since they wait for it.
+        // Only those before it count: an older one that comes back from the queue is not deferred again because younger
+        // ones fill the chat, since they must wait for it.
         let full = lane.waiting.range(..job.id).count() >= share.min(sendable).max(MIN_HELD_PER_LANE);
         let turn = frozen_until.max(now) + interval * u32::try_from(lane.ahead_of(job.id)).unwrap_or(u32::MAX);
         (frozen_until > now + MAX_HOLD || full || behind_deferred).then(|| turn.max(now + MIN_DEFER))

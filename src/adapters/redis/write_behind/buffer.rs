@@ -63,7 +63,7 @@ impl WriteBehindBuffer {
         self.ask(response).await
     }
 
-    /// Writes a change, now or later; whether it changed anything.
+    /// Writes a change, now or later. Returns whether it changed anything; `true` if that is not known yet.
     pub(super) async fn write(&self, change: LedgerChange) -> Result<bool, LedgerError> {
         if let Some(changed) = self.write_now(&change).await {
             return Ok(changed);

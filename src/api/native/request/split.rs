@@ -27,8 +27,8 @@ struct TextField {
 const CAPTION: TextField = TextField { text: "caption", entities: "caption_entities", limit: CAPTION_LIMIT_UTF16 };
 const TEXT: TextField = TextField { text: "text", entities: "entities", limit: TEXT_LIMIT_UTF16 };
 
-/// Shortens the texts of a call to what Telegram takes, and returns the rest of them as calls that follow, whose ids are
-/// still to be set.
+/// Shortens the texts of a call to what Telegram takes, and returns the rest of them as calls that follow, whose ids
+/// [`FollowUp::numbered`] makes of the notification's own when that is accepted.
 pub fn split(params: &mut Map<String, Value>) -> Result<Vec<FollowUp>, Rejection> {
     let mut rest = Vec::new();
     for field in [CAPTION, TEXT] {
