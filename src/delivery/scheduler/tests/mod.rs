@@ -81,6 +81,25 @@ fn a_chat_keeps_its_place_while_more_arrives_for_it() {
 }
 
 #[test]
+fn a_new_owner_is_silent_for_a_second_and_has_no_burst() {
+    let mut s = scheduler();
+    s.take_over(at(0));
+    for n in 1..=100 {
+        s.enqueue(at(0), job(n, n as i64, Lane::Normal));
+    }
+    let mut sent = Vec::new();
+    for millis in (0..3_000).step_by(5) {
+        while let NextSend::Now(dispatch) = s.next(at(millis)) {
+            sent.push(millis);
+            s.finish(at(millis), dispatch.id, NextStep::Done, FileIds::new());
+        }
+    }
+    assert!(sent[0] >= 1_000, "the one before may have sent 30 at the last moment: {sent:?}");
+    assert!(sent[10] - sent[0] >= 300, "30 a second from the first on: {sent:?}");
+    assert!(sent.len() >= 55, "{sent:?}");
+}
+
+#[test]
 fn a_retry_keeps_its_place_in_its_chat() {
     let mut s = scheduler();
     s.enqueue(at(0), job(1, 7, Lane::Normal));
