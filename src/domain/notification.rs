@@ -23,8 +23,11 @@ pub struct Notification {
     pub delivery: DeliveryGuarantee,
     /// What to call.
     pub call: Call,
-    /// When it was accepted.
+    /// When it was accepted, the last time: a retry accepts it again.
     pub accepted_at: Timestamp,
+    /// When it was accepted first, if it has been accepted again since.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub first_accepted_at: Option<Timestamp>,
     /// Not to be sent before this.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub send_at: Option<Timestamp>,
@@ -69,6 +72,11 @@ impl FollowUp {
 impl Notification {
     /// The layout version that this program writes.
     pub const VERSION: u8 = 1;
+
+    /// When it was created: accepted for the first time.
+    pub fn created_at(&self) -> Timestamp {
+        self.first_accepted_at.unwrap_or(self.accepted_at)
+    }
 
     /// The same under an id; what follows it is numbered from there.
     pub fn identified(mut self, id: NotificationId) -> Self {
@@ -153,6 +161,7 @@ mod tests {
             delivery: DeliveryGuarantee::AtMostOnce,
             call: text("first"),
             accepted_at: now,
+            first_accepted_at: None,
             send_at: Some(now),
             expires_at: now,
             tags: vec!["a".into()],

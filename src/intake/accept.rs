@@ -144,6 +144,7 @@ impl Intake {
             call,
             tags: request.tags,
             attempts: 0,
+            first_accepted_at: None,
             reply_to,
             then: FollowUp::numbered(id, request.then),
         };
@@ -260,6 +261,7 @@ mod tests {
                 call,
                 tags: Vec::new(),
                 attempts: 0,
+                first_accepted_at: None,
                 reply_to: None,
                 then: Vec::new(),
             }

@@ -7,7 +7,8 @@ use crate::domain::{BotName, MediaSource, NotificationId, Record, Status, Timest
 use crate::ports::Resubmitted;
 
 impl Intake {
-    /// Accepts one that has ended unsent again, to be sent at once, with a fresh expiry; durable when this returns `Ok`.
+    /// Accepts one that has ended unsent again, to be sent at its `send_at` if that still lies ahead, else at once, with a
+    /// fresh expiry; durable when this returns `Ok`. It stays created when it was.
     ///
     /// # Errors
     /// [`ProblemCode::NotRetryable`] unless its status is retryable ([`Status::is_retryable`]), [`ProblemCode::ImageGone`]
@@ -29,9 +30,12 @@ impl Intake {
             }
         }
         let now = Timestamp::now();
-        (notification.accepted_at, notification.expires_at) = (now, now.plus(DEFAULT_LIFETIME));
+        notification.first_accepted_at = Some(notification.created_at());
+        notification.send_at = notification.send_at.filter(|at| *at > now);
+        notification.accepted_at = now;
+        notification.expires_at = notification.send_at.unwrap_or(now).plus(DEFAULT_LIFETIME);
         // Without `reply_to`: nobody waits for its outcome any more.
-        (notification.send_at, notification.attempts, notification.reply_to) = (None, 0, None);
+        (notification.attempts, notification.reply_to) = (0, None);
         match self.ports.acceptor.resubmit(&notification).await? {
             Resubmitted::Done(record) => {
                 self.count_accepted(&notification.bot, notification.lane);

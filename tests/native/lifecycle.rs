@@ -124,6 +124,23 @@ async fn a_scheduled_one_is_accepted_as_scheduled() {
 }
 
 #[tokio::test]
+async fn a_retry_keeps_when_it_was_created_and_a_time_that_lies_ahead() {
+    let app = ApiApp::start().await;
+    let at = Timestamp::now().plus(std::time::Duration::from_secs(3_600));
+    let id = post(&app, json!({"send_at": at})).await;
+    let before = app.get(&format!("/v1/notifications/{id}")).await.json();
+    assert_eq!(Answer::of(app.request(Method::DELETE, &format!("/v1/notifications/{id}"))).await.status, 200);
+    for _ in 0..2 {
+        let again = Answer::of(app.request(Method::POST, &format!("/v1/notifications/{id}/retry"))).await.json();
+        assert_eq!((&again["status"], &again["send_at"]), (&json!("scheduled"), &json!(at)));
+        assert_eq!(again["created_at"], before["created_at"]);
+        assert_eq!(again["expires_at"], json!(at.plus(std::time::Duration::from_secs(86_400))));
+        assert_eq!(Answer::of(app.request(Method::DELETE, &format!("/v1/notifications/{id}"))).await.status, 200);
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn what_ended_unsent_can_be_tried_again_and_nothing_else() {
     let app = ApiApp::start().await;
     let retry = |id: String| Answer::of(app.request(Method::POST, &format!("/v1/notifications/{id}/retry")));

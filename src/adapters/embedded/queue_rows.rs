@@ -5,7 +5,7 @@
 //! names a row and which of its deliveries is meant, so that a second ack of an old delivery never means a new one.
 
 use super::columns::{id_bytes, to_json};
-use super::limits::MAX_ROWS_PER_CLAIM;
+use super::limits::{MAX_ROWS_MADE_READY, MAX_ROWS_PER_CLAIM};
 use super::store_error::StoreError;
 use crate::domain::{BotName, Lane, Notification, Timestamp};
 use crate::ports::{Delivery, Depth, Receipt};
@@ -102,9 +102,8 @@ pub fn claim_batch(
     window: u16,
     now: Timestamp,
 ) -> Result<ClaimedBatch, StoreError> {
-    let due = "UPDATE queue SET state = ?3, due = 0 WHERE bot = ?1 AND state = ?2 AND due <= ?4";
-    conn.prepare_cached(due)?.execute(params![bot.as_str(), SCHEDULED, READY, now.unix_millis()])?;
-    let mut batch = ClaimedBatch { deliveries: Vec::new(), more: false, next_due: None };
+    let made_ready = make_due_rows_ready(conn, bot, now)?;
+    let mut batch = ClaimedBatch { deliveries: Vec::new(), more: made_ready == MAX_ROWS_MADE_READY, next_due: None };
     for lane in Lane::ALL {
         let unacked = usize::try_from(count_rows(conn, bot, UNACKED, lane as i64)?).unwrap_or(usize::MAX);
         let room = usize::from(window).saturating_sub(unacked);
@@ -115,6 +114,17 @@ pub fn claim_batch(
     let next: Option<i64> = conn.prepare_cached(next)?.query_row(params![bot.as_str(), SCHEDULED], |row| row.get(0))?;
     batch.next_due = next.map(Timestamp::from_unix_millis);
     Ok(batch)
+}
+
+/// Makes scheduled rows ready whose time has come, the earliest first, up to [`MAX_ROWS_MADE_READY`]; returns how many.
+fn make_due_rows_ready(conn: &Connection, bot: &BotName, now: Timestamp) -> Result<usize, StoreError> {
+    let sql = "UPDATE queue SET state = :ready, due = 0 WHERE seq IN (
+        SELECT seq FROM queue WHERE bot = :bot AND state = :scheduled AND due <= :now ORDER BY due, seq LIMIT :limit)";
+    let limit = i64::try_from(MAX_ROWS_MADE_READY).unwrap_or(i64::MAX);
+    let values = named_params! {
+        ":ready": READY, ":bot": bot.as_str(), ":scheduled": SCHEDULED, ":now": now.unix_millis(), ":limit": limit,
+    };
+    Ok(conn.prepare_cached(sql)?.execute(values)?)
 }
 
 /// Claims the first ready rows of a lane; returns how many rows it took, readable or not.
@@ -208,6 +218,32 @@ fn low_turn_bits(number: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn very_many_that_are_due_at_once_become_ready_in_steps_and_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let conn = super::super::schema::open_writer(&folder.path().join("queue.db")).unwrap();
+        let (bot, due) = (BotName::default_bot(), Timestamp::now());
+        let total = 3 * MAX_ROWS_MADE_READY as i64 + 7;
+        conn.execute_batch("BEGIN").unwrap();
+        for number in 0..total {
+            let sql = "INSERT INTO queue (id, bot, lane, state, due, body) VALUES (?1, ?2, 1, ?3, ?4, '{}')";
+            conn.execute(sql, params![number.to_be_bytes(), bot.as_str(), SCHEDULED, due.unix_millis()]).unwrap();
+        }
+        conn.execute_batch("COMMIT").unwrap();
+        let scheduled = || {
+            let sql = "SELECT count(*), coalesce(min(seq), 0) FROM queue WHERE state = ?1";
+            conn.query_row(sql, [SCHEDULED], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).unwrap()
+        };
+        let (mut steps, mut left) = (0, total);
+        while claim_batch(&conn, &bot, 1, 1, due).unwrap().more {
+            steps += 1;
+            let (still, first) = scheduled();
+            assert_eq!((left - still, first), (MAX_ROWS_MADE_READY as i64, total - still + 1), "step {steps}");
+            left = still;
+        }
+        assert_eq!((steps, scheduled().0), (3, 0));
+    }
 
     #[test]
     fn a_tag_names_the_row_and_the_turn() {

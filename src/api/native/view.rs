@@ -225,6 +225,7 @@ impl From<RecordPage> for NotificationPage {
 impl From<Record> for NotificationView {
     fn from(record: Record) -> Self {
         let notification = record.notification;
+        let created_at = notification.created_at();
         let media = notification.call.media;
         let photo = media.iter().find(|media| media.kind == MediaKind::Photo);
         let photo = photo.map(|media| PhotoView::from(media.source.clone()));
@@ -238,7 +239,7 @@ impl From<Record> for NotificationView {
             priority: notification.lane,
             delivery: notification.delivery,
             tags: notification.tags,
-            created_at: notification.accepted_at,
+            created_at,
             send_at: notification.send_at,
             expires_at: notification.expires_at,
             attempts: record.attempts.into_iter().map(AttemptView::from).collect(),

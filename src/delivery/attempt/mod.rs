@@ -6,11 +6,13 @@ mod attempt_run;
 mod begin;
 mod conclude;
 mod count;
+mod departure_gate;
 mod recording;
 mod report;
 mod request;
 mod run;
 
 pub use attempt_run::{AttemptRun, OwnershipCheck};
+pub use departure_gate::DepartureGate;
 pub use recording::ack;
 pub use report::AttemptReport;

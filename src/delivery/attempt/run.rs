@@ -2,6 +2,7 @@
 
 use super::attempt_run::{AttemptRun, OwnershipCheck};
 use super::count::count_attempt;
+use super::departure_gate::DepartureGate;
 use super::recording::record_outcome;
 use super::report::AttemptReport;
 use super::request::{PrepareError, prepare};
@@ -11,8 +12,8 @@ use crate::ports::FileIds;
 use tokio::time::Instant;
 
 impl AttemptRun {
-    /// Makes the attempt. `known`: the file_ids that the courier has for its images.
-    pub async fn run(&mut self, known: FileIds, owner: OwnershipCheck) -> AttemptReport {
+    /// Makes the attempt. `known`: the file_ids that the courier has for its images; `gate`: where its request leaves.
+    pub async fn run(&mut self, known: FileIds, owner: OwnershipCheck, gate: &DepartureGate) -> AttemptReport {
         let (at, started) = (Timestamp::now(), Instant::now());
         if let Some(report) = self.begin(at).await {
             return report;
@@ -27,6 +28,7 @@ impl AttemptRun {
             }
             Err(PrepareError::StoreUnavailable(reason)) => return self.undo_begin(&reason).await,
         };
+        gate.wait(self.notification.call.cost()).await;
         // Checked last before it leaves: what came before may have taken long, and the bot may have a new owner. The
         // mark stays: the new owner may have set its own on top.
         if !owner.is_owner() {

@@ -41,10 +41,9 @@ fn classify_response(mut answer: MessengerResponse, by_remembered_id: bool) -> C
             429 => Verdict::FloodWait(flood_wait(answer.retry_after)),
             // A proxy in between, wrongly addressed or asking for credentials.
             300..=399 | 401 | 404 | 407 | 421 => Verdict::Configuration,
-            403 => Verdict::Permanent(FailureClass::Recipient),
             413 => Verdict::Permanent(FailureClass::Content),
             408 | 425 | 500.. => Verdict::Ambiguous,
-            _ => Verdict::Permanent(FailureClass::Request),
+            _ => Verdict::Intercepted,
         };
         let reason = format!("HTTP status {} without a Bot API answer", answer.status);
         return Classification { verdict, error_code: Some(answer.status), reason: Some(reason), result: None };

@@ -19,6 +19,14 @@ const CONTENT: Verdict = Permanent(FailureClass::Content);
 const REQUEST: Verdict = Permanent(FailureClass::Request);
 
 #[test]
+fn a_refusal_of_somebody_who_is_not_telegram_is_none() {
+    for status in [400, 403, 405, 410, 451] {
+        let page = Value::String("<html>Access denied by the company's proxy</html>".to_owned());
+        assert_eq!(classify(answer(status, page), false).verdict, Intercepted, "{status}");
+    }
+}
+
+#[test]
 fn every_known_refusal_falls_in_its_class() {
     let flood = |seconds| FloodWait(Duration::from_secs(seconds));
     let table = [

@@ -28,6 +28,8 @@ pub enum Verdict {
     Unreadable,
     /// Nobody knows whether it was sent.
     Ambiguous,
+    /// Refused by somebody who is not Telegram: a proxy or a firewall in between, whose answer is none of the Bot API's.
+    Intercepted,
     /// The bot is refused, not the request.
     Configuration,
     /// Never going to work.
@@ -68,7 +70,7 @@ impl Verdict {
             Self::FloodWait(_) => AttemptOutcome::FloodWait,
             Self::Migrated(_) => AttemptOutcome::Migrated,
             Self::FileIdRefused => AttemptOutcome::FileIdRefused,
-            Self::Transient | Self::Unreachable | Self::Unreadable => AttemptOutcome::Transient,
+            Self::Transient | Self::Unreachable | Self::Unreadable | Self::Intercepted => AttemptOutcome::Transient,
             Self::Ambiguous => AttemptOutcome::Ambiguous,
             Self::Configuration => AttemptOutcome::Configuration,
             Self::Permanent(_) => AttemptOutcome::Permanent,
@@ -78,7 +80,7 @@ impl Verdict {
     /// What this says about Telegram as a whole.
     pub fn upstream_health(&self) -> UpstreamHealth {
         match self {
-            Self::Unreachable | Self::Ambiguous => UpstreamHealth::Failing,
+            Self::Unreachable | Self::Ambiguous | Self::Intercepted => UpstreamHealth::Failing,
             Self::Configuration => UpstreamHealth::BotRefused,
             Self::Unreadable => UpstreamHealth::Unknown,
             _ => UpstreamHealth::Answering,
@@ -99,7 +101,7 @@ impl Verdict {
     /// The status of a notification that is tried again after this.
     pub fn retry_status(&self) -> Status {
         match self {
-            Self::Configuration => Status::Held,
+            Self::Configuration | Self::Intercepted => Status::Held,
             _ => Status::Retrying,
         }
     }

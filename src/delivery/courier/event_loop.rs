@@ -90,6 +90,9 @@ impl Courier {
         self.epoch = epoch;
         self.owned.send_replace(epoch.is_some());
         self.scheduler.clear_waiting();
+        if epoch.is_some() {
+            self.scheduler.take_over(self.now());
+        }
         self.held.retain(|_, held| held.in_flight);
         self.context.metrics.owned.with_label_values(&[self.context.bot_label()]).set(i64::from(epoch.is_some()));
     }
@@ -119,8 +122,9 @@ impl Courier {
         waits.with_label_values(&[self.context.bot_label()]).observe(dispatch.waited.as_secs_f64());
         let span = tracing::info_span!("delivery", notification = %dispatch.id, bot = %run.notification.bot);
         let owner = OwnershipCheck { ownership, epoch: run.receipt.epoch };
+        let gate = self.departures.clone();
         let attempt = async move {
-            let report = run.run(dispatch.file_ids, owner).await;
+            let report = run.run(dispatch.file_ids, owner, &gate).await;
             EndedAttempt { notification: run.notification, receipt: run.receipt, report }
         };
         let handle = self.attempts.spawn(attempt.instrument(span));

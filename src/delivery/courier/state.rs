@@ -1,6 +1,6 @@
 //! What a courier keeps in memory.
 
-use crate::delivery::attempt::AttemptReport;
+use crate::delivery::attempt::{AttemptReport, DepartureGate};
 use crate::delivery::context::CourierContext;
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::scheduler::Scheduler;
@@ -25,6 +25,7 @@ pub struct Courier {
     pub(super) started: Instant,
     pub(super) held: HashMap<NotificationId, HeldDelivery>,
     pub(super) attempts: JoinSet<EndedAttempt>,
+    pub(super) departures: DepartureGate,
     pub(super) in_flight: HashMap<task::Id, NotificationId>,
     /// How many attempts of a notification have panicked.
     pub(super) panics: HashMap<NotificationId, u32>,
@@ -61,6 +62,7 @@ impl Courier {
         // Bounded only then, so that no memory is taken before it is needed.
         let mut recently_finished = LruCache::unbounded();
         recently_finished.resize(MAX_RECENTLY_FINISHED);
+        let departures = DepartureGate::new(context.bot.limits.bot_rate);
         Self {
             scheduler: Scheduler::new(context.bot.limits, window),
             context,
@@ -68,6 +70,7 @@ impl Courier {
             started: Instant::now(),
             held: HashMap::new(),
             attempts: JoinSet::new(),
+            departures,
             in_flight: HashMap::new(),
             panics: HashMap::new(),
             recently_finished,

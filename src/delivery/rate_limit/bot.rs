@@ -54,6 +54,16 @@ impl BotRateLimiter {
         self.rate.interval()
     }
 
+    /// Begins after somebody else may have sent up to now: nothing is sent for the second over which Telegram counts, and
+    /// no burst is saved up. Without a limit there is nothing to keep.
+    pub fn take_over(&mut self, now: MonoTime) {
+        if self.rate.interval() > Duration::ZERO {
+            let from = now + Duration::from_secs(1) + SECOND_MARGIN;
+            self.frozen_until = self.frozen_until.max(from);
+            self.rate.restart(from);
+        }
+    }
+
     /// Takes tokens for a send that starts.
     pub fn take(&mut self, now: MonoTime, tokens: u32) {
         self.rate.take(now, tokens, slow_start_stretch(now, self.slow_since));

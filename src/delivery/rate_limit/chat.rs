@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// How many messages at once a private chat tolerates (Bots FAQ: "short bursts" over the limit are allowed).
 const PRIVATE_BURST: u32 = 3;
+/// How much later than another a message to a private chat may arrive, for all that lies between its permit and Telegram.
+const PRIVATE_MARGIN: Duration = Duration::from_millis(100);
 /// Added to the minute over which a group's messages are counted.
 const GROUP_MARGIN: Duration = Duration::from_millis(250);
 /// The least time between two messages to a chat: without limits, what a quick answer takes.
@@ -29,7 +31,10 @@ impl ChatRateLimiter {
         let group = chat.is_group();
         let minute = SlidingWindow::new(limits.group_rate_per_minute, Duration::from_secs(60), GROUP_MARGIN);
         Self {
-            rate: if group { Gcra::strict(limits.chat_rate) } else { Gcra::bursty(limits.chat_rate, PRIVATE_BURST) },
+            rate: match group {
+                true => Gcra::strict(limits.chat_rate),
+                false => Gcra::bursty(limits.chat_rate, PRIVATE_BURST).with_margin(PRIVATE_MARGIN),
+            },
             minute: (group && limits.group_rate_per_minute > 0).then_some(minute),
             frozen_until: MonoTime::default(),
         }

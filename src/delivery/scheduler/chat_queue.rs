@@ -21,6 +21,8 @@ pub(super) struct ChatQueue {
     limiter: ChatRateLimiter,
     /// Which entry of the [`super::chat_table::ChatTable`]'s lists is this chat's; 0 for none.
     pub stamp: u64,
+    /// The lane in whose list of ready chats that entry stands, if it stands in one.
+    pub ready_in: Option<Lane>,
     pub in_flight: bool,
 }
 
@@ -41,7 +43,7 @@ struct WaitingJob {
 impl ChatQueue {
     pub fn new(chat: &ChatId, limits: &RateLimits) -> Self {
         let limiter = ChatRateLimiter::new(chat, limits);
-        Self { lanes: Default::default(), limiter, stamp: 0, in_flight: false }
+        Self { lanes: Default::default(), limiter, stamp: 0, ready_in: None, in_flight: false }
     }
 
     pub fn insert(&mut self, now: MonoTime, job: SendJob, not_before: MonoTime) {
@@ -159,7 +161,7 @@ impl ChatQueue {
 
     pub fn clear(&mut self) {
         self.lanes = Default::default();
-        self.stamp = 0;
+        (self.stamp, self.ready_in) = (0, None);
     }
 
     pub fn is_empty(&self) -> bool {

@@ -54,10 +54,12 @@ impl ChatTable {
         self.chats.entry(name.clone()).or_insert_with(|| ChatQueue::new(name, &self.limits))
     }
 
-    /// Puts a chat where its head belongs.
+    /// Puts a chat where its head belongs. One that stands there already keeps its place: what arrives for it must not
+    /// send it behind the others.
     pub fn place(&mut self, now: MonoTime, name: &ChatId) {
         let Some(chat) = self.chats.get_mut(name) else { return };
-        chat.stamp = 0;
+        let stands_in = chat.ready_in.take();
+        let stood = std::mem::take(&mut chat.stamp);
         if chat.in_flight || chat.is_empty() {
             return;
         }
@@ -65,6 +67,11 @@ impl ChatTable {
         if at > now {
             self.wait_until(at, name.clone());
         } else if let Some(lane) = chat.head(now).map(|head| head.lane) {
+            chat.ready_in = Some(lane);
+            if stands_in == Some(lane) {
+                chat.stamp = stood;
+                return;
+            }
             self.last_stamp += 1;
             chat.stamp = self.last_stamp;
             self.ready[lane as usize].push_back((name.clone(), self.last_stamp));
@@ -75,7 +82,7 @@ impl ChatTable {
     pub fn wait_until(&mut self, at: MonoTime, name: ChatId) {
         self.last_stamp += 1;
         if let Some(chat) = self.chats.get_mut(&name) {
-            chat.stamp = self.last_stamp;
+            (chat.stamp, chat.ready_in) = (self.last_stamp, None);
             self.waiting.insert((at, self.last_stamp), name);
         }
     }
@@ -119,7 +126,8 @@ impl ChatTable {
     /// Takes the first ready chat out of a lane; it is in no list then.
     pub fn pop_ready(&mut self, lane: Lane) -> Option<ChatId> {
         let (name, _) = self.ready[lane as usize].pop_front()?;
-        self.chats.get_mut(&name)?.stamp = 0;
+        let chat = self.chats.get_mut(&name)?;
+        (chat.stamp, chat.ready_in) = (0, None);
         Some(name)
     }
 

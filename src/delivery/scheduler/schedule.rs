@@ -213,6 +213,12 @@ impl Scheduler {
         }
     }
 
+    /// Begins as a new owner of the bot, who does not know what the one before has sent: with a second of silence, and
+    /// without a burst.
+    pub fn take_over(&mut self, now: MonoTime) {
+        self.rate.take_over(now);
+    }
+
     /// Forgets everything that waits (it comes back from the queue), but not the rate limits nor what is in flight.
     pub fn clear_waiting(&mut self) {
         self.chats.clear();

@@ -58,6 +58,48 @@ fn a_chat_sends_in_order_with_one_in_flight_and_holds_back_nobody() {
 }
 
 #[test]
+fn a_chat_keeps_its_place_while_more_arrives_for_it() {
+    let mut s = Scheduler::new(RateLimits { bot_rate: 30.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 10_000);
+    // The bot's burst is spent, and a hundred chats are ready; then the first message of a chat that goes on receiving.
+    for n in 1..=100 {
+        s.enqueue(at(0), job(n, n as i64, Lane::Normal));
+    }
+    let first = 1_000;
+    s.enqueue(at(0), job(first, 7_777, Lane::Normal));
+    let (mut sent, mut arrived) = (Vec::new(), 0);
+    for millis in (0..5_000).step_by(10) {
+        arrived += 1;
+        s.enqueue(at(millis), job(first + arrived, 7_777, Lane::Normal));
+        s.enqueue(at(millis), job(5_000 + arrived, 10_000 + arrived as i64, Lane::Normal));
+        while let NextSend::Now(dispatch) = s.next(at(millis)) {
+            sent.push(dispatch.id);
+            s.finish(at(millis), dispatch.id, NextStep::Done, FileIds::new());
+        }
+    }
+    let place = sent.iter().position(|id| *id == NotificationId::from_number(first));
+    assert_eq!(place, Some(100), "behind those that were there before it, and no later");
+}
+
+#[test]
+fn a_new_owner_is_silent_for_a_second_and_has_no_burst() {
+    let mut s = scheduler();
+    s.take_over(at(0));
+    for n in 1..=100 {
+        s.enqueue(at(0), job(n, n as i64, Lane::Normal));
+    }
+    let mut sent = Vec::new();
+    for millis in (0..3_000).step_by(5) {
+        while let NextSend::Now(dispatch) = s.next(at(millis)) {
+            sent.push(millis);
+            s.finish(at(millis), dispatch.id, NextStep::Done, FileIds::new());
+        }
+    }
+    assert!(sent[0] >= 1_000, "the one before may have sent 30 at the last moment: {sent:?}");
+    assert!(sent[10] - sent[0] >= 300, "30 a second from the first on: {sent:?}");
+    assert!(sent.len() >= 55, "{sent:?}");
+}
+
+#[test]
 fn a_retry_keeps_its_place_in_its_chat() {
     let mut s = scheduler();
     s.enqueue(at(0), job(1, 7, Lane::Normal));
