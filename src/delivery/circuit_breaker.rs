@@ -61,7 +61,8 @@ impl CircuitBreaker {
         }
     }
 
-    /// Records an answer of Telegram, whatever it says: closes the circuit. Returns whether it was open.
+    /// Records an answer of Telegram, whatever it says of the request: closes the circuit. Returns whether it was open. A refusal
+    /// of the bot itself is no such answer: [`CircuitBreaker::trip`] opens the circuit then.
     pub fn record_answer(&mut self) -> bool {
         self.failures = 0;
         self.open.take().is_some()

@@ -28,7 +28,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource(INCOMPLETE).route(web::to(not_found)));
 }
 
-/// What is checked of every request to this face: its HTTP method (others get a 501 without a body, as from the Bot API
+/// What is checked of every request to this face whose address is complete: its HTTP method (others get a 501 without a body, as from the Bot API
 /// server), and its token, which stands behind `prefix` in the path. Returns the bot, and what stands behind the token.
 /// The path is decoded first: clients encode the colon of a token and the slashes of a file's path.
 fn admit(

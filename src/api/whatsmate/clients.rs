@@ -10,10 +10,10 @@ use subtle::ConstantTimeEq;
 
 /// The digests of the configured clients' ids and secrets, for a constant-time comparison: digests have one length, so the
 /// time it takes does not tell how long a secret is.
-pub struct WhatsMateClients(Vec<AdmittedClient>);
+pub struct WhatsMateClients(Vec<KnownClient>);
 
-/// A client with valid credentials.
-pub struct AdmittedClient {
+/// A configured client.
+pub struct KnownClient {
     id: Sha256,
     secret: Sha256,
     instances: BTreeMap<u32, BotName>,
@@ -22,7 +22,7 @@ pub struct AdmittedClient {
 impl WhatsMateClients {
     /// With no clients, nobody may call.
     pub fn new(clients: &[WhatsMateClient]) -> Self {
-        let known = clients.iter().map(|client| AdmittedClient {
+        let known = clients.iter().map(|client| KnownClient {
             id: Sha256::of(client.id.expose_secret().as_bytes()),
             secret: Sha256::of(client.secret.expose_secret().as_bytes()),
             instances: client.instances.clone(),
@@ -31,7 +31,7 @@ impl WhatsMateClients {
     }
 
     /// The client whose id and secret a request shows; compared with all of them in constant time.
-    pub fn admit(&self, headers: &HeaderMap) -> Result<&AdmittedClient, Rejection> {
+    pub fn admit(&self, headers: &HeaderMap) -> Result<&KnownClient, Rejection> {
         let given = |name: &str, missing: &str| match headers.get(name).map(|value| value.as_bytes().trim_ascii()) {
             Some(text) if !text.is_empty() => Ok(Sha256::of(text)),
             _ => Err(Rejection::field(ProblemCode::Unauthorized, name, missing)),
@@ -52,7 +52,7 @@ impl WhatsMateClients {
     }
 }
 
-impl AdmittedClient {
+impl KnownClient {
     /// The bot of an instance number as it stands in a path.
     pub fn bot(&self, instance: &str) -> Result<&BotName, Rejection> {
         let number = instance.parse::<u32>().ok().filter(|_| instance.bytes().all(|b| b.is_ascii_digit()));

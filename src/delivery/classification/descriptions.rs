@@ -32,7 +32,8 @@ pub const FILE_ID: &[&str] = &[
     "invalid file_id",
 ];
 
-/// The chat cannot be written to.
+/// The chat cannot be written to. Every 403 means that too, whatever its words ("bot was blocked by the user"): see
+/// [`classify`](super::classify()).
 pub const RECIPIENT: &[&str] = &[
     "chat not found",
     "chat_id is empty",

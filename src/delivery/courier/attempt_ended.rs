@@ -91,7 +91,8 @@ impl Courier {
         }
     }
 
-    /// Everything for a chat that has migrated goes to its new id.
+    /// The other notifications that wait here for a chat that has migrated go to its new id; the attempt has
+    /// changed its own, and what waits in the queue finds out by itself.
     fn migrate(&mut self, from: &ChatId, to: &ChatId) {
         for other in self.held.values_mut().filter(|other| other.notification.chat_id == *from) {
             other.notification.chat_id = to.clone();

@@ -28,6 +28,7 @@ impl Courier {
         }
         let now = self.now();
         if let Some(turn) = self.missed_turn(now, &notification) {
+            // If it was deferred before, its chat must not wait for it to come back.
             self.scheduler.remove(now, &notification.chat_id, id);
             return self.spawn_expire(notification, receipt, turn);
         }

@@ -13,7 +13,7 @@ const PRIVATE_BURST: u32 = 3;
 const PRIVATE_MARGIN: Duration = Duration::from_millis(100);
 /// Added to the minute over which a group's messages are counted.
 const GROUP_MARGIN: Duration = Duration::from_millis(250);
-/// The least time between two messages to a chat: without limits, what a quick answer takes.
+/// The least time between two messages to a chat, for estimates where no limit is configured: what a quick answer takes.
 const MIN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The rate limits of one chat.

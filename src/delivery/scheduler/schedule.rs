@@ -15,10 +15,12 @@ use std::time::Duration;
 
 /// Requests under way at a time. A server that holds each for 8 s (hidden flood waits) must not cost the rate of 30/s.
 const MAX_IN_FLIGHT: usize = 512;
-/// A deferred notification should be back a little before its turn: by this, or by a tenth of the time until then.
+/// A deferred notification should be back a little before its turn: by this, or by a tenth of the time until then, whichever
+/// is less.
 const MAX_DEFER_LEAD: Duration = Duration::from_secs(5);
-/// One chat may hold this part of the courier's window, so that others have room.
-const CHAT_SHARE_OF_WINDOW: u16 = 8;
+/// One chat may hold one in so many places of the courier's window of a lane, so that others have room; the rest is
+/// deferred.
+const CHAT_SHARE_DIVISOR: u16 = 8;
 
 /// What became of a job that was to be enqueued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +69,7 @@ impl Scheduler {
     /// For a bot with these limits, whose courier holds at most `window` notifications per lane.
     pub fn new(limits: RateLimits, window: u16) -> Self {
         Self {
-            share: usize::from(window / CHAT_SHARE_OF_WINDOW),
+            share: usize::from(window / CHAT_SHARE_DIVISOR),
             rate: BotRateLimiter::new(limits.bot_rate),
             breaker: CircuitBreaker::default(),
             uploads: SingleFlight::default(),

@@ -8,7 +8,7 @@ use crate::ports::{Journal, JournalEntry, Ledger, LedgerError, MediaIndex};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 
-/// Changes that may wait in memory; with more, nothing is taken that could not be written.
+/// How many changes may wait in memory. Once there are so many, further ones are refused.
 const MAX_PENDING_WRITES: usize = 100_000;
 
 pub(super) struct WriteBehindBuffer {
