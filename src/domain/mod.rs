@@ -15,7 +15,7 @@ pub mod whatsmate;
 pub use call::{Call, Media, MediaKind, MediaSource};
 pub use ids::{BotName, ChatId, InvalidIdError, NotificationId, Sha256};
 pub use image::ImageFormat;
-pub use notification::{DeliveryGuarantee, FollowUp, Lane, Notification};
+pub use notification::{Deferral, DeliveryGuarantee, FollowUp, Lane, Notification};
 pub use recipient::{Address, GroupName, PendingGroup, PhoneNumber, Recipient, RecipientSource, RecipientState};
 pub use record::{Attempt, AttemptOutcome, Failure, FailureClass, Record, RecordUpdate, Status};
 pub use time::Timestamp;

@@ -39,6 +39,9 @@ pub struct Notification {
     /// How many attempts have got an answer, or may have; rides along when the notification is deferred.
     #[serde(default)]
     pub attempts: u32,
+    /// Its place in its chat, if its courier has put it back into the queue until its turn.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub deferral: Option<Deferral>,
     /// The caller waits for the outcome, and this is where to send it ([`crate::ports::OutcomeNotifier`]). It waits until
     /// `expires_at`: what cannot be sent by then is not kept until then, but given up at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -46,6 +49,15 @@ pub struct Notification {
     /// What follows once it is sent, each in reply to the one before.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub then: Vec<FollowUp>,
+}
+
+/// The place that a courier gave a notification in its chat before it put it back into the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deferral {
+    /// The ownership of the bot under which it was deferred; the number means nothing to another.
+    pub epoch: u64,
+    /// The number of its arrival, counted by chat and lane.
+    pub number: u64,
 }
 
 /// What is sent after something else, in reply to it: the rest of a long caption.
@@ -78,6 +90,11 @@ impl Notification {
         self.first_accepted_at.unwrap_or(self.accepted_at)
     }
 
+    /// Whether it keeps to the order of its chat: not if it is for a later time.
+    pub fn keeps_order(&self) -> bool {
+        self.send_at.is_none()
+    }
+
     /// The same under an id; what follows it is numbered from there.
     pub fn identified(mut self, id: NotificationId) -> Self {
         self.id = id;
@@ -95,7 +112,16 @@ impl Notification {
             call.params.insert("reply_parameters".to_owned(), reply);
         }
         let then = rest.to_vec();
-        Some(Self { id: next.id, call, then, attempts: 0, send_at: None, reply_to: None, ..self.clone() })
+        Some(Self {
+            id: next.id,
+            call,
+            then,
+            attempts: 0,
+            deferral: None,
+            send_at: None,
+            reply_to: None,
+            ..self.clone()
+        })
     }
 }
 
@@ -166,6 +192,7 @@ mod tests {
             expires_at: now,
             tags: vec!["a".into()],
             attempts: 3,
+            deferral: None,
             reply_to: Some("here".into()),
             then: vec![follows(id.following(), "second"), follows(id.following().following(), "third")],
         };

@@ -2,6 +2,7 @@
 
 use crate::domain::{BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
 use async_trait::async_trait;
+use std::time::Duration;
 
 /// Keeps a [`Record`] per notification. Final statuses never change (but for `Acceptor::resubmit`).
 #[async_trait]
@@ -11,10 +12,20 @@ pub trait Ledger: Send + Sync {
     /// If the record is `sending` already, an earlier attempt was interrupted: then this appends
     /// [`crate::domain::Attempt::interrupted`] to the record, counts it, and says so. A copy from before the record's last
     /// acceptance (its `accepted_at` is earlier, as after a cancel and a retry) is skipped.
-    async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError>;
+    ///
+    /// The ledger outlives every owner of a bot, so it keeps what a new one must not break: flood waits, the last minute's
+    /// messages to a group, and which notifications of a chat are still to be sent. One that `conditions` do not let begin
+    /// now leaves no mark.
+    async fn begin(
+        &self,
+        notification: &Notification,
+        at: Timestamp,
+        conditions: &BeginConditions,
+    ) -> Result<Begin, LedgerError>;
 
     /// Writes what an attempt led to; creates the record if it is missing. Does nothing and returns `false` if the
-    /// record is final already, or if the copy is from before the record's last acceptance.
+    /// record is final already, or if the copy is from before the record's last acceptance. A flood wait in it is remembered
+    /// for its chat; without an attempt in it nothing has left, so what `begin` counted for the chat is taken back.
     async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError>;
 
     /// Cancels one that has not begun ([`Status::is_cancellable`]).
@@ -34,6 +45,31 @@ pub trait Ledger: Send + Sync {
     async fn ready(&self) -> Result<(), LedgerError>;
 }
 
+/// What must hold before an attempt may begin, besides that its notification has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BeginConditions {
+    /// The limit of a group; `None` for a private chat, or where no limit is set.
+    pub chat_window: Option<ChatWindow>,
+    /// Nothing that was accepted before it for the same chat and lane, and not for a later time, may still be pending.
+    pub in_order: bool,
+}
+
+impl BeginConditions {
+    /// No conditions.
+    pub const NONE: Self = Self { chat_window: None, in_order: false };
+}
+
+/// How many messages a chat may get within any span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChatWindow {
+    /// So many.
+    pub limit: u32,
+    /// Within this span.
+    pub span: Duration,
+    /// How many this attempt makes.
+    pub cost: u32,
+}
+
 /// Whether an attempt may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {
@@ -47,6 +83,10 @@ pub enum Begin {
     },
     /// No: it is final already, or a later acceptance has taken its place. The status of its record.
     Skip(Status),
+    /// Not before this moment: Telegram has asked its chat to wait, or the window of its chat is full.
+    TooSoon(Timestamp),
+    /// Not before this one of the same chat, which was accepted earlier and is still pending.
+    Behind(NotificationId),
 }
 
 /// The result of a cancellation.

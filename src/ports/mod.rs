@@ -20,7 +20,7 @@ pub use acceptor::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Su
 pub use blobs::{BlobError, BlobStream, Blobs, Spooled};
 pub use bot_api_proxy::{BotApiProxy, ByteStream, ProxyError, ProxyRequest, ProxyResponse, ProxyTarget};
 pub use journal::{Journal, JournalEntry};
-pub use ledger::{Begin, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
+pub use ledger::{Begin, BeginConditions, Cancelled, ChatWindow, Ledger, LedgerError, ListQuery, RecordPage};
 pub use media_index::{FileIds, FileKey, MediaIndex};
 pub use messenger::{
     ANSWER_TIMEOUT, ApiReply, CallError, Messenger, MessengerRequest, MessengerResponse, OutgoingFile,

@@ -124,6 +124,7 @@ impl Registrar {
             expires_at: now.plus(REPLY_LIFETIME),
             tags: vec![REPLY_TAG.to_owned()],
             attempts: 0,
+            deferral: None,
             first_accepted_at: None,
             reply_to: None,
             then: Vec::new(),

@@ -10,8 +10,8 @@ use pixcourier::domain::{
     BotName, Failure, FailureClass, FollowUp, Notification, RecordUpdate, Sha256, Status, Timestamp,
 };
 use pixcourier::ports::{
-    AcceptError, Acceptor, Begin, Depth, Idempotency, Ledger, MediaIndex, Queue, QueueError, Receipt, Resubmitted,
-    Submission, Subscription,
+    AcceptError, Acceptor, Begin, BeginConditions, Depth, Idempotency, Ledger, MediaIndex, Queue, QueueError, Receipt,
+    Resubmitted, Submission, Subscription,
 };
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -202,7 +202,7 @@ async fn a_retry_that_cannot_be_published_leaves_the_record_as_it_was() {
     let answer = setup.acceptor.resubmit(&fresh).await.unwrap();
     assert!(matches!(answer, Resubmitted::Done(_)), "{answer:?}");
     assert_eq!(setup.ledger.sweep(later).await.unwrap(), 0, "an open record is not swept");
-    let begun = setup.ledger.begin(&fresh, Timestamp::now()).await.unwrap();
+    let begun = setup.ledger.begin(&fresh, Timestamp::now(), &BeginConditions::NONE).await.unwrap();
     assert_eq!(begun, Begin::Proceed { interrupted: false, interrupted_attempts: 0 });
     assert!(setup.ledger.settle(&fresh, &RecordUpdate::of(Status::Sent, end.at)).await.unwrap());
     assert_eq!(setup.ledger.sweep(later).await.unwrap(), 1);

@@ -8,7 +8,7 @@ use pixcourier::adapters::redis::{RedisLedger, WriteBehindLedger};
 use pixcourier::domain::{
     Attempt, AttemptOutcome, DeliveryGuarantee, MediaKind, Notification, RecordUpdate, Sha256, Status, Timestamp,
 };
-use pixcourier::ports::{Begin, Cancelled, FileKey, Ledger, LedgerError, MediaIndex};
+use pixcourier::ports::{Begin, BeginConditions, Cancelled, FileKey, Ledger, LedgerError, MediaIndex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -52,7 +52,7 @@ async fn begin_persistently(ledger: &WriteBehindLedger, notification: &Notificat
     let mut refused = None;
     let begin = until_ok("the attempt to begin", contract::WAIT_TIMEOUT, async || {
         let asked = Instant::now();
-        let begun = ledger.begin(notification, Timestamp::now()).await;
+        let begun = ledger.begin(notification, Timestamp::now(), &BeginConditions::NONE).await;
         begun.inspect_err(|_| _ = refused.get_or_insert(asked))
     })
     .await;
@@ -114,17 +114,17 @@ async fn a_former_owner_does_not_take_the_mark_of_its_successor_away() {
     let successor = ledger_in("test-marks");
     for end in [Status::Sent, Status::Retrying] {
         let sent = notification(&bot("r-marks"), 1);
-        assert_eq!(former.begin(&sent, Timestamp::now()).await.unwrap(), GO);
+        assert_eq!(former.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await.unwrap(), GO);
         let cut_off = Begin::Proceed { interrupted: true, interrupted_attempts: 1 };
-        assert_eq!(successor.begin(&sent, Timestamp::now()).await.unwrap(), cut_off);
+        assert_eq!(successor.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await.unwrap(), cut_off);
         assert!(!former.settle(&sent, &ended(Status::Retrying)).await.unwrap());
         assert_eq!(status(&*former, &sent).await, Some(Status::Sending));
         assert!(successor.settle(&sent, &ended(end)).await.unwrap());
         assert_eq!(status(&*former, &sent).await, Some(end));
     }
     let sent = notification(&bot("r-marks"), 2);
-    former.begin(&sent, Timestamp::now()).await.unwrap();
-    successor.begin(&sent, Timestamp::now()).await.unwrap();
+    former.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await.unwrap();
+    successor.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await.unwrap();
     assert!(former.settle(&sent, &ended(Status::Sent)).await.unwrap(), "what was sent was sent, whoever did it");
 }
 
@@ -132,11 +132,11 @@ async fn a_former_owner_does_not_take_the_mark_of_its_successor_away() {
 #[tokio::test]
 async fn a_begin_whose_answer_was_lost_is_not_an_interrupted_attempt() {
     // So that the server knows the script: only its name travels then.
-    ledger().begin(&notification(&bot("r-lost"), 2), Timestamp::now()).await.unwrap();
+    ledger().begin(&notification(&bot("r-lost"), 2), Timestamp::now(), &BeginConditions::NONE).await.unwrap();
     let (port, deaf) = deaf_to_scripts(redis_url()).await;
     let ledger = at(&format!("redis://127.0.0.1:{port}/"));
     let sent = notification(&bot("r-lost"), 1);
-    let begin = async || ledger.begin(&sent, Timestamp::now()).await;
+    let begin = async || ledger.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await;
     assert!(begin().await.is_err());
     assert!(begin().await.is_err());
     deaf.store(false, Ordering::Relaxed);
@@ -209,11 +209,11 @@ async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_i
     let name = bot("r-away");
     let (before, during, begun) = (notification(&name, 1), notification(&name, 2), notification(&name, 3));
     let careful = Notification { delivery: DeliveryGuarantee::AtMostOnce, ..notification(&name, 4) };
-    ledger.begin(&before, Timestamp::now()).await.unwrap();
+    ledger.begin(&before, Timestamp::now(), &BeginConditions::NONE).await.unwrap();
     ledger.keep(&key(b"known"), "known before").await.unwrap();
 
     redis.kill9();
-    let begin = async |one: &Notification| ledger.begin(one, Timestamp::now()).await;
+    let begin = async |one: &Notification| ledger.begin(one, Timestamp::now(), &BeginConditions::NONE).await;
     assert!(ledger.settle(&before, &ended(Status::Sent)).await.unwrap());
     assert_eq!(begin_persistently(&ledger, &during).await.0, GO);
     assert!(ledger.settle(&during, &ended(Status::Retrying)).await.unwrap());
@@ -261,7 +261,7 @@ async fn a_short_outage_of_redis_does_not_override_a_cancel() {
     assert!(ledger.settle(&cancelled, &RecordUpdate::of(Status::Queued, Timestamp::now())).await.unwrap());
     let answer = ledger.cancel(cancelled.id, Timestamp::now()).await.unwrap();
     assert!(matches!(answer, Cancelled::Done(_)), "{answer:?}");
-    let begin = async || ledger.begin(&cancelled, Timestamp::now()).await;
+    let begin = async || ledger.begin(&cancelled, Timestamp::now(), &BeginConditions::NONE).await;
     let back = async || {
         let (begun, refused) = begin_persistently(&ledger, &cancelled).await;
         assert_eq!(begun, Begin::Skip(Status::Cancelled));
@@ -301,14 +301,17 @@ async fn an_outcome_outlives_its_process_while_redis_is_away() {
     let ledger = WriteBehindLedger::with_journal(Arc::clone(&plain), queue.clone());
     let name = bot("r-outlives");
     let (begun, fresh, open) = (notification(&name, 1), notification(&name, 2), notification(&name, 3));
-    ledger.begin(&begun, Timestamp::now()).await.unwrap();
+    ledger.begin(&begun, Timestamp::now(), &BeginConditions::NONE).await.unwrap();
     redis.kill9();
     let attempt = Attempt { outcome: AttemptOutcome::Sent, ..Attempt::interrupted(Timestamp::now()) };
     let sent = RecordUpdate { attempt: Some(attempt), ..ended(Status::Sent) };
     for one in [&begun, &fresh] {
         assert!(ledger.settle(one, &sent).await.unwrap());
         assert!(!ledger.settle(one, &ended(Status::Failed)).await.unwrap(), "final is final");
-        assert_eq!(ledger.begin(one, Timestamp::now()).await.unwrap(), Begin::Skip(Status::Sent));
+        assert_eq!(
+            ledger.begin(one, Timestamp::now(), &BeginConditions::NONE).await.unwrap(),
+            Begin::Skip(Status::Sent)
+        );
     }
     assert!(ledger.settle(&open, &ended(Status::Retrying)).await.unwrap());
     drop(ledger);
@@ -341,7 +344,7 @@ async fn an_outcome_that_is_safe_nowhere_is_not_settled() {
     let queue = connected(&amqp_url(), &namespace).await;
     let ledger = WriteBehindLedger::with_journal(Arc::clone(&plain), queue.clone());
     let sent = notification(&bot("r-nowhere"), 1);
-    ledger.begin(&sent, Timestamp::now()).await.unwrap();
+    ledger.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await.unwrap();
     queue.close().await;
     redis.kill9();
     for _ in 0..2 {
@@ -388,7 +391,7 @@ async fn nobody_waits_for_a_frozen_redis_more_than_once() {
     let started = Instant::now();
     let sent: Vec<_> = (0..2_000).map(|chat| notification(&name, chat)).collect();
     for one in &sent {
-        assert!(matches!(ledger.begin(one, Timestamp::now()).await, Ok(Begin::Proceed { .. })));
+        assert!(matches!(ledger.begin(one, Timestamp::now(), &BeginConditions::NONE).await, Ok(Begin::Proceed { .. })));
         assert!(ledger.settle(one, &ended(Status::Sent)).await.unwrap());
     }
     assert!(started.elapsed() < Duration::from_secs(2), "2,000 attempts took {:?}", started.elapsed());

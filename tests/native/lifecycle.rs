@@ -5,6 +5,7 @@ use crate::support::api_app::{ApiApp, form, png};
 use pixcourier::domain::{
     Attempt, AttemptOutcome, Failure, FailureClass, NotificationId, RecordUpdate, Status, Timestamp,
 };
+use pixcourier::ports::BeginConditions;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -106,7 +107,7 @@ async fn a_waiting_one_can_be_cancelled_and_a_finished_one_cannot() {
     cancel(sent).await.assert_problem("sent", 409, "too_late", None);
     let sending = post(&app, json!({})).await;
     let record = app.engine.ports.ledger.get(sending.parse().unwrap()).await.unwrap().unwrap();
-    app.engine.ports.ledger.begin(&record.notification, Timestamp::now()).await.unwrap();
+    app.engine.ports.ledger.begin(&record.notification, Timestamp::now(), &BeginConditions::NONE).await.unwrap();
     cancel(sending).await.assert_problem("sending", 409, "too_late", None);
     app.stop().await;
 }

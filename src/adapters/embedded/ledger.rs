@@ -6,7 +6,7 @@ use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
 use crate::domain::{Attempt, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
-use crate::ports::{Begin, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
+use crate::ports::{Begin, BeginConditions, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -25,7 +25,12 @@ impl EmbeddedLedger {
 
 #[async_trait]
 impl Ledger for EmbeddedLedger {
-    async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError> {
+    async fn begin(
+        &self,
+        notification: &Notification,
+        at: Timestamp,
+        _conditions: &BeginConditions,
+    ) -> Result<Begin, LedgerError> {
         let notification = notification.clone();
         let begin = move |conn: &Connection| {
             let mut record = match record_rows::load_for_update(conn, notification)? {

@@ -5,7 +5,7 @@ use super::pool::{RedisPool, ping};
 use super::record_fields::{RecordFields, optional_argument, read_record, to_json};
 use super::scripts;
 use crate::domain::{Attempt, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
-use crate::ports::{Begin, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
+use crate::ports::{Begin, BeginConditions, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
 use async_trait::async_trait;
 use deadpool_redis::redis::{self, Script, ScriptInvocation};
 use secrecy::SecretString;
@@ -97,7 +97,12 @@ pub(super) fn millis(span: Duration) -> u64 {
 
 #[async_trait]
 impl Ledger for RedisLedger {
-    async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError> {
+    async fn begin(
+        &self,
+        notification: &Notification,
+        at: Timestamp,
+        _conditions: &BeginConditions,
+    ) -> Result<Begin, LedgerError> {
         let token = self.tokens.token(notification.id);
         let mut call = self.notification_call(&scripts::BEGIN, notification);
         call.arg(at.unix_millis()).arg(&token).arg(to_json(&Attempt::interrupted(at))).arg(Record::ATTEMPTS_KEPT);

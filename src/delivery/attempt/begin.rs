@@ -6,7 +6,7 @@ use super::report::AttemptReport;
 use crate::delivery::next_step::NextStep;
 use crate::delivery::timeouts::RETRY_BACKOFF;
 use crate::domain::{DeliveryGuarantee, Failure, FailureClass, RecordUpdate, Status, Timestamp};
-use crate::ports::Begin;
+use crate::ports::{Begin, BeginConditions};
 
 /// How many attempts at a notification may be interrupted by the end of their process before the notification is taken
 /// for the cause and buried, as poison messages are. Not related to `max_attempts`.
@@ -15,7 +15,7 @@ const MAX_INTERRUPTED_ATTEMPTS: u32 = 5;
 impl AttemptRun {
     /// Marks the start in the ledger; a report if there is nothing to start.
     pub(super) async fn begin(&self, at: Timestamp) -> Option<AttemptReport> {
-        match self.context.ports.ledger.begin(&self.notification, at).await {
+        match self.context.ports.ledger.begin(&self.notification, at, &BeginConditions::NONE).await {
             Ok(Begin::Proceed { interrupted: false, .. }) => None,
             Ok(Begin::Proceed { interrupted: true, interrupted_attempts }) => {
                 self.begin_after_interruption(at, interrupted_attempts).await
@@ -25,6 +25,7 @@ impl AttemptRun {
                 recording::ack(&self.context, &self.receipt).await;
                 Some(AttemptReport::unasked(NextStep::Done))
             }
+            Ok(Begin::TooSoon(_) | Begin::Behind(_)) => Some(AttemptReport::unasked(self.postpone())),
             Err(error) => {
                 tracing::warn!(%error, "cannot begin");
                 Some(AttemptReport::unasked(self.postpone()))

@@ -8,8 +8,8 @@ use pixcourier::domain::{
     Timestamp,
 };
 use pixcourier::ports::{
-    AcceptError, Accepted, Acceptor, Begin, Cancelled, Delivery, Depth, Idempotency, Ledger, MediaIndex, Queue,
-    Resubmitted, Submission, Subscription,
+    AcceptError, Accepted, Acceptor, Begin, BeginConditions, Cancelled, Delivery, Depth, Idempotency, Ledger,
+    MediaIndex, Queue, Resubmitted, Submission, Subscription,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -102,7 +102,7 @@ pub async fn what_is_accepted_is_recorded_and_delivered(ports: &AcceptorPorts) {
     assert_eq!(ports.take(&mut subscription).await.notification, first);
     assert_eq!(ports.take(&mut subscription).await.notification, second);
     nothing_comes(&mut subscription, "two were accepted").await;
-    let begun = ports.ledger.begin(&first, Timestamp::now()).await.expect("begin");
+    let begun = ports.ledger.begin(&first, Timestamp::now(), &BeginConditions::NONE).await.expect("begin");
     assert_eq!(begun, GO);
 }
 
@@ -234,7 +234,7 @@ pub async fn only_what_ended_otherwise_than_sent_is_taken_in_again(ports: &Accep
         assert_eq!(record.attempts, [tried], "what was tried stays on record");
         assert_eq!(ports.ledger.get(sent.id).await.expect("get").as_ref(), Some(&*record));
         assert_eq!(ports.take(&mut subscription).await.notification, fresh, "it is on its way again");
-        let begun = ports.ledger.begin(&fresh, Timestamp::now()).await.expect("begin");
+        let begun = ports.ledger.begin(&fresh, Timestamp::now(), &BeginConditions::NONE).await.expect("begin");
         assert_eq!(begun, GO, "as if it were new");
         let twice = ports.acceptor.resubmit(&fresh).await.expect("resubmit");
         assert_eq!(twice, Resubmitted::Refused(Status::Sending));
@@ -263,12 +263,12 @@ pub async fn of_a_cancelled_one_only_the_copy_taken_in_again_is_sent(ports: &Acc
     let late = RecordUpdate::of(Status::Sent, now);
     let stopped = async |status| {
         let before = ports.ledger.get(old.id).await.expect("get");
-        assert_eq!(ports.ledger.begin(&old, now).await.expect("begin"), Begin::Skip(status));
+        assert_eq!(ports.ledger.begin(&old, now, &BeginConditions::NONE).await.expect("begin"), Begin::Skip(status));
         assert!(!ports.ledger.settle(&old, &late).await.expect("settle"), "{status:?}");
         assert_eq!(ports.ledger.get(old.id).await.expect("get"), before);
     };
     stopped(Status::Queued).await;
-    assert_eq!(ports.ledger.begin(&fresh, now).await.expect("begin"), GO);
+    assert_eq!(ports.ledger.begin(&fresh, now, &BeginConditions::NONE).await.expect("begin"), GO);
     stopped(Status::Sending).await;
     assert!(ports.ledger.settle(&fresh, &late).await.expect("settle"));
     stopped(Status::Sent).await;
@@ -285,7 +285,7 @@ pub async fn what_is_taken_in_again_is_counted_anew_and_waits_for_its_time(ports
     ports.status_becomes(sent.id, Status::Queued).await;
     let at = |second| sent.accepted_at.plus(Duration::from_secs(second));
     for (second, interrupted_attempts) in [(0, 0), (1, 1), (2, 2)] {
-        let begun = ports.ledger.begin(&sent, at(second)).await.expect("begin");
+        let begun = ports.ledger.begin(&sent, at(second), &BeginConditions::NONE).await.expect("begin");
         assert_eq!(begun, Begin::Proceed { interrupted: interrupted_attempts > 0, interrupted_attempts });
     }
     assert!(ports.ledger.settle(&sent, &RecordUpdate::of(Status::Failed, at(3))).await.expect("settle"));
@@ -295,7 +295,7 @@ pub async fn what_is_taken_in_again_is_counted_anew_and_waits_for_its_time(ports
     assert_eq!(record.status, Status::Scheduled);
     assert_eq!(record.attempts, [Attempt::interrupted(at(1)), Attempt::interrupted(at(2))]);
     assert_eq!(ports.ledger.get(sent.id).await.expect("get").as_ref(), Some(&*record));
-    assert_eq!(ports.ledger.begin(&fresh, at(5)).await.expect("begin"), GO, "counted anew");
+    assert_eq!(ports.ledger.begin(&fresh, at(5), &BeginConditions::NONE).await.expect("begin"), GO, "counted anew");
 }
 
 /// The retry came to a machine whose clock is behind that of the one before.
@@ -308,8 +308,14 @@ pub async fn what_is_taken_in_again_is_later_than_before_by_any_clock(ports: &Ac
     let answer = ports.acceptor.resubmit(&behind).await.expect("resubmit");
     let Resubmitted::Done(record) = answer else { panic!("{answer:?}") };
     assert!(record.notification.accepted_at > old.accepted_at);
-    assert_eq!(ports.ledger.begin(&old, Timestamp::now()).await.expect("begin"), Begin::Skip(Status::Queued));
-    assert_eq!(ports.ledger.begin(&record.notification, Timestamp::now()).await.expect("begin"), GO);
+    assert_eq!(
+        ports.ledger.begin(&old, Timestamp::now(), &BeginConditions::NONE).await.expect("begin"),
+        Begin::Skip(Status::Queued)
+    );
+    assert_eq!(
+        ports.ledger.begin(&record.notification, Timestamp::now(), &BeginConditions::NONE).await.expect("begin"),
+        GO
+    );
 }
 
 /// Until its end or longer, also when taken in again.

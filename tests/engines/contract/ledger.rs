@@ -5,7 +5,7 @@ use pixcourier::domain::{
     Attempt, AttemptOutcome, BotName, ChatId, Failure, FailureClass, Notification, NotificationId, Record,
     RecordUpdate, Status, Timestamp,
 };
-use pixcourier::ports::{Begin, Cancelled, Ledger, ListQuery};
+use pixcourier::ports::{Begin, BeginConditions, Cancelled, Ledger, ListQuery};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ pub async fn begin_creates_the_record_that_is_missing(ledger: &Arc<dyn Ledger>) 
     let sent = notification(&bot("l-begin"), 1);
     assert_eq!(ledger.get(sent.id).await.expect("get"), None);
     let at = Timestamp::now();
-    assert_eq!(ledger.begin(&sent, at).await.expect("begin"), GO);
+    assert_eq!(ledger.begin(&sent, at, &BeginConditions::NONE).await.expect("begin"), GO);
     let record = get(ledger, sent.id).await;
     assert_eq!((record.status, record.updated_at), (Status::Sending, at));
     assert_eq!(record.notification, sent);
@@ -74,9 +74,9 @@ pub async fn begin_creates_the_record_that_is_missing(ledger: &Arc<dyn Ledger>) 
 pub async fn an_attempt_without_an_end_is_told_as_interrupted(ledger: &Arc<dyn Ledger>) {
     let sent = notification(&bot("l-begin"), 2);
     let at = |second| sent.accepted_at.plus(Duration::from_secs(second));
-    assert_eq!(ledger.begin(&sent, at(0)).await.expect("begin"), GO);
+    assert_eq!(ledger.begin(&sent, at(0), &BeginConditions::NONE).await.expect("begin"), GO);
     for interrupted_attempts in 1..=2 {
-        let again = ledger.begin(&sent, at(interrupted_attempts.into())).await.expect("begin");
+        let again = ledger.begin(&sent, at(interrupted_attempts.into()), &BeginConditions::NONE).await.expect("begin");
         assert_eq!(again, Begin::Proceed { interrupted: true, interrupted_attempts });
     }
     let record = get(ledger, sent.id).await;
@@ -88,7 +88,7 @@ pub async fn an_attempt_without_an_end_is_told_as_interrupted(ledger: &Arc<dyn L
     );
     for status in [Status::Retrying, Status::Held, Status::Queued] {
         assert!(settle(ledger, &sent, status).await);
-        let begun = ledger.begin(&sent, Timestamp::now()).await.expect("begin");
+        let begun = ledger.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await.expect("begin");
         assert_eq!(begun, Begin::Proceed { interrupted: false, interrupted_attempts: 2 }, "{status:?} is an end");
     }
     assert_eq!(get(ledger, sent.id).await.attempts.len(), 2);
@@ -100,7 +100,7 @@ pub async fn cut_off_attempts_are_counted_but_not_kept_without_bound(ledger: &Ar
     let begins = Record::ATTEMPTS_KEPT as u32 + 5;
     for number in 0..begins {
         let at = sent.accepted_at.plus(Duration::from_secs(number.into()));
-        let begun = ledger.begin(&sent, at).await.expect("begin");
+        let begun = ledger.begin(&sent, at, &BeginConditions::NONE).await.expect("begin");
         assert_eq!(begun, Begin::Proceed { interrupted: number > 0, interrupted_attempts: number });
     }
     let last = Attempt::interrupted(sent.accepted_at.plus(Duration::from_secs((begins - 1).into())));
@@ -115,7 +115,10 @@ pub async fn a_copy_from_before_the_last_acceptance_is_stopped(ledger: &Arc<dyn 
     for status in [Status::Queued, Status::Sending, Status::Retrying, Status::Held, Status::Sent] {
         assert!(settle(ledger, &last, status).await);
         let before = get(ledger, last.id).await;
-        assert_eq!(ledger.begin(&older, Timestamp::now()).await.expect("begin"), Begin::Skip(status));
+        assert_eq!(
+            ledger.begin(&older, Timestamp::now(), &BeginConditions::NONE).await.expect("begin"),
+            Begin::Skip(status)
+        );
         for late in [Status::Retrying, Status::Sent] {
             assert!(!settle(ledger, &older, late).await, "{status:?} stays when an older copy says {late:?}");
         }
@@ -126,7 +129,7 @@ pub async fn a_copy_from_before_the_last_acceptance_is_stopped(ledger: &Arc<dyn 
 /// `None` leaves message_id and file_id, and replaces failure and next_attempt_at.
 pub async fn a_settlement_changes_what_it_names_and_leaves_the_rest(ledger: &Arc<dyn Ledger>) {
     let sent = notification(&bot("l-settle"), 1);
-    ledger.begin(&sent, Timestamp::now()).await.expect("begin");
+    ledger.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await.expect("begin");
     let at = Timestamp::now();
     let first = RecordUpdate {
         attempt: Some(attempt(1, AttemptOutcome::FloodWait)),
@@ -167,7 +170,7 @@ pub async fn a_settlement_creates_the_record_that_is_missing(ledger: &Arc<dyn Le
 pub async fn final_statuses_never_change(ledger: &Arc<dyn Ledger>) {
     for status in Status::ALL.into_iter().filter(|status| status.is_final()) {
         let sent = notification(&bot("l-final"), 1);
-        ledger.begin(&sent, Timestamp::now()).await.expect("begin");
+        ledger.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await.expect("begin");
         assert!(settle(ledger, &sent, status).await, "{status:?} can be reached");
         let before = get(ledger, sent.id).await;
         for next in Status::ALL {
@@ -178,7 +181,10 @@ pub async fn final_statuses_never_change(ledger: &Arc<dyn Ledger>) {
             };
             assert!(!ledger.settle(&sent, &change).await.expect("settle"), "{status:?} to {next:?}");
         }
-        assert_eq!(ledger.begin(&sent, Timestamp::now()).await.expect("begin"), Begin::Skip(status));
+        assert_eq!(
+            ledger.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await.expect("begin"),
+            Begin::Skip(status)
+        );
         let cancelled = ledger.cancel(sent.id, Timestamp::now()).await.expect("cancel");
         assert_eq!(cancelled, Cancelled::TooLate(status));
         assert_eq!(get(ledger, sent.id).await, before, "{status:?} is final");
@@ -190,7 +196,7 @@ pub async fn what_has_not_begun_can_be_cancelled(ledger: &Arc<dyn Ledger>) {
     let unknown = ledger.cancel(NotificationId::new(), Timestamp::now()).await.expect("cancel");
     assert_eq!(unknown, Cancelled::NotFound);
     let sent = notification(&bot("l-cancel"), 1);
-    ledger.begin(&sent, Timestamp::now()).await.expect("begin");
+    ledger.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await.expect("begin");
     let late = ledger.cancel(sent.id, Timestamp::now()).await.expect("cancel");
     assert_eq!(late, Cancelled::TooLate(Status::Sending));
 
@@ -203,7 +209,10 @@ pub async fn what_has_not_begun_can_be_cancelled(ledger: &Arc<dyn Ledger>) {
         };
         assert_eq!((record.status, record.updated_at, record.next_attempt_at), (Status::Cancelled, at, None));
         assert_eq!(*record, get(ledger, sent.id).await);
-        assert_eq!(ledger.begin(&sent, at).await.expect("begin"), Begin::Skip(Status::Cancelled));
+        assert_eq!(
+            ledger.begin(&sent, at, &BeginConditions::NONE).await.expect("begin"),
+            Begin::Skip(Status::Cancelled)
+        );
     }
 }
 
@@ -213,7 +222,8 @@ pub async fn of_a_cancel_and_a_begin_at_once_one_wins(ledger: &Arc<dyn Ledger>) 
         let sent = notification(&bot("l-race"), chat);
         assert!(settle(ledger, &sent, Status::Queued).await);
         let at = Timestamp::now();
-        let (begun, cancelled) = tokio::join!(ledger.begin(&sent, at), ledger.cancel(sent.id, at));
+        let (begun, cancelled) =
+            tokio::join!(ledger.begin(&sent, at, &BeginConditions::NONE), ledger.cancel(sent.id, at));
         match (begun.expect("begin"), cancelled.expect("cancel")) {
             (GO, Cancelled::TooLate(Status::Sending)) | (Begin::Skip(Status::Cancelled), Cancelled::Done(_)) => {}
             both => panic!("{both:?}"),
@@ -336,7 +346,10 @@ pub async fn a_final_record_stays_until_its_notification_expires(ledger: &Arc<dy
     assert!(matches!(ledger.cancel(sent.id, finished_at).await.expect("cancel"), Cancelled::Done(_)));
     for moment in [day(7), day(11)] {
         assert_eq!(ledger.sweep(moment).await.expect("sweep"), 0);
-        assert_eq!(ledger.begin(&sent, moment).await.expect("begin"), Begin::Skip(Status::Cancelled));
+        assert_eq!(
+            ledger.begin(&sent, moment, &BeginConditions::NONE).await.expect("begin"),
+            Begin::Skip(Status::Cancelled)
+        );
     }
     assert_eq!(ledger.sweep(day(11).plus(Duration::from_millis(1))).await.expect("sweep"), 1);
     assert_eq!(ledger.get(sent.id).await.expect("get"), None);
@@ -347,7 +360,7 @@ pub async fn everything_in_a_record_is_kept_unbent(ledger: &Arc<dyn Ledger>) {
     for (chat, odd) in [-4_503_599_627_370_495, 4_503_599_627_370_495].into_iter().zip([true, false]) {
         let name = bot("l-whole");
         let sent = if odd { demanding(&name) } else { notification(&name, chat) };
-        assert_eq!(ledger.begin(&sent, Timestamp::now()).await.expect("begin"), GO);
+        assert_eq!(ledger.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await.expect("begin"), GO);
         let change = RecordUpdate {
             attempt: Some(attempt(1, AttemptOutcome::Sent)),
             failure: Some(Failure { description: "\u{0}🦀 \"quoted\" \\".to_owned(), ..failure() }),

@@ -47,6 +47,7 @@ pub fn notification(bot: &BotName, chat: i64) -> Notification {
         expires_at: accepted_at.plus(Duration::from_secs(86_400)),
         tags: Vec::new(),
         attempts: 0,
+        deferral: None,
         first_accepted_at: None,
         reply_to: None,
         then: Vec::new(),

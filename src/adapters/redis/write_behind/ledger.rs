@@ -6,7 +6,9 @@ use super::flush::flush_again_and_again;
 use super::ledger_change::{EntityKey, LedgerChange};
 use crate::adapters::redis::ledger::RedisLedger;
 use crate::domain::{DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Timestamp};
-use crate::ports::{Begin, Cancelled, Journal, JournalEntry, Ledger, LedgerError, ListQuery, RecordPage};
+use crate::ports::{
+    Begin, BeginConditions, Cancelled, Journal, JournalEntry, Ledger, LedgerError, ListQuery, RecordPage,
+};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,13 +104,18 @@ impl Ledger for WriteBehindLedger {
     /// While Redis is away: fails during the grace period, then goes on for `at_least_once`, and marks the attempt when
     /// Redis is back. `at_most_once` must have its mark before the request leaves, so it has to wait. Only
     /// those interrupted attempts are known then that wait in memory.
-    async fn begin(&self, notification: &Notification, at: Timestamp) -> Result<Begin, LedgerError> {
+    async fn begin(
+        &self,
+        notification: &Notification,
+        at: Timestamp,
+        conditions: &BeginConditions,
+    ) -> Result<Begin, LedgerError> {
         let buffer = &self.buffer;
         if let Some(status) = buffer.pending().superseding_status(notification) {
             return Ok(Begin::Skip(status));
         }
         let entity = EntityKey::Notification(notification.id);
-        let begun = buffer.ask_about(&entity, buffer.redis.begin(notification, at)).await;
+        let begun = buffer.ask_about(&entity, buffer.redis.begin(notification, at, conditions)).await;
         if begun.is_ok()
             || notification.delivery == DeliveryGuarantee::AtMostOnce
             || !buffer.availability.is_past_grace()

@@ -18,6 +18,7 @@ fn notification(number: u128) -> Notification {
         expires_at: at,
         tags: Vec::new(),
         attempts: 0,
+        deferral: None,
         first_accepted_at: None,
         reply_to: None,
         then: Vec::new(),
