@@ -87,6 +87,8 @@ pub enum Begin {
     TooSoon(Timestamp),
     /// Not before this one of the same chat, which was accepted earlier and is still pending.
     Behind(NotificationId),
+    /// Not under this chat id: the group is a supergroup now, and this is its id.
+    Migrated(i64),
 }
 
 /// The result of a cancellation.

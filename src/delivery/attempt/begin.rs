@@ -5,7 +5,7 @@ use super::recording;
 use super::report::AttemptReport;
 use crate::delivery::next_step::NextStep;
 use crate::delivery::timeouts::RETRY_BACKOFF;
-use crate::domain::{DeliveryGuarantee, Failure, FailureClass, RecordUpdate, Status, Timestamp};
+use crate::domain::{ChatId, DeliveryGuarantee, Failure, FailureClass, RecordUpdate, Status, Timestamp};
 use crate::ports::{Begin, BeginConditions};
 
 /// How many attempts at a notification may be interrupted by the end of their process before the notification is taken
@@ -14,7 +14,7 @@ const MAX_INTERRUPTED_ATTEMPTS: u32 = 5;
 
 impl AttemptRun {
     /// Marks the start in the ledger; a report if there is nothing to start.
-    pub(super) async fn begin(&self, at: Timestamp) -> Option<AttemptReport> {
+    pub(super) async fn begin(&mut self, at: Timestamp) -> Option<AttemptReport> {
         match self.context.ports.ledger.begin(&self.notification, at, &BeginConditions::NONE).await {
             Ok(Begin::Proceed { interrupted: false, .. }) => None,
             Ok(Begin::Proceed { interrupted: true, interrupted_attempts }) => {
@@ -24,6 +24,10 @@ impl AttemptRun {
                 tracing::debug!(status = status.as_str(), "nothing to send");
                 recording::ack(&self.context, &self.receipt).await;
                 Some(AttemptReport::unasked(NextStep::Done))
+            }
+            Ok(Begin::Migrated(to)) => {
+                self.notification.chat_id = ChatId::Id(to);
+                Some(AttemptReport::unasked(NextStep::Migrate(ChatId::Id(to))))
             }
             Ok(Begin::TooSoon(_) | Begin::Behind(_)) => Some(AttemptReport::unasked(self.postpone())),
             Err(error) => {
@@ -51,7 +55,7 @@ impl AttemptRun {
     }
 
     /// Records that it has expired, unless it may have been sent. `turn`: when it would have been sent.
-    pub async fn expire(self, turn: Timestamp) {
+    pub async fn expire(mut self, turn: Timestamp) {
         loop {
             let now = Timestamp::now();
             let next_attempt_at = self.notification.reply_to.is_some().then_some(turn);
@@ -63,6 +67,7 @@ impl AttemptRun {
                 Some(AttemptReport { next: NextStep::Postpone(_), .. }) => {
                     tokio::time::sleep(RETRY_BACKOFF.pause(4, fastrand::f64())).await;
                 }
+                Some(AttemptReport { next: NextStep::Migrate(_), .. }) => {}
                 Some(_) => break,
             }
         }
