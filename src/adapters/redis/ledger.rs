@@ -118,7 +118,9 @@ impl RedisLedger {
         let mut call = self.record_call(script, notification.id);
         call.arg(notification.bot.as_str()).arg(notification.accepted_at.unix_millis());
         call.arg(notification.expires_at.unix_millis()).arg(to_json(notification));
-        let lane = if notification.keeps_order() { notification.lane.as_str() } else { "" };
+        // A retry stands at the end of its lane, whatever its id: nobody can wait for it.
+        let is_in_order = notification.keeps_order() && notification.first_accepted_at.is_none();
+        let lane = if is_in_order { notification.lane.as_str() } else { "" };
         call.arg(notification.chat_id.to_string()).arg(lane);
         call
     }
@@ -186,8 +188,7 @@ impl Ledger for RedisLedger {
         let flood_wait = update.attempt.as_ref().filter(|attempt| attempt.outcome == AttemptOutcome::FloodWait);
         let wait = flood_wait.and_then(|attempt| attempt.retry_after).map(Duration::from_secs);
         call.arg(optional_argument(wait.as_ref(), |wait| update.at.plus(*wait).unix_millis().to_string()));
-        let migrated = update.attempt.as_ref().filter(|attempt| attempt.outcome == AttemptOutcome::Migrated);
-        call.arg(optional_argument(migrated, |_| "1".to_owned()));
+        call.arg(optional_argument(update.attempt.as_ref(), |attempt| attempt.outcome.as_str().to_owned()));
         let written = self.pool.script(&call).await?;
         self.tokens.forget_under_way(notification.id);
         if update.status.is_final() {

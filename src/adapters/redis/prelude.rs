@@ -86,7 +86,7 @@ local function enter(place, expires_at)
   end
   redis.call('HSET', record, 'place', here())
   local order = order_key(ARGV[3], here())
-  if order then redis.call('ZADD', order, ARGV[4], id) end
+  if order then redis.call('ZADD', order, 0, id) end
   redis.call('ZADD', ns .. ':open', expires_at, id)
 end
 
@@ -183,14 +183,13 @@ end
 
 -- The one before it that is still to be sent. What has ended, or is lost, leaves; at most a hundred at a time.
 local function first_before(order, passed, at)
-  local accepted_at = tonumber(ARGV[4])
-  local first, score
+  local first
   for _ = 1, 100 do
-    first, score = unpack(redis.call('ZRANGE', order, 0, 0, 'WITHSCORES'))
-    if not first or first == id then return nil end
-    if tonumber(score) > accepted_at or (tonumber(score) == accepted_at and first > id) then return nil end
-    local status, updated_at = unpack(redis.call('HMGET', ns .. ':n:' .. first, 'status', 'updated_at'))
-    local gone = not status or final[status] or first .. ':' .. score == passed
+    first = redis.call('ZRANGE', order, 0, 0)[1]
+    if not first or first >= id then return nil end
+    local status, updated_at, accepted_at =
+      unpack(redis.call('HMGET', ns .. ':n:' .. first, 'status', 'updated_at', 'accepted_at'))
+    local gone = not status or final[status] or first .. ':' .. accepted_at == passed
     if not gone and not is_lost(chat_key(ARGV[7]), first, updated_at, at) then return first end
     redis.call('ZREM', order, first)
   end

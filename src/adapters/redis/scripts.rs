@@ -73,7 +73,7 @@ return { 'go', '', tonumber(interrupted), tonumber(cut_offs or 0) }
 });
 
 /// A notification and `status, at, attempt, attempts kept, message_id, file_id, failure, next_attempt_at, result,
-/// token, frozen until, has migrated`, empty for none → 1, or 0 if it is final or was accepted again later. One that was
+/// token, frozen until, outcome of the attempt`, empty for none → 1, or 0 if it is final or was accepted again later. One that was
 /// cancelled and then sent without the ledger is `sent`: that is what happened. An attempt equal to the last is that
 /// attempt, written again after a lost answer. While the last attempt is by another token, an update that is not final changes
 /// nothing: it comes from a worker that has lost the bot meanwhile, and would hide the attempt of the new owner.
@@ -82,14 +82,14 @@ pub(super) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
         r"
 local old, generation, begun, place, noted =
   unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun', 'place', 'noted'))
-local new, at, attempt, token = ARGV[9], ARGV[10], ARGV[11], ARGV[18]
+local new, at, attempt, token, outcome = ARGV[9], ARGV[10], ARGV[11], ARGV[18], ARGV[20]
 if ARGV[19] ~= '' then freeze(ARGV[19], at) end
-if ARGV[20] ~= '' and place and place ~= here() then
+if outcome == 'migrated' and place and place ~= here() then
   local left = chat_key(string.match(place, '^%S+'))
   redis.call('HSET', left, 'migrated_to', ARGV[7])
   keep(left, migration_kept)
 end
-local was_sent_all_the_same = old == 'cancelled' and new == 'sent' and attempt ~= ''
+local was_sent_all_the_same = old == 'cancelled' and new == 'sent' and outcome == 'sent'
 if old and (final[old] and not was_sent_all_the_same or is_older_than(generation)) then return 0 end
 if begun and token ~= '' and token ~= begun and not final[new] then return 0 end
 move_note(noted, attempt ~= '' and at)
