@@ -45,7 +45,8 @@ pub trait Ledger: Send + Sync {
     async fn ready(&self) -> Result<(), LedgerError>;
 }
 
-/// What must hold before an attempt may begin, besides that its notification has not ended.
+/// What must hold before an attempt may begin, besides that its notification has not ended and that no flood wait of its
+/// chat is under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BeginConditions {
     /// The limit of a group; `None` for a private chat, or where no limit is set.
@@ -87,6 +88,8 @@ pub enum Begin {
     TooSoon(Timestamp),
     /// Not before this one of the same chat, which was accepted earlier and is still pending.
     Behind(NotificationId),
+    /// Not under this chat id: the group is a supergroup now, and this is its id.
+    Migrated(i64),
 }
 
 /// The result of a cancellation.
