@@ -169,6 +169,28 @@ return 1
     )
 });
 
+/// Without an id, `expired before, at, failure, at most`: ends as unknown what is open and has expired, the longest expired first
+/// → their bots.
+pub(super) static END_LOST: LazyLock<Script> = LazyLock::new(|| {
+    script(
+        r"
+local bots = {}
+for _, lost in ipairs(redis.call('ZRANGEBYSCORE', ns .. ':open', '-inf', '(' .. ARGV[3], 'LIMIT', 0, ARGV[6])) do
+  id, record = lost, ns .. ':n:' .. lost
+  local bot, status = unpack(redis.call('HMGET', record, 'bot', 'status'))
+  if status and not final[status] then
+    set(bot, status, 'unknown', ARGV[4])
+    redis.call('HSET', record, 'failure', ARGV[5])
+    bots[#bots + 1] = bot
+  else
+    redis.call('ZREM', ns .. ':open', id)
+  end
+end
+return bots
+",
+    )
+});
+
 /// `done before, at most`: deletes records that are final and have expired, oldest first → how many.
 pub(super) static SWEEP: LazyLock<Script> = LazyLock::new(|| {
     Script::new(

@@ -5,7 +5,7 @@ use super::file_id_cache::FileIdCache;
 use super::flush::flush_again_and_again;
 use super::ledger_change::{EntityKey, LedgerChange};
 use crate::adapters::redis::ledger::RedisLedger;
-use crate::domain::{DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Timestamp};
+use crate::domain::{BotName, DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Timestamp};
 use crate::ports::{
     Begin, BeginConditions, Cancelled, Journal, JournalEntry, Ledger, LedgerError, ListQuery, RecordPage,
 };
@@ -154,6 +154,10 @@ impl Ledger for WriteBehindLedger {
 
     async fn sweep(&self, finished_before: Timestamp) -> Result<u64, LedgerError> {
         self.ask(self.redis().sweep(finished_before)).await
+    }
+
+    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
+        self.ask(self.redis().end_lost(expired_before, at)).await
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {
