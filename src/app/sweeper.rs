@@ -43,7 +43,10 @@ async fn end_lost(engine: &Engine, metrics: &Metrics, now: Timestamp) {
         match engine.ports.ledger.end_lost(now.minus(LOST_AFTER), now).await {
             Ok(bots) if bots.is_empty() => return,
             Ok(bots) => {
-                tracing::warn!(notifications = bots.len(), "ended as unknown: expired a day ago, and their end was lost");
+                tracing::warn!(
+                    notifications = bots.len(),
+                    "ended as unknown: expired a day ago, and their end was lost"
+                );
                 for bot in bots {
                     metrics.lost.with_label_values(&[bot.as_str()]).inc();
                     metrics.ended.with_label_values(&[bot.as_str(), Status::Unknown.as_str()]).inc();

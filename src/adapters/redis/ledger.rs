@@ -1,11 +1,14 @@
 //! The ledger: a hash per record, changed by scripts only.
 
 use super::begin_tokens::BeginTokens;
+use super::cancels::CANCELS_KEPT;
 use super::pool::{RedisPool, ping};
 use super::record_fields::{RecordFields, optional_argument, read_record, to_json};
 use super::scripts;
 use super::settled::RecentlySettled;
-use crate::domain::{Attempt, AttemptOutcome, BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
+use crate::domain::{
+    Attempt, AttemptOutcome, BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
+};
 use crate::ports::{Begin, BeginConditions, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
 use async_trait::async_trait;
 use deadpool_redis::redis::{self, Script, ScriptInvocation};
@@ -253,6 +256,7 @@ impl Ledger for RedisLedger {
         }
         let mut pins = redis::cmd("ZREMRANGEBYSCORE");
         self.pool.command::<u64>(pins.arg(self.pins()).arg("-inf").arg(format!("({before}"))).await?;
+        self.forget_cancels(Timestamp::now().minus(CANCELS_KEPT)).await?;
         Ok(swept)
     }
 

@@ -118,10 +118,12 @@ return 1
 pub(super) static CANCEL: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
-local old, bot = unpack(redis.call('HMGET', record, 'status', 'bot'))
+local old, bot, accepted_at = unpack(redis.call('HMGET', record, 'status', 'bot', 'accepted_at'))
 if not old then return { 'missing', {} } end
 if final[old] or old == 'sending' then return { old, {} } end
 set(bot, old, 'cancelled', ARGV[3])
+local time = redis.call('TIME')
+redis.call('ZADD', ns .. ':cancels', time[1] * 1000 + math.floor(time[2] / 1000), id .. ' ' .. accepted_at)
 return { '', redis.call('HGETALL', record) }
 ",
     )
