@@ -27,6 +27,8 @@ pub struct Metrics {
     pub failed: IntCounterVec,
     /// Notifications that ended unsent otherwise, by `bot` and `status` (expired, cancelled, unknown).
     pub ended: IntCounterVec,
+    /// Those of them that were ended as unknown a day after they expired, because their end was lost, by `bot`.
+    pub lost: IntCounterVec,
     /// Attempts, by `bot` and `outcome`.
     pub attempts: IntCounterVec,
     /// Attempts that were not the first of their notification, by `bot`.
@@ -97,6 +99,7 @@ impl Metrics {
                 "Notifications that ended unsent, not failed",
                 &["bot", "status"],
             ),
+            lost: counter("notifications_lost_total", "Notifications whose end was lost, ended as unknown", bot),
             attempts: counter("attempts_total", "Attempts at delivery", &["bot", "outcome"]),
             retries: counter("retries_total", "Attempts after the first", bot),
             uploads: counter("uploads_total", "Uploads that Telegram took", bot),
