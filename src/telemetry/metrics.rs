@@ -65,6 +65,8 @@ pub struct Metrics {
     pub part_up: IntGaugeVec,
     /// Changes that wait in memory for the ledger to come back; lost if the process dies before it does.
     pub ledger_buffered: IntGauge,
+    /// Notifications that were due and could be brought nowhere: their bot has no queues at the broker any more.
+    pub orphans: IntGauge,
     /// Registrations and what else changed the recipient book by way of a bot, by `bot` and `outcome`.
     pub registrations: IntCounterVec,
     /// HTTP requests answered, by `route` (a template, or `none`), `method` and `status`.
@@ -133,6 +135,10 @@ impl Metrics {
             ledger_buffered: registered(
                 &registry,
                 IntGauge::with_opts(options("ledger_buffered", "Changes that wait in memory for the ledger")),
+            ),
+            orphans: registered(
+                &registry,
+                IntGauge::with_opts(options("orphans", "Notifications whose bot has no queues any more")),
             ),
             registrations: counter(
                 "registrations_total",
