@@ -24,7 +24,8 @@ pub(super) async fn consume_lanes(
     let mut lanes;
     let mut renewal = TokenRenewal::holding(subscription, held);
     let _close_on_drop = CloseOnDrop(channel);
-    let ownership = Ownership::begin(subscription);
+    let inherited = renewal.take_inheritance(tokens).await?;
+    let (ownership, mut releases) = Ownership::begin(subscription, inherited);
     // RabbitMQ applies the prefetch to each consumer that is started after it.
     setup_step(channel.basic_qos(subscription.window.max(1), BasicQosOptions::default())).await?;
     let queue = |lane| subscription.broker.topology.lane_queue(&subscription.bot, lane);
@@ -34,7 +35,7 @@ pub(super) async fn consume_lanes(
         consume(channel, queue(Lane::Bulk)).await?,
     ];
     let mut buffer = LaneBuffer::new(&ownership);
-    loop {
+    let release = loop {
         tokio::select! {
             biased;
             token = tokens.next() => match token {
@@ -42,6 +43,7 @@ pub(super) async fn consume_lanes(
                 ended => return Err(consumer_end_reason(ended)),
             },
             renewed = renewal.progress() => renewed?,
+            Some(release) = releases.recv() => break release,
             (lane, delivery) = next_of(&mut lanes) => match delivery {
                 Some(Ok(delivery)) => buffer.add(lane, delivery),
                 ended => return Err(consumer_end_reason(ended)),
@@ -54,7 +56,15 @@ pub(super) async fn consume_lanes(
                 }
             }
         }
-    }
+    };
+    // The courier has let go; nothing may leave in its name once the next owner may have the bot.
+    drop(buffer);
+    drop(ownership);
+    subscription.broker.stakes.record_given_away(subscription.stake);
+    renewal.replace(tokens, Some(release.left)).await??;
+    setup_step(channel.close(200, "OK".into())).await?;
+    let _ = release.done.send(());
+    Err("the bot was given away".to_owned())
 }
 
 /// Closes the channel when dropped, consumers and all, so that everything unacked is requeued at once and in its order. A

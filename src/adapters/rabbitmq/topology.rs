@@ -52,6 +52,16 @@ impl Topology {
         format!("{}.{bot}.owner", self.namespace).into()
     }
 
+    /// The queue whose consumers are the workers.
+    pub(super) fn workers_queue(&self) -> ShortString {
+        format!("{}.workers", self.namespace).into()
+    }
+
+    /// The queue whose active consumer may move a bot.
+    pub(super) fn moves_queue(&self) -> ShortString {
+        format!("{}.moves", self.namespace).into()
+    }
+
     /// Where the broker puts what exceeded [`LANE_DELIVERY_LIMIT`].
     pub(super) fn dead_letter_queue(&self) -> ShortString {
         format!("{}.buried", self.namespace).into()
@@ -128,6 +138,23 @@ impl Topology {
             ("x-delivery-limit", LANE_DELIVERY_LIMIT.into()),
         ];
         declare_quorum_queue(channel, self.owner_queue(bot), arguments).await
+    }
+
+    /// Declares the queue of the workers; says how many there are.
+    pub(super) async fn declare_workers_queue(&self, channel: &Channel) -> lapin::Result<Queue> {
+        let arguments = vec![("x-delivery-limit", SIDE_QUEUE_DELIVERY_LIMIT.into())];
+        declare_quorum_queue(channel, self.workers_queue(), arguments).await
+    }
+
+    /// Declares the queue of the right to move.
+    pub(super) async fn declare_moves_queue(&self, channel: &Channel) -> lapin::Result<Queue> {
+        let arguments = vec![
+            ("x-single-active-consumer", AMQPValue::Boolean(true)),
+            ("x-max-length", MAX_OWNERSHIP_TOKENS.into()),
+            ("x-overflow", long_string("drop-head")),
+            ("x-delivery-limit", SIDE_QUEUE_DELIVERY_LIMIT.into()),
+        ];
+        declare_quorum_queue(channel, self.moves_queue(), arguments).await
     }
 }
 

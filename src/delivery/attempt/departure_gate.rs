@@ -1,9 +1,12 @@
 //! The bot's rate limit where requests leave. The scheduler paces what is dispatched, but between dispatch and departure
 //! lie the ledger and the blob store: when those answer in pulses, what was dispatched evenly would leave in a bunch.
 
+use super::recent_departures::RecentDepartures;
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::rate_limit::SlidingWindow;
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::domain::ChatId;
+use crate::ports::Departure;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -13,8 +16,15 @@ const SECOND_MARGIN: Duration = Duration::from_millis(15);
 /// Lets so many messages of a bot leave in any second, whatever held them up before. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct DepartureGate {
-    second: Arc<Mutex<SlidingWindow>>,
+    left: Arc<Mutex<Left>>,
     started: Instant,
+}
+
+/// What has left.
+#[derive(Debug)]
+struct Left {
+    second: SlidingWindow,
+    recent: RecentDepartures,
 }
 
 impl DepartureGate {
@@ -22,22 +32,47 @@ impl DepartureGate {
     /// scheduler alone.
     pub fn new(rate: f64) -> Self {
         let second = SlidingWindow::new(rate as u32, Duration::from_secs(1), SECOND_MARGIN);
-        Self { second: Arc::new(Mutex::new(second)), started: Instant::now() }
+        let left = Left { second, recent: RecentDepartures::default() };
+        Self { left: Arc::new(Mutex::new(left)), started: Instant::now() }
     }
 
-    /// Waits until a request that makes so many messages may leave. What waits leaves in the order of its coming. The
+    /// Waits until a request to this chat that makes so many messages may leave. What waits leaves in the order of its coming. The
     /// permit counts from then on, so it is to be asked for immediately before the request.
-    pub async fn wait(&self, messages: u32) {
-        let at = self.reserve(MonoTime::after(self.started.elapsed()), messages);
+    pub async fn wait(&self, chat: &ChatId, messages: u32) {
+        let at = self.reserve(self.now(), chat, messages);
         sleep_until(self.started + (at - MonoTime::default())).await;
     }
 
     /// When it may leave; the next one is counted after it.
-    fn reserve(&self, now: MonoTime, messages: u32) -> MonoTime {
-        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = second.ready_at(messages).max(now);
-        second.take(at, messages);
+    fn reserve(&self, now: MonoTime, chat: &ChatId, messages: u32) -> MonoTime {
+        let mut left = self.left();
+        let at = left.second.ready_at(messages).max(now);
+        left.second.take(at, messages);
+        left.recent.record(at, chat, messages);
         at
+    }
+
+    /// What has left lately, oldest first.
+    pub fn recent(&self) -> Vec<Departure> {
+        self.left().recent.at(self.now())
+    }
+
+    /// Counts what another owner of the bot has sent, oldest first, as if it had left here.
+    pub fn inherit(&self, departures: &[Departure]) {
+        let (mut left, now) = (self.left(), self.now());
+        for departure in departures {
+            let at = now - Duration::from_millis(departure.age_ms);
+            left.second.take(at, departure.messages);
+            left.recent.record(at, &departure.chat, departure.messages);
+        }
+    }
+
+    fn now(&self) -> MonoTime {
+        MonoTime::after(self.started.elapsed())
+    }
+
+    fn left(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -48,7 +83,7 @@ mod tests {
     /// When requests leave that all come at one moment, with what each costs.
     fn departures(rate: f64, costs: impl Iterator<Item = u32>) -> Vec<(MonoTime, u32)> {
         let (gate, now) = (DepartureGate::new(rate), MonoTime::after(Duration::from_secs(100)));
-        costs.map(|cost| (gate.reserve(now, cost), cost)).collect()
+        costs.map(|cost| (gate.reserve(now, &ChatId::Id(1), cost), cost)).collect()
     }
 
     fn most_in_a_second(left: &[(MonoTime, u32)]) -> u32 {

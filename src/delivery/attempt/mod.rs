@@ -7,6 +7,7 @@ mod begin;
 mod conclude;
 mod count;
 mod departure_gate;
+mod recent_departures;
 mod recording;
 mod report;
 mod request;

@@ -28,7 +28,7 @@ impl AttemptRun {
             }
             Err(PrepareError::StoreUnavailable(reason)) => return self.undo_begin(&reason).await,
         };
-        gate.wait(self.notification.call.cost()).await;
+        gate.wait(&self.notification.chat_id, self.notification.call.cost()).await;
         // Checked last before it leaves: what came before may have taken long, and the bot may have a new owner. The
         // mark stays: the new owner may have set its own on top.
         if !owner.is_owner() {

@@ -64,6 +64,25 @@ impl BotRateLimiter {
         }
     }
 
+    /// For how long nothing may be sent.
+    pub fn frozen_for(&self, now: MonoTime) -> Duration {
+        self.frozen_until - now
+    }
+
+    /// Begins where somebody else left off, with no burst saved up. What that one has sent is to be recorded next.
+    pub fn inherit(&mut self, now: MonoTime, frozen_for: Duration) {
+        if frozen_for > Duration::ZERO {
+            self.frozen_until = self.frozen_until.max(now + frozen_for);
+            self.slow_since = Some(self.frozen_until);
+        }
+        self.rate.restart(self.frozen_until.max(now));
+    }
+
+    /// Records messages that somebody else has sent.
+    pub fn record_departure(&mut self, at: MonoTime, messages: u32) {
+        self.second.take(at, messages);
+    }
+
     /// Takes tokens for a send that starts.
     pub fn take(&mut self, now: MonoTime, tokens: u32) {
         self.rate.take(now, tokens, slow_start_stretch(now, self.slow_since));

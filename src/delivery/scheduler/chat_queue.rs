@@ -130,6 +130,10 @@ impl ChatQueue {
         self.limiter.give_back(cost);
     }
 
+    pub fn limiter_mut(&mut self) -> &mut ChatRateLimiter {
+        &mut self.limiter
+    }
+
     /// Obeys a flood wait.
     pub fn freeze(&mut self, until: MonoTime) {
         self.limiter.freeze(until);

@@ -6,6 +6,7 @@
 
 mod chat_queue;
 mod chat_table;
+mod inherit;
 mod job;
 mod schedule;
 #[cfg(test)]
