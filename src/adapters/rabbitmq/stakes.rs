@@ -156,3 +156,7 @@ fn share(stakes: &BTreeMap<u64, Stake>, workers: u32) -> usize {
     let bots: BTreeSet<_> = stakes.values().map(|stake| &stake.bot).collect();
     bots.len().div_ceil(workers.max(1) as usize)
 }
+
+#[cfg(test)]
+#[path = "stakes_tests.rs"]
+mod tests;

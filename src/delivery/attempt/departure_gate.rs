@@ -59,7 +59,11 @@ impl DepartureGate {
 
     /// Counts what another owner of the bot has sent, oldest first, as if it had left here.
     pub fn inherit(&self, departures: &[Departure]) {
-        let (mut left, now) = (self.left(), self.now());
+        self.inherit_at(self.now(), departures);
+    }
+
+    fn inherit_at(&self, now: MonoTime, departures: &[Departure]) {
+        let mut left = self.left();
         for departure in departures {
             let at = now - Duration::from_millis(departure.age_ms);
             left.second.take(at, departure.messages);
@@ -111,5 +115,21 @@ mod tests {
     async fn without_a_limit_nothing_waits() {
         let left = departures(0.0, std::iter::repeat_n(1, 1000));
         assert!(left.iter().all(|(at, _)| *at == left[0].0));
+    }
+
+    #[tokio::test]
+    async fn the_next_owner_counts_what_the_last_one_has_sent() {
+        let (gate, next) = (DepartureGate::new(30.0), DepartureGate::new(30.0));
+        let now = MonoTime::after(Duration::from_secs(100));
+        for chat in 1..=30 {
+            gate.reserve(now, &ChatId::Id(chat), 1);
+        }
+        let later = now + Duration::from_millis(400);
+        next.inherit_at(later, &gate.left().recent.at(later));
+        assert_eq!(next.reserve(later, &ChatId::Id(31), 1) - now, Duration::from_millis(1_015));
+        let of_both = next.left().recent.at(later + Duration::from_secs(1));
+        let ages: Vec<u64> = of_both.iter().map(|departure| departure.age_ms).collect();
+        assert_eq!((ages.len(), ages[0], ages[30]), (31, 1_400, 385), "and tells its own next of both");
+        assert!(next.left().recent.at(later + Duration::from_secs(20)).is_empty(), "what is long past is told nobody");
     }
 }

@@ -21,3 +21,44 @@ impl Scheduler {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::rate_limit::ChatRateLimiter;
+    use crate::domain::ChatId;
+    use crate::ports::Departure;
+    use crate::settings::RateLimits;
+
+    const LIMITS: RateLimits = RateLimits { bot_rate: 30.0, chat_rate: 1.0, group_rate_per_minute: 20 };
+
+    /// The moment at which the next owner begins.
+    fn begin() -> MonoTime {
+        MonoTime::after(Duration::from_secs(1_000))
+    }
+
+    fn inherited(ages_ms: impl Iterator<Item = u64>, frozen_ms: u64) -> Scheduler {
+        let departures = ages_ms.map(|age_ms| Departure { age_ms, chat: ChatId::Id(7), messages: 1 }).collect();
+        let mut scheduler = Scheduler::new(LIMITS, 256);
+        scheduler.inherit(begin(), &HandOver { departures, frozen_ms });
+        scheduler
+    }
+
+    #[test]
+    fn the_bots_second_is_what_the_last_owner_has_left_of_it() {
+        assert!(inherited(std::iter::empty(), 0).rate.ready_at() <= begin(), "no silence");
+        let full = inherited(std::iter::repeat_n(300, 30), 0).rate.ready_at() - begin();
+        assert_eq!(full, Duration::from_millis(715), "the rest of the second, and the margin");
+        assert_eq!(inherited(std::iter::empty(), 2_000).rate.ready_at() - begin(), Duration::from_secs(2), "frozen");
+    }
+
+    #[test]
+    fn a_private_chat_gets_no_second_burst() {
+        let mut scheduler = inherited([200, 100, 0].into_iter(), 0);
+        let mut alone = ChatRateLimiter::new(&ChatId::Id(7), &LIMITS);
+        [800, 900, 1_000].map(|ms| alone.take(begin() - Duration::from_millis(1_000 - ms), 1));
+        let limiter = scheduler.chats.get_or_insert(&ChatId::Id(7)).limiter_mut();
+        assert_eq!(limiter.ready_at(begin(), 1), alone.ready_at(begin(), 1), "as if it had sent them itself");
+        assert!(limiter.ready_at(begin(), 1) > begin());
+    }
+}
