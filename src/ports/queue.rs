@@ -1,5 +1,6 @@
 //! The queue between intake and the couriers, and which process owns a bot's part of it.
 
+use super::HandOver;
 use crate::domain::{BotName, Lane, Notification, Timestamp};
 use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
@@ -22,6 +23,11 @@ pub trait Queue: Send + Sync {
     /// new place before it leaves the old.
     async fn defer(&self, receipt: &Receipt, notification: &Notification, until: Timestamp) -> Result<(), QueueError>;
 
+    /// Gives up the ownership of this epoch, in order: nothing of it is under way any more. What is unacked can be delivered
+    /// to the next owner, who is given `left`; this subscription stands by behind the others. [`QueueError::Stale`] if the
+    /// ownership has ended already; the next owner knows nothing then.
+    async fn release(&self, bot: &BotName, epoch: u64, left: HandOver) -> Result<(), QueueError>;
+
     /// How much is waiting for the bot.
     async fn depth(&self, bot: &BotName) -> Result<Depth, QueueError>;
 
@@ -36,6 +42,11 @@ pub struct Subscription {
     pub ownership: watch::Receiver<Option<u64>>,
     /// Notifications, urgent first as far as they are there; closed only when the queue shuts down.
     pub deliveries: mpsc::Receiver<Delivery>,
+    /// Whether another process should own the bot: then start nothing more, let what is under way end, and call
+    /// [`Queue::release`]. May be taken back. Never asked where there is one process.
+    pub release: watch::Receiver<bool>,
+    /// What the owner before this one left, changed before the epoch is; `None` if it went without a [`Queue::release`].
+    pub inherited: watch::Receiver<Option<HandOver>>,
 }
 
 /// One delivery.

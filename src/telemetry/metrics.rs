@@ -57,6 +57,8 @@ pub struct Metrics {
     pub slowed_chats: IntGaugeVec,
     /// 1 while this process owns the bot, by `bot`.
     pub owned: IntGaugeVec,
+    /// How often this process has handed the bot over to another, in order, by `bot`.
+    pub hand_overs: IntCounterVec,
     /// 1 while the circuit breaker is open (Telegram does not answer), by `bot`.
     pub breaker_open: IntGaugeVec,
     /// 1 while Telegram refuses the bot's token, by `bot`.
@@ -129,6 +131,7 @@ impl Metrics {
             ),
             slowed_chats: gauge("slowed_chats", "Chats that are slowed after flood waits", bot),
             owned: gauge("owned", "1 while this process owns the bot", bot),
+            hand_overs: counter("hand_overs_total", "Times this process has handed the bot over to another", bot),
             breaker_open: gauge("breaker_open", "1 while Telegram does not answer for the bot", bot),
             held: gauge("held", "1 while Telegram refuses the bot's token", bot),
             part_up: gauge("part_up", "1 while a part answers", &["part"]),

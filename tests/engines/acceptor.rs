@@ -12,8 +12,8 @@ use pixcourier::domain::{
     BotName, Failure, FailureClass, FollowUp, Notification, RecordUpdate, Sha256, Status, Timestamp,
 };
 use pixcourier::ports::{
-    AcceptError, Acceptor, Begin, BeginConditions, Depth, Idempotency, Ledger, MediaIndex, Queue, QueueError, Receipt,
-    Resubmitted, Submission, Subscription,
+    AcceptError, Acceptor, Begin, BeginConditions, Depth, HandOver, Idempotency, Ledger, MediaIndex, Queue, QueueError,
+    Receipt, Resubmitted, Submission, Subscription,
 };
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -60,6 +60,9 @@ impl Queue for Outbox {
         Err(QueueError::Stale)
     }
     async fn defer(&self, _: &Receipt, _: &Notification, _: Timestamp) -> Result<(), QueueError> {
+        Err(QueueError::Stale)
+    }
+    async fn release(&self, _: &BotName, _: u64, _: HandOver) -> Result<(), QueueError> {
         Err(QueueError::Stale)
     }
     async fn depth(&self, _: &BotName) -> Result<Depth, QueueError> {

@@ -82,6 +82,11 @@ impl Client {
         self.send(request).await
     }
 
+    /// Posts a notification as JSON.
+    pub async fn post_json(&self, notification: &serde_json::Value) -> reqwest::Result<Answer> {
+        self.send(self.http.post(format!("{}/v1/notifications", self.base)).json(notification)).await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
         let answer = Answer::read(request.bearer_auth(&self.key).send().await?).await?;
         if answer.status.as_u16() >= 400 {
@@ -158,6 +163,12 @@ pub struct Try {
 }
 
 impl Book {
+    /// Notes one that was posted beside the load, by its caption.
+    pub fn confirm_text(&mut self, text: String, answer: &Answer) {
+        self.attempted.push(text.clone());
+        self.confirmed.insert(text, answer.id());
+    }
+
     fn attempt(&mut self, letter: &Letter) {
         self.attempted.push(letter.caption.clone());
         if letter.at_most_once {

@@ -34,3 +34,4 @@ mod owners;
 mod redis;
 mod restarts;
 mod secrets;
+mod spread;

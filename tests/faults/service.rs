@@ -10,7 +10,7 @@ use pixcourier::domain::{Record, Status};
 use pixcourier::ports::{Ledger, ListQuery};
 use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -53,6 +53,7 @@ pub struct Service {
     pub namespace: String,
     environment: BTreeMap<String, String>,
     process: Option<Process>,
+    config: Option<PathBuf>,
     folder: TempDir,
 }
 
@@ -62,8 +63,16 @@ impl Service {
         let folder = TempDir::with_prefix("pixcourier-faults-").unwrap();
         let name = format!("{test}-{}", engine.name());
         let namespace = format!("faults-{test}-{:08x}", fastrand::u32(..));
-        let mut service =
-            Self { name, port: free_port(), engine, namespace, environment: BTreeMap::new(), process: None, folder };
+        let mut service = Self {
+            name,
+            port: free_port(),
+            engine,
+            namespace,
+            environment: BTreeMap::new(),
+            process: None,
+            config: None,
+            folder,
+        };
         service.set("DATA_DIR", &service.folder.path().join("data").display().to_string());
         service.set("BOT_TOKEN", TOKEN);
         service.set("BOT_API_URL", bot_api);
@@ -93,6 +102,15 @@ impl Service {
     /// Sets `PIXCOURIER_<name>` for the next start.
     pub fn set(&mut self, name: &str, value: &str) {
         self.environment.insert(format!("PIXCOURIER_{name}"), value.to_owned());
+    }
+
+    /// Has these bots, and none under the name `default`.
+    pub fn set_bots(&mut self, bots: impl Iterator<Item = (String, String)>) {
+        self.environment.remove("PIXCOURIER_BOT_TOKEN");
+        let tables: String = bots.map(|(name, token)| format!("[bots.{name}]\ntoken = \"{token}\"\n")).collect();
+        let path = self.folder.path().join("bots.toml");
+        std::fs::write(&path, tables).unwrap();
+        self.config = Some(path);
     }
 
     pub fn environment(&self) -> &BTreeMap<String, String> {
@@ -139,7 +157,11 @@ impl Service {
     pub fn spawn(&mut self) {
         assert!(self.process.is_none(), "{} runs already", self.name);
         let listen = format!("127.0.0.1:{}", self.port);
-        self.process = Some(Process::spawn(&self.name, &["serve", "--listen", &listen], &self.environment));
+        let mut arguments = vec!["serve", "--listen", &listen];
+        if let Some(config) = &self.config {
+            arguments.extend(["--config", config.to_str().unwrap()]);
+        }
+        self.process = Some(Process::spawn(&self.name, &arguments, &self.environment));
     }
 
     /// Kills it at once.

@@ -13,7 +13,7 @@ use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
 use crate::domain::{BotName, Timestamp};
-use crate::ports::Delivery;
+use crate::ports::{Delivery, HandOver};
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub struct Dispatcher {
     pub window: u16,
     /// Where the epoch of the held ownership is published, `None` while it is not held.
     pub epoch: watch::Sender<Option<u64>>,
+    /// Where it is published what the former owner left.
+    pub inherited: watch::Sender<Option<HandOver>>,
     /// Where the deliveries go; closed when the subscription is dropped. Has room for everything that may be unacked.
     pub deliveries: mpsc::Sender<Delivery>,
 }
@@ -40,17 +42,26 @@ impl Dispatcher {
     pub async fn run(self) {
         let ownership = self.owners.of(&self.bot);
         tokio::select! {
-            () = self.dispatch(&ownership) => {}
+            () = self.own_again_and_again(&ownership) => {}
             () = self.deliveries.closed() => {}
             () = self.store.closed().cancelled() => {}
         }
     }
 
-    async fn dispatch(&self, ownership: &BotOwnership) {
-        let guard = self.owners.acquire(ownership, &self.epoch).await;
-        let (epoch, window) = (guard.epoch, self.window);
-        let bot = self.bot.clone();
+    async fn own_again_and_again(&self, ownership: &BotOwnership) {
+        loop {
+            let guard = self.owners.acquire(ownership, &self.epoch).await;
+            tokio::select! {
+                () = self.dispatch(ownership, guard.epoch) => return,
+                () = ownership.wait_until_released(guard.epoch) => {}
+            }
+        }
+    }
+
+    async fn dispatch(&self, ownership: &BotOwnership, epoch: u64) {
+        let (window, bot) = (self.window, self.bot.clone());
         self.write_until_done(move |conn| queue_rows::requeue_unacked(conn, &bot)).await;
+        self.inherited.send_replace(ownership.take_left());
         self.epoch.send_replace(Some(epoch));
         loop {
             let bot = self.bot.clone();

@@ -1,6 +1,7 @@
 //! Who owns which bot. Within one process a bot has one owner at a time; the others wait for its lock.
 
 use crate::domain::BotName;
+use crate::ports::HandOver;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,9 +52,40 @@ pub struct BotOwnership {
     queue_changed: Notify,
     /// The epoch of the present owner, 0 for none.
     epoch: AtomicU64,
+    /// What the last owner left for the next.
+    left: Mutex<Option<HandOver>>,
+    released: Notify,
 }
 
 impl BotOwnership {
+    /// Ends the ownership of this epoch and leaves something for the next; `false` if it has ended already.
+    pub fn release(&self, epoch: u64, left: HandOver) -> bool {
+        let mut slot = self.left();
+        let is_current =
+            epoch != 0 && self.epoch.compare_exchange(epoch, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        if is_current {
+            *slot = Some(left);
+            self.released.notify_one();
+        }
+        is_current
+    }
+
+    /// Returns when the ownership of this epoch was released.
+    pub async fn wait_until_released(&self, epoch: u64) {
+        while self.is_current(epoch) {
+            self.released.notified().await;
+        }
+    }
+
+    /// Takes what the last owner has left.
+    pub fn take_left(&self) -> Option<HandOver> {
+        self.left().take()
+    }
+
+    fn left(&self) -> MutexGuard<'_, Option<HandOver>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether the ownership of this epoch is the present one.
     pub fn is_current(&self, epoch: u64) -> bool {
         epoch != 0 && self.epoch.load(Ordering::SeqCst) == epoch

@@ -7,7 +7,7 @@ use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
 use crate::domain::{BotName, Lane, Notification, Timestamp};
-use crate::ports::{Depth, Queue, QueueError, Receipt, Subscription};
+use crate::ports::{Depth, HandOver, Queue, QueueError, Receipt, Subscription};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -66,6 +66,7 @@ impl Queue for EmbeddedQueue {
     async fn subscribe(&self, bot: &BotName, window: u16) -> Result<Subscription, QueueError> {
         let window = window.max(1);
         let (epoch, ownership) = watch::channel(None);
+        let (left, inherited) = watch::channel(None);
         let (sender, deliveries) = mpsc::channel(usize::from(window) * Lane::ALL.len());
         let dispatcher = Dispatcher {
             store: self.store.clone(),
@@ -73,10 +74,13 @@ impl Queue for EmbeddedQueue {
             bot: bot.clone(),
             window,
             epoch,
+            inherited: left,
             deliveries: sender,
         };
         tokio::spawn(dispatcher.run());
-        Ok(Subscription { ownership, deliveries })
+        // Nobody asks for a release: there is one process.
+        let (_, release) = watch::channel(false);
+        Ok(Subscription { ownership, deliveries, release, inherited })
     }
 
     async fn ack(&self, receipt: &Receipt) -> Result<(), QueueError> {
@@ -88,6 +92,10 @@ impl Queue for EmbeddedQueue {
         let mut row = QueueRow::of(notification);
         row.schedule(until);
         self.change_unacked(receipt, Durability::Disk, move |conn, seq| row.put_back(conn, seq)).await
+    }
+
+    async fn release(&self, bot: &BotName, epoch: u64, left: HandOver) -> Result<(), QueueError> {
+        if self.owners.of(bot).release(epoch, left) { Ok(()) } else { Err(QueueError::Stale) }
     }
 
     async fn depth(&self, bot: &BotName) -> Result<Depth, QueueError> {

@@ -6,7 +6,10 @@ use super::connection::BrokerConnection;
 use super::delay_levels;
 use super::message::{NotificationMessage, notification_properties, persistent_properties};
 use super::ownership_token::OwnershipToken;
+use super::presence::Presence;
 use super::publishing::{Destination, PublishOutcome};
+use super::release::Releases;
+use super::stakes::Stakes;
 use super::topology::{BotQueue, Topology, long_string};
 use super::unacked::UnackedByEpoch;
 use crate::domain::{BotName, Notification, Timestamp};
@@ -31,6 +34,9 @@ pub(super) struct Broker {
     pub(super) publishing: BrokerConnection,
     pub(super) consuming: BrokerConnection,
     pub(super) unacked: UnackedByEpoch,
+    pub(super) releases: Releases,
+    pub(super) stakes: Stakes,
+    pub(super) presence: Presence,
     /// The name of this process in ownership tokens.
     pub(super) worker: String,
     pub(super) stop: CancellationToken,
@@ -46,8 +52,18 @@ impl Broker {
         stop: CancellationToken,
     ) -> Self {
         let worker = format!("{:016x}", fastrand::u64(..));
-        let (unacked, last_timeout) = (UnackedByEpoch::default(), Mutex::default());
-        Self { topology, publishing, consuming, unacked, worker, stop, last_timeout }
+        Self {
+            topology,
+            publishing,
+            consuming,
+            unacked: UnackedByEpoch::default(),
+            releases: Releases::default(),
+            stakes: Stakes::default(),
+            presence: Presence::new(),
+            worker,
+            stop,
+            last_timeout: Mutex::default(),
+        }
     }
 
     /// Whether a publish could succeed now.
@@ -99,6 +115,12 @@ impl Broker {
         let body = serde_json::to_vec(token).map_err(|e| QueueError::Unavailable(e.to_string()))?;
         let queue = Destination::Queue(self.topology.owner_queue(bot));
         self.publish(ChannelUse::Other, queue, &body, persistent_properties()).await
+    }
+
+    /// Publishes a message that shows the active consumer of the moves that it has the right to move.
+    pub(super) async fn publish_move(&self) -> Result<(), QueueError> {
+        let queue = Destination::Queue(self.topology.moves_queue());
+        self.publish(ChannelUse::Other, queue, self.worker.as_bytes(), persistent_properties()).await
     }
 
     /// Publishes to an address of direct reply-to; not persistent: it ends with the connection of who listens there.

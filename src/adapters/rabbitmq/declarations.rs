@@ -55,6 +55,16 @@ impl Topology {
         declare_queue(channel, self.owner_queue_declaration(bot)).await
     }
 
+    /// Declares the queue of the workers; says how many there are.
+    pub(super) async fn declare_workers_queue(&self, channel: &Channel) -> lapin::Result<Queue> {
+        declare_queue(channel, self.workers_queue_declaration()).await
+    }
+
+    /// Declares the queue of the right to move.
+    pub(super) async fn declare_moves_queue(&self, channel: &Channel) -> lapin::Result<Queue> {
+        declare_queue(channel, self.moves_queue_declaration()).await
+    }
+
     /// How many messages the queues of a bot have ready, and how many consumers; in the order of [`BotQueue::ALL`].
     pub(super) async fn inspect_bot(&self, channel: &Channel, bot: &BotName) -> lapin::Result<Vec<Queue>> {
         let mut queues = Vec::with_capacity(BotQueue::ALL.len());

@@ -25,7 +25,8 @@ pub(super) async fn consume_lanes(
     let mut queues;
     let mut renewal = TokenRenewal::holding(subscription, held);
     let _close_on_drop = CloseOnDrop(channel);
-    let ownership = Ownership::begin(subscription);
+    let inherited = renewal.take_inheritance(tokens).await?;
+    let (ownership, mut releases) = Ownership::begin(subscription, inherited);
     // RabbitMQ applies the prefetch to each consumer that is started after it.
     setup_step(channel.basic_qos(subscription.window.max(1), BasicQosOptions::default())).await?;
     queues = Vec::with_capacity(BotQueue::ALL.len());
@@ -33,7 +34,7 @@ pub(super) async fn consume_lanes(
         queues.push(consume(channel, subscription.broker.topology.bot_queue(&subscription.bot, queue)).await?);
     }
     let mut buffer = LaneBuffer::new(&ownership, subscription.window);
-    loop {
+    let release = loop {
         tokio::select! {
             biased;
             token = tokens.next() => match token {
@@ -41,6 +42,7 @@ pub(super) async fn consume_lanes(
                 ended => return Err(consumer_end_reason(ended)),
             },
             renewed = renewal.progress() => renewed?,
+            Some(release) = releases.recv() => break release,
             (queue, delivery) = next_of(&mut queues) => match delivery {
                 Some(Ok(delivery)) => buffer.add(queue, delivery),
                 ended => return Err(consumer_end_reason(ended)),
@@ -53,7 +55,15 @@ pub(super) async fn consume_lanes(
                 }
             }
         }
-    }
+    };
+    // The courier has let go; nothing may leave in its name once the next owner may have the bot.
+    drop(buffer);
+    drop(ownership);
+    subscription.broker.stakes.record_given_away(subscription.stake);
+    renewal.replace(tokens, Some(release.left)).await??;
+    setup_step(channel.close(200, "OK".into())).await?;
+    let _ = release.done.send(());
+    Err("the bot was given away".to_owned())
 }
 
 /// Closes the channel when dropped, consumers and all, so that everything unacked is requeued at once and in its order. A

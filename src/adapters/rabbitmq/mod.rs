@@ -8,6 +8,10 @@
 //! refused (`unacked`). Whatever fails, the channel is closed, which requeues what was unacked, and everything is set
 //! up again by the same code.
 //!
+//! The bots are spread over the workers, evenly: every worker is counted by a consumer of its own (`presence`), knows
+//! which bots it has (`stakes`), passes a token on when it has its share, and gives bots away when it has more
+//! (`spreading`). What the next owner must know rides in the token (`release`).
+//!
 //! A message that is not due waits in delay queues, whose message TTL and dead-letter exchange bring it back
 //! (`delay_levels`); if it can be brought nowhere then, it is an orphan (`orphans`). What the broker gives up on becomes a dead letter (`dead_letter`); outcomes that the ledger
 //! cannot take go to a journal queue (`journal`); callers are notified by direct reply-to (`outcome_notifier`).
@@ -30,10 +34,14 @@ mod outcome_notifier;
 mod ownership;
 mod ownership_loop;
 mod ownership_token;
+mod presence;
 mod publishing;
 mod queue;
+mod release;
 mod session;
 mod side_queue;
+mod spreading;
+mod stakes;
 mod subscription;
 mod token_renewal;
 mod topology;

@@ -1,11 +1,13 @@
 //! One ownership of a bot, from its epoch's beginning to its end.
 
+use super::release::Release;
 use super::subscription::BotSubscription;
 use super::unacked::Unacked;
 use crate::domain::{Lane, Timestamp};
-use crate::ports::Receipt;
+use crate::ports::{HandOver, Receipt};
 use lapin::message::Delivery as AmqpDelivery;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 use tracing::info;
 
 /// Ends when it is dropped: first the subscriber may send no more, then its receipts are stale.
@@ -16,15 +18,21 @@ pub(super) struct Ownership<'a> {
 }
 
 impl<'a> Ownership<'a> {
-    pub(super) fn begin(subscription: &'a BotSubscription) -> Self {
+    /// With what the owner before left, if it did; also gives where the release will come.
+    pub(super) fn begin(
+        subscription: &'a BotSubscription,
+        inherited: Option<HandOver>,
+    ) -> (Self, mpsc::Receiver<Release>) {
         // Grows with time, and differs between processes.
         let now = u64::try_from(Timestamp::now().unix_millis()).unwrap_or(0);
         let epoch = now << 20 | fastrand::u64(..1 << 20);
         let unacked = Arc::new(Unacked::new(subscription.bot.clone()));
         subscription.broker.unacked.insert(epoch, unacked.clone());
+        let releases = subscription.broker.releases.add(&subscription.bot, epoch);
+        info!(bot = %subscription.bot, epoch, handed_over = inherited.is_some(), "owns the bot");
+        subscription.inherited.send_replace(inherited);
         subscription.ownership.send_replace(Some(epoch));
-        info!(bot = %subscription.bot, epoch, "owns the bot");
-        Self { subscription, unacked, epoch }
+        (Self { subscription, unacked, epoch }, releases)
     }
 
     /// Notes a delivery as unacked.
@@ -39,7 +47,9 @@ impl<'a> Ownership<'a> {
 impl Drop for Ownership<'_> {
     fn drop(&mut self) {
         self.subscription.ownership.send_replace(None);
+        self.subscription.release.send_replace(false);
         self.subscription.broker.unacked.remove(self.epoch);
+        self.subscription.broker.releases.remove(self.epoch);
         info!(bot = %self.subscription.bot, epoch = self.epoch, "no longer owns the bot");
     }
 }

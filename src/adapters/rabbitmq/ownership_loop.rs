@@ -4,6 +4,7 @@
 use super::amqp::{RECONNECT_BACKOFF, consume, consumer_end_reason, setup_step};
 use super::lane_consumer::consume_lanes;
 use super::ownership_token::OwnershipToken;
+use super::presence::count_workers;
 use super::session::Session;
 use super::subscription::BotSubscription;
 use futures_util::StreamExt;
@@ -51,6 +52,7 @@ impl OwnershipLoop {
         let mut backoff = RECONNECT_BACKOFF.start();
         while let Some(session) = self.0.broker.consuming.wait_for_session().await {
             let since = Instant::now();
+            self.0.broker.presence.wait_until_present().await;
             // What is unacked is requeued as the channel is dropped; the ownership has ended before that.
             let reason = tokio::select! {
                 biased;
@@ -58,6 +60,7 @@ impl OwnershipLoop {
                 Err(reason) = self.wait_and_own(&session) => reason,
             };
             drop(session);
+            self.0.broker.stakes.unclaim(self.0.stake);
             info!(bot = %self.0.bot, reason, "standing by again");
             if since.elapsed() > UNOWNED_PERIOD {
                 backoff = RECONNECT_BACKOFF.start();
@@ -80,6 +83,9 @@ impl OwnershipLoop {
         let subscribed = Instant::now();
         let is_missing = queue.message_count() == 0;
         let held = self.wait_for_token(&channel, &mut tokens, is_missing).await?;
+        if !broker.stakes.claim(self.0.stake, count_workers(broker, session).await) {
+            return Err("others have room for the bot".to_owned());
+        }
         let is_unowned = queue.consumer_count() == 0 && subscribed.elapsed() < UNOWNED_PERIOD;
         if !held.redelivered && !is_unowned {
             debug!(%bot, "waiting for the former owner to notice");

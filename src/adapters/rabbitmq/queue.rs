@@ -11,15 +11,16 @@ use super::outcome_notifier::RabbitOutcomeNotifier;
 use super::ownership_loop::OwnershipLoop;
 use super::session::Session;
 use super::side_queue::SideQueue;
+use super::spreading::spread;
 use super::subscription::BotSubscription;
 use super::topology::{BotQueue, Topology};
 use crate::domain::{BotName, Lane, Notification, Timestamp};
-use crate::ports::{Depth, Journal, JournalEntry, OutcomeNotifier, Queue, QueueError, Receipt, Subscription};
+use crate::ports::{Depth, HandOver, Journal, JournalEntry, OutcomeNotifier, Queue, QueueError, Receipt, Subscription};
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use lapin::types::ShortString;
 use secrecy::SecretString;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -33,6 +34,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct RabbitQueue {
     broker: Arc<Broker>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// Starts what workers do beside consuming.
+    working: Once,
     _stop: DropGuard,
 }
 
@@ -52,7 +55,12 @@ impl RabbitQueue {
         let connect = |name| BrokerConnection::new(name, addresses.clone(), topology.clone(), stop.clone());
         let ((publishing, publisher), (consuming, consumer)) = (connect("publishing"), connect("consuming"));
         let broker = Arc::new(Broker::new(topology.clone(), publishing, consuming, stop.clone()));
-        let queue = Arc::new(Self { broker: broker.clone(), tasks: Mutex::default(), _stop: stop.drop_guard() });
+        let queue = Arc::new(Self {
+            broker: broker.clone(),
+            tasks: Mutex::default(),
+            working: Once::new(),
+            _stop: stop.drop_guard(),
+        });
         queue.spawn(publisher);
         queue.spawn(consumer);
         queue.spawn(async move {
@@ -103,6 +111,18 @@ impl RabbitQueue {
         let _ = timeout(CLOSE_TIMEOUT, futures_util::future::join_all(tasks)).await;
     }
 
+    /// Lets this process count as a worker, from its first subscription on.
+    fn be_a_worker(&self) {
+        self.broker.presence.join();
+        self.working.call_once(|| {
+            let broker = self.broker.clone();
+            self.spawn(async move {
+                let working = async { tokio::join!(broker.presence.keep(&broker), spread(&broker)) };
+                broker.stop.run_until_cancelled(working).await;
+            });
+        });
+    }
+
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.retain(|task| !task.is_finished());
@@ -120,7 +140,10 @@ impl Queue for RabbitQueue {
         if self.broker.stop.is_cancelled() {
             return Err(QueueError::Unavailable("the queue is shut down".to_owned()));
         }
+        self.be_a_worker();
         let (ownership_sender, ownership) = watch::channel(None);
+        let (inherited_sender, inherited) = watch::channel(None);
+        let (release_sender, release) = watch::channel(false);
         // Room for one: what waits behind it is still sorted by lane.
         let (deliveries_sender, deliveries) = mpsc::channel(1);
         let subscription = BotSubscription {
@@ -128,10 +151,13 @@ impl Queue for RabbitQueue {
             bot: bot.clone(),
             window,
             ownership: ownership_sender,
+            inherited: inherited_sender,
+            stake: self.broker.stakes.add(bot, release_sender.clone()),
+            release: release_sender,
             deliveries: deliveries_sender,
         };
         self.spawn(OwnershipLoop(subscription).run());
-        Ok(Subscription { ownership, deliveries })
+        Ok(Subscription { ownership, deliveries, release, inherited })
     }
 
     async fn ack(&self, receipt: &Receipt) -> Result<(), QueueError> {
@@ -143,6 +169,15 @@ impl Queue for RabbitQueue {
         let due = notification.send_at.map_or(until, |send_at| send_at.max(until));
         self.broker.put_back(notification, due).await?;
         self.broker.unacked.ack(receipt).await
+    }
+
+    /// A release that was not asked for means that this process is about to end: it counts as a worker no more, so that
+    /// the others take more.
+    async fn release(&self, bot: &BotName, epoch: u64, left: HandOver) -> Result<(), QueueError> {
+        if !self.broker.stakes.is_asked(bot) {
+            self.broker.presence.leave().await;
+        }
+        self.broker.releases.release(bot, epoch, left).await
     }
 
     /// Counts what is ready, and what this process holds unacked.

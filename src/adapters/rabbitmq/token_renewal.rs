@@ -1,16 +1,17 @@
 //! Renewing the ownership token: publish a fresh one, ack the old one, get the fresh one. When no other worker held a
 //! token in between, the ownership goes on with the same epoch.
 
-use super::amqp::setup_step;
-use super::ownership_token::{OwnershipToken, TokenContinuity};
+use super::amqp::{consumer_end_reason, setup_step};
+use super::ownership_token::{HAND_OVER_VALID_FOR, OwnershipToken, TokenContinuity};
 use super::subscription::BotSubscription;
-use crate::ports::QueueError;
+use crate::ports::{HandOver, QueueError};
+use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
-use lapin::Acker;
 use lapin::message::Delivery as AmqpDelivery;
 use lapin::options::BasicAckOptions;
+use lapin::{Acker, Consumer};
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 
 /// How long a token is held before it is renewed: far less than the 30 minutes after which RabbitMQ closes the channel
@@ -72,6 +73,60 @@ impl<'a> TokenRenewal<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What the owner before left, if it gave the bot away by the token held. It is in no token when this returns: who owns
+    /// the bot after this process must not believe it.
+    pub(super) async fn take_inheritance(&mut self, tokens: &mut Consumer) -> Result<Option<HandOver>, String> {
+        let Some(left) = self.token.as_ref().and_then(OwnershipToken::inheritance).cloned() else { return Ok(None) };
+        if let Err(reason) = self.replace(tokens, None).await? {
+            warn!(bot = %self.subscription.bot, reason, "takes the bot over without what was left");
+            sleep(HAND_OVER_VALID_FOR).await;
+            return Ok(None);
+        }
+        Ok(Some(left))
+    }
+
+    /// Puts a fresh token, with what is left to the next owner, in the place of the one held, and waits until it is held.
+    /// The inner error: it could not be published, and the old one is held.
+    pub(super) async fn replace(
+        &mut self,
+        tokens: &mut Consumer,
+        left: Option<HandOver>,
+    ) -> Result<Result<(), String>, String> {
+        while !self.is_holding() {
+            self.step(tokens).await?;
+        }
+        let plain = OwnershipToken::after(self.token.as_ref(), &self.subscription.broker.worker);
+        let fresh = match left {
+            Some(left) => plain.with_hand_over(left),
+            None => plain,
+        };
+        let until = match renew(self.subscription, fresh.clone(), self.acker.clone()).await {
+            Ok(acked_at) => acked_at + TOKEN_RETURN_TIMEOUT,
+            Err(QueueError::Stale) => return Err("the token could not be acked".to_owned()),
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        self.state = RenewalState::Awaiting { fresh, until };
+        while !self.is_holding() {
+            self.step(tokens).await?;
+        }
+        Ok(Ok(()))
+    }
+
+    async fn step(&mut self, tokens: &mut Consumer) -> Result<(), String> {
+        tokio::select! {
+            biased;
+            token = tokens.next() => match token {
+                Some(Ok(token)) => self.receive(token).await,
+                ended => Err(consumer_end_reason(ended)),
+            },
+            progressed = self.progress() => progressed,
+        }
+    }
+
+    fn is_holding(&self) -> bool {
+        matches!(self.state, RenewalState::Holding { .. })
     }
 
     /// Takes a token that was delivered. Fails when another worker has held it meanwhile.

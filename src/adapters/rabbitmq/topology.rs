@@ -109,6 +109,16 @@ impl Topology {
         format!("{}.{bot}.owner", self.namespace).into()
     }
 
+    /// The queue whose consumers are the workers.
+    pub(super) fn workers_queue(&self) -> ShortString {
+        format!("{}.workers", self.namespace).into()
+    }
+
+    /// The queue whose active consumer may move a bot.
+    pub(super) fn moves_queue(&self) -> ShortString {
+        format!("{}.moves", self.namespace).into()
+    }
+
     /// Where the broker puts what exceeded [`LANE_DELIVERY_LIMIT`].
     pub(super) fn dead_letter_queue(&self) -> ShortString {
         format!("{}.buried", self.namespace).into()
@@ -218,6 +228,23 @@ impl Topology {
             ("x-delivery-limit", LANE_DELIVERY_LIMIT.into()),
         ];
         QueueDeclaration::quorum(self.owner_queue(bot), arguments)
+    }
+
+    /// The queue of the workers: each has one consumer there.
+    pub(super) fn workers_queue_declaration(&self) -> QueueDeclaration {
+        let arguments = [("x-delivery-limit", SIDE_QUEUE_DELIVERY_LIMIT.into())];
+        QueueDeclaration::quorum(self.workers_queue(), arguments)
+    }
+
+    /// The queue of the right to move.
+    pub(super) fn moves_queue_declaration(&self) -> QueueDeclaration {
+        let arguments = [
+            ("x-single-active-consumer", AMQPValue::Boolean(true)),
+            ("x-max-length", MAX_OWNERSHIP_TOKENS.into()),
+            ("x-overflow", long_string("drop-head")),
+            ("x-delivery-limit", SIDE_QUEUE_DELIVERY_LIMIT.into()),
+        ];
+        QueueDeclaration::quorum(self.moves_queue(), arguments)
     }
 }
 

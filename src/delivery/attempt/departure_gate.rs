@@ -1,10 +1,13 @@
 //! The bot's rate limit where requests leave. The scheduler paces what is dispatched, but between dispatch and departure
 //! lie the ledger and the blob store: when those answer in pulses, what was dispatched evenly would leave in a bunch.
 
+use super::recent_departures::RecentDepartures;
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::rate_limit::{SILENCE, SlidingWindow};
+use crate::domain::ChatId;
+use crate::ports::Departure;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
@@ -18,13 +21,20 @@ pub struct DepartureGate(Arc<Gate>);
 
 #[derive(Debug)]
 struct Gate {
-    second: Mutex<SlidingWindow>,
+    left: Mutex<Left>,
     started: Instant,
     /// What was dispatched and has not left.
     on_their_way: AtomicUsize,
     max_on_their_way: usize,
     freed: Notify,
     closed: watch::Sender<bool>,
+}
+
+/// What has left.
+#[derive(Debug)]
+struct Left {
+    second: SlidingWindow,
+    recent: RecentDepartures,
 }
 
 impl DepartureGate {
@@ -34,8 +44,9 @@ impl DepartureGate {
         let margin = SILENCE.saturating_sub(Duration::from_secs(1));
         // Two seconds' worth: what is dispatched while the ledger is slow waits here, and urgent ones behind it.
         let max_on_their_way = if rate > 0.0 { MIN_ON_THEIR_WAY.max((rate * 2.0) as usize) } else { usize::MAX };
+        let second = SlidingWindow::new(rate as u32, Duration::from_secs(1), margin);
         Self(Arc::new(Gate {
-            second: Mutex::new(SlidingWindow::new(rate as u32, Duration::from_secs(1), margin)),
+            left: Mutex::new(Left { second, recent: RecentDepartures::default() }),
             started: Instant::now(),
             on_their_way: AtomicUsize::new(0),
             max_on_their_way,
@@ -45,9 +56,9 @@ impl DepartureGate {
     }
 
     /// Lets one be on its way to the gate.
-    pub fn approach(&self) -> Departure {
+    pub fn approach(&self) -> Approach {
         self.0.on_their_way.fetch_add(1, Ordering::Relaxed);
-        Departure(self.0.clone())
+        Approach(self.0.clone())
     }
 
     /// Whether as many are on their way as may be.
@@ -60,27 +71,38 @@ impl DepartureGate {
         self.0.freed.notified().await;
     }
 
+    /// What has left lately, oldest first.
+    pub fn recent(&self) -> Vec<Departure> {
+        self.0.left().recent.at(self.0.now())
+    }
+
+    /// Counts what another owner of the bot has sent, oldest first, as if it had left here.
+    pub fn inherit(&self, departures: &[Departure]) {
+        self.0.inherit(self.0.now(), departures);
+    }
+
     /// Lets nothing leave any more: what is on its way turns back.
     pub fn close(&self) {
-        self.0.closed.send_replace(true);
+        self.0.closed.send_if_modified(|closed| !std::mem::replace(closed, true));
     }
 
     /// Lets requests leave again.
     pub fn open(&self) {
-        self.0.closed.send_replace(false);
+        self.0.closed.send_if_modified(|closed| std::mem::replace(closed, false));
     }
 }
 
 /// One on its way to the gate; dropped, it has turned back.
 #[derive(Debug)]
-pub struct Departure(Arc<Gate>);
+pub struct Approach(Arc<Gate>);
 
-impl Departure {
-    /// Waits until a request that makes so many messages may leave; `false` if it may not any more. What waits leaves in the
-    /// order of its coming. The permit counts from then on, so it is to be asked for immediately before the request.
-    pub async fn leave(self, messages: u32) -> bool {
+impl Approach {
+    /// Waits until a request to this chat that makes so many messages may leave; `false` if it may not any more. What waits
+    /// leaves in the order of its coming. The permit counts from then on, so it is to be asked for immediately before the
+    /// request.
+    pub async fn leave(self, chat: &ChatId, messages: u32) -> bool {
         let gate = &self.0;
-        let at = gate.reserve(MonoTime::after(gate.started.elapsed()), messages);
+        let at = gate.reserve(gate.now(), chat, messages);
         let mut closed = gate.closed.subscribe();
         tokio::select! {
             biased;
@@ -90,7 +112,7 @@ impl Departure {
     }
 }
 
-impl Drop for Departure {
+impl Drop for Approach {
     fn drop(&mut self) {
         self.0.on_their_way.fetch_sub(1, Ordering::Relaxed);
         self.0.freed.notify_one();
@@ -99,11 +121,29 @@ impl Drop for Departure {
 
 impl Gate {
     /// When it may leave; the next one is counted after it.
-    fn reserve(&self, now: MonoTime, messages: u32) -> MonoTime {
-        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = second.ready_at(messages).max(now);
-        second.take(at, messages);
+    fn reserve(&self, now: MonoTime, chat: &ChatId, messages: u32) -> MonoTime {
+        let mut left = self.left();
+        let at = left.second.ready_at(messages).max(now);
+        left.second.take(at, messages);
+        left.recent.record(at, chat, messages);
         at
+    }
+
+    fn inherit(&self, now: MonoTime, departures: &[Departure]) {
+        let mut left = self.left();
+        for departure in departures {
+            let at = now - Duration::from_millis(departure.age_ms);
+            left.second.take(at, departure.messages);
+            left.recent.record(at, &departure.chat, departure.messages);
+        }
+    }
+
+    fn now(&self) -> MonoTime {
+        MonoTime::after(self.started.elapsed())
+    }
+
+    fn left(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -114,7 +154,7 @@ mod tests {
     /// When requests leave that all come at one moment, with what each costs.
     fn departures(rate: f64, costs: impl Iterator<Item = u32>) -> Vec<(MonoTime, u32)> {
         let (gate, now) = (DepartureGate::new(rate), MonoTime::after(Duration::from_secs(100)));
-        costs.map(|cost| (gate.0.reserve(now, cost), cost)).collect()
+        costs.map(|cost| (gate.0.reserve(now, &ChatId::Id(1), cost), cost)).collect()
     }
 
     fn most_in_a_second(left: &[(MonoTime, u32)]) -> u32 {
@@ -145,17 +185,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_next_owner_counts_what_the_last_one_has_sent() {
+        let (gate, next) = (DepartureGate::new(30.0), DepartureGate::new(30.0));
+        let now = MonoTime::after(Duration::from_secs(100));
+        for chat in 1..=30 {
+            gate.0.reserve(now, &ChatId::Id(chat), 1);
+        }
+        let later = now + Duration::from_millis(400);
+        next.0.inherit(later, &gate.0.left().recent.at(later));
+        assert_eq!(next.0.reserve(later, &ChatId::Id(31), 1) - now, Duration::from_millis(1_015));
+        let of_both = next.0.left().recent.at(later + Duration::from_secs(1));
+        let ages: Vec<u64> = of_both.iter().map(|departure| departure.age_ms).collect();
+        assert_eq!((ages.len(), ages[0], ages[30]), (31, 1_400, 385), "and tells its own next of both");
+        assert!(
+            next.0.left().recent.at(later + Duration::from_secs(20)).is_empty(),
+            "what is long past is told nobody"
+        );
+    }
+
+    #[tokio::test]
     async fn it_is_crowded_until_one_has_left_and_closed_lets_nothing_leave() {
         let gate = DepartureGate::new(1.0);
         let mut coming: Vec<_> = (0..MIN_ON_THEIR_WAY).map(|_| gate.approach()).collect();
         assert!(gate.is_crowded());
-        assert!(coming.pop().unwrap().leave(1).await);
+        assert!(coming.pop().unwrap().leave(&ChatId::Id(1), 1).await);
         gate.freed().await;
         assert!(!gate.is_crowded());
-        let waits = tokio::spawn(coming.pop().unwrap().leave(1));
+        let waits = coming.pop().unwrap();
+        let waits = tokio::spawn(async move { waits.leave(&ChatId::Id(1), 1).await });
         gate.close();
         assert!(!waits.await.unwrap());
         gate.open();
-        assert!(coming.pop().unwrap().leave(1).await);
+        assert!(coming.pop().unwrap().leave(&ChatId::Id(1), 1).await);
     }
 }

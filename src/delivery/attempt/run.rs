@@ -2,7 +2,7 @@
 
 use super::attempt_run::{AttemptRun, OwnershipCheck};
 use super::count::count_attempt;
-use super::departure_gate::Departure;
+use super::departure_gate::Approach;
 use super::recording::record_outcome;
 use super::report::AttemptReport;
 use super::request::{PrepareError, prepare};
@@ -12,8 +12,8 @@ use crate::ports::FileIds;
 use tokio::time::Instant;
 
 impl AttemptRun {
-    /// Makes the attempt. `known`: the file_ids that the courier has for its images; `departure`: where its request leaves.
-    pub async fn run(&mut self, known: FileIds, owner: OwnershipCheck, departure: Departure) -> AttemptReport {
+    /// Makes the attempt. `known`: the file_ids that the courier has for its images; `approach`: where its request leaves.
+    pub async fn run(&mut self, known: FileIds, owner: OwnershipCheck, approach: Approach) -> AttemptReport {
         let (at, started) = (Timestamp::now(), Instant::now());
         if let Some(report) = self.begin(at, &self.begin_conditions()).await {
             return report;
@@ -28,7 +28,7 @@ impl AttemptRun {
             }
             Err(PrepareError::StoreUnavailable(reason)) => return self.undo_begin(&reason).await,
         };
-        let may_leave = departure.leave(self.notification.call.cost()).await;
+        let may_leave = approach.leave(&self.notification.chat_id, self.notification.call.cost()).await;
         // Checked last before it leaves: what came before may have taken long, and the bot may have a new owner. The mark
         // of a new owner is not taken back: the ledger tells them apart.
         if !may_leave || !owner.is_owner() {

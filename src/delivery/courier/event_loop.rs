@@ -28,6 +28,7 @@ impl Courier {
         let Some(mut subscription) = stop.run_until_cancelled(self.subscribe()).await else { return 0 };
         self.work(&mut subscription, &stop).await;
         let cut_off = self.drain(grace).await;
+        self.hand_over().await;
         drop(subscription);
         cut_off
     }
@@ -49,8 +50,9 @@ impl Courier {
         let mut expiry_check = tokio::time::interval(EXPIRY_CHECK_INTERVAL);
         expiry_check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last_loop = Instant::now();
-        self.follow_ownership(*subscription.ownership.borrow_and_update());
+        self.follow_ownership(subscription);
         loop {
+            self.hand_over_if_asked(&mut subscription.release).await;
             let wake = self.start_attempts(&subscription.ownership);
             tokio::select! {
                 biased;
@@ -59,13 +61,14 @@ impl Courier {
                     if changed.is_err() {
                         return;
                     }
-                    self.follow_ownership(*subscription.ownership.borrow_and_update());
+                    self.follow_ownership(subscription);
                 }
+                Ok(()) = subscription.release.changed() => {}
                 Some(ended) = self.attempts.join_next_with_id() => self.end_attempt(ended),
                 delivered = subscription.deliveries.recv() => match delivered {
                     Some(delivered) => {
                         // The delivery may be of an ownership whose news has not been looked at yet.
-                        self.follow_ownership(*subscription.ownership.borrow_and_update());
+                        self.follow_ownership(subscription);
                         self.receive(delivered);
                     }
                     None => return,
@@ -89,7 +92,8 @@ impl Courier {
     }
 
     /// A new epoch, or none: everything that waits here comes back from the queue to whoever owns the bot then.
-    fn follow_ownership(&mut self, epoch: Option<u64>) {
+    fn follow_ownership(&mut self, subscription: &mut Subscription) {
+        let epoch = *subscription.ownership.borrow_and_update();
         if self.epoch == epoch {
             return;
         }
@@ -98,7 +102,7 @@ impl Courier {
         self.owned.send_replace(epoch.is_some());
         self.scheduler.clear_waiting();
         if epoch.is_some() {
-            self.scheduler.take_over(self.now());
+            self.take_over(subscription.inherited.borrow().clone());
         }
         self.held.retain(|_, held| held.in_flight);
         self.context.metrics.owned.with_label_values(&[self.context.bot_label()]).set(i64::from(epoch.is_some()));
@@ -107,7 +111,7 @@ impl Courier {
     /// Starts every attempt that may start now; returns when to ask again.
     fn start_attempts(&mut self, ownership: &watch::Receiver<Option<u64>>) -> Option<MonoTime> {
         // Checked before every send: an owner that has lost its bot stops at once.
-        while self.epoch.is_some() && *ownership.borrow() == self.epoch {
+        while !self.is_handing_over && self.epoch.is_some() && *ownership.borrow() == self.epoch {
             if self.departures.is_crowded() {
                 return None;
             }
@@ -132,9 +136,9 @@ impl Courier {
         waits.with_label_values(&[self.context.bot_label()]).observe(dispatch.waited.as_secs_f64());
         let span = tracing::info_span!("delivery", notification = %dispatch.id, bot = %run.notification.bot);
         let owner = OwnershipCheck { ownership, epoch: run.receipt.epoch };
-        let departure = self.departures.approach();
+        let approach = self.departures.approach();
         let attempt = async move {
-            let report = run.run(dispatch.file_ids, owner, departure).await;
+            let report = run.run(dispatch.file_ids, owner, approach).await;
             EndedAttempt { notification: run.notification, receipt: run.receipt, report }
         };
         let handle = self.attempts.spawn(attempt.instrument(span));
@@ -142,7 +146,7 @@ impl Courier {
     }
 
     /// Lets what has left end within the grace period, and nothing else leave; returns how many attempts did not end.
-    async fn drain(mut self, grace: Duration) -> usize {
+    async fn drain(&mut self, grace: Duration) -> usize {
         self.departures.close();
         let deadline = Instant::now() + grace;
         while !self.attempts.is_empty() {

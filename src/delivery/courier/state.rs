@@ -35,6 +35,8 @@ pub struct Courier {
     pub(super) recently_finished: LruCache<(NotificationId, Timestamp), ()>,
     /// The ownership held now.
     pub(super) epoch: Option<u64>,
+    /// Whether nothing more is started, so that the bot can go to another process.
+    pub(super) is_handing_over: bool,
     pub(super) owned: watch::Sender<bool>,
 }
 
@@ -78,6 +80,7 @@ impl Courier {
             panics: HashMap::new(),
             recently_finished,
             epoch: None,
+            is_handing_over: false,
             owned: watch::Sender::new(false),
         }
     }

@@ -61,6 +61,20 @@ impl BotRateLimiter {
         }
     }
 
+    /// For how long nothing may be sent.
+    pub fn frozen_for(&self, now: MonoTime) -> Duration {
+        self.frozen_until - now
+    }
+
+    /// Begins where somebody else left off, with no burst saved up.
+    pub fn inherit(&mut self, now: MonoTime, frozen_for: Duration) {
+        if frozen_for > Duration::ZERO {
+            self.frozen_until = self.frozen_until.max(now + frozen_for);
+            self.pace.slow_down(now, self.frozen_until);
+        }
+        self.rate.restart(self.frozen_until.max(now));
+    }
+
     /// Takes tokens for a send that starts.
     pub fn take(&mut self, now: MonoTime, tokens: u32) {
         self.rate.take(now, tokens, 1.0 / self.pace.at(now));

@@ -8,6 +8,7 @@ mod chat_lane;
 mod chat_queue;
 mod chat_table;
 mod deferred;
+mod inherit;
 mod job;
 mod lane_load;
 mod schedule;

@@ -53,7 +53,7 @@ pub struct Dispatch {
 #[derive(Debug)]
 pub struct Scheduler {
     load: LaneLoad,
-    rate: BotRateLimiter,
+    pub(super) rate: BotRateLimiter,
     /// Keeps every send back while Telegram is down or refuses the token.
     pub breaker: CircuitBreaker,
     /// Who uploads what.

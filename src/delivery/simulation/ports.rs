@@ -6,11 +6,12 @@ use super::queue::Stale;
 use super::state::{Part, State};
 use crate::domain::{BotName, Notification, NotificationId, Record, RecordUpdate, Sha256, Timestamp};
 use crate::ports::{
-    Begin, BeginConditions, BlobError, BlobStream, Blobs, Cancelled, Depth, FileKey, Ledger, LedgerError, ListQuery,
-    MediaIndex, Queue, QueueError, Receipt, RecordPage, Spooled, Subscription,
+    Begin, BeginConditions, BlobError, BlobStream, Blobs, Cancelled, Depth, FileKey, HandOver, Ledger, LedgerError,
+    ListQuery, MediaIndex, Queue, QueueError, Receipt, RecordPage, Spooled, Subscription,
 };
 use async_trait::async_trait;
 use std::time::Duration;
+use tokio::sync::watch;
 
 fn gone(_: Away) -> LedgerError {
     LedgerError::Unavailable("away".to_owned())
@@ -38,7 +39,13 @@ impl Queue for Link {
     async fn subscribe(&self, _bot: &BotName, window: u16) -> Result<Subscription, QueueError> {
         let (ownership, deliveries) = self.shared.lock().queue.subscribe(self.worker, window);
         self.shared.elect_later();
-        Ok(Subscription { ownership, deliveries })
+        let (release, inherited) = (watch::channel(false).1, watch::channel(None).1);
+        Ok(Subscription { ownership, deliveries, release, inherited })
+    }
+
+    /// The next owner learns nothing: it begins with a second of silence.
+    async fn release(&self, _bot: &BotName, _epoch: u64, _left: HandOver) -> Result<(), QueueError> {
+        Ok(())
     }
 
     async fn ack(&self, receipt: &Receipt) -> Result<(), QueueError> {
@@ -143,6 +150,11 @@ impl Ledger for Link {
     async fn sweep(&self, _finished_before: Timestamp) -> Result<u64, LedgerError> {
         // A world does not last as long as records are kept.
         Ok(0)
+    }
+
+    async fn end_lost(&self, _expired_before: Timestamp, _at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
+        // Nor as long as a lost one is waited for.
+        Ok(Vec::new())
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

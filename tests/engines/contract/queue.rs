@@ -3,15 +3,29 @@
 use super::{bot, demanding, eventually, in_lane, later, next, nothing_comes, notification, ownership, text_of};
 use futures_util::future::try_join_all;
 use pixcourier::domain::{ChatId, Lane, NotificationId, Timestamp};
-use pixcourier::ports::{Depth, Queue, QueueError, Subscription};
+use pixcourier::ports::{Departure, Depth, HandOver, Queue, QueueError, Subscription};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The bots that the suite uses.
-pub const BOTS: [&str; 15] = [
-    "q-once", "q-early", "q-window", "q-urgent", "q-stale", "q-back", "q-count", "q-defer", "q-owner", "q-depth",
-    "q-order", "q-many", "q-this", "q-that", "q-whole",
+pub const BOTS: [&str; 16] = [
+    "q-once",
+    "q-early",
+    "q-window",
+    "q-urgent",
+    "q-stale",
+    "q-back",
+    "q-count",
+    "q-defer",
+    "q-owner",
+    "q-depth",
+    "q-order",
+    "q-many",
+    "q-this",
+    "q-that",
+    "q-whole",
+    "q-release",
 ];
 
 /// Runs every check. `queue` and `other` see the same lanes: the handles of two processes, or twice the same.
@@ -29,6 +43,7 @@ pub async fn suite(queue: Arc<dyn Queue>, other: Arc<dyn Queue>) {
     every_return_without_an_ack_is_counted(&queue).await;
     what_is_deferred_comes_back_changed_and_not_before_its_time(&queue).await;
     one_owns_at_a_time_and_the_other_takes_over(&queue, &other).await;
+    what_an_owner_leaves_reaches_the_next_and_nobody_after_it(&queue, &other).await;
     depth_counts_what_is_ready_or_unacked(&queue).await;
     a_lane_keeps_the_order_of_publishing(&queue).await;
     a_thousand_concurrent_publishes_all_arrive(&queue, &other).await;
@@ -243,6 +258,50 @@ pub async fn one_owns_at_a_time_and_the_other_takes_over(queue: &Arc<dyn Queue>,
     drop(standby);
     let mut third = subscribe(queue, "q-owner", 4).await;
     nothing_comes(&mut third, "everything is acked").await;
+}
+
+/// A release gives the bot to who stands by, with what was left and with what is unacked, in its order. Who owns the bot
+/// after that is told nothing: the owner in between has sent more.
+pub async fn what_an_owner_leaves_reaches_the_next_and_nobody_after_it(queue: &Arc<dyn Queue>, other: &Arc<dyn Queue>) {
+    let name = bot("q-release");
+    let mut owner = subscribe(queue, "q-release", 2).await;
+    assert_eq!(*owner.inherited.borrow(), None, "the first owner is told nothing");
+    assert!(!*owner.release.borrow(), "one who has no more than its share is asked for nothing");
+    let epoch = ownership(&mut owner).await;
+    let mut standby = other.subscribe(&name, 4).await.expect("subscribe");
+    for chat in 1..=4 {
+        queue.publish(&notification(&name, chat)).await.expect("publish");
+    }
+    let (first, second) = (next(&mut owner).await, next(&mut owner).await);
+    queue.ack(&first.receipt).await.expect("ack");
+    let departures = vec![Departure { age_ms: 40, chat: ChatId::Id(1), messages: 1 }];
+    let left = HandOver { departures, frozen_ms: 1_500 };
+    let stale = queue.release(&name, epoch + 1, left.clone()).await;
+    assert!(matches!(stale, Err(QueueError::Stale)), "{stale:?}");
+    assert_eq!(*owner.ownership.borrow(), Some(epoch), "another epoch's release changes nothing");
+    queue.release(&name, epoch, left.clone()).await.expect("release");
+    assert_ne!(ownership(&mut standby).await, epoch, "a new ownership has a new epoch");
+    assert_eq!(*standby.inherited.borrow(), Some(left), "the next owner is told");
+    assert_eq!(*owner.ownership.borrow(), None, "there is one owner at a time");
+    for result in [queue.ack(&second.receipt).await, queue.release(&name, epoch, HandOver::default()).await] {
+        assert!(matches!(result, Err(QueueError::Stale)), "{result:?}");
+    }
+    for chat in 2..=3 {
+        let delivered = next(&mut standby).await;
+        assert_eq!(delivered.notification.chat_id, ChatId::Id(chat), "in its order");
+        other.ack(&delivered.receipt).await.expect("ack");
+    }
+    drop(standby);
+    assert_ne!(ownership(&mut owner).await, epoch, "who gave it away stands by");
+    assert_eq!(*owner.inherited.borrow(), None, "what was left is of no use after another ownership");
+    // A delivery of the first ownership may still be on its way to its subscriber.
+    let mut delivered = next(&mut owner).await;
+    while delivered.receipt.epoch == epoch {
+        delivered = next(&mut owner).await;
+    }
+    assert_eq!(delivered.notification.chat_id, ChatId::Id(4), "the rest");
+    queue.ack(&delivered.receipt).await.expect("ack");
+    depth_becomes(queue, "q-release", [0, 0, 0]).await;
 }
 
 /// By lane; what is out unacked still counts.
