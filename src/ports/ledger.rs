@@ -4,7 +4,8 @@ use crate::domain::{BotName, Notification, NotificationId, Record, RecordUpdate,
 use async_trait::async_trait;
 use std::time::Duration;
 
-/// Keeps a [`Record`] per notification. Final statuses never change (but for `Acceptor::resubmit`).
+/// Keeps a [`Record`] per notification. Final statuses never change, but for `Acceptor::resubmit` and [`Ledger::settle`] on what was
+/// cancelled.
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// Marks the start of an attempt as `sending`, durably, before the request leaves; creates the record if it is
@@ -25,7 +26,8 @@ pub trait Ledger: Send + Sync {
 
     /// Writes what an attempt led to; creates the record if it is missing. Does nothing and returns `false` if the
     /// record is final already, or if the copy is from before the record's last acceptance. A flood wait in it is remembered
-    /// for its chat; without an attempt in it nothing has left, so what `begin` counted for the chat is taken back.
+    /// for its chat; without an attempt in it nothing has left, so what `begin` counted for the chat is taken back. Where the
+    /// ledger may have been away when it was sent, `sent` takes the place of `cancelled`: it is what happened.
     async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError>;
 
     /// Cancels one that has not begun ([`Status::is_cancellable`]).

@@ -290,7 +290,9 @@ async fn a_short_outage_of_redis_does_not_override_a_cancel() {
     assert_eq!(begun, GO, "Redis is missed, and sending goes on");
     assert_eq!(begin().await.unwrap(), Begin::Skip(Status::Cancelled), "but not what is known to be cancelled");
     let waited = refused.expect("not at once").elapsed();
-    assert!(waited >= OUTAGE_GRACE && waited < OUTAGE_GRACE + FAIL_FAST_LIMIT, "{waited:?}");
+    // It may have been missed a moment before, when the list of cancels was read.
+    let at_least = OUTAGE_GRACE - Duration::from_millis(100);
+    assert!(waited >= at_least && waited < OUTAGE_GRACE + FAIL_FAST_LIMIT, "{waited:?}");
 }
 
 /// The process dies with all that waits in its memory, after the queue has forgotten the notification.

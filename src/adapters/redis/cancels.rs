@@ -11,7 +11,7 @@ const PAGE_SIZE: usize = 1_000;
 
 /// How long a cancel stays in the list: a copy of what is cancelled comes out of the queue at its `send_at`, which lies up to
 /// 30 days ahead, and is dropped then.
-pub(super) const CANCELS_KEPT: Duration = Duration::from_secs(32 * 24 * 3600);
+const CANCELS_KEPT: Duration = Duration::from_secs(32 * 24 * 3600);
 
 /// A cancelled notification, and when it was accepted: a retry is accepted later.
 pub(super) type Cancel = (NotificationId, Timestamp);
@@ -38,8 +38,9 @@ impl RedisLedger {
         }
     }
 
-    /// Forgets cancels from before the moment.
-    pub(super) async fn forget_cancels(&self, before: Timestamp) -> Result<(), LedgerError> {
+    /// Forgets cancels that nobody needs to know any more.
+    pub(super) async fn forget_old_cancels(&self) -> Result<(), LedgerError> {
+        let before = Timestamp::now().minus(CANCELS_KEPT);
         let mut command = redis::cmd("ZREMRANGEBYSCORE");
         command.arg(self.cancels()).arg("-inf").arg(format!("({}", before.unix_millis()));
         self.pool.command::<u64>(&command).await.map(drop)

@@ -1,7 +1,6 @@
 //! The ledger: a hash per record, changed by scripts only.
 
 use super::begin_tokens::BeginTokens;
-use super::cancels::CANCELS_KEPT;
 use super::pool::{RedisPool, ping};
 use super::record_fields::{RecordFields, optional_argument, read_record, to_json};
 use super::scripts;
@@ -256,7 +255,7 @@ impl Ledger for RedisLedger {
         }
         let mut pins = redis::cmd("ZREMRANGEBYSCORE");
         self.pool.command::<u64>(pins.arg(self.pins()).arg("-inf").arg(format!("({before}"))).await?;
-        self.forget_cancels(Timestamp::now().minus(CANCELS_KEPT)).await?;
+        self.forget_old_cancels().await?;
         Ok(swept)
     }
 

@@ -90,11 +90,11 @@ async fn very_many_are_ended_in_steps(ledger: &Arc<dyn Ledger>) {
 /// So that it says where the message is.
 async fn the_record_of_a_migrated_group_names_its_new_id(ledger: &Arc<dyn Ledger>) {
     let sent = notification(&bot("l-moved"), -5);
-    let moved = Notification { chat_id: ChatId::Id(-100_5), ..sent.clone() };
+    let moved = Notification { chat_id: ChatId::Id(-1_005), ..sent.clone() };
     ledger.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await.expect("begin");
     settle(ledger, &moved, Status::Retrying, Timestamp::now()).await;
     assert_eq!(record(ledger, &sent).await.notification, moved);
-    let again = Notification { chat_id: ChatId::Id(-100_6), ..sent.clone() };
+    let again = Notification { chat_id: ChatId::Id(-1_006), ..sent.clone() };
     ledger.begin(&again, Timestamp::now(), &BeginConditions::NONE).await.expect("begin");
     assert_eq!(record(ledger, &sent).await.notification, again);
     settle(ledger, &again, Status::Sent, Timestamp::now()).await;
