@@ -9,6 +9,7 @@ use super::ownership_token::OwnershipToken;
 use super::presence::Presence;
 use super::publishing::{Destination, PublishOutcome};
 use super::release::Releases;
+use super::session::Session;
 use super::stakes::Stakes;
 use super::topology::{BotQueue, Topology, long_string};
 use super::unacked::UnackedByEpoch;
@@ -17,6 +18,7 @@ use crate::ports::{JournalEntry, QueueError};
 use lapin::BasicProperties;
 use lapin::message::Delivery as AmqpDelivery;
 use lapin::types::FieldTable;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -30,8 +32,12 @@ const MOVE_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) struct Broker {
     pub(super) topology: Arc<Topology>,
-    /// Publishing has a connection of its own: one that an alarm blocks takes no acks either.
+    /// Publishing has connections of its own: one that an alarm blocks takes no acks either.
     pub(super) publishing: BrokerConnection,
+    /// On a cluster, a second one to another node. Both are in use, since only channels that have published to a queue before
+    /// learn in time that it has another leader.
+    second_publishing: Option<BrokerConnection>,
+    turn: AtomicUsize,
     pub(super) consuming: BrokerConnection,
     pub(super) unacked: UnackedByEpoch,
     pub(super) releases: Releases,
@@ -48,6 +54,7 @@ impl Broker {
     pub(super) fn new(
         topology: Arc<Topology>,
         publishing: BrokerConnection,
+        second_publishing: Option<BrokerConnection>,
         consuming: BrokerConnection,
         stop: CancellationToken,
     ) -> Self {
@@ -55,6 +62,8 @@ impl Broker {
         Self {
             topology,
             publishing,
+            second_publishing,
+            turn: AtomicUsize::new(0),
             consuming,
             unacked: UnackedByEpoch::default(),
             releases: Releases::default(),
@@ -68,7 +77,7 @@ impl Broker {
 
     /// Whether a publish could succeed now.
     pub(super) fn ready(&self) -> Result<(), QueueError> {
-        let session = self.publishing.session()?;
+        let (session, _) = self.publishing_sessions()?;
         let last_timeout = *self.last_timeout.lock().unwrap_or_else(PoisonError::into_inner);
         if session.is_blocked() {
             return Err(blocked());
@@ -160,6 +169,24 @@ impl Broker {
         }
     }
 
+    /// The session to publish on now, and the other if there is one: in turn, but one that does not answer only if the
+    /// other does not either, and then the one that answered last.
+    fn publishing_sessions(&self) -> Result<(Arc<Session>, Option<Arc<Session>>), QueueError> {
+        let second = self.second_publishing.as_ref().and_then(|connection| connection.session().ok());
+        let (first, second) = match (self.publishing.session(), second) {
+            (Ok(first), Some(second)) => (first, second),
+            (Ok(only), None) | (Err(_), Some(only)) => return Ok((only, None)),
+            (Err(error), None) => return Err(error),
+        };
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let second_first = match (first.confirms.is_doubtful(), second.confirms.is_doubtful()) {
+            (false, false) => turn % 2 == 1,
+            (true, true) => second.confirms.last_answer() > first.confirms.last_answer(),
+            (first_is_doubtful, _) => first_is_doubtful,
+        };
+        Ok(if second_first { (second, Some(first)) } else { (first, Some(second)) })
+    }
+
     /// Publishes within [`REQUEST_TIMEOUT`].
     async fn publish(
         &self,
@@ -168,7 +195,7 @@ impl Broker {
         body: &[u8],
         properties: BasicProperties,
     ) -> Result<(), QueueError> {
-        let session = self.publishing.session()?;
+        let (session, other) = self.publishing_sessions()?;
         if session.is_blocked() {
             return Err(blocked());
         }
@@ -176,17 +203,18 @@ impl Broker {
         let publish = session.publish(channel_use, destination, body, properties);
         let published = timeout(REQUEST_TIMEOUT, publish).await;
         *self.last_timeout.lock().unwrap_or_else(PoisonError::into_inner) = published.is_err().then(Instant::now);
-        if published.is_ok() {
-            session.confirms.answered();
-        }
         match published {
             Ok(Ok(PublishOutcome::Stored)) => Ok(()),
             Ok(Ok(PublishOutcome::Unroutable)) => Err(QueueError::Unavailable("no queue takes the message".to_owned())),
             Ok(Ok(PublishOutcome::Refused)) => Err(QueueError::Full("RabbitMQ refuses the message".to_owned())),
             Ok(Err(error)) => Err(QueueError::Unavailable(format!("RabbitMQ: {}", error_text(&error)))),
+            Ok(Ok(PublishOutcome::Unconfirmed)) => Err(not_confirmed()),
             Err(_) if session.is_blocked() => Err(blocked()),
             Err(_) => {
                 session.confirms.timed_out(begun);
+                if other.is_some_and(|other| session.confirms.is_outdone_by(&other.confirms)) {
+                    session.confirms.leave();
+                }
                 Err(not_confirmed())
             }
         }

@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// How many publishes may be under way at once, each on a channel of its own. lapin credits a returned message to
@@ -33,9 +33,9 @@ pub(super) enum ChannelUse {
 
 pub(super) struct ChannelPool {
     pub(super) connection: Connection,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     permits_by_use: Mutex<HashMap<ChannelUse, Arc<Semaphore>>>,
-    idle: Mutex<Vec<AutoCloseChannel>>,
+    idle: Arc<Mutex<Vec<AutoCloseChannel>>>,
     unanswered_closes: Arc<AtomicUsize>,
     session_ended: CancellationToken,
 }
@@ -45,9 +45,9 @@ impl ChannelPool {
     pub(super) fn new(connection: Connection, session_ended: CancellationToken) -> Self {
         Self {
             connection,
-            permits: Semaphore::new(MAX_POOLED_CHANNELS),
+            permits: Arc::new(Semaphore::new(MAX_POOLED_CHANNELS)),
             permits_by_use: Mutex::default(),
-            idle: Mutex::default(),
+            idle: Arc::default(),
             unanswered_closes: Arc::default(),
             session_ended,
         }
@@ -62,10 +62,10 @@ impl ChannelPool {
 
     /// A channel in confirm mode, for one use; waits for one if all are taken. One that is not given back by
     /// [`PooledChannel::give_back`] is closed: after an error or a timeout nobody knows what is still to come on it.
-    pub(super) async fn acquire(&self, channel_use: ChannelUse) -> lapin::Result<PooledChannel<'_>> {
+    pub(super) async fn acquire(&self, channel_use: ChannelUse) -> lapin::Result<PooledChannel> {
         let permits_of_use = self.permits_of(channel_use);
         let permit_of_use = permits_of_use.acquire_owned().await.expect("never closed");
-        let permit = self.permits.acquire().await.expect("never closed");
+        let permit = self.permits.clone().acquire_owned().await.expect("never closed");
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let channel = match idle {
             Some(channel) => channel,
@@ -75,7 +75,7 @@ impl ChannelPool {
                 channel
             }
         };
-        Ok(PooledChannel { pool: self, channel, _permits: (permit, permit_of_use) })
+        Ok(PooledChannel { idle: self.idle.clone(), channel, _permits: (permit, permit_of_use) })
     }
 
     fn permits_of(&self, channel_use: ChannelUse) -> Arc<Semaphore> {
@@ -119,20 +119,20 @@ impl Drop for AutoCloseChannel {
 }
 
 /// A channel of the pool, for one use.
-pub(super) struct PooledChannel<'a> {
-    pool: &'a ChannelPool,
+pub(super) struct PooledChannel {
+    idle: Arc<Mutex<Vec<AutoCloseChannel>>>,
     channel: AutoCloseChannel,
-    _permits: (SemaphorePermit<'a>, OwnedSemaphorePermit),
+    _permits: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
-impl PooledChannel<'_> {
+impl PooledChannel {
     /// Everything went as it should: the next may use the channel.
     pub(super) fn give_back(self) {
-        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.channel);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.channel);
     }
 }
 
-impl Deref for PooledChannel<'_> {
+impl Deref for PooledChannel {
     type Target = Channel;
 
     fn deref(&self) -> &Channel {

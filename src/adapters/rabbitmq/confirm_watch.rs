@@ -1,69 +1,105 @@
-//! Whether a node confirms anything at all: one that takes publishes and confirms none is left for another.
+//! Which nodes answer publishes. A queue whose leader is on a frozen node stays silent on every node for a while, so a node is
+//! left only if another answers meanwhile.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// After so many publishes that were not confirmed in time, and none between them that was.
 const MAX_SILENT_PUBLISHES: u32 = 2;
 
+/// After so long, a node that did not answer is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
 #[derive(Default)]
 pub(super) struct ConfirmWatch {
     state: Mutex<ConfirmState>,
-    silent: CancellationToken,
+    left: CancellationToken,
 }
 
 #[derive(Default)]
 struct ConfirmState {
     last_answer: Option<Instant>,
+    /// When the last one was not answered.
+    last_silence: Option<Instant>,
     silent_publishes: u32,
 }
 
 impl ConfirmWatch {
     /// A publish was answered.
     pub(super) fn answered(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = ConfirmState { last_answer: Some(Instant::now()), silent_publishes: 0 };
+        *self.state() = ConfirmState { last_answer: Some(Instant::now()), ..ConfirmState::default() };
     }
 
     /// A publish that was begun at this time was not answered. If others were since, it is its queue that is silent, and
     /// not the node.
     pub(super) fn timed_out(&self, begun: Instant) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.last_answer.is_some_and(|at| at >= begun) {
-            return;
-        }
-        state.silent_publishes += 1;
-        if state.silent_publishes >= MAX_SILENT_PUBLISHES {
-            self.silent.cancel();
+        let mut state = self.state();
+        if state.last_answer.is_none_or(|at| at < begun) {
+            state.silent_publishes += 1;
+            state.last_silence = Some(Instant::now());
         }
     }
 
-    /// Waits until the node has confirmed nothing for too long.
-    pub(super) async fn wait_until_silent(&self) {
-        self.silent.cancelled().await;
+    /// Whether a publish had better take another session.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.state().last_silence.is_some_and(|at| at.elapsed() < RETRY_AFTER)
+    }
+
+    /// When a publish was answered last.
+    pub(super) fn last_answer(&self) -> Option<Instant> {
+        self.state().last_answer
+    }
+
+    /// Whether nothing was answered for so long that the node is to be left, since `other` is answered.
+    pub(super) fn is_outdone_by(&self, other: &ConfirmWatch) -> bool {
+        let (silent, last_answer) = {
+            let state = self.state();
+            (state.silent_publishes, state.last_answer)
+        };
+        let other = other.state();
+        silent >= MAX_SILENT_PUBLISHES && other.silent_publishes == 0 && other.last_answer > last_answer
+    }
+
+    /// Has the session end.
+    pub(super) fn leave(&self) {
+        self.left.cancel();
+    }
+
+    /// Waits for [`ConfirmWatch::leave`].
+    pub(super) async fn wait_until_left(&self) {
+        self.left.cancelled().await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, ConfirmState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
     use tokio::time::advance;
 
     #[tokio::test(start_paused = true)]
-    async fn a_node_is_silent_after_two_publishes_with_no_answer_between() {
-        let (watch, begun) = (ConfirmWatch::default(), Instant::now());
+    async fn a_node_is_left_after_two_silent_publishes_if_another_answers() {
+        let (this, other, begun) = (ConfirmWatch::default(), ConfirmWatch::default(), Instant::now());
         advance(Duration::from_secs(1)).await;
-        watch.answered();
-        watch.timed_out(begun);
-        watch.timed_out(begun);
-        assert!(!watch.silent.is_cancelled(), "others were answered meanwhile");
+        this.answered();
+        this.timed_out(begun);
+        assert!(!this.is_doubtful(), "others were answered meanwhile");
         advance(Duration::from_secs(1)).await;
         let begun = Instant::now();
-        watch.timed_out(begun);
-        assert!(!watch.silent.is_cancelled(), "one is a queue");
-        watch.timed_out(begun);
-        watch.wait_until_silent().await;
+        this.timed_out(begun);
+        this.timed_out(begun);
+        assert!(this.is_doubtful() && !this.is_outdone_by(&other), "the other does no better");
+        advance(Duration::from_secs(1)).await;
+        other.answered();
+        assert!(this.is_outdone_by(&other) && !other.is_outdone_by(&this));
+        advance(RETRY_AFTER).await;
+        assert!(!this.is_doubtful(), "it is tried again");
+        this.answered();
+        assert!(!this.is_outdone_by(&other));
     }
 }

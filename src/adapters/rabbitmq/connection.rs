@@ -6,7 +6,8 @@ use super::topology::Topology;
 use crate::ports::QueueError;
 use lapin::uri::AMQPUri;
 use secrecy::{ExposeSecret, SecretString};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -67,9 +68,10 @@ impl BrokerConnection {
         addresses: Arc<[BrokerAddress]>,
         topology: Arc<Topology>,
         stop: CancellationToken,
+        beside: Option<Arc<NodesInUse>>,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (sender, state) = watch::channel(ConnectionState::Down("not connected yet".into()));
-        let supervisor = ConnectionSupervisor { name, addresses, topology, state: sender, stop };
+        let supervisor = ConnectionSupervisor { name, addresses, topology, state: sender, stop, beside };
         (Self { state }, supervisor.run())
     }
 
@@ -98,6 +100,29 @@ struct ConnectionSupervisor {
     topology: Arc<Topology>,
     state: watch::Sender<ConnectionState>,
     stop: CancellationToken,
+    /// Connections that shall be on nodes apart.
+    beside: Option<Arc<NodesInUse>>,
+}
+
+/// On which of the addresses connections are that shall be apart, by the name of the connection.
+#[derive(Default)]
+pub(super) struct NodesInUse(Mutex<HashMap<&'static str, usize>>);
+
+impl NodesInUse {
+    /// Chooses an address for a connection: any but its last and the others', as far as there are more.
+    fn choose(&self, name: &'static str, last: Option<usize>, addresses: usize) -> usize {
+        let mut in_use = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        in_use.remove(name);
+        let mut turn = next_turn(last, addresses);
+        for _ in 0..addresses {
+            if in_use.values().all(|other| *other != turn) && (addresses < 3 || Some(turn) != last) {
+                break;
+            }
+            turn = (turn + 1) % addresses;
+        }
+        in_use.insert(name, turn);
+        turn
+    }
 }
 
 impl ConnectionSupervisor {
@@ -121,7 +146,10 @@ impl ConnectionSupervisor {
         let mut connect_timeout = CONNECT_TIMEOUT;
         let mut last_reason = String::new();
         loop {
-            let turn = next_turn(last, self.addresses.len());
+            let turn = match &self.beside {
+                Some(beside) => beside.choose(self.name, last, self.addresses.len()),
+                None => next_turn(last, self.addresses.len()),
+            };
             let (address, mut step) = (&self.addresses[turn], "");
             let connect = Session::connect(self.name, &address.uri, self.topology.clone(), &mut step);
             let reason = match timeout(connect_timeout, connect).await {
@@ -191,6 +219,17 @@ mod tests {
         let seen: std::collections::BTreeSet<_> = (0..200).map(|_| next_turn(Some(1), 4)).collect();
         assert!(seen.into_iter().eq([0, 2, 3]));
         assert_eq!((next_turn(Some(0), 1), next_turn(None, 1)), (0, 0));
+    }
+
+    #[test]
+    fn connections_that_shall_be_apart_are_on_different_nodes() {
+        let nodes = NodesInUse::default();
+        for _ in 0..50 {
+            let first = nodes.choose("first", None, 3);
+            let second = nodes.choose("second", None, 3);
+            let third = 3 - first - second;
+            assert_eq!((first != second, nodes.choose("first", Some(first), 3)), (true, third));
+        }
     }
 
     #[test]

@@ -10,6 +10,13 @@ use crate::domain::BotName;
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Confirmation};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// How long to wait for a publisher confirm, whoever waits: longer than it takes to replace the leader of a queue whose node
+/// is frozen (6 s, measured with RabbitMQ 3.10).
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Where a message goes.
 pub(super) enum Destination {
@@ -32,6 +39,8 @@ pub(super) enum PublishOutcome {
     Unroutable,
     /// Nowhere: the queue is full.
     Refused,
+    /// Not known: no confirm has come.
+    Unconfirmed,
 }
 
 impl Session {
@@ -85,15 +94,34 @@ impl Session {
         let channel = self.channels.acquire(channel_use).await?;
         let options = BasicPublishOptions { mandatory: true, ..Default::default() };
         let confirm = channel.basic_publish(exchange, key, options, body, properties).await?;
-        let outcome = match confirm.await {
-            Ok(Confirmation::Ack(None)) => PublishOutcome::Stored,
-            Ok(Confirmation::Ack(Some(_)) | Confirmation::NotRequested) => PublishOutcome::Unroutable,
-            Ok(Confirmation::Nack(_)) => PublishOutcome::Refused,
-            // The exchange is missing. The broker has closed the channel.
-            Err(error) if is_not_found(&error) => return Ok(PublishOutcome::Unroutable),
-            Err(error) => return Err(error),
-        };
-        channel.give_back();
-        Ok(outcome)
+        let (answer, answered) = oneshot::channel();
+        let confirms = self.confirms.clone();
+        // Goes on when the caller has given up: where a queue gets another leader, a channel that has published to it before
+        // is told so and gets its confirm, while a new one asks the former leader first, on a node that may be frozen.
+        tokio::spawn(async move {
+            let Ok(confirm) = timeout(CONFIRM_TIMEOUT, confirm).await else { return };
+            let outcome = outcome_of(confirm);
+            if let Ok((_, is_open)) = outcome {
+                confirms.answered();
+                if is_open {
+                    channel.give_back();
+                }
+            }
+            let _ = answer.send(outcome.map(|(outcome, _)| outcome));
+        });
+        // Nobody answers: who waits here has a timeout that is shorter.
+        answered.await.unwrap_or(Ok(PublishOutcome::Unconfirmed))
+    }
+}
+
+/// What a confirm says, and whether the channel is of further use.
+fn outcome_of(confirm: lapin::Result<Confirmation>) -> lapin::Result<(PublishOutcome, bool)> {
+    match confirm {
+        Ok(Confirmation::Ack(None)) => Ok((PublishOutcome::Stored, true)),
+        Ok(Confirmation::Ack(Some(_)) | Confirmation::NotRequested) => Ok((PublishOutcome::Unroutable, true)),
+        Ok(Confirmation::Nack(_)) => Ok((PublishOutcome::Refused, true)),
+        // The exchange is missing. The broker has closed the channel.
+        Err(error) if is_not_found(&error) => Ok((PublishOutcome::Unroutable, false)),
+        Err(error) => Err(error),
     }
 }

@@ -3,7 +3,7 @@
 use super::amqp::{REQUEST_TIMEOUT, error_text};
 use super::broker::Broker;
 use super::channel_pool::ChannelUse;
-use super::connection::{BrokerAddress, BrokerConnection};
+use super::connection::{BrokerAddress, BrokerConnection, NodesInUse};
 use super::dead_letter::{DeadLetter, dead_letter_queue};
 use super::declarations::find_queue;
 use super::journal::{JournalMessage, journal_queue};
@@ -52,9 +52,15 @@ impl RabbitQueue {
         }
         let topology = Arc::new(Topology::new(namespace));
         let stop = CancellationToken::new();
-        let connect = |name| BrokerConnection::new(name, addresses.clone(), topology.clone(), stop.clone());
-        let ((publishing, publisher), (consuming, consumer)) = (connect("publishing"), connect("consuming"));
-        let broker = Arc::new(Broker::new(topology.clone(), publishing, consuming, stop.clone()));
+        let connect =
+            |name, beside| BrokerConnection::new(name, addresses.clone(), topology.clone(), stop.clone(), beside);
+        let apart = Arc::new(NodesInUse::default());
+        let (publishing, publisher) = connect("publishing", Some(apart.clone()));
+        let second = (addresses.len() > 1).then(|| connect("publishing 2", Some(apart)));
+        let (second_publishing, second_publisher) = second.unzip();
+        let (consuming, consumer) = connect("consuming", None);
+        let broker = Broker::new(topology.clone(), publishing, second_publishing, consuming, stop.clone());
+        let broker = Arc::new(broker);
         let queue = Arc::new(Self {
             broker: broker.clone(),
             tasks: Mutex::default(),
@@ -62,6 +68,9 @@ impl RabbitQueue {
             _stop: stop.drop_guard(),
         });
         queue.spawn(publisher);
+        if let Some(publisher) = second_publisher {
+            queue.spawn(publisher);
+        }
         queue.spawn(consumer);
         queue.spawn(async move {
             if let Some(session) = broker.publishing.wait_for_session().await {

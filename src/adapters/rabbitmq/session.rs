@@ -45,7 +45,7 @@ pub(super) struct Session {
     pub(super) declared: DeclaredOnce<Declarable>,
     /// Something that the bots share was missing, and with it may have gone what was bound to it.
     must_bind: AtomicBool,
-    pub(super) confirms: ConfirmWatch,
+    pub(super) confirms: Arc<ConfirmWatch>,
 }
 
 impl Session {
@@ -66,7 +66,7 @@ impl Session {
         let ended = CancellationToken::new();
         let channels = ChannelPool::new(connection, ended.clone());
         let (declared, must_bind) = (DeclaredOnce::default(), AtomicBool::new(false));
-        let confirms = ConfirmWatch::default();
+        let confirms = Arc::default();
         let session = Self { channels, liveness, ended, topology, declared, must_bind, confirms };
         *step = "looking for the queues that all bots share";
         session.declare_shared().await?;
@@ -78,7 +78,7 @@ impl Session {
         tokio::select! {
             reason = self.wait_until_closed() => reason,
             reason = self.wait_until_silent() => reason,
-            () = self.confirms.wait_until_silent() => "publishes are not confirmed".to_owned(),
+            () = self.confirms.wait_until_left() => "publishes are not confirmed".to_owned(),
         }
     }
 
