@@ -56,13 +56,14 @@ async fn twelve_bots_are_spread_over_three_workers_through_a_stop_and_a_start() 
     let figures = reconcile::compare(&first.client(), &sandbox, &book, 5 * WAIT_TIMEOUT).await;
     let arrivals = arrivals_by_bot(&sandbox);
     let gaps: Vec<u64> = arrivals.values().map(|times| longest_gap(times)).collect();
-    let fastest = arrivals.values().map(|times| most_in_a_second(times)).max().unwrap_or(0);
     let moves = moves(&logs);
+    let taken = handed_over(&logs);
+    let fastest = taken.iter().map(|(bot, at)| most_in_a_second(&arrivals[bot], *at)).max().unwrap_or(0);
     let mut ownerless = ownerless(&logs);
     ownerless.sort_unstable();
     println!(
         "spread: {figures}; 4/4/4 after {:.1} s, 6/6 {:.1} s after a stop that took {:.1} s, 4/4/4 after {:.1} s; \
-         {} moves; longest pause of each bot in ms {gaps:?} at {rate} a second; at most {fastest} in a second; \
+         {} moves; longest pause of each bot in ms {gaps:?} at {rate} a second; at most {fastest} in a second around a hand-over; \
          without an owner for so many ms {ownerless:?}",
         after_start.as_secs_f64(),
         after_stop.as_secs_f64(),
@@ -76,6 +77,7 @@ async fn twelve_bots_are_spread_over_three_workers_through_a_stop_and_a_start() 
     for pair in moves.windows(2) {
         assert!(pair[0].1 <= pair[1].0, "two moves at once: {moves:?}");
     }
+    assert!(taken.len() >= 8 + 4 + 4, "each move hands over what was sent: {taken:?}");
     assert!(ownerless.len() >= 8 + 4 + 4, "those of who stops move too: {ownerless:?}");
     assert!(ownerless[ownerless.len() / 2] < 1_000, "bots had no owner for {ownerless:?} ms");
     // More than a busy machine adds, and less than a loss of the bot takes to be noticed and waited for.
@@ -125,9 +127,17 @@ fn longest_gap(times: &[u64]) -> u64 {
     times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap_or(0)
 }
 
-fn most_in_a_second(times: &[u64]) -> usize {
-    let from = |first: usize| times[first..].iter().take_while(|at| **at < times[first] + 1_000).count();
-    (0..times.len()).map(from).max().unwrap_or(0)
+/// How many arrived at most in a second that the moment is in.
+fn most_in_a_second(times: &[u64], moment: u64) -> usize {
+    let around = times.iter().filter(|at| at.abs_diff(moment) < 1_000);
+    around.map(|first| times.iter().filter(|at| (*first..first + 1_000).contains(*at)).count()).max().unwrap_or(0)
+}
+
+/// Which bot came to a new owner when, with what its last one had left; Unix time in milliseconds.
+fn handed_over(logs: &[PathBuf]) -> Vec<(u64, u64)> {
+    let taken = lines(logs, ": owns the bot").into_iter().filter(|(_, line)| field(line, "handed_over") == "true");
+    let bot = |line: &str| field(line, "bot").trim_start_matches("bot-").parse().unwrap();
+    taken.map(|(at, line)| (bot(&line), at.unsigned_abs())).collect()
 }
 
 /// The beginnings and ends of all moves, in the order of their beginnings, as the workers log them; Unix time in
