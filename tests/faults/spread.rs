@@ -56,11 +56,15 @@ async fn twelve_bots_are_spread_over_three_workers_through_a_stop_and_a_start() 
     let figures = reconcile::compare(&first.client(), &sandbox, &book, 5 * WAIT_TIMEOUT).await;
     let arrivals = arrivals_by_bot(&sandbox);
     let gaps: Vec<u64> = arrivals.values().map(|times| longest_gap(times)).collect();
-    let fastest = arrivals.values().map(|times| most_in_a_second(times)).max().unwrap_or(0);
     let moves = moves(&logs);
+    let taken = handed_over(&logs);
+    let fastest = taken.iter().map(|(bot, at)| most_in_a_second(&arrivals[bot], *at)).max().unwrap_or(0);
+    let mut ownerless = ownerless(&logs);
+    ownerless.sort_unstable();
     println!(
         "spread: {figures}; 4/4/4 after {:.1} s, 6/6 {:.1} s after a stop that took {:.1} s, 4/4/4 after {:.1} s; \
-         {} moves; longest pause of each bot in ms {gaps:?} at {rate} a second; at most {fastest} in a second",
+         {} moves; longest pause of each bot in ms {gaps:?} at {rate} a second; at most {fastest} in a second around a hand-over; \
+         without an owner for so many ms {ownerless:?}",
         after_start.as_secs_f64(),
         after_stop.as_secs_f64(),
         stop_took.as_secs_f64(),
@@ -73,9 +77,13 @@ async fn twelve_bots_are_spread_over_three_workers_through_a_stop_and_a_start() 
     for pair in moves.windows(2) {
         assert!(pair[0].1 <= pair[1].0, "two moves at once: {moves:?}");
     }
-    assert!(gaps.iter().all(|gap| *gap < 1_000), "a bot paused for {gaps:?} ms");
-    // One more may be late by its way through this machine; a new owner that knows nothing would send half as many more.
-    assert!(fastest <= rate as usize + 1, "{fastest} in a second, at {rate}");
+    assert!(taken.len() >= 8 + 4 + 4, "each move hands over what was sent: {taken:?}");
+    assert!(ownerless.len() >= 8 + 4 + 4, "those of who stops move too: {ownerless:?}");
+    assert!(ownerless[ownerless.len() / 2] < 1_000, "bots had no owner for {ownerless:?} ms");
+    // More than a busy machine adds, and less than a loss of the bot takes to be noticed and waited for.
+    assert!(gaps.iter().all(|gap| *gap < 3_000), "a bot paused for {gaps:?} ms");
+    // A busy machine brings some late, and so together; a new owner that knew nothing would send up to twice as many.
+    assert!(fastest <= rate as usize * 3 / 2, "{fastest} in a second, at {rate}");
 }
 
 /// Gives it the bots and their pace.
@@ -119,26 +127,54 @@ fn longest_gap(times: &[u64]) -> u64 {
     times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap_or(0)
 }
 
-fn most_in_a_second(times: &[u64]) -> usize {
-    let from = |first: usize| times[first..].iter().take_while(|at| **at < times[first] + 1_000).count();
-    (0..times.len()).map(from).max().unwrap_or(0)
+/// How many arrived at most in a second that the moment is in.
+fn most_in_a_second(times: &[u64], moment: u64) -> usize {
+    let around = times.iter().filter(|at| at.abs_diff(moment) < 1_000);
+    around.map(|first| times.iter().filter(|at| (*first..first + 1_000).contains(*at)).count()).max().unwrap_or(0)
+}
+
+/// Which bot came to a new owner when, with what its last one had left; Unix time in milliseconds.
+fn handed_over(logs: &[PathBuf]) -> Vec<(u64, u64)> {
+    let taken = lines(logs, ": owns the bot").into_iter().filter(|(_, line)| field(line, "handed_over") == "true");
+    let bot = |line: &str| field(line, "bot").trim_start_matches("bot-").parse().unwrap();
+    taken.map(|(at, line)| (bot(&line), at.unsigned_abs())).collect()
 }
 
 /// The beginnings and ends of all moves, in the order of their beginnings, as the workers log them; Unix time in
 /// milliseconds.
 fn moves(logs: &[PathBuf]) -> Vec<(i64, i64)> {
-    let mut moves = Vec::new();
-    for log in logs {
-        for line in std::fs::read_to_string(log).unwrap().lines().filter(|line| line.contains("gave the bot away")) {
-            let plain = without_colours(line);
-            let time = plain.split_whitespace().next().expect("a log line begins with its time");
-            let end = pixcourier::domain::Timestamp::parse(time).expect("a time").unix_millis();
-            let took = plain.split("took_ms=").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
-            moves.push((end - took.parse::<i64>().unwrap(), end));
-        }
-    }
+    let moved = lines(logs, "gave the bot away").into_iter();
+    let mut moves: Vec<_> =
+        moved.map(|(end, line)| (end - field(&line, "took_ms").parse::<i64>().unwrap(), end)).collect();
     moves.sort_unstable();
     moves
+}
+
+/// For how long each bot had no owner, each time it had lost one, in milliseconds.
+fn ownerless(logs: &[PathBuf]) -> Vec<i64> {
+    let (lost, taken) = (lines(logs, "no longer owns the bot"), lines(logs, ": owns the bot"));
+    let next = |(at, line): &(i64, String)| {
+        let later =
+            taken.iter().filter(|(taken_at, taken)| taken_at >= at && field(taken, "bot") == field(line, "bot"));
+        later.map(|(taken_at, _)| taken_at - at).min()
+    };
+    lost.iter().filter_map(next).collect()
+}
+
+/// The log lines with these words, and when they were written, Unix time in milliseconds.
+fn lines(logs: &[PathBuf], words: &str) -> Vec<(i64, String)> {
+    let plain = |log: &PathBuf| std::fs::read_to_string(log).unwrap().lines().map(without_colours).collect::<Vec<_>>();
+    let found = logs.iter().flat_map(plain).filter(|line| line.contains(words));
+    let timed = found.map(|line| {
+        let time = line.split_whitespace().next().expect("a log line begins with its time");
+        (pixcourier::domain::Timestamp::parse(time).expect("a time").unix_millis(), line)
+    });
+    timed.collect()
+}
+
+fn field<'a>(line: &'a str, name: &str) -> &'a str {
+    let value = line.split(&format!(" {name}=")).nth(1).and_then(|rest| rest.split_whitespace().next());
+    value.unwrap_or_else(|| panic!("no {name} in {line}"))
 }
 
 fn without_colours(line: &str) -> String {

@@ -52,6 +52,8 @@ impl OwnershipLoop {
         let mut backoff = RECONNECT_BACKOFF.start();
         while let Some(session) = self.0.broker.consuming.wait_for_session().await {
             let since = Instant::now();
+            // Again, should a release have been taken for the end of this process: who stands by is a worker.
+            self.0.broker.presence.join();
             self.0.broker.presence.wait_until_present().await;
             // What is unacked is requeued as the channel is dropped; the ownership has ended before that.
             let reason = tokio::select! {
@@ -83,7 +85,7 @@ impl OwnershipLoop {
         let subscribed = Instant::now();
         let is_missing = queue.message_count() == 0;
         let held = self.wait_for_token(&channel, &mut tokens, is_missing).await?;
-        if !broker.stakes.claim(self.0.stake, count_workers(broker, session).await) {
+        if !broker.stakes.claim(self.0.stake, count_workers(broker, &channel).await) {
             return Err("others have room for the bot".to_owned());
         }
         let is_unowned = queue.consumer_count() == 0 && subscribed.elapsed() < UNOWNED_PERIOD;

@@ -5,6 +5,7 @@ use super::amqp::{RECONNECT_BACKOFF, consume, consumer_end_reason, setup_step};
 use super::broker::Broker;
 use super::session::Session;
 use futures_util::StreamExt;
+use lapin::Channel;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,11 +74,7 @@ impl Presence {
 }
 
 /// How many workers there are, this one included; `None` if the broker does not say.
-pub(super) async fn count_workers(broker: &Broker, session: &Session) -> Option<u32> {
-    let count = async {
-        let channel = session.channels.open().await?;
-        broker.topology.declare_workers_queue(&channel).await
-    };
-    let queue = timeout(PRESENCE_TIMEOUT, count).await.ok()?.ok()?;
+pub(super) async fn count_workers(broker: &Broker, channel: &Channel) -> Option<u32> {
+    let queue = timeout(PRESENCE_TIMEOUT, broker.topology.declare_workers_queue(channel)).await.ok()?.ok()?;
     Some(queue.consumer_count()).filter(|count| *count > 0)
 }

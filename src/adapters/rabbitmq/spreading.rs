@@ -38,7 +38,7 @@ pub(super) async fn spread(broker: &Arc<Broker>) {
         if !broker.presence.is_wanted() {
             continue;
         }
-        let workers = count_workers(broker, &session).await;
+        let workers = look(broker, &session).await;
         // Twice the same: when all come back after an outage, the first to look would see itself alone, and later too few.
         let is_settled = workers.is_some() && workers == last_count;
         last_count = workers;
@@ -52,6 +52,11 @@ pub(super) async fn spread(broker: &Arc<Broker>) {
             }
         }
     }
+}
+
+async fn look(broker: &Broker, session: &Session) -> Option<u32> {
+    let channel = timeout(LOOK_INTERVAL, session.channels.open()).await.ok()?.ok()?;
+    count_workers(broker, &channel).await
 }
 
 /// Gets the right to move, and moves a bot if there still are too many.
@@ -68,14 +73,19 @@ async fn move_one(broker: &Arc<Broker>, session: &Session) -> Result<(), String>
         Ok(ended) => return Err(consumer_end_reason(ended)),
         Err(_) => return Err("others are moving".to_owned()),
     };
-    setup_step(right.ack(BasicAckOptions::default())).await?;
-    let workers = count_workers(broker, session).await.ok_or("the number of workers is not known")?;
+    let workers = count_workers(broker, &channel).await.ok_or("the number of workers is not known")?;
     let weight = |bot: &_| broker.unacked.count(bot).iter().sum();
-    let Some(surplus) = broker.stakes.surplus(workers, weight) else { return Ok(()) };
+    let Some(surplus) = broker.stakes.surplus(workers, weight) else {
+        setup_step(right.ack(BasicAckOptions::default())).await?;
+        return Ok(());
+    };
+    // Unacked until the bot has moved: so nothing more is delivered, and this ends only with the channel.
     tokio::select! {
-        ended = rights.next() => Err(consumer_end_reason(ended)),
-        moved = give_away(broker, &channel, &surplus) => moved,
+        ended = rights.next() => return Err(consumer_end_reason(ended)),
+        moved = give_away(broker, &channel, &surplus) => moved?,
     }
+    setup_step(right.ack(BasicAckOptions::default())).await?;
+    Ok(())
 }
 
 /// Asks the courier for its bot, and waits until somebody else has it.

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Who has passed a bot on, or given it away, takes it within this time: then nobody else wants it, and a bot with an
-/// owner that has too many is better than one that has none.
-const PASSED_ON_FOR: Duration = Duration::from_secs(30);
+/// owner that has too many is better than one that has none. Longer than a token takes to go round all workers.
+const PASSED_ON_FOR: Duration = Duration::from_secs(10);
 
 /// A bot that came back, or whose attempts would not end, is not given away again before this time is over.
 const KEPT_FOR: Duration = Duration::from_secs(60);
