@@ -55,7 +55,7 @@ pub struct Violation {
 struct Story {
     accepted: Notification,
     accepted_at: Duration,
-    /// The only message to its chat, which must not wait for others.
+    /// The first message to an idle chat, which must not wait for those to others.
     is_probe: bool,
     /// Requests that arrived at Telegram.
     arrivals: u32,
@@ -68,8 +68,15 @@ struct Story {
     /// Telegram has refused it for good.
     refused: bool,
     cancelled: bool,
-    /// The worker whose attempt is under way, and when it began.
-    under_way: Option<(usize, Duration)>,
+    under_way: Option<UnderWay>,
+}
+
+/// An attempt that has begun, as the ledger sees it.
+struct UnderWay {
+    worker: usize,
+    began: Duration,
+    /// Its request has left, or its worker is dead: nobody else can know what became of it.
+    in_doubt: bool,
 }
 
 /// A wait that Telegram has asked for.
@@ -134,8 +141,16 @@ impl Judge {
     }
 
     /// The ledger has let a worker begin.
-    pub fn began(&mut self, now: Duration, id: NotificationId, worker: usize) {
-        self.story(id).under_way = Some((worker, now));
+    pub fn began(&mut self, began: Duration, id: NotificationId, worker: usize, is_alive: bool) {
+        let story = self.story(id);
+        let before = story.under_way.replace(UnderWay { worker, began, in_doubt: !is_alive });
+        story.doubts += u32::from(before.is_some_and(|before| before.in_doubt));
+    }
+
+    /// A request leaves.
+    pub fn leaves(&mut self, id: NotificationId, worker: usize) {
+        let own = self.story(id).under_way.as_mut().filter(|under_way| under_way.worker == worker);
+        own.into_iter().for_each(|under_way| under_way.in_doubt = true);
     }
 
     /// The ledger has the end of an attempt, or of the notification.
@@ -150,8 +165,8 @@ impl Judge {
 
     /// A worker is no more: of its attempts, nobody knows.
     pub fn died(&mut self, worker: usize) {
-        let its = |story: &&mut Story| story.under_way.is_some_and(|(of, _)| of == worker);
-        self.stories.values_mut().filter(its).for_each(|story| story.doubts += 1);
+        let under_way = self.stories.values_mut().filter_map(|story| story.under_way.as_mut());
+        under_way.filter(|it| it.worker == worker).for_each(|it| it.in_doubt = true);
     }
 
     /// A request arrives at Telegram.
@@ -159,7 +174,7 @@ impl Judge {
         self.arrivals += 1;
         let story = self.story(id);
         story.arrivals += 1;
-        let (began, cost) = (story.under_way.map_or(now, |(_, began)| began), story.accepted.call.cost());
+        let (began, cost) = (story.under_way.as_ref().map_or(now, |it| it.began), story.accepted.call.cost());
         let (cancelled, expired) = (story.cancelled, story.accepted.expires_at < wall);
         let waited = (story.is_probe && story.arrivals == 1).then(|| story.accepted_at);
         for (rule, what) in self.limits.count(now, chat, cost) {

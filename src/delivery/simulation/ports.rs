@@ -93,8 +93,8 @@ impl Ledger for Link {
             let begun = state.ledger.begin(&notification, at, &conditions, worker);
             state.note(|| format!("worker {worker} begins {id}: {begun:?}"));
             if let Begin::Proceed { .. } = begun {
-                let now = state.now();
-                state.judge.began(now, id, worker);
+                let (now, is_alive) = (state.now(), state.is_alive(worker));
+                state.judge.began(now, id, worker, is_alive);
             }
             begun
         };
@@ -113,7 +113,9 @@ impl Ledger for Link {
             let settled = state.ledger.settle(&notification, update, worker);
             state.note(|| format!("worker {worker} settles {id} as {status:?} after {outcome:?}: {settled}"));
             let (now, chat) = (state.now(), chat_number(&notification));
-            state.judge.settled(now, id, outcome.filter(|_| settled), chat);
+            if settled {
+                state.judge.settled(now, id, outcome, chat);
+            }
             settled
         };
         self.ask(Part::Ledger, settle).await.map_err(gone)
