@@ -17,6 +17,8 @@ pub enum Rule {
     GroupLimit,
     /// 1 message a second to a private chat, with a burst of 3.
     PrivateLimit,
+    /// The same, where only what a former owner sent at once (an album) makes it too many.
+    AlbumDebt,
     /// Nothing arrives in a chat before a `retry_after` is over that its worker was told, or that was recorded before
     /// the attempt began.
     FloodWait,
@@ -177,7 +179,7 @@ impl Judge {
         let (began, cost) = (story.under_way.as_ref().map_or(now, |it| it.began), story.accepted.call.cost());
         let (cancelled, expired) = (story.cancelled, story.accepted.expires_at < wall);
         let waited = (story.is_probe && story.arrivals == 1).then(|| story.accepted_at);
-        for (rule, what) in self.limits.count(now, chat, cost) {
+        for (rule, what) in self.limits.count(now, worker, chat, cost) {
             self.breaks(rule, now, what);
         }
         let binds = |flood: &&Flood| {
@@ -311,3 +313,7 @@ pub fn chat_number(notification: &Notification) -> i64 {
         crate::domain::ChatId::Username(_) => 0,
     }
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

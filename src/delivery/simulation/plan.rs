@@ -64,14 +64,14 @@ impl Plan {
         let span = seconds(random, 15.0, 50.0);
         let chats = Chats { people: random.i64(2..7), groups: random.i64(1..4) };
         let mut drafts = chats.mixed(random, 8..25, span);
-        let window = [16, 32, 64, 256][random.usize(..4)];
+        let mut window = [16, 32, 64, 256][random.usize(..4)];
         let jam_lane = [Lane::Normal, Lane::Bulk][random.usize(..2)];
         match random.u8(..6) {
             0 => {}
-            // Every chat waits, and all together would fill the window.
+            // All chats together would fill the window, were it theirs.
             1 => {
-                let from = random_moment(random, span / 2);
-                let each = 1 + u64::from(window.min(64)) / (chats.people + chats.groups) as u64;
+                window = [16, 32][random.usize(..2)];
+                let (from, each) = (random_moment(random, span / 2), random.u64(8..12));
                 for chat in chats.all() {
                     drafts.extend(Draft { lane: jam_lane, ..Draft::text(chat) }.repeated(from, each));
                 }
@@ -216,15 +216,16 @@ impl Fault {
             9..11 => Self::Pulses(part, seconds(random, 3.0, 15.0), seconds(random, 0.3, 3.0)),
             11 if random.u8(..8) == 0 => Self::Weather(Weather::Unreachable, seconds(random, 650.0, 700.0)),
             11..14 => {
-                const ALL: [Weather; 6] = [
+                const ALL: [Weather; 7] = [
                     Weather::Slow,
                     Weather::Unreachable,
                     Weather::Cut,
                     Weather::Failing,
                     Weather::Flooding,
+                    Weather::Flooding,
                     Weather::Refusing,
                 ];
-                Self::Weather(ALL[random.usize(..6)], seconds(random, 0.5, 10.0))
+                Self::Weather(ALL[random.usize(..7)], seconds(random, 0.5, 10.0))
             }
             14 => Self::ForgetFileIds,
             _ => Self::Migrate(-1 - random.i64(0..groups)),
