@@ -24,6 +24,8 @@ pub enum Rule {
     FloodWait,
     /// Within a chat and lane, messages appear in the order of their acceptance.
     Order,
+    /// The same in a group that has become a supergroup.
+    MigratedOrder,
     /// One more message of a notification than one needs a recorded doubt each; `at_most_once` never makes two.
     Duplicate,
     /// What a caller was told to be cancelled is not sent.
@@ -96,6 +98,8 @@ pub struct Judge {
     floods: BTreeMap<i64, Vec<Flood>>,
     /// The latest notification that has appeared in each chat and lane.
     appeared: BTreeMap<(i64, Lane), NotificationId>,
+    /// The groups that have been written to under a new id, by the old one.
+    migrated: BTreeSet<i64>,
     /// When something was broken, recovery included: nobody is called starved then.
     disturbances: Vec<(Duration, Duration)>,
     /// How long the bot's own limit may hold a message up: one message of each chat.
@@ -178,7 +182,11 @@ impl Judge {
         story.arrivals += 1;
         let (began, cost) = (story.under_way.as_ref().map_or(now, |it| it.began), story.accepted.call.cost());
         let (cancelled, expired) = (story.cancelled, story.accepted.expires_at < wall);
+        let accepted_for = chat_number(&story.accepted);
         let waited = (story.is_probe && story.arrivals == 1).then(|| story.accepted_at);
+        if accepted_for != chat {
+            self.migrated.insert(accepted_for);
+        }
         for (rule, what) in self.limits.count(now, worker, chat, cost) {
             self.breaks(rule, now, what);
         }
@@ -217,7 +225,8 @@ impl Judge {
             let last = self.appeared.entry(place).or_insert(id);
             if *last > id {
                 let what = format!("{id} after {last} in {place:?}");
-                self.breaks(Rule::Order, now, what);
+                let rule = if self.migrated.contains(&place.0) { Rule::MigratedOrder } else { Rule::Order };
+                self.breaks(rule, now, what);
             } else {
                 *last = id;
             }

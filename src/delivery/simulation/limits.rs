@@ -49,7 +49,7 @@ impl StrictLimits {
                 broken.push((rule, format!("{:?} early to {chat}", private.paid_off - now - BURST)));
                 if is_heir {
                     // Told once, and not of each that follows.
-                    private.paid_off = now + BURST;
+                    private.paid_off = now + SECOND;
                 }
             }
             // An album is let in by its first message.
@@ -102,6 +102,7 @@ mod tests {
         assert!(limits.count(SECOND, 0, 1, 8).is_empty());
         let rules = |broken: Vec<(Rule, String)>| broken.into_iter().map(|(rule, _)| rule).collect::<Vec<_>>();
         assert_eq!(rules(limits.count(2 * SECOND, 1, 1, 1)), [Rule::AlbumDebt]);
+        assert_eq!(rules(limits.count(2 * SECOND, 1, 1, 1)), []);
         assert_eq!(rules(limits.count(2 * SECOND, 1, 1, 1)), [Rule::PrivateLimit]);
     }
 }

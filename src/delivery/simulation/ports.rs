@@ -142,6 +142,11 @@ impl Ledger for Link {
         self.ask(Part::Ledger, move |state| state.ledger.list(&query)).await.map_err(gone)
     }
 
+    async fn end_lost(&self, _expired_before: Timestamp, _at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
+        // Whatever is lost in a world is for the judge to find.
+        Ok(Vec::new())
+    }
+
     async fn sweep(&self, _finished_before: Timestamp) -> Result<u64, LedgerError> {
         // A world does not last as long as records are kept.
         Ok(0)
