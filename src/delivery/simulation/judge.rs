@@ -17,11 +17,15 @@ pub enum Rule {
     GroupLimit,
     /// 1 message a second to a private chat, with a burst of 3.
     PrivateLimit,
+    /// The same, where only what a former owner sent at once (an album) makes it too many.
+    AlbumDebt,
     /// Nothing arrives in a chat before a `retry_after` is over that its worker was told, or that was recorded before
     /// the attempt began.
     FloodWait,
     /// Within a chat and lane, messages appear in the order of their acceptance.
     Order,
+    /// The same in a group that has become a supergroup.
+    MigratedOrder,
     /// One more message of a notification than one needs a recorded doubt each; `at_most_once` never makes two.
     Duplicate,
     /// What a caller was told to be cancelled is not sent.
@@ -55,7 +59,7 @@ pub struct Violation {
 struct Story {
     accepted: Notification,
     accepted_at: Duration,
-    /// The only message to its chat, which must not wait for others.
+    /// The first message to an idle chat, which must not wait for those to others.
     is_probe: bool,
     /// Requests that arrived at Telegram.
     arrivals: u32,
@@ -68,8 +72,15 @@ struct Story {
     /// Telegram has refused it for good.
     refused: bool,
     cancelled: bool,
-    /// The worker whose attempt is under way, and when it began.
-    under_way: Option<(usize, Duration)>,
+    under_way: Option<UnderWay>,
+}
+
+/// An attempt that has begun, as the ledger sees it.
+struct UnderWay {
+    worker: usize,
+    began: Duration,
+    /// Its request has left, or its worker is dead: nobody else can know what became of it.
+    in_doubt: bool,
 }
 
 /// A wait that Telegram has asked for.
@@ -87,6 +98,8 @@ pub struct Judge {
     floods: BTreeMap<i64, Vec<Flood>>,
     /// The latest notification that has appeared in each chat and lane.
     appeared: BTreeMap<(i64, Lane), NotificationId>,
+    /// The groups that have been written to under a new id, by the old one.
+    migrated: BTreeSet<i64>,
     /// When something was broken, recovery included: nobody is called starved then.
     disturbances: Vec<(Duration, Duration)>,
     /// How long the bot's own limit may hold a message up: one message of each chat.
@@ -134,8 +147,16 @@ impl Judge {
     }
 
     /// The ledger has let a worker begin.
-    pub fn began(&mut self, now: Duration, id: NotificationId, worker: usize) {
-        self.story(id).under_way = Some((worker, now));
+    pub fn began(&mut self, began: Duration, id: NotificationId, worker: usize, is_alive: bool) {
+        let story = self.story(id);
+        let before = story.under_way.replace(UnderWay { worker, began, in_doubt: !is_alive });
+        story.doubts += u32::from(before.is_some_and(|before| before.in_doubt));
+    }
+
+    /// A request leaves.
+    pub fn leaves(&mut self, id: NotificationId, worker: usize) {
+        let own = self.story(id).under_way.as_mut().filter(|under_way| under_way.worker == worker);
+        own.into_iter().for_each(|under_way| under_way.in_doubt = true);
     }
 
     /// The ledger has the end of an attempt, or of the notification.
@@ -150,8 +171,8 @@ impl Judge {
 
     /// A worker is no more: of its attempts, nobody knows.
     pub fn died(&mut self, worker: usize) {
-        let its = |story: &&mut Story| story.under_way.is_some_and(|(of, _)| of == worker);
-        self.stories.values_mut().filter(its).for_each(|story| story.doubts += 1);
+        let under_way = self.stories.values_mut().filter_map(|story| story.under_way.as_mut());
+        under_way.filter(|it| it.worker == worker).for_each(|it| it.in_doubt = true);
     }
 
     /// A request arrives at Telegram.
@@ -159,10 +180,14 @@ impl Judge {
         self.arrivals += 1;
         let story = self.story(id);
         story.arrivals += 1;
-        let (began, cost) = (story.under_way.map_or(now, |(_, began)| began), story.accepted.call.cost());
+        let (began, cost) = (story.under_way.as_ref().map_or(now, |it| it.began), story.accepted.call.cost());
         let (cancelled, expired) = (story.cancelled, story.accepted.expires_at < wall);
+        let accepted_for = chat_number(&story.accepted);
         let waited = (story.is_probe && story.arrivals == 1).then(|| story.accepted_at);
-        for (rule, what) in self.limits.count(now, chat, cost) {
+        if accepted_for != chat {
+            self.migrated.insert(accepted_for);
+        }
+        for (rule, what) in self.limits.count(now, worker, chat, cost) {
             self.breaks(rule, now, what);
         }
         let binds = |flood: &&Flood| {
@@ -200,7 +225,8 @@ impl Judge {
             let last = self.appeared.entry(place).or_insert(id);
             if *last > id {
                 let what = format!("{id} after {last} in {place:?}");
-                self.breaks(Rule::Order, now, what);
+                let rule = if self.migrated.contains(&place.0) { Rule::MigratedOrder } else { Rule::Order };
+                self.breaks(rule, now, what);
             } else {
                 *last = id;
             }
@@ -296,3 +322,7 @@ pub fn chat_number(notification: &Notification) -> i64 {
         crate::domain::ChatId::Username(_) => 0,
     }
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -21,6 +21,8 @@ struct Entry {
     interrupted: u32,
     /// The attempt that began last: its number, its worker, and what the worker was told; whether the answer was lost.
     begun: Option<Begun>,
+    /// Where it stands in the order, if it does.
+    place: Option<(ChatId, Lane)>,
 }
 
 struct Begun {
@@ -33,6 +35,7 @@ struct Begun {
 #[derive(Default)]
 struct ChatMemory {
     frozen_until: Option<Timestamp>,
+    migrated_to: Option<i64>,
     /// When and how many messages, by the attempt that made them.
     sends: BTreeMap<u64, (Timestamp, u32)>,
 }
@@ -43,16 +46,25 @@ impl LedgerModel {
         self.entry(notification);
     }
 
+    /// The record, new if there is none; it stands in the order of the chat that the notification is for now.
     fn entry(&mut self, notification: &Notification) -> &mut Entry {
-        if notification.keeps_order() && !self.entries.contains_key(&notification.id) {
-            let place = (notification.chat_id.clone(), notification.lane);
-            self.pending.entry(place).or_default().insert(notification.id);
-        }
-        self.entries.entry(notification.id).or_insert_with(|| Entry {
+        let entry = self.entries.entry(notification.id).or_insert_with(|| Entry {
             record: Record::accepted(notification.clone()),
             interrupted: 0,
             begun: None,
-        })
+            place: None,
+        });
+        let place = notification.keeps_order().then(|| (notification.chat_id.clone(), notification.lane));
+        if entry.place != place && !entry.record.status.is_final() {
+            let left = std::mem::replace(&mut entry.place, place.clone());
+            for place in left {
+                self.pending.entry(place).or_default().remove(&notification.id);
+            }
+            for place in place {
+                self.pending.entry(place).or_default().insert(notification.id);
+            }
+        }
+        entry
     }
 
     /// See [`crate::ports::Ledger::begin`]; by a worker.
@@ -95,6 +107,9 @@ impl LedgerModel {
 
     fn refusal(&self, notification: &Notification, at: Timestamp, conditions: &BeginConditions) -> Option<Begin> {
         let chat = self.chats.get(&notification.chat_id);
+        if let Some(to) = chat.and_then(|chat| chat.migrated_to) {
+            return Some(Begin::Migrated(to));
+        }
         if let Some(until) = chat.and_then(|chat| chat.frozen_until).filter(|until| *until > at) {
             return Some(Begin::TooSoon(until));
         }
@@ -133,6 +148,8 @@ impl LedgerModel {
     /// See [`crate::ports::Ledger::settle`]; by a worker. What a former owner writes that is not final changes nothing once
     /// the next one has begun.
     pub fn settle(&mut self, notification: &Notification, update: RecordUpdate, worker: usize) -> bool {
+        let place = self.entries.get(&notification.id).and_then(|entry| entry.place.clone());
+        let accepted_for = place.map_or_else(|| notification.chat_id.clone(), |(chat, _)| chat);
         let entry = self.entry(notification);
         let superseded = entry.record.notification.accepted_at > notification.accepted_at;
         if entry.record.status.is_final() || superseded {
@@ -143,6 +160,12 @@ impl LedgerModel {
             return false;
         }
         let number = begun.map(|begun| begun.number);
+        let migrated = update.attempt.as_ref().is_some_and(|attempt| attempt.outcome == AttemptOutcome::Migrated);
+        if let (true, ChatId::Id(to), from) = (migrated, &notification.chat_id, &accepted_for)
+            && *from != notification.chat_id
+        {
+            self.chats.entry(from.clone()).or_default().migrated_to = Some(*to);
+        }
         let chat = self.chats.entry(notification.chat_id.clone()).or_default();
         match (&update.attempt, number) {
             (Some(_), Some(number)) => {
@@ -165,9 +188,9 @@ impl LedgerModel {
     fn write(&mut self, id: NotificationId, update: RecordUpdate) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         apply(&mut entry.record, update);
-        let Record { status, notification, .. } = &entry.record;
-        if status.is_final() {
-            let place = (notification.chat_id.clone(), notification.lane);
+        if entry.record.status.is_final()
+            && let Some(place) = entry.place.take()
+        {
             self.pending.entry(place).or_default().remove(&id);
         }
     }

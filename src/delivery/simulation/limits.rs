@@ -9,18 +9,28 @@ use std::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// How far ahead of its rate a private chat may be: a third message at once finds two seconds to be paid off.
+const BURST: Duration = Duration::from_secs(2);
+
 /// What one bot has sent.
 #[derive(Default)]
 pub struct StrictLimits {
     bot: Window,
     groups: BTreeMap<i64, Window>,
-    /// By private chat: when all that has arrived is paid off at one a second.
-    private: BTreeMap<i64, Duration>,
+    private: BTreeMap<i64, PrivateChat>,
+}
+
+#[derive(Default)]
+struct PrivateChat {
+    /// When all that has arrived is paid off at one a second.
+    paid_off: Duration,
+    /// Who sent last.
+    worker: usize,
 }
 
 impl StrictLimits {
     /// Counts a request that makes so many messages; returns the limits that it breaks, with what was counted.
-    pub fn count(&mut self, now: Duration, chat: i64, cost: u32) -> Vec<(Rule, String)> {
+    pub fn count(&mut self, now: Duration, worker: usize, chat: i64, cost: u32) -> Vec<(Rule, String)> {
         let mut broken = Vec::new();
         let in_second = self.bot.count(now, SECOND, cost);
         if in_second > 30 {
@@ -32,12 +42,19 @@ impl StrictLimits {
                 broken.push((Rule::GroupLimit, format!("{in_minute} in a minute to {chat}")));
             }
         } else {
-            let paid_off = self.private.entry(chat).or_default();
-            // The third at once finds two seconds to be paid off. An album is let in by its first message.
-            if *paid_off > now + 2 * SECOND {
-                broken.push((Rule::PrivateLimit, format!("{:?} early to {chat}", *paid_off - now - 2 * SECOND)));
+            let private = self.private.entry(chat).or_default();
+            if private.paid_off > now + BURST {
+                let is_heir = private.worker != worker;
+                let rule = if is_heir { Rule::AlbumDebt } else { Rule::PrivateLimit };
+                broken.push((rule, format!("{:?} early to {chat}", private.paid_off - now - BURST)));
+                if is_heir {
+                    // Told once, and not of each that follows.
+                    private.paid_off = now + SECOND;
+                }
             }
-            *paid_off = (*paid_off).max(now) + cost * SECOND;
+            // An album is let in by its first message.
+            private.paid_off = private.paid_off.max(now) + cost * SECOND;
+            private.worker = worker;
         }
         broken
     }
@@ -54,5 +71,38 @@ impl Window {
             self.0.pop_front();
         }
         self.0.iter().map(|(_, cost)| cost).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first_broken(chats: impl Fn(u64) -> i64, every: u64) -> Option<(u64, Rule)> {
+        let mut limits = StrictLimits::default();
+        (0..100).find_map(|number| {
+            let broken = limits.count(Duration::from_millis(number * every), 0, chats(number), 1);
+            broken.first().map(|(rule, _)| (number, *rule))
+        })
+    }
+
+    #[test]
+    fn every_limit_is_seen_when_it_is_broken_and_not_before() {
+        assert_eq!(first_broken(|number| number as i64 + 1, 33), Some((30, Rule::BotLimit)));
+        assert_eq!(first_broken(|number| number as i64 + 1, 34), None);
+        assert_eq!(first_broken(|_| -1, 2_999), Some((20, Rule::GroupLimit)));
+        assert_eq!(first_broken(|_| -1, 3_000), None);
+        assert_eq!(first_broken(|_| 1, 10), Some((3, Rule::PrivateLimit)));
+        assert_eq!(first_broken(|_| 1, 1_000), None);
+    }
+
+    #[test]
+    fn a_new_owner_that_does_not_know_of_an_album_is_told_apart() {
+        let mut limits = StrictLimits::default();
+        assert!(limits.count(SECOND, 0, 1, 8).is_empty());
+        let rules = |broken: Vec<(Rule, String)>| broken.into_iter().map(|(rule, _)| rule).collect::<Vec<_>>();
+        assert_eq!(rules(limits.count(2 * SECOND, 1, 1, 1)), [Rule::AlbumDebt]);
+        assert_eq!(rules(limits.count(2 * SECOND, 1, 1, 1)), []);
+        assert_eq!(rules(limits.count(2 * SECOND, 1, 1, 1)), [Rule::PrivateLimit]);
     }
 }

@@ -1,14 +1,10 @@
 //! What happens in a world, drawn from its seed: who writes to whom, and what breaks.
 
-use super::ports::BLOB_SIZE;
+use super::draft::Draft;
 use super::state::Part;
-use super::telegram::{ID_PARAMETER, Weather};
-use crate::domain::{
-    BotName, Call, ChatId, DeliveryGuarantee, Lane, Media, MediaKind, MediaSource, Notification, NotificationId,
-    Sha256, Timestamp,
-};
+use super::telegram::Weather;
+use crate::domain::{Lane, NotificationId};
 use fastrand::Rng;
-use serde_json::{Value, json};
 use std::time::Duration;
 
 /// What happens, in order.
@@ -36,20 +32,6 @@ pub enum Event {
     Fault(Fault),
 }
 
-/// A notification to be.
-#[derive(Clone, Debug)]
-pub struct Draft {
-    id: NotificationId,
-    chat: i64,
-    lane: Lane,
-    once: bool,
-    pictures: Vec<u8>,
-    delay: Option<Duration>,
-    lifetime: Duration,
-    /// The only message to its chat, which must not wait for others.
-    pub is_probe: bool,
-}
-
 /// Something that breaks.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
@@ -71,34 +53,35 @@ pub enum Fault {
     Migrate(i64),
 }
 
-fn seconds(random: &mut Rng, from: f64, to: f64) -> Duration {
+/// A span between two, in seconds.
+pub fn seconds(random: &mut Rng, from: f64, to: f64) -> Duration {
     Duration::from_millis((1_000.0 * (from + random.f64() * (to - from))) as u64)
 }
 
 impl Plan {
-    /// A small world.
+    /// A small world: a few chats, some of which get more than they can take, and up to three faults.
     pub fn small(random: &mut Rng) -> Self {
-        let mut drafts = Vec::new();
         let span = seconds(random, 15.0, 50.0);
-        let (people, groups) = (random.i64(2..7), random.i64(1..4));
-        let chat = |random: &mut Rng| match random.i64(0..people + groups) {
-            chat if chat < people => chat + 1,
-            chat => people - 1 - chat,
-        };
-        for _ in 0..random.usize(8..25) {
-            let at = random_moment(random, span);
-            drafts.push((at, Draft::anything(random, chat)));
-        }
-        // Some chats get more at once than they can take.
+        let chats = Chats { people: random.i64(2..7), groups: random.i64(1..4) };
+        let mut drafts = chats.mixed(random, 8..25, span);
+        let mut window = [16, 32, 64, 256][random.usize(..4)];
         let jam_lane = [Lane::Normal, Lane::Bulk][random.usize(..2)];
-        if random.u8(..3) > 0 {
-            let from = random_moment(random, span / 2);
-            for _ in 0..random.usize(1..5) {
-                let busy = chat(random);
-                let most = if busy < 0 { 26 } else { 12 };
-                for number in 0..random.u64(3..most) {
-                    let draft = Draft { lane: jam_lane, ..Draft::text(busy) };
-                    drafts.push((from + Duration::from_millis(number * 20), draft));
+        match random.u8(..6) {
+            0 => {}
+            // All chats together would fill the window, were it theirs.
+            1 => {
+                window = [16, 32][random.usize(..2)];
+                let (from, each) = (random_moment(random, span / 2), random.u64(8..12));
+                for chat in chats.all() {
+                    drafts.extend(Draft { lane: jam_lane, ..Draft::text(chat) }.repeated(from, each));
+                }
+            }
+            _ => {
+                let from = random_moment(random, span / 2);
+                for _ in 0..random.usize(1..5) {
+                    let busy = chats.any(random);
+                    let each = random.u64(3..if busy < 0 { 26 } else { 12 });
+                    drafts.extend(Draft { lane: jam_lane, ..Draft::text(busy) }.repeated(from, each));
                 }
             }
         }
@@ -109,16 +92,53 @@ impl Plan {
         }
         let mut events = Self::number(drafts);
         for _ in 0..[0, 0, 1, 1, 2, 3][random.usize(..6)] {
-            let fault = Fault::any(random, groups);
-            events.push((random_moment(random, span), Event::Fault(fault)));
+            let at = random_moment(random, span);
+            Fault::with_company(random, at, chats.groups, &mut events);
         }
-        Self::ordered(Self {
-            window: [16, 32, 64, 256][random.usize(..4)],
-            returns_first: random.bool(),
-            events,
-            blocked: if random.u8(..4) == 0 { vec![1] } else { Vec::new() },
-            chats: (people + groups + 4) as u32,
-        })
+        let blocked = if random.u8(..4) == 0 { vec![1] } else { Vec::new() };
+        let chats = (chats.people + chats.groups + 4) as u32;
+        Self { window, returns_first: random.bool(), events, blocked, chats }.ordered()
+    }
+
+    /// A bot that has more to send than it may for a while, and up to four faults.
+    pub fn busy(random: &mut Rng) -> Self {
+        let span = Duration::from_secs(20);
+        let chats = Chats { people: 150, groups: 15 };
+        let mut drafts = chats.mixed(random, 400..600, span);
+        // One chat gets a stream, the first of which must not wait for the last.
+        let stream = Draft { lane: Lane::Normal, ..Draft::text(2_000) }.repeated(span / 4, 30);
+        drafts.extend(stream.map(|(at, draft)| (span / 4 + (at - span / 4) * 10, draft)));
+        if let Some((_, first)) = drafts.iter_mut().find(|(_, draft)| draft.chat == 2_000) {
+            first.is_probe = true;
+        }
+        for probe in 0..10 {
+            let draft = Draft { is_probe: true, ..Draft::text(1_000 + probe) };
+            drafts.push((random_moment(random, span), draft));
+        }
+        let mut events = Self::number(drafts);
+        for _ in 0..random.usize(0..4) {
+            let at = random_moment(random, span);
+            Fault::with_company(random, at, chats.groups, &mut events);
+        }
+        let window = [64, 256, 4_000][random.usize(..3)];
+        Self { window, returns_first: random.bool(), events, blocked: vec![1], chats: 180 }.ordered()
+    }
+
+    /// An hour of traffic, and something breaks every three minutes or so.
+    pub fn hour(random: &mut Rng) -> Self {
+        let span = Duration::from_secs(3_400);
+        let chats = Chats { people: 800, groups: 200 };
+        let mut drafts = chats.mixed(random, 10_000..10_001, span);
+        for _ in 0..20 {
+            let (from, busy) = (random_moment(random, span / 2), chats.any(random));
+            drafts.extend(Draft { lane: Lane::Bulk, ..Draft::text(busy) }.repeated(from, 100));
+        }
+        let mut events = Self::number(drafts);
+        for _ in 0..20 {
+            let at = random_moment(random, span);
+            Fault::with_company(random, at, chats.groups, &mut events);
+        }
+        Self { window: 4_000, returns_first: true, events, blocked: vec![1], chats: 1_000 }.ordered()
     }
 
     /// Numbers notifications in the order of their acceptance; a few are taken back.
@@ -145,77 +165,47 @@ fn random_moment(random: &mut Rng, span: Duration) -> Duration {
     Duration::from_millis(random.u64(..span.as_millis() as u64))
 }
 
-impl Draft {
-    fn text(chat: i64) -> Self {
-        let lifetime = Duration::from_secs(3 * 3600);
-        let id = NotificationId::from_number(0);
-        Self { id, chat, lane: Lane::Normal, once: false, pictures: Vec::new(), delay: None, lifetime, is_probe: false }
+/// The chats of a world: people from 1 upwards, groups from -1 downwards.
+struct Chats {
+    people: i64,
+    groups: i64,
+}
+
+impl Chats {
+    fn all(&self) -> impl Iterator<Item = i64> {
+        (-self.groups..=self.people).filter(|chat| *chat != 0)
     }
 
-    fn anything(random: &mut Rng, chat: impl Fn(&mut Rng) -> i64) -> Self {
-        let lifetime = match random.u8(..12) {
-            0 => Duration::from_secs(random.u64(1..20)),
-            _ => Duration::from_secs(3 * 3600),
-        };
-        let pictures = match random.u8(..8) {
-            0..5 => 0,
-            5..7 => 1,
-            _ => random.usize(2..4),
-        };
-        Self {
-            lane: Lane::ALL[random.usize(..3)],
-            once: random.u8(..4) == 0,
-            pictures: (0..pictures).map(|_| random.u8(..4)).collect(),
-            delay: (random.u8(..10) == 0).then(|| seconds(random, 0.5, 15.0)),
-            lifetime,
-            ..Self::text(chat(random))
+    fn any(&self, random: &mut Rng) -> i64 {
+        match random.i64(0..self.people + self.groups) {
+            chat if chat < self.people => chat + 1,
+            chat => self.people - 1 - chat,
         }
     }
 
-    /// The notification, accepted now.
-    pub fn accept(&self, now: Timestamp) -> Notification {
-        let send_at = self.delay.map(|delay| now.plus(delay));
-        Notification {
-            v: Notification::VERSION,
-            id: self.id,
-            bot: BotName::default_bot(),
-            chat_id: ChatId::Id(self.chat),
-            lane: self.lane,
-            delivery: if self.once { DeliveryGuarantee::AtMostOnce } else { DeliveryGuarantee::AtLeastOnce },
-            call: self.call(),
-            accepted_at: now,
-            first_accepted_at: None,
-            send_at,
-            expires_at: send_at.unwrap_or(now).plus(self.lifetime),
-            tags: Vec::new(),
-            attempts: 0,
-            deferral: None,
-            reply_to: None,
-            then: Vec::new(),
-        }
-    }
-
-    fn call(&self) -> Call {
-        let picture = |(place, content): (usize, &u8)| Media {
-            field: if self.pictures.len() == 1 { "photo".to_owned() } else { format!("p{place}") },
-            kind: MediaKind::Photo,
-            source: MediaSource::Blob { sha256: Sha256::of(&[*content]), size: BLOB_SIZE },
-            filename: "photo.jpg".to_owned(),
+    /// So many notifications of all kinds to all chats.
+    fn mixed(&self, random: &mut Rng, count: std::ops::Range<usize>, span: Duration) -> Vec<(Duration, Draft)> {
+        let count = random.usize(count);
+        let mut draft = || {
+            let (at, chat) = (random_moment(random, span), self.any(random));
+            (at, Draft::anything(random, chat))
         };
-        let media: Vec<_> = self.pictures.iter().enumerate().map(picture).collect();
-        let items: Vec<_> = media.iter().map(|it| json!({"type": "photo", "media": it.reference()})).collect();
-        let (method, params) = match media.len() {
-            0 => ("sendMessage", json!({"text": "hello"})),
-            1 => ("sendPhoto", json!({})),
-            _ => ("sendMediaGroup", json!({"media": items})),
-        };
-        let mut params = params.as_object().cloned().unwrap_or_default();
-        params.insert(ID_PARAMETER.to_owned(), Value::String(self.id.to_string()));
-        Call { method: method.to_owned(), params, media }
+        (0..count).map(|_| draft()).collect()
     }
 }
 
 impl Fault {
+    /// A fault, and what is likely to show what it has broken.
+    fn with_company(random: &mut Rng, at: Duration, groups: i64, events: &mut Vec<(Duration, Event)>) {
+        let fault = Self::any(random, groups);
+        events.push((at, Event::Fault(fault)));
+        let later = at + seconds(random, 0.2, 15.0);
+        if let (Self::Weather(Weather::Flooding | Weather::Slow, _) | Self::Pulses(..), true) = (fault, random.bool()) {
+            let next = [Self::Kill, Self::Stop, Self::Disconnect(seconds(random, 0.1, 8.0))][random.usize(..3)];
+            events.push((later, Event::Fault(next)));
+        }
+    }
+
     fn any(random: &mut Rng, groups: i64) -> Self {
         let part = [Part::Ledger, Part::Ledger, Part::Queue, Part::Blobs][random.usize(..4)];
         match random.u8(..16) {
@@ -224,16 +214,18 @@ impl Fault {
             6..8 => Self::Disconnect(seconds(random, 0.1, 8.0)),
             8 => Self::Away(part, seconds(random, 0.2, 12.0)),
             9..11 => Self::Pulses(part, seconds(random, 3.0, 15.0), seconds(random, 0.3, 3.0)),
+            11 if random.u8(..8) == 0 => Self::Weather(Weather::Unreachable, seconds(random, 650.0, 700.0)),
             11..14 => {
-                const ALL: [Weather; 6] = [
+                const ALL: [Weather; 7] = [
                     Weather::Slow,
                     Weather::Unreachable,
                     Weather::Cut,
                     Weather::Failing,
                     Weather::Flooding,
+                    Weather::Flooding,
                     Weather::Refusing,
                 ];
-                Self::Weather(ALL[random.usize(..6)], seconds(random, 0.5, 10.0))
+                Self::Weather(ALL[random.usize(..7)], seconds(random, 0.5, 10.0))
             }
             14 => Self::ForgetFileIds,
             _ => Self::Migrate(-1 - random.i64(0..groups)),

@@ -100,8 +100,8 @@ impl Ledger for Link {
             let begun = state.ledger.begin(&notification, at, &conditions, worker);
             state.note(|| format!("worker {worker} begins {id}: {begun:?}"));
             if let Begin::Proceed { .. } = begun {
-                let now = state.now();
-                state.judge.began(now, id, worker);
+                let (now, is_alive) = (state.now(), state.is_alive(worker));
+                state.judge.began(now, id, worker, is_alive);
             }
             begun
         };
@@ -120,7 +120,9 @@ impl Ledger for Link {
             let settled = state.ledger.settle(&notification, update, worker);
             state.note(|| format!("worker {worker} settles {id} as {status:?} after {outcome:?}: {settled}"));
             let (now, chat) = (state.now(), chat_number(&notification));
-            state.judge.settled(now, id, outcome.filter(|_| settled), chat);
+            if settled {
+                state.judge.settled(now, id, outcome, chat);
+            }
             settled
         };
         self.ask(Part::Ledger, settle).await.map_err(gone)
@@ -145,6 +147,11 @@ impl Ledger for Link {
     async fn list(&self, query: &ListQuery) -> Result<RecordPage, LedgerError> {
         let query = query.clone();
         self.ask(Part::Ledger, move |state| state.ledger.list(&query)).await.map_err(gone)
+    }
+
+    async fn end_lost(&self, _expired_before: Timestamp, _at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
+        // Whatever is lost in a world is for the judge to find.
+        Ok(Vec::new())
     }
 
     async fn sweep(&self, _finished_before: Timestamp) -> Result<u64, LedgerError> {

@@ -148,12 +148,19 @@ impl QueueModel {
         owned
     }
 
-    /// Connects a worker, or cuts it off without telling it. Returns whether it owned the bot.
-    pub fn connect(&mut self, worker: usize, connected: bool) -> bool {
+    /// A worker's connection is lost, and the worker sees it. The broker does when [`QueueModel::disown`] says so.
+    pub fn cut(&mut self, worker: usize) {
         if let Some(subscriber) = self.subscribers.get_mut(&worker) {
-            subscriber.connected = connected;
+            subscriber.connected = false;
+            subscriber.ownership.send_replace(None);
         }
-        !connected && self.disown(worker)
+    }
+
+    /// A worker is connected again.
+    pub fn reconnect(&mut self, worker: usize) {
+        if let Some(subscriber) = self.subscribers.get_mut(&worker) {
+            subscriber.connected = true;
+        }
     }
 
     /// Whether a worker has a connection.
@@ -161,15 +168,9 @@ impl QueueModel {
         self.subscribers.get(&worker).is_some_and(|subscriber| subscriber.connected)
     }
 
-    /// Tells a worker that it owns the bot no longer.
-    pub fn notice(&self, worker: usize) {
-        if let Some(subscriber) = self.subscribers.get(&worker) {
-            subscriber.ownership.send_replace(None);
-        }
-    }
-
-    /// What the owner has not acked goes back where it was, in order.
-    fn disown(&mut self, worker: usize) -> bool {
+    /// If this worker owns the bot, it does no longer: what it has not acked goes back where it was, in order. Returns
+    /// whether it did.
+    pub fn disown(&mut self, worker: usize) -> bool {
         if self.owner != Some(worker) {
             return false;
         }

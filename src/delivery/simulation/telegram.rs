@@ -131,7 +131,7 @@ impl TelegramModel {
                 return Answer { message, response: error(502, "Bad Gateway", None), ..plain };
             }
             Weather::Flooding if random.u8(..3) == 0 => {
-                let seconds = [1, 2, 5, 20, 40][random.usize(..5)];
+                let seconds = [2, 5, 20, 40][random.usize(..4)];
                 let words = format!("Too Many Requests: retry after {seconds}");
                 let response = error(429, &words, Some(json!({"retry_after": seconds})));
                 return Answer { retry_after: Some(Duration::from_secs(seconds)), response, ..plain };

@@ -240,15 +240,15 @@ impl World {
             let mut state = shared.lock();
             Duration::from_millis(if state.random.bool() { 0 } else { state.random.u64(..6_000) })
         };
-        shared.lock().queue.notice(worker);
+        shared.lock().queue.cut(worker);
         tokio::spawn(async move {
             sleep(unseen).await;
-            let owned = shared.lock().queue.connect(worker, false);
+            let owned = shared.lock().queue.disown(worker);
             if owned {
                 shared.elect_later();
             }
             sleep(span).await;
-            shared.lock().queue.connect(worker, true);
+            shared.lock().queue.reconnect(worker);
             shared.elect_later();
         });
     }
