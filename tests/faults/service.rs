@@ -52,6 +52,8 @@ pub struct Service {
     pub engine: Engine,
     pub namespace: String,
     environment: BTreeMap<String, String>,
+    /// `all`, `api` or `worker`.
+    pub role: &'static str,
     process: Option<Process>,
     folder: TempDir,
 }
@@ -62,8 +64,8 @@ impl Service {
         let folder = TempDir::with_prefix("pixcourier-faults-").unwrap();
         let name = format!("{test}-{}", engine.name());
         let namespace = format!("faults-{test}-{:08x}", fastrand::u32(..));
-        let mut service =
-            Self { name, port: free_port(), engine, namespace, environment: BTreeMap::new(), process: None, folder };
+        let (port, environment, role, process) = (free_port(), BTreeMap::new(), "all", None);
+        let mut service = Self { name, port, engine, namespace, environment, role, process, folder };
         service.set("DATA_DIR", &service.folder.path().join("data").display().to_string());
         service.set("BOT_TOKEN", TOKEN);
         service.set("BOT_API_URL", bot_api);
@@ -84,9 +86,8 @@ impl Service {
     pub fn peer(&self, name: &str) -> Self {
         let mut peer = Self::new(name, self.engine.clone(), &self.environment["PIXCOURIER_BOT_API_URL"]);
         peer.namespace = self.namespace.clone();
-        for shared in ["PIXCOURIER_NAMESPACE", "PIXCOURIER_BLOB_URL"] {
-            peer.environment.insert(shared.to_owned(), self.environment[shared].clone());
-        }
+        let shared = self.environment.iter().filter(|(name, _)| *name != "PIXCOURIER_DATA_DIR");
+        peer.environment.extend(shared.map(|(name, value)| (name.clone(), value.clone())));
         peer
     }
 
@@ -139,7 +140,14 @@ impl Service {
     pub fn spawn(&mut self) {
         assert!(self.process.is_none(), "{} runs already", self.name);
         let listen = format!("127.0.0.1:{}", self.port);
-        self.process = Some(Process::spawn(&self.name, &["serve", "--listen", &listen], &self.environment));
+        let arguments = ["serve", "--listen", &listen, "--role", self.role];
+        self.process = Some(Process::spawn(&self.name, &arguments, &self.environment));
+    }
+
+    /// Whether it owns the bot.
+    pub async fn owns(&self) -> bool {
+        let page = self.client().metrics().await.unwrap_or_default();
+        page.lines().any(|line| line.starts_with("pixcourier_owned{") && line.ends_with(" 1"))
     }
 
     /// Kills it at once.
@@ -174,6 +182,9 @@ async fn sending(ledger: &dyn Ledger) -> BTreeSet<String> {
     let query = ListQuery { status: Some(Status::Sending), limit: 1000, ..ListQuery::default() };
     let page = ledger.list(&query).await.unwrap();
     assert!(page.next.is_none(), "a thousand in flight are more than these tests send");
-    let caption = |record: Record| record.notification.call.params["caption"].as_str().unwrap().to_owned();
+    let caption = |record: Record| {
+        let params = &record.notification.call.params;
+        params.get("caption").or(params.get("text")).and_then(|text| text.as_str()).unwrap().to_owned()
+    };
     page.records.into_iter().map(caption).collect()
 }
