@@ -11,9 +11,12 @@ pub enum NextStep {
     /// Nothing here: it was cancelled, or its bot changed owners and the queue redelivers it to the new one. Only the
     /// courier says so.
     Abandon,
-    /// Again after this pause. A part of ours was away, so nothing was sent: its rate limit tokens go to others and no
-    /// attempt is counted.
+    /// Again after this pause. No attempt is counted: the answer was not Telegram's, or it is not its turn yet.
     Postpone(Duration),
+    /// Again when a part of ours is back that is away, or after this pause. Nothing was sent, and no attempt is counted.
+    AwaitPart(Duration),
+    /// Again after this wait, which its whole chat obeys: the ledger knows that Telegram would refuse it before.
+    TooSoon(Duration),
     /// Again after this pause; until then its chat waits too, to keep the order.
     Retry(Duration),
     /// Again after the wait that Telegram asked for, which its whole chat obeys.
@@ -27,7 +30,12 @@ impl NextStep {
     pub fn retry_pause(&self) -> Option<Duration> {
         match self {
             Self::Retry(pause) | Self::FloodWait(pause) => Some(*pause),
-            Self::Done | Self::Abandon | Self::Postpone(_) | Self::Migrate(_) => None,
+            Self::Done
+            | Self::Abandon
+            | Self::Postpone(_)
+            | Self::AwaitPart(_)
+            | Self::TooSoon(_)
+            | Self::Migrate(_) => None,
         }
     }
 }

@@ -17,6 +17,10 @@ pub(super) const WRITE_BACKOFF: BackoffPolicy = BackoffPolicy::new(Duration::fro
 /// than the courier holds notifications goes back to the queue, and makes room for what need not wait.
 pub(super) const POSTPONE_BACKOFF: BackoffPolicy = BackoffPolicy::new(Duration::from_secs(1), Duration::from_secs(128));
 
+/// Between two tries of a notification that must not overtake another, which is on its way.
+pub(super) const BEHIND_BACKOFF: BackoffPolicy =
+    BackoffPolicy::new(Duration::from_millis(200), Duration::from_secs(8)).with_jitter(0.5);
+
 /// How long to wait for the answer to an upload, or to a URL that Telegram fetches first, by the bytes to upload:
 /// 90 s and 10 s for each MB.
 pub fn upload_timeout(bytes: u64) -> Duration {

@@ -26,6 +26,11 @@ impl NotificationId {
         Self(Uuid::from_u128(self.0.as_u128().wrapping_add(1)))
     }
 
+    /// The id as a number; order follows the ids.
+    pub fn as_number(self) -> u128 {
+        self.0.as_u128()
+    }
+
     /// The id with a given number, for tests and simulations; order follows the number.
     pub fn from_number(number: u128) -> Self {
         Self(Uuid::from_u128(number))

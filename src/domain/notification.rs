@@ -90,9 +90,18 @@ impl Notification {
         self.first_accepted_at.unwrap_or(self.accepted_at)
     }
 
-    /// Whether it keeps to the order of its chat: not if it is for a later time.
+    /// Whether it keeps to the order of its chat: not if it is for a later time, or was accepted again.
     pub fn keeps_order(&self) -> bool {
-        self.send_at.is_none()
+        self.send_at.is_none() && self.first_accepted_at.is_none()
+    }
+
+    /// How many bytes it takes where it is stored, and roughly in memory.
+    pub fn stored_bytes(&self) -> usize {
+        let mut counter = ByteCounter(0);
+        match serde_json::to_writer(&mut counter, self) {
+            Ok(()) => counter.0,
+            Err(_) => 0,
+        }
     }
 
     /// The same under an id; what follows it is numbered from there.
@@ -122,6 +131,20 @@ impl Notification {
             reply_to: None,
             ..self.clone()
         })
+    }
+}
+
+/// Counts what is written to it.
+struct ByteCounter(usize);
+
+impl std::io::Write for ByteCounter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

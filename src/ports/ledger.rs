@@ -48,6 +48,8 @@ pub trait Ledger: Send + Sync {
 /// What must hold before an attempt may begin, besides that its notification has not ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BeginConditions {
+    /// No flood wait of the chat may be under way.
+    pub no_flood_wait: bool,
     /// The limit of a group; `None` for a private chat, or where no limit is set.
     pub chat_window: Option<ChatWindow>,
     /// Nothing that was accepted before it for the same chat and lane, and not for a later time, may still be pending.
@@ -56,7 +58,7 @@ pub struct BeginConditions {
 
 impl BeginConditions {
     /// No conditions.
-    pub const NONE: Self = Self { chat_window: None, in_order: false };
+    pub const NONE: Self = Self { no_flood_wait: false, chat_window: None, in_order: false };
 }
 
 /// How many messages a chat may get within any span of time.

@@ -128,13 +128,15 @@ pub struct RateLimits {
     pub bot_rate: f64,
     /// Messages a second to one chat.
     pub chat_rate: f64,
+    /// Messages at once to one private chat, that has not been written to for as many seconds.
+    pub chat_burst: u32,
     /// Messages a minute to one group or channel.
     pub group_rate_per_minute: u32,
 }
 
 impl Default for RateLimits {
     fn default() -> Self {
-        Self { bot_rate: 30.0, chat_rate: 1.0, group_rate_per_minute: 20 }
+        Self { bot_rate: 30.0, chat_rate: 1.0, chat_burst: 3, group_rate_per_minute: 20 }
     }
 }
 

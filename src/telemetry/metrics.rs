@@ -1,8 +1,8 @@
 //! The metrics, as a struct with its own registry. Few labels, all from small sets: bots, lanes, classes; never a chat.
 
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
-    process_collector::ProcessCollector,
+    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    core::Collector, process_collector::ProcessCollector,
 };
 
 fn options(name: &str, help: &str) -> Opts {
@@ -49,6 +49,10 @@ pub struct Metrics {
     pub accept_to_sent_seconds: HistogramVec,
     /// Seconds that a notification waited for the rate limits alone, by `bot`.
     pub rate_limit_wait_seconds: HistogramVec,
+    /// The part of its configured rate that the bot keeps: below 1 for a while after flood waits, by `bot`.
+    pub rate_ratio: GaugeVec,
+    /// Chats that are written to more slowly than configured, for a while after flood waits, by `bot`.
+    pub slowed_chats: IntGaugeVec,
     /// 1 while this process owns the bot, by `bot`.
     pub owned: IntGaugeVec,
     /// 1 while the circuit breaker is open (Telegram does not answer), by `bot`.
@@ -114,6 +118,11 @@ impl Metrics {
                 bot,
                 WAIT_BUCKETS_SECONDS,
             ),
+            rate_ratio: registered(
+                &registry,
+                GaugeVec::new(options("rate_ratio", "Part of its rate that the bot keeps after flood waits"), bot),
+            ),
+            slowed_chats: gauge("slowed_chats", "Chats that are slowed after flood waits", bot),
             owned: gauge("owned", "1 while this process owns the bot", bot),
             breaker_open: gauge("breaker_open", "1 while Telegram does not answer for the bot", bot),
             held: gauge("held", "1 while Telegram refuses the bot's token", bot),

@@ -78,7 +78,7 @@ async fn a_chat_receives_in_the_order_of_acceptance_distributed() {
 
 /// More for one chat than its share of the window, so that most are deferred to their turns and come back.
 async fn in_order(on: On) {
-    let limits = RateLimits { bot_rate: 0.0, chat_rate: 20.0, group_rate_per_minute: 0 };
+    let limits = RateLimits { bot_rate: 0.0, chat_rate: 20.0, chat_burst: 3, group_rate_per_minute: 0 };
     let app = TestApp::with(on, limits, SandboxOptions { limits: None, ..SandboxOptions::default() }).await;
     let mut ids = Vec::new();
     for n in 0..300 {

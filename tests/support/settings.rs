@@ -9,7 +9,7 @@ use std::time::Duration;
 /// The token of the default bot.
 pub const TOKEN: &str = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
 /// A service without limits.
-pub const NO_LIMITS: RateLimits = RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 };
+pub const NO_LIMITS: RateLimits = RateLimits { bot_rate: 0.0, chat_rate: 0.0, chat_burst: 3, group_rate_per_minute: 0 };
 
 /// The embedded engine in this folder, and no bot yet.
 pub fn settings(data_dir: PathBuf) -> Settings {

@@ -4,9 +4,11 @@ use super::recording;
 use super::report::AttemptReport;
 use crate::delivery::context::CourierContext;
 use crate::delivery::next_step::NextStep;
-use crate::delivery::timeouts::POSTPONE_BACKOFF;
+use crate::delivery::rate_limit::GROUP_SPAN;
+use crate::delivery::timeouts::{BEHIND_BACKOFF, POSTPONE_BACKOFF};
 use crate::domain::{Failure, FailureClass, Notification, RecordUpdate, Status, Timestamp};
-use crate::ports::Receipt;
+use crate::ports::{BeginConditions, ChatWindow, Receipt};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// One attempt under way.
@@ -22,6 +24,10 @@ pub struct AttemptRun {
     /// How many times in a row the notification was postponed before.
     pub postponements: u32,
 }
+
+/// After being behind an earlier notification of its chat so many times in a row, for a quarter of an hour, one goes all the
+/// same: the other is lost, as when somebody has purged a queue.
+const MAX_BEHIND: u32 = 120;
 
 /// Tells whether this process still owns the bot.
 #[derive(Clone)]
@@ -56,8 +62,33 @@ impl AttemptRun {
         self.finish(RecordUpdate { failure: Some(failure), ..RecordUpdate::of(Status::Failed, Timestamp::now()) }).await
     }
 
+    /// What must hold before it begins, besides what this courier knows itself.
+    pub(super) fn begin_conditions(&self) -> BeginConditions {
+        let limit = self.context.bot.limits.group_rate_per_minute;
+        let is_limited = limit > 0 && self.notification.chat_id.is_group();
+        BeginConditions {
+            no_flood_wait: true,
+            chat_window: is_limited.then(|| ChatWindow {
+                limit,
+                span: GROUP_SPAN,
+                cost: self.notification.call.cost(),
+            }),
+            in_order: self.postponements < MAX_BEHIND,
+        }
+    }
+
     /// What to do when a part of ours is away.
-    pub(super) fn postpone(&self) -> NextStep {
-        NextStep::Postpone(POSTPONE_BACKOFF.pause(self.postponements.saturating_add(1), 1.0))
+    pub(super) fn await_part(&self) -> NextStep {
+        NextStep::AwaitPart(self.postponement())
+    }
+
+    /// How long to wait when what was asked for cannot be had now.
+    pub(super) fn postponement(&self) -> Duration {
+        POSTPONE_BACKOFF.pause(self.postponements.saturating_add(1), 1.0)
+    }
+
+    /// What to do when an earlier notification of the chat is still to be sent, which is not here.
+    pub(super) fn fall_behind(&self) -> NextStep {
+        NextStep::Postpone(BEHIND_BACKOFF.pause(self.postponements.saturating_add(1), 1.0))
     }
 }

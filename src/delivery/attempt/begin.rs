@@ -14,8 +14,8 @@ const MAX_INTERRUPTED_ATTEMPTS: u32 = 5;
 
 impl AttemptRun {
     /// Marks the start in the ledger; a report if there is nothing to start.
-    pub(super) async fn begin(&self, at: Timestamp) -> Option<AttemptReport> {
-        match self.context.ports.ledger.begin(&self.notification, at, &BeginConditions::NONE).await {
+    pub(super) async fn begin(&self, at: Timestamp, conditions: &BeginConditions) -> Option<AttemptReport> {
+        match self.context.ports.ledger.begin(&self.notification, at, conditions).await {
             Ok(Begin::Proceed { interrupted: false, .. }) => None,
             Ok(Begin::Proceed { interrupted: true, interrupted_attempts }) => {
                 self.begin_after_interruption(at, interrupted_attempts).await
@@ -25,10 +25,17 @@ impl AttemptRun {
                 recording::ack(&self.context, &self.receipt).await;
                 Some(AttemptReport::unasked(NextStep::Done))
             }
-            Ok(Begin::TooSoon(_) | Begin::Behind(_)) => Some(AttemptReport::unasked(self.postpone())),
+            Ok(Begin::TooSoon(until)) => {
+                tracing::debug!(%until, "too soon for its chat");
+                Some(AttemptReport::unasked(NextStep::TooSoon(until.since(at))))
+            }
+            Ok(Begin::Behind(first)) => {
+                tracing::debug!(%first, "an earlier one of its chat is still to be sent");
+                Some(AttemptReport::unasked(self.fall_behind()))
+            }
             Err(error) => {
                 tracing::warn!(%error, "cannot begin");
-                Some(AttemptReport::unasked(self.postpone()))
+                Some(AttemptReport::unasked(self.await_part()))
             }
         }
     }
@@ -55,12 +62,12 @@ impl AttemptRun {
         loop {
             let now = Timestamp::now();
             let next_attempt_at = self.notification.reply_to.is_some().then_some(turn);
-            match self.begin(now).await {
+            match self.begin(now, &BeginConditions::NONE).await {
                 None => {
                     self.finish(RecordUpdate { next_attempt_at, ..RecordUpdate::of(Status::Expired, now) }).await;
                     break;
                 }
-                Some(AttemptReport { next: NextStep::Postpone(_), .. }) => {
+                Some(AttemptReport { next: NextStep::AwaitPart(_), .. }) => {
                     tokio::time::sleep(RETRY_BACKOFF.pause(4, fastrand::f64())).await;
                 }
                 Some(_) => break,

@@ -82,7 +82,7 @@ impl AttemptRun {
             Verdict::Migrated(to) => NextStep::Migrate(ChatId::Id(*to)),
             Verdict::FileIdRefused => NextStep::Retry(Duration::ZERO),
             Verdict::Configuration => NextStep::Retry(REFUSED_BOT_PAUSE),
-            Verdict::Unreadable | Verdict::Intercepted => self.postpone(),
+            Verdict::Unreadable | Verdict::Intercepted => NextStep::Postpone(self.postponement()),
             // As after a second failure: one that never reached Telegram is not counted.
             Verdict::Unreachable => retry(2),
             Verdict::Transient | Verdict::Ambiguous => retry(self.notification.attempts),

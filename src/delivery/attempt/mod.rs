@@ -13,6 +13,6 @@ mod request;
 mod run;
 
 pub use attempt_run::{AttemptRun, OwnershipCheck};
-pub use departure_gate::DepartureGate;
+pub use departure_gate::{Departure, DepartureGate};
 pub use recording::ack;
 pub use report::AttemptReport;

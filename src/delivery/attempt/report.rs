@@ -15,16 +15,18 @@ pub struct AttemptReport {
     pub refused: FileIds,
     /// What it says about Telegram as a whole.
     pub upstream_health: UpstreamHealth,
+    /// Whether a request has left, so that Telegram may have counted it.
+    pub has_left: bool,
 }
 
 impl AttemptReport {
     /// Of an attempt that did not get as far as asking Telegram.
     pub(super) fn unasked(next: NextStep) -> Self {
-        Self::answered(next, UpstreamHealth::Unknown)
+        Self { has_left: false, ..Self::answered(next, UpstreamHealth::Unknown) }
     }
 
     /// Of an attempt that asked Telegram; file_ids are to be filled in.
     pub(super) fn answered(next: NextStep, upstream_health: UpstreamHealth) -> Self {
-        Self { next, file_ids: FileIds::new(), refused: FileIds::new(), upstream_health }
+        Self { next, file_ids: FileIds::new(), refused: FileIds::new(), upstream_health, has_left: true }
     }
 }

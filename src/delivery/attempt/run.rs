@@ -2,7 +2,7 @@
 
 use super::attempt_run::{AttemptRun, OwnershipCheck};
 use super::count::count_attempt;
-use super::departure_gate::DepartureGate;
+use super::departure_gate::Departure;
 use super::recording::record_outcome;
 use super::report::AttemptReport;
 use super::request::{PrepareError, prepare};
@@ -12,10 +12,10 @@ use crate::ports::FileIds;
 use tokio::time::Instant;
 
 impl AttemptRun {
-    /// Makes the attempt. `known`: the file_ids that the courier has for its images; `gate`: where its request leaves.
-    pub async fn run(&mut self, known: FileIds, owner: OwnershipCheck, gate: &DepartureGate) -> AttemptReport {
+    /// Makes the attempt. `known`: the file_ids that the courier has for its images; `departure`: where its request leaves.
+    pub async fn run(&mut self, known: FileIds, owner: OwnershipCheck, departure: Departure) -> AttemptReport {
         let (at, started) = (Timestamp::now(), Instant::now());
-        if let Some(report) = self.begin(at).await {
+        if let Some(report) = self.begin(at, &self.begin_conditions()).await {
             return report;
         }
         if self.notification.expires_at <= at {
@@ -28,11 +28,11 @@ impl AttemptRun {
             }
             Err(PrepareError::StoreUnavailable(reason)) => return self.undo_begin(&reason).await,
         };
-        gate.wait(self.notification.call.cost()).await;
-        // Checked last before it leaves: what came before may have taken long, and the bot may have a new owner. The
-        // mark stays: the new owner may have set its own on top.
-        if !owner.is_owner() {
-            return AttemptReport::unasked(self.postpone());
+        let may_leave = departure.leave(self.notification.call.cost()).await;
+        // Checked last before it leaves: what came before may have taken long, and the bot may have a new owner. The mark
+        // of a new owner is not taken back: the ledger tells them apart.
+        if !may_leave || !owner.is_owner() {
+            return self.undo_begin("the bot was given up before the request left").await;
         }
         let result = self.context.messenger.call(request).await;
         let answer = classify(result, !images.remembered.is_empty());
@@ -54,6 +54,6 @@ impl AttemptRun {
         tracing::warn!(reason, "postponed");
         let update = RecordUpdate::of(Status::Retrying, Timestamp::now());
         record_outcome(&self.context, &self.notification, &update).await;
-        AttemptReport::unasked(self.postpone())
+        AttemptReport::unasked(self.await_part())
     }
 }

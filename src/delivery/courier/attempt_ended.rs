@@ -37,7 +37,7 @@ impl Courier {
             self.scheduler.uploads.evict(key, refused);
         }
         let Some(held) = self.held.remove(&id) else {
-            return self.scheduler.finish(now, id, NextStep::Abandon, report.file_ids);
+            return self.scheduler.finish(now, id, NextStep::Abandon, report.file_ids, report.has_left);
         };
         let owned = Some(held.receipt.epoch) == self.epoch;
         match report.next {
@@ -48,30 +48,38 @@ impl Courier {
                     // It was delivered again while it was in flight.
                     self.spawn_ack(held.receipt.clone());
                 }
-                self.let_go(now, held, NextStep::Done, report.file_ids);
+                self.let_go(now, held, NextStep::Done, report.file_ids, report.has_left);
             }
             // It comes back from the queue to whoever owns the bot now.
-            _ if !owned => self.let_go(now, held, NextStep::Abandon, report.file_ids),
+            _ if !owned => self.let_go(now, held, NextStep::Abandon, report.file_ids, report.has_left),
             next => {
                 if let NextStep::Migrate(to) = &next {
                     self.migrate(&held.notification.chat_id, to);
                 }
-                self.keep_for_retry(now, HeldDelivery { notification, ..held }, next, report.file_ids);
+                self.keep_for_retry(now, HeldDelivery { notification, ..held }, next, report.file_ids, report.has_left);
             }
         }
     }
 
     /// Holds a notification no longer; takes the one that was accepted in its place, if there is one.
-    fn let_go(&mut self, now: MonoTime, held: HeldDelivery, step: NextStep, file_ids: FileIds) {
-        self.scheduler.finish(now, held.notification.id, step, file_ids);
+    fn let_go(&mut self, now: MonoTime, held: HeldDelivery, step: NextStep, file_ids: FileIds, has_left: bool) {
+        self.scheduler.finish(now, held.notification.id, step, file_ids, has_left);
         if let Some(resubmitted) = held.resubmitted {
             self.receive(resubmitted);
         }
     }
 
     /// Lets a notification wait here for its next attempt, or in the queue if that is far off.
-    fn keep_for_retry(&mut self, now: MonoTime, mut held: HeldDelivery, next: NextStep, file_ids: FileIds) {
-        held.postponements = if let NextStep::Postpone(_) = next { held.postponements.saturating_add(1) } else { 0 };
+    fn keep_for_retry(
+        &mut self,
+        now: MonoTime,
+        mut held: HeldDelivery,
+        next: NextStep,
+        file_ids: FileIds,
+        has_left: bool,
+    ) {
+        let postponed = matches!(next, NextStep::Postpone(_) | NextStep::AwaitPart(_));
+        held.postponements = if postponed { held.postponements.saturating_add(1) } else { 0 };
         held.in_flight = false;
         if let Some(resubmitted) = held.resubmitted.take() {
             // It has not ended after all; the newer acceptance goes on in its place.
@@ -81,12 +89,12 @@ impl Courier {
         }
         let (id, chat) = (held.notification.id, held.notification.chat_id.clone());
         self.held.insert(id, held);
-        self.scheduler.finish(now, id, next, file_ids);
+        self.scheduler.finish(now, id, next, file_ids, has_left);
         // Callers whose turn is too late now are told so first; what is left goes back to the queue.
         self.expire_and_return_overdue();
-        for (id, until) in self.scheduler.take_long_waiting(now, &chat) {
-            if let Some(held) = self.held.remove(&id) {
-                self.spawn_defer(held.notification, held.receipt, until - now);
+        for deferred in self.scheduler.take_long_waiting(now, &chat) {
+            if let Some(held) = self.held.remove(&deferred.id) {
+                self.spawn_defer(now, held.notification, held.receipt, deferred);
             }
         }
     }
@@ -131,18 +139,18 @@ impl Courier {
         tracing::error!(notification = %id, crashes = panics, "an attempt crashed");
         if Some(held.receipt.epoch) != self.epoch {
             // It comes back from the queue.
-            return self.let_go(now, held, NextStep::Abandon, FileIds::new());
+            return self.let_go(now, held, NextStep::Abandon, FileIds::new(), true);
         }
         if panics < MAX_PANICS {
             held.in_flight = false;
             self.held.insert(id, held);
             let pause = RETRY_BACKOFF.pause(panics, 1.0);
-            return self.scheduler.finish(now, id, NextStep::Retry(pause), FileIds::new());
+            return self.scheduler.finish(now, id, NextStep::Retry(pause), FileIds::new(), true);
         }
         self.panics.remove(&id);
         self.recently_finished.put((id, held.notification.accepted_at), ());
         let run = AttemptRun::new(self.context.clone(), held.notification, held.receipt);
         tokio::spawn(async move { run.bury(&format!("crashed its courier {panics} times")).await });
-        self.scheduler.finish(now, id, NextStep::Done, FileIds::new());
+        self.scheduler.finish(now, id, NextStep::Done, FileIds::new(), true);
     }
 }

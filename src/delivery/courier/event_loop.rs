@@ -71,7 +71,14 @@ impl Courier {
                     None => return,
                 },
                 () = sleep_until(self.started, wake) => {}
-                _ = expiry_check.tick() => self.expire_and_return_overdue(),
+                () = self.departures.freed(), if self.departures.is_crowded() => {}
+                () = self.parts.returned(&self.context.ports), if self.scheduler.is_awaiting_part() => {
+                    self.wake_awaiting_part();
+                }
+                _ = expiry_check.tick() => {
+                    self.expire_and_return_overdue();
+                    self.show_pace();
+                }
             }
             if last_loop.elapsed() > STALL_THRESHOLD {
                 tracing::warn!(bot = %self.context.bot.name, "stood still; waiting for news of the ownership");
@@ -101,6 +108,9 @@ impl Courier {
     fn start_attempts(&mut self, ownership: &watch::Receiver<Option<u64>>) -> Option<MonoTime> {
         // Checked before every send: an owner that has lost its bot stops at once.
         while self.epoch.is_some() && *ownership.borrow() == self.epoch {
+            if self.departures.is_crowded() {
+                return None;
+            }
             let telegram_down = self.scheduler.breaker.is_open();
             match self.scheduler.next(self.now()) {
                 NextSend::Now(dispatch) => self.start_attempt(dispatch, telegram_down, ownership.clone()),
@@ -113,7 +123,7 @@ impl Courier {
     fn start_attempt(&mut self, dispatch: Dispatch, telegram_down: bool, ownership: watch::Receiver<Option<u64>>) {
         let Some(held) = self.held.get_mut(&dispatch.id) else {
             self.scheduler.breaker.record_inconclusive();
-            return self.scheduler.finish(self.now(), dispatch.id, NextStep::Abandon, FileIds::new());
+            return self.scheduler.finish(self.now(), dispatch.id, NextStep::Abandon, FileIds::new(), false);
         };
         held.in_flight = true;
         let run = AttemptRun::new(self.context.clone(), held.notification.clone(), held.receipt.clone());
@@ -122,17 +132,18 @@ impl Courier {
         waits.with_label_values(&[self.context.bot_label()]).observe(dispatch.waited.as_secs_f64());
         let span = tracing::info_span!("delivery", notification = %dispatch.id, bot = %run.notification.bot);
         let owner = OwnershipCheck { ownership, epoch: run.receipt.epoch };
-        let gate = self.departures.clone();
+        let departure = self.departures.approach();
         let attempt = async move {
-            let report = run.run(dispatch.file_ids, owner, &gate).await;
+            let report = run.run(dispatch.file_ids, owner, departure).await;
             EndedAttempt { notification: run.notification, receipt: run.receipt, report }
         };
         let handle = self.attempts.spawn(attempt.instrument(span));
         self.in_flight.insert(handle.id(), dispatch.id);
     }
 
-    /// Lets what is in flight end within the grace period; returns how many attempts did not.
+    /// Lets what has left end within the grace period, and nothing else leave; returns how many attempts did not end.
     async fn drain(mut self, grace: Duration) -> usize {
+        self.departures.close();
         let deadline = Instant::now() + grace;
         while !self.attempts.is_empty() {
             if tokio::time::timeout_at(deadline, self.attempts.join_next()).await.is_err() {

@@ -5,17 +5,18 @@ use super::send_job::send_job;
 use super::state::Courier;
 use crate::delivery::attempt::{self, AttemptRun};
 use crate::delivery::mono_time::MonoTime;
+use crate::delivery::scheduler::DeferredJob;
 use crate::delivery::timeouts::RETRY_BACKOFF;
-use crate::domain::{Notification, Timestamp};
+use crate::domain::{Deferral, Notification, Timestamp};
 use crate::ports::{QueueError, Receipt};
 use std::time::Duration;
 use tracing::Instrument;
 
 /// What has not been sent for so long goes back to the queue: a broker closes the channel of a consumer that holds a
 /// delivery for half an hour (RabbitMQ).
-const MAX_UNACKED_TIME: Duration = Duration::from_secs(600);
-/// When it is delivered again then.
-const RETURN_DELAY: Duration = Duration::from_secs(60);
+const MAX_UNACKED_TIME: Duration = Duration::from_secs(1_200);
+/// When it is delivered again then: soon, since its chat waits for it.
+const RETURN_DELAY: Duration = Duration::from_secs(2);
 
 impl Courier {
     /// Expires those that wait here and will not have their turn in time, and gives back what has waited for too long.
@@ -29,10 +30,23 @@ impl Courier {
         let overdue: Vec<_> = overdue.collect();
         for (id, missed_turn) in overdue {
             let Some(held) = self.held.remove(&id) else { continue };
-            self.scheduler.remove(now, &held.notification.chat_id, id);
-            match missed_turn {
-                Some(turn) => self.spawn_expire(held.notification, held.receipt, turn),
-                None => self.spawn_defer(held.notification, held.receipt, RETURN_DELAY),
+            let job = send_job(&self.context.bot, &held.notification, self.epoch);
+            if let Some(turn) = missed_turn {
+                self.scheduler.remove(now, &job);
+                self.spawn_expire(held.notification, held.receipt, turn);
+            } else if let Some(deferred) = self.scheduler.defer(now, &job, now + RETURN_DELAY) {
+                self.spawn_defer(now, held.notification, held.receipt, deferred);
+            } else {
+                self.held.insert(id, held);
+            }
+        }
+    }
+
+    /// Puts back what chats hold beyond their shares, when the window fills.
+    pub(super) fn shed(&mut self, now: MonoTime) {
+        for deferred in self.scheduler.shed(now) {
+            if let Some(held) = self.held.remove(&deferred.id) {
+                self.spawn_defer(now, held.notification, held.receipt, deferred);
             }
         }
     }
@@ -45,7 +59,8 @@ impl Courier {
         if !expired && notification.reply_to.is_none() {
             return None;
         }
-        let turn = wall.plus(self.scheduler.estimate_turn(now, &send_job(&self.context.bot, notification)) - now);
+        let job = send_job(&self.context.bot, notification, self.epoch);
+        let turn = wall.plus(self.scheduler.estimate_turn(now, &job) - now);
         (expired || turn > notification.expires_at).then_some(turn)
     }
 
@@ -63,9 +78,16 @@ impl Courier {
     }
 
     /// Puts one back until its turn, or until it expires: that is to be said in time too.
-    pub(super) fn spawn_defer(&self, notification: Notification, receipt: Receipt, wait: Duration) {
+    pub(super) fn spawn_defer(
+        &self,
+        now: MonoTime,
+        mut notification: Notification,
+        receipt: Receipt,
+        deferred: DeferredJob,
+    ) {
         let queue = self.context.ports.queue.clone();
-        let until = Timestamp::now().plus(wait).min(notification.expires_at);
+        let until = Timestamp::now().plus(deferred.until - now).min(notification.expires_at);
+        notification.deferral = Some(Deferral { epoch: receipt.epoch, number: deferred.number });
         let span = tracing::info_span!("delivery", notification = %notification.id, bot = %notification.bot);
         let defer = async move {
             let mut backoff = RETRY_BACKOFF.start();

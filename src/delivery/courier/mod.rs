@@ -5,6 +5,7 @@
 mod attempt_ended;
 mod event_loop;
 mod give_back;
+mod part_watch;
 mod receive;
 mod send_job;
 mod state;

@@ -17,7 +17,7 @@ impl Courier {
         if self.held.contains_key(&id) {
             return self.receive_again(delivered);
         }
-        let Delivery { notification, receipt, redeliveries } = delivered;
+        let Delivery { mut notification, receipt, redeliveries } = delivered;
         if self.recently_finished.contains(&(id, notification.accepted_at)) {
             return self.spawn_ack(receipt);
         }
@@ -27,18 +27,23 @@ impl Courier {
             tracing::debug!(redeliveries, "redelivered");
         }
         let now = self.now();
+        if let Some(current) = self.scheduler.current_chat(&notification.chat_id) {
+            notification.chat_id = current.clone();
+        }
+        let job = send_job(&self.context.bot, &notification, self.epoch);
         if let Some(turn) = self.missed_turn(now, &notification) {
             // If it was deferred before, its chat must not wait for it to come back.
-            self.scheduler.remove(now, &notification.chat_id, id);
+            self.scheduler.remove(now, &job);
             return self.spawn_expire(notification, receipt, turn);
         }
-        match self.scheduler.enqueue(now, send_job(&self.context.bot, &notification)) {
+        match self.scheduler.enqueue(now, job) {
             EnqueueResult::Enqueued => {
                 let (since, in_flight, postponements, resubmitted) = (now, false, 0, None);
                 let held = HeldDelivery { notification, receipt, since, in_flight, postponements, resubmitted };
                 self.held.insert(id, held);
+                self.shed(now);
             }
-            EnqueueResult::Defer(until) => self.spawn_defer(notification, receipt, until - now),
+            EnqueueResult::Defer(deferred) => self.spawn_defer(now, notification, receipt, deferred),
         }
     }
 

@@ -1,17 +1,21 @@
 //! A notification as the scheduler sees it.
 
-use crate::delivery::scheduler::SendJob;
+use crate::delivery::scheduler::{Place, SendJob};
 use crate::domain::{MediaSource, Notification};
 use crate::ports::FileKey;
 use crate::settings::Bot;
 
-/// What the scheduler needs to know of a notification.
-pub(super) fn send_job(bot: &Bot, notification: &Notification) -> SendJob {
+/// What the scheduler needs to know of a notification that is delivered under an ownership.
+pub(super) fn send_job(bot: &Bot, notification: &Notification, epoch: Option<u64>) -> SendJob {
+    let deferral = notification.deferral.filter(|deferral| Some(deferral.epoch) == epoch);
     SendJob {
         id: notification.id,
         chat: notification.chat_id.clone(),
         lane: notification.lane,
+        place: Place::of(notification),
+        number: deferral.map(|deferral| deferral.number),
         cost: notification.call.cost(),
+        bytes: notification.stored_bytes(),
         images: reusable_images(bot, notification),
     }
 }

@@ -1,5 +1,6 @@
 //! What a courier keeps in memory.
 
+use super::part_watch::PartWatch;
 use crate::delivery::attempt::{AttemptReport, DepartureGate};
 use crate::delivery::context::CourierContext;
 use crate::delivery::mono_time::MonoTime;
@@ -26,6 +27,7 @@ pub struct Courier {
     pub(super) held: HashMap<NotificationId, HeldDelivery>,
     pub(super) attempts: JoinSet<EndedAttempt>,
     pub(super) departures: DepartureGate,
+    pub(super) parts: PartWatch,
     pub(super) in_flight: HashMap<task::Id, NotificationId>,
     /// How many attempts of a notification have panicked.
     pub(super) panics: HashMap<NotificationId, u32>,
@@ -71,6 +73,7 @@ impl Courier {
             held: HashMap::new(),
             attempts: JoinSet::new(),
             departures,
+            parts: PartWatch::new(),
             in_flight: HashMap::new(),
             panics: HashMap::new(),
             recently_finished,
@@ -82,6 +85,14 @@ impl Courier {
     /// Whether the courier owns its bot, for whatever else only the owner may do. Closed when the courier ends.
     pub fn owned(&self) -> watch::Receiver<bool> {
         self.owned.subscribe()
+    }
+
+    /// Shows how far flood waits have slowed the bot and its chats.
+    pub(super) fn show_pace(&self) {
+        let (metrics, bot) = (&self.context.metrics, &[self.context.bot_label()]);
+        let (pace, slowed) = self.scheduler.pace(self.now());
+        metrics.rate_ratio.with_label_values(bot).set(pace);
+        metrics.slowed_chats.with_label_values(bot).set(i64::try_from(slowed).unwrap_or(i64::MAX));
     }
 
     pub(super) fn now(&self) -> MonoTime {

@@ -1,26 +1,26 @@
-//! How fast the bot as a whole may send, and what flood waits make of it.
+//! How fast the bot as a whole is dispatched, and what flood waits make of it. That no more leave in any one second than
+//! may is kept where they leave ([`DepartureGate`](crate::delivery::attempt::DepartureGate)).
 
 use super::gcra::Gcra;
-use super::sliding_window::SlidingWindow;
+use super::pace::Pace;
 use crate::delivery::mono_time::MonoTime;
 use crate::domain::ChatId;
 use std::time::Duration;
 
-/// Added to the second over which a bot's messages are counted; costs 1.5 % of the rate.
-const SECOND_MARGIN: Duration = Duration::from_millis(15);
+/// How long nobody may have sent for a new owner to begin: the second over which Telegram counts, and a margin.
+pub const SILENCE: Duration = Duration::from_millis(1_015);
 /// Flood waits of two chats within this mean that the bot is too fast, not the chats.
 const FLOODS_TOGETHER_WITHIN: Duration = Duration::from_secs(5);
-/// After a freeze of the bot its rate starts at a quarter and is back to full after this.
-const SLOW_START: Duration = Duration::from_secs(30);
+/// After a freeze of the bot it starts at a quarter of its pace; the whole of it is regained within this.
+const SLOWED: f64 = 0.25;
+const RECOVERY: Duration = Duration::from_secs(40);
 
 /// The rate limits of one bot over all its chats.
 #[derive(Debug)]
 pub struct BotRateLimiter {
     rate: Gcra,
-    /// What the rate may catch up on must still fit into any one second.
-    second: SlidingWindow,
     frozen_until: MonoTime,
-    slow_since: Option<MonoTime>,
+    pace: Pace,
     last_flood: Option<ChatFlood>,
 }
 
@@ -35,18 +35,16 @@ impl BotRateLimiter {
     /// So many messages a second; 0 for no limit.
     pub fn new(rate: f64) -> Self {
         Self {
-            rate: Gcra::bursty(rate, (rate / 2.0) as u32),
-            // A rate below one a second is kept by the GCRA alone.
-            second: SlidingWindow::new(rate as u32, Duration::from_secs(1), SECOND_MARGIN),
+            rate: Gcra::bursty(rate / SILENCE.as_secs_f64(), (rate / 2.0) as u32),
             frozen_until: MonoTime::default(),
-            slow_since: None,
+            pace: Pace::new(SLOWED, RECOVERY),
             last_flood: None,
         }
     }
 
     /// When the next send may start.
     pub fn ready_at(&self) -> MonoTime {
-        self.rate.ready_at().max(self.second.ready_at(1)).max(self.frozen_until)
+        self.rate.ready_at().max(self.frozen_until)
     }
 
     /// The time that one message takes at full rate.
@@ -54,26 +52,28 @@ impl BotRateLimiter {
         self.rate.interval()
     }
 
-    /// Begins after somebody else may have sent up to now: nothing is sent for the second over which Telegram counts, and
-    /// no burst is saved up. Without a limit there is nothing to keep.
-    pub fn take_over(&mut self, now: MonoTime) {
+    /// Begins at a moment up to which somebody else may have sent: nothing is sent before it, and no burst is saved up.
+    /// Without a limit there is nothing to keep.
+    pub fn take_over(&mut self, at: MonoTime) {
         if self.rate.interval() > Duration::ZERO {
-            let from = now + Duration::from_secs(1) + SECOND_MARGIN;
-            self.frozen_until = self.frozen_until.max(from);
-            self.rate.restart(from);
+            self.frozen_until = self.frozen_until.max(at);
+            self.rate.restart(at);
         }
     }
 
     /// Takes tokens for a send that starts.
     pub fn take(&mut self, now: MonoTime, tokens: u32) {
-        self.rate.take(now, tokens, slow_start_stretch(now, self.slow_since));
-        self.second.take(now, tokens);
+        self.rate.take(now, tokens, 1.0 / self.pace.at(now));
     }
 
     /// Gives tokens back of a send that never left.
     pub fn give_back(&mut self, tokens: u32) {
         self.rate.give_back(tokens);
-        self.second.give_back(tokens);
+    }
+
+    /// The part of its configured rate that the bot keeps now.
+    pub fn pace(&self, now: MonoTime) -> f64 {
+        self.pace.at(now)
     }
 
     /// Records that Telegram asked a chat to wait. Two chats within seconds freeze the whole bot.
@@ -84,16 +84,8 @@ impl BotRateLimiter {
         {
             // The shorter of the two: if the bot is still too fast then, Telegram says so again.
             self.frozen_until = self.frozen_until.max(until.min(last.until));
-            self.slow_since = Some(self.frozen_until);
+            self.pace.slow_down(now, self.frozen_until);
             self.rate.restart(self.frozen_until);
         }
     }
-}
-
-/// How much longer a token takes after a freeze: from 4 times down to once.
-fn slow_start_stretch(now: MonoTime, since: Option<MonoTime>) -> f64 {
-    since.map_or(1.0, |since| {
-        let part = ((now - since).as_secs_f64() / SLOW_START.as_secs_f64()).min(1.0);
-        1.0 / (0.25 + 0.75 * part)
-    })
 }

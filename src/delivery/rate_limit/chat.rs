@@ -1,20 +1,25 @@
 //! How fast one chat may be written to, and its flood waits.
 
 use super::gcra::Gcra;
+use super::pace::Pace;
 use super::sliding_window::SlidingWindow;
 use crate::delivery::mono_time::MonoTime;
 use crate::domain::ChatId;
 use crate::settings::RateLimits;
 use std::time::Duration;
 
-/// How many messages at once a private chat tolerates (Bots FAQ: "short bursts" over the limit are allowed).
-const PRIVATE_BURST: u32 = 3;
-/// How much later than another a message to a private chat may arrive, for all that lies between its permit and Telegram.
-const PRIVATE_MARGIN: Duration = Duration::from_millis(100);
+/// The span over which a group's messages are counted.
+const MINUTE: Duration = Duration::from_secs(60);
+/// The same where they are counted by the ledger, by the wall clock: a little more than the minute, and less than what a
+/// courier keeps itself, so that it is never stopped by what it knows.
+pub const GROUP_SPAN: Duration = Duration::from_millis(60_100);
 /// Added to the minute over which a group's messages are counted.
 const GROUP_MARGIN: Duration = Duration::from_millis(250);
 /// The least time between two messages to a chat, for estimates where no limit is configured: what a quick answer takes.
-const MIN_INTERVAL: Duration = Duration::from_millis(20);
+const MIN_INTERVAL: Duration = Duration::from_millis(5);
+/// A chat that was told to wait is slowed to half its pace, and is back at the full one after so long.
+const SLOWED: f64 = 0.5;
+const RECOVERY: Duration = Duration::from_secs(300);
 
 /// The rate limits of one chat.
 #[derive(Debug)]
@@ -23,27 +28,32 @@ pub struct ChatRateLimiter {
     /// Of a group only.
     minute: Option<SlidingWindow>,
     frozen_until: MonoTime,
+    pace: Pace,
+    /// The next message while the pace is slow.
+    spaced_until: MonoTime,
 }
 
 impl ChatRateLimiter {
     /// With the limits for a private chat, or for a group or channel.
     pub fn new(chat: &ChatId, limits: &RateLimits) -> Self {
         let group = chat.is_group();
-        let minute = SlidingWindow::new(limits.group_rate_per_minute, Duration::from_secs(60), GROUP_MARGIN);
+        let minute = SlidingWindow::new(limits.group_rate_per_minute, MINUTE, GROUP_MARGIN);
         Self {
             rate: match group {
                 true => Gcra::strict(limits.chat_rate),
-                false => Gcra::bursty(limits.chat_rate, PRIVATE_BURST).with_margin(PRIVATE_MARGIN),
+                false => Gcra::bursty(limits.chat_rate, limits.chat_burst),
             },
             minute: (group && limits.group_rate_per_minute > 0).then_some(minute),
             frozen_until: MonoTime::default(),
+            pace: Pace::new(SLOWED, RECOVERY),
+            spaced_until: MonoTime::default(),
         }
     }
 
     /// When a send that makes so many messages may start.
     pub fn ready_at(&self, now: MonoTime, cost: u32) -> MonoTime {
         let minute = self.minute.as_ref().map_or(now, |minute| minute.ready_at(cost));
-        self.rate.ready_at().max(minute).max(self.frozen_until)
+        self.rate.ready_at().max(minute).max(self.frozen_until).max(self.spaced_until)
     }
 
     /// The average time between two messages.
@@ -52,27 +62,40 @@ impl ChatRateLimiter {
         self.rate.interval().max(minute).max(MIN_INTERVAL)
     }
 
-    /// Takes tokens for a send that starts.
+    /// When a message will be sent that has so many before it.
+    pub fn estimate(&self, now: MonoTime, ahead: u64) -> MonoTime {
+        let fits = self.minute.as_ref().is_none_or(|minute| ahead < minute.free(now) as u64);
+        let interval = if fits { self.rate.interval().max(MIN_INTERVAL) } else { self.interval() };
+        self.ready_at(now, 1).max(now) + interval * u32::try_from(ahead).unwrap_or(u32::MAX)
+    }
+
+    /// Takes tokens for messages that Telegram has counted by now.
     pub fn take(&mut self, now: MonoTime, cost: u32) {
-        self.rate.take(now, cost, 1.0);
+        let pace = self.pace.at(now);
+        self.rate.take(now, cost, 1.0 / pace);
+        if pace < 1.0 {
+            self.spaced_until = now + (self.interval() * cost).div_f64(pace);
+        }
         if let Some(minute) = &mut self.minute {
             minute.take(now, cost);
         }
     }
 
-    /// Records that the answer to a send came.
-    pub fn record_answer(&mut self, now: MonoTime, cost: u32) {
-        if let Some(minute) = &mut self.minute {
-            minute.record_answer(now, cost);
+    /// Begins at a moment up to which somebody else may have sent: without a burst.
+    pub fn take_over(&mut self, at: MonoTime) {
+        if self.rate.interval() > Duration::ZERO {
+            self.rate.restart(at);
         }
     }
 
-    /// Gives tokens back of a send that never left.
-    pub fn give_back(&mut self, cost: u32) {
-        self.rate.give_back(cost);
-        if let Some(minute) = &mut self.minute {
-            minute.give_back(cost);
-        }
+    /// Slows down, since Telegram has asked for patience although the limits were kept.
+    pub fn slow_down(&mut self, now: MonoTime, until: MonoTime) {
+        self.pace.slow_down(now, until);
+    }
+
+    /// Whether it goes slower than configured.
+    pub fn is_slowed(&self, now: MonoTime) -> bool {
+        self.pace.at(now) < 1.0
     }
 
     /// Obeys a flood wait: nothing is sent before it is over.
@@ -88,6 +111,6 @@ impl ChatRateLimiter {
     /// Whether a new one would behave the same.
     pub fn is_idle(&self, now: MonoTime) -> bool {
         let minute_idle = self.minute.as_ref().is_none_or(|minute| minute.is_idle(now));
-        self.rate.is_idle(now) && minute_idle && self.frozen_until <= now
+        self.rate.is_idle(now) && minute_idle && self.frozen_until <= now && !self.is_slowed(now)
     }
 }

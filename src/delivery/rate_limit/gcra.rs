@@ -38,12 +38,6 @@ impl Gcra {
         Self { interval, tolerance: interval * burst.saturating_sub(1), paid_off_at: MonoTime::default() }
     }
 
-    /// The same, with what a send may be late taken off the tolerance: one that was late and the next, which was not, still
-    /// keep to the rate and the burst at whoever counts arrivals.
-    pub fn with_margin(self, margin: Duration) -> Self {
-        Self { tolerance: self.tolerance.saturating_sub(margin), ..self }
-    }
-
     fn unlimited() -> Self {
         Self { interval: Duration::ZERO, tolerance: Duration::ZERO, paid_off_at: MonoTime::default() }
     }
@@ -121,30 +115,6 @@ mod tests {
         let sent = drive(&mut Gcra::bursty(1.0, 3), 10, Duration::ZERO);
         assert_eq!(sent[2] - sent[0], ms(0));
         assert_eq!(sent[9] - sent[0], ms(7_000));
-    }
-
-    #[test]
-    fn with_a_margin_the_burst_holds_for_arrivals_too() {
-        let (jitter, burst) = (ms(100), 3);
-        for (margin, holds) in [(Duration::ZERO, false), (jitter, true)] {
-            let mut gcra = Gcra::bursty(1.0, burst).with_margin(margin);
-            let mut now = MonoTime::after(ms(5_000));
-            // Each first one arrives as late as can be, the others at once.
-            let arrivals: Vec<_> = (0..30)
-                .map(|number| {
-                    now = gcra.ready_at().max(now);
-                    gcra.take(now, 1, 1.0);
-                    if number % burst == 0 { now + jitter } else { now }
-                })
-                .collect();
-            let mut strict = Gcra::bursty(1.0, burst);
-            let kept = arrivals.iter().all(|at| {
-                let kept = strict.ready_at() <= *at;
-                strict.take(*at, 1, 1.0);
-                kept
-            });
-            assert_eq!(kept, holds, "margin {margin:?}");
-        }
     }
 
     #[test]

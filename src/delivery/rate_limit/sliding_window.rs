@@ -44,17 +44,10 @@ impl SlidingWindow {
         }
     }
 
-    /// Takes the newest entries out of the log: their send never left.
-    pub fn give_back(&mut self, tokens: u32) {
-        let left = self.log.len().saturating_sub(tokens as usize);
-        self.log.truncate(left);
-    }
-
-    /// Moves the newest entries to the moment at which their answer came: Telegram counted them before that.
-    pub fn record_answer(&mut self, now: MonoTime, tokens: u32) {
-        for at in self.log.iter_mut().rev().take(tokens as usize) {
-            *at = now;
-        }
+    /// How many may be sent at this moment.
+    pub fn free(&self, now: MonoTime) -> usize {
+        let taken = self.log.iter().rev().take_while(|at| **at + self.span > now).count();
+        self.limit.saturating_sub(taken)
     }
 
     /// Whether a new one would behave the same.

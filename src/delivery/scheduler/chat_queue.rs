@@ -1,19 +1,16 @@
 //! One chat: its FIFOs and its rate limits.
 
-use super::job::{MAX_HOLD, SendJob};
+use super::chat_lane::ChatLane;
+use super::job::{MAX_HOLD, Place, SendJob};
+use super::lane_load::Share;
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::rate_limit::ChatRateLimiter;
 use crate::domain::{ChatId, Lane, NotificationId};
 use crate::settings::RateLimits;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A deferred notification that is later than this is not waited for any more: it was cancelled, or is stuck somewhere.
-const DEFERRED_GRACE: Duration = Duration::from_secs(15);
 /// The least time for which a notification is deferred: a shorter way through the queue is not worth its cost.
 const MIN_DEFER: Duration = Duration::from_secs(1);
-/// A chat may hold so many per lane however slow it is and however many chats there are.
-const MIN_HELD_PER_LANE: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct ChatQueue {
@@ -24,186 +21,195 @@ pub(super) struct ChatQueue {
     /// The lane in whose list of ready chats that entry stands, if it stands in one.
     pub ready_in: Option<Lane>,
     pub in_flight: bool,
+    /// In which lanes it counts as having something to send.
+    counted: [bool; 3],
 }
 
-#[derive(Debug, Default)]
-struct ChatLane {
-    waiting: BTreeMap<NotificationId, WaitingJob>,
-    /// What has gone back to the queue and must not be overtaken, and until when it went.
-    deferred: BTreeMap<NotificationId, MonoTime>,
-}
-
-#[derive(Debug)]
-struct WaitingJob {
-    job: SendJob,
-    since: MonoTime,
-    not_before: MonoTime,
+/// One that goes back to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeferredJob {
+    /// Which.
+    pub id: NotificationId,
+    /// When its turn will be.
+    pub until: MonoTime,
+    /// The number of its arrival, by which it is known when it comes back.
+    pub number: u64,
 }
 
 impl ChatQueue {
     pub fn new(chat: &ChatId, limits: &RateLimits) -> Self {
         let limiter = ChatRateLimiter::new(chat, limits);
-        Self { lanes: Default::default(), limiter, stamp: 0, ready_in: None, in_flight: false }
+        Self { lanes: Default::default(), limiter, stamp: 0, ready_in: None, in_flight: false, counted: [false; 3] }
     }
 
-    pub fn insert(&mut self, now: MonoTime, job: SendJob, not_before: MonoTime) {
+    /// Takes in a job that arrives, or says until when it should go back to the queue.
+    pub fn admit(&mut self, now: MonoTime, job: SendJob, share: Share) -> Result<(), DeferredJob> {
         let lane = &mut self.lanes[job.lane as usize];
-        lane.deferred.remove(&job.id);
-        lane.waiting.insert(job.id, WaitingJob { job, since: now, not_before });
+        let number = lane.number_arrival(&job);
+        let ahead = lane.count_ahead(number, job.place);
+        let sendable = u64::try_from(MAX_HOLD.as_micros() / self.limiter.interval().as_micros()).unwrap_or(u64::MAX);
+        // The first of its chat is taken in if there is any room: those behind it wait for it, wherever they are.
+        let over_share = ahead > 0 && (ahead >= share.messages.min(sendable) || lane.bytes + job.bytes > share.bytes);
+        if !over_share && job.bytes <= share.free_bytes && self.limiter.frozen_until() <= now + MAX_HOLD {
+            lane.insert(now, number, job, now);
+            return Ok(());
+        }
+        let until = self.limiter.estimate(now, ahead).max(now + MIN_DEFER);
+        self.lanes[job.lane as usize].deferred.insert(number, job.place, until);
+        Err(DeferredJob { id: job.id, until, number })
     }
 
-    /// Until when a new job should go back to the queue, if it should. `share` is how many of a lane one chat may hold.
-    pub fn should_defer(&mut self, now: MonoTime, job: &SendJob, share: usize) -> Option<MonoTime> {
-        let (interval, frozen_until) = (self.limiter.interval(), self.limiter.frozen_until());
-        let lane = &mut self.lanes[job.lane as usize];
-        lane.deferred.remove(&job.id);
-        lane.forget_overdue(now);
-        let behind_deferred = lane.deferred.first_key_value().is_some_and(|(first, _)| *first < job.id);
-        let sendable = usize::try_from(MAX_HOLD.as_micros() / interval.as_micros()).unwrap_or(usize::MAX);
-        // Only those before it count: an older one that comes back from the queue is not deferred again because younger
-        // ones fill the chat, since they must wait for it.
-        let full = lane.waiting.range(..job.id).count() >= share.min(sendable).max(MIN_HELD_PER_LANE);
-        let turn = frozen_until.max(now) + interval * u32::try_from(lane.ahead_of(job.id)).unwrap_or(u32::MAX);
-        (frozen_until > now + MAX_HOLD || full || behind_deferred).then(|| turn.max(now + MIN_DEFER))
-    }
-
-    pub fn record_deferred(&mut self, lane: Lane, id: NotificationId, until: MonoTime) {
-        self.lanes[lane as usize].deferred.insert(id, until);
+    /// Puts a job back that was in flight.
+    pub fn insert(&mut self, now: MonoTime, number: u64, job: SendJob, not_before: MonoTime) {
+        self.lanes[job.lane as usize].insert(now, number, job, not_before);
     }
 
     /// When a job would be sent, whether it is here already or not, as far as its chat is concerned.
     pub fn estimate_turn(&self, now: MonoTime, job: &SendJob) -> MonoTime {
         let lane = job.lane as usize;
-        let above: usize = self.lanes[..lane].iter().map(|lane| lane.waiting.len()).sum();
-        let own = &self.lanes[lane];
-        // What is overdue is waited for by nobody.
-        let deferred = own.deferred.range(..job.id).filter(|(_, until)| **until + DEFERRED_GRACE > now).count();
-        let before = above + own.waiting.range(..job.id).count() + deferred;
-        let in_flight = u32::from(self.in_flight);
-        let start = self.limiter.ready_at(now, job.cost).max(now);
-        start + self.limiter.interval() * (u32::try_from(before).unwrap_or(u32::MAX - 1) + in_flight)
+        let above: usize = self.lanes[..lane].iter().map(ChatLane::len).sum();
+        let own = self.lanes[lane].count_ahead_of(job);
+        self.limiter.estimate(now, own + above as u64 + u64::from(self.in_flight))
     }
 
-    /// The job to send next: urgent first, then by id. `None` while it may not overtake a deferred one.
+    /// The job to send next: urgent first, then by place. `None` while it may not overtake a deferred one.
     pub fn head(&self, now: MonoTime) -> Option<&SendJob> {
-        self.first(now).map(|waiting| &waiting.job)
-    }
-
-    fn first(&self, now: MonoTime) -> Option<&WaitingJob> {
-        self.lanes.iter().find_map(|lane| {
-            let (id, waiting) = lane.waiting.first_key_value()?;
-            let overtakes = lane.blocked_until(*id).is_some_and(|until| until > now);
-            (!overtakes).then_some(waiting)
-        })
+        self.lanes.iter().find_map(|lane| lane.head(now)).map(|head| &head.job)
     }
 
     /// When the head may go.
     pub fn ready_at(&self, now: MonoTime) -> MonoTime {
-        match self.first(now) {
+        match self.lanes.iter().find_map(|lane| lane.head(now)) {
             Some(head) => self.limiter.ready_at(now, head.job.cost).max(head.not_before),
             None => {
-                let blocked = |lane: &ChatLane| lane.waiting.keys().next().and_then(|id| lane.blocked_until(*id));
-                let unblocked = self.lanes.iter().filter_map(blocked).min().unwrap_or(now);
+                let unblocked = self.lanes.iter().filter_map(ChatLane::blocked_until).min().unwrap_or(now);
                 unblocked.max(self.limiter.frozen_until())
             }
         }
     }
 
-    /// Takes the head out for its flight; also since when it waited.
-    pub fn take_head(&mut self, now: MonoTime) -> Option<(SendJob, MonoTime)> {
-        let (lane, id) = self.first(now).map(|head| (head.job.lane, head.job.id))?;
-        let head = self.lanes[lane as usize].waiting.remove(&id)?;
+    /// Takes the head out for its flight; also the number of its arrival, and since when it waited.
+    pub fn take_head(&mut self, now: MonoTime) -> Option<(u64, SendJob, MonoTime)> {
+        let lane = self.lanes.iter_mut().find(|lane| lane.head(now).is_some())?;
+        let (number, head) = lane.take_head(now)?;
         self.in_flight = true;
-        self.limiter.take(now, head.job.cost);
-        Some((head.job, head.since.max(head.not_before)))
+        Some((number, head.job, head.since.max(head.not_before)))
     }
 
-    /// Ends the flight of a send that got an answer, or may have arrived.
-    pub fn end_flight(&mut self, now: MonoTime, cost: u32) {
+    /// Ends the flight of a send. Tokens are taken when the answer is there: Telegram has counted it before that, whatever
+    /// held it up on its way.
+    pub fn end_flight(&mut self, now: MonoTime, cost: u32, has_left: bool) {
         self.in_flight = false;
-        self.limiter.record_answer(now, cost);
+        if has_left {
+            self.limiter.take(now, cost);
+        }
     }
 
-    /// Ends the flight of a send that never left: its tokens are good for another.
-    pub fn cancel_flight(&mut self, cost: u32) {
-        self.in_flight = false;
-        self.limiter.give_back(cost);
+    pub fn limiter_mut(&mut self) -> &mut ChatRateLimiter {
+        &mut self.limiter
     }
 
-    /// Obeys a flood wait.
-    pub fn freeze(&mut self, until: MonoTime) {
-        self.limiter.freeze(until);
+    pub fn is_slowed(&self, now: MonoTime) -> bool {
+        self.limiter.is_slowed(now)
     }
 
-    /// Takes everything out, each with the moment at which its turn will come.
-    pub fn defer_all(&mut self, now: MonoTime) -> Vec<(NotificationId, MonoTime)> {
-        let (start, interval) = (self.ready_at(now), self.limiter.interval());
+    /// Lets one that waits for a later moment go now.
+    pub fn wake(&mut self, now: MonoTime, lane: Lane, place: Place) {
+        self.lanes[lane as usize].wake(now, place);
+    }
+
+    /// Takes one that waits out, to go back to the queue.
+    pub fn defer(&mut self, now: MonoTime, lane: Lane, place: Place, until: MonoTime) -> Option<(SendJob, u64)> {
+        self.lanes[lane as usize].defer(place, until.max(now + MIN_DEFER))
+    }
+
+    /// Takes out what waits in a lane beyond the first `most`, the last first.
+    pub fn shed(&mut self, now: MonoTime, lane: Lane, most: u64, out: &mut Vec<(SendJob, DeferredJob)>) {
+        while self.lanes[lane as usize].len() as u64 > most {
+            let Some((number, place)) = self.lanes[lane as usize].last() else { return };
+            let ahead = self.lanes[lane as usize].count_ahead(number, place);
+            let until = self.limiter.estimate(now, ahead).max(now + MIN_DEFER);
+            if let Some((job, number)) = self.lanes[lane as usize].defer(place, until) {
+                out.push((job.clone(), DeferredJob { id: job.id, until, number }));
+            }
+        }
+    }
+
+    /// Counts it among the chats that have something to send in a lane, or no longer.
+    pub fn count_active(&mut self, active: &mut [usize; 3]) {
+        for ((lane, counted), active) in self.lanes.iter().zip(&mut self.counted).zip(active) {
+            let is_active = !lane.is_empty() || !lane.deferred.is_empty();
+            *active = *active + usize::from(is_active) - usize::from(*counted);
+            *counted = is_active;
+        }
+    }
+
+    pub fn is_counted(&self, lane: Lane) -> bool {
+        self.counted[lane as usize]
+    }
+
+    pub fn stop_counting(&mut self, active: &mut [usize; 3]) {
+        for (counted, active) in self.counted.iter_mut().zip(active) {
+            *active -= usize::from(std::mem::take(counted));
+        }
+    }
+
+    /// Takes everything out that waits, each with the moment at which its turn will come.
+    pub fn defer_all(&mut self, now: MonoTime) -> Vec<(SendJob, DeferredJob)> {
         let mut out = Vec::new();
-        for lane in &mut self.lanes {
-            for id in std::mem::take(&mut lane.waiting).into_keys() {
-                let until = start + interval * u32::try_from(out.len()).unwrap_or(u32::MAX);
-                lane.deferred.insert(id, until);
-                out.push((id, until));
+        for lane in Lane::ALL {
+            while let Some(place) = self.lanes[lane as usize].first_place() {
+                let until = self.limiter.estimate(now, out.len() as u64).max(now + MIN_DEFER);
+                if let Some((job, number)) = self.lanes[lane as usize].defer(place, until) {
+                    out.push((job.clone(), DeferredJob { id: job.id, until, number }));
+                }
             }
         }
         out
     }
 
-    pub fn take_all(&mut self) -> impl Iterator<Item = SendJob> {
-        let lanes = self.lanes.iter_mut().flat_map(|lane| std::mem::take(&mut lane.waiting).into_values());
-        lanes.map(|waiting| waiting.job)
+    /// Forgets one, also one that has gone back to the queue: what ended there must not be waited for. The one that waited
+    /// here.
+    pub fn remove(&mut self, job: &SendJob) -> Option<SendJob> {
+        self.lanes[job.lane as usize].remove(job)
     }
 
-    /// Forgets one, also one that has gone back to the queue: what ended there must not be waited for.
-    pub fn remove(&mut self, id: NotificationId) -> bool {
-        self.lanes.iter_mut().any(|lane| lane.deferred.remove(&id).is_some() | lane.waiting.remove(&id).is_some())
+    /// Takes over what waits for another name of the same chat.
+    pub fn absorb(&mut self, now: MonoTime, other: ChatQueue, name: &ChatId) {
+        for (mine, theirs) in self.lanes.iter_mut().zip(other.lanes) {
+            mine.absorb(now, theirs, name);
+        }
+    }
+
+    /// The same chat under another name, with the limits of that name.
+    pub fn renamed(self, now: MonoTime, name: &ChatId, limits: &RateLimits) -> Self {
+        let mut renamed = Self::new(name, limits);
+        renamed.absorb(now, self, name);
+        renamed
     }
 
     pub fn clear(&mut self) {
         self.lanes = Default::default();
-        (self.stamp, self.ready_in) = (0, None);
+        (self.stamp, self.ready_in, self.counted) = (0, None, [false; 3]);
     }
 
     pub fn is_empty(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.waiting.is_empty())
+        self.lanes.iter().all(ChatLane::is_empty)
     }
 
     /// How many wait here.
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.waiting.len()).sum()
+        self.lanes.iter().map(ChatLane::len).sum()
     }
 
     /// Whether nothing is left to do and a new one would behave the same.
-    pub fn is_forgettable(&self, now: MonoTime) -> bool {
-        let deferred = self.lanes.iter().any(|lane| lane.deferred.values().any(|until| *until + DEFERRED_GRACE > now));
-        self.is_empty() && !self.in_flight && !deferred && self.limiter.is_idle(now)
-    }
-}
-
-impl ChatLane {
-    /// Until when this id would overtake a deferred one.
-    fn blocked_until(&self, id: NotificationId) -> Option<MonoTime> {
-        let (first, until) = self.deferred.first_key_value()?;
-        (*first < id).then_some(*until + DEFERRED_GRACE)
-    }
-
-    /// Deferred ones come back roughly in the order of their ids, so it is enough to look at the first.
-    fn forget_overdue(&mut self, now: MonoTime) {
-        while let Some(entry) = self.deferred.first_entry() {
-            if *entry.get() + DEFERRED_GRACE > now {
-                break;
-            }
-            entry.remove();
+    pub fn is_forgettable(&mut self, now: MonoTime) -> bool {
+        let lost: u64 = self.lanes.iter_mut().map(|lane| lane.deferred.forget_lost(now)).sum();
+        if lost > 0 {
+            tracing::warn!(lost, "deferred notifications did not come back from the queue");
         }
-    }
-
-    /// How many have their turn before this id.
-    fn ahead_of(&self, id: NotificationId) -> usize {
-        let deferred = match self.deferred.last_key_value() {
-            Some((last, _)) if *last < id => self.deferred.len(),
-            _ => self.deferred.range(..id).count(),
-        };
-        self.waiting.len() + deferred
+        let away = self.lanes.iter().any(|lane| !lane.deferred.is_empty());
+        self.is_empty() && !self.in_flight && !away && self.limiter.is_idle(now)
     }
 }

@@ -1,15 +1,19 @@
 //! All chats of a bot, and the lists of those whose turn can come: ready ones by lane, waiting ones by moment.
 
-use super::chat_queue::ChatQueue;
+use super::chat_queue::{ChatQueue, DeferredJob};
 use super::job::SendJob;
 use crate::delivery::mono_time::MonoTime;
 use crate::domain::{ChatId, Lane};
 use crate::settings::RateLimits;
+use lru::LruCache;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::num::NonZeroUsize;
 
 /// A lower lane that has stood ready while this many sends from above it went gets a turn, by lane: bulk is never
 /// starved entirely.
 const MAX_PASSED_OVER: [u32; 3] = [u32::MAX, 9, 19];
+/// How many migrations of chats are remembered.
+const MAX_MIGRATIONS: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
 /// How many chats there are before the idle ones are forgotten.
 const MIN_CHATS_TO_PRUNE: usize = 1024;
 
@@ -26,6 +30,12 @@ pub(super) struct ChatTable {
     passed_over: [u32; 3],
     last_stamp: u64,
     prune_at: usize,
+    /// Before this somebody else may have sent.
+    taken_over_at: MonoTime,
+    /// How many chats have something to send, here or in the queue, by lane.
+    active: [usize; 3],
+    /// To which chat one has migrated.
+    migrations: LruCache<ChatId, ChatId>,
 }
 
 impl ChatTable {
@@ -38,7 +48,21 @@ impl ChatTable {
             passed_over: [0; 3],
             last_stamp: 0,
             prune_at: MIN_CHATS_TO_PRUNE,
+            taken_over_at: MonoTime::default(),
+            active: [0; 3],
+            migrations: LruCache::new(MAX_MIGRATIONS),
         }
+    }
+
+    /// The chat that this one is now.
+    pub fn current(&self, name: &ChatId) -> Option<&ChatId> {
+        self.migrations.peek(name)
+    }
+
+    /// Begins anew at a moment up to which somebody else may have sent.
+    pub fn take_over(&mut self, at: MonoTime) {
+        self.taken_over_at = at;
+        self.chats.values_mut().for_each(|chat| chat.limiter_mut().take_over(at));
     }
 
     pub fn get(&self, name: &ChatId) -> Option<&ChatQueue> {
@@ -51,13 +75,18 @@ impl ChatTable {
 
     /// The chat of this name, new if it is not here.
     pub fn get_or_insert(&mut self, name: &ChatId) -> &mut ChatQueue {
-        self.chats.entry(name.clone()).or_insert_with(|| ChatQueue::new(name, &self.limits))
+        self.chats.entry(name.clone()).or_insert_with(|| {
+            let mut chat = ChatQueue::new(name, &self.limits);
+            chat.limiter_mut().take_over(self.taken_over_at);
+            chat
+        })
     }
 
     /// Puts a chat where its head belongs. One that stands there already keeps its place: what arrives for it must not
     /// send it behind the others.
     pub fn place(&mut self, now: MonoTime, name: &ChatId) {
         let Some(chat) = self.chats.get_mut(name) else { return };
+        chat.count_active(&mut self.active);
         let stands_in = chat.ready_in.take();
         let stood = std::mem::take(&mut chat.stamp);
         if chat.in_flight || chat.is_empty() {
@@ -147,12 +176,27 @@ impl ChatTable {
         self.ready[..=lane as usize].iter().map(VecDeque::len).sum()
     }
 
-    /// Moves everything that waits for a chat to the chat's new id.
+    /// Moves everything that waits for a chat to the chat's new id, and what arrives for it later too.
     pub fn migrate(&mut self, now: MonoTime, from: &ChatId, to: ChatId) {
-        let Some(mut old) = self.chats.remove(from) else { return };
-        let target = self.get_or_insert(&to);
-        for job in old.take_all() {
-            target.insert(now, SendJob { chat: to.clone(), ..job }, now);
+        if *from == to {
+            return self.place(now, &to);
+        }
+        // Whoever has moved on to the old name, and so on, goes there too: a circle ends here.
+        self.migrations.pop(&to);
+        for (_, target) in self.migrations.iter_mut().filter(|(_, target)| *target == from) {
+            *target = to.clone();
+        }
+        self.migrations.put(from.clone(), to.clone());
+        if let Some(mut old) = self.chats.remove(from) {
+            old.stop_counting(&mut self.active);
+            let moved = match self.chats.remove(&to) {
+                Some(mut known) => {
+                    known.absorb(now, old, &to);
+                    known
+                }
+                None => old.renamed(now, &to, &self.limits),
+            };
+            self.chats.insert(to.clone(), moved);
         }
         self.place(now, &to);
     }
@@ -162,14 +206,45 @@ impl ChatTable {
         self.chats.values_mut().for_each(ChatQueue::clear);
         self.ready = Default::default();
         self.waiting.clear();
+        self.active = [0; 3];
     }
 
     /// Forgets chats with which nothing is left to do and whose rate limits have recovered.
     pub fn prune(&mut self, now: MonoTime) {
         if self.chats.len() >= self.prune_at {
-            self.chats.retain(|_, chat| !chat.is_forgettable(now));
+            let active = &mut self.active;
+            self.chats.retain(|_, chat| {
+                let forget = chat.is_forgettable(now);
+                chat.count_active(active);
+                !forget
+            });
             self.prune_at = (self.chats.len() * 2).max(MIN_CHATS_TO_PRUNE);
         }
+    }
+
+    /// How many chats have something to send in a lane, here or in the queue.
+    pub fn active(&self, lane: Lane) -> usize {
+        self.active[lane as usize]
+    }
+
+    /// The same once this chat has something to send in it.
+    pub fn active_with(&self, lane: Lane, name: &ChatId) -> usize {
+        let is_counted = self.chats.get(name).is_some_and(|chat| chat.is_counted(lane));
+        self.active(lane) + usize::from(!is_counted)
+    }
+
+    /// Takes out what chats hold of a lane beyond so many each, the last of each chat first, to go back to the queue.
+    pub fn shed(&mut self, now: MonoTime, lane: Lane, most: u64) -> Vec<(SendJob, DeferredJob)> {
+        let mut out = Vec::new();
+        for chat in self.chats.values_mut() {
+            chat.shed(now, lane, most, &mut out);
+        }
+        out
+    }
+
+    /// How many chats are slowed down for having been written to too fast.
+    pub fn slowed(&self, now: MonoTime) -> usize {
+        self.chats.values().filter(|chat| chat.is_slowed(now)).count()
     }
 
     /// How many wait in all chats.

@@ -4,12 +4,16 @@
 //! place at a time: idle, ready in the lane of its head, waiting for a moment, waiting for an upload, or in flight. A
 //! chat that must wait never holds back another. Over all chats of the bot there are a rate limit and a circuit breaker.
 
+mod chat_lane;
 mod chat_queue;
 mod chat_table;
+mod deferred;
 mod job;
+mod lane_load;
 mod schedule;
 #[cfg(test)]
 mod tests;
 
-pub use job::{MAX_HOLD, SendJob};
+pub use chat_queue::DeferredJob;
+pub use job::{MAX_HOLD, Place, SendJob};
 pub use schedule::{Dispatch, EnqueueResult, NextSend, Scheduler};

@@ -1,16 +1,18 @@
 //! The scheduler of one bot: which notification is sent next, and when.
 
+use super::chat_queue::DeferredJob;
 use super::chat_table::ChatTable;
-use super::job::{MAX_HOLD, SendJob};
+use super::job::{MAX_HOLD, Place, SendJob};
+use super::lane_load::LaneLoad;
 use crate::delivery::circuit_breaker::{CircuitBreaker, SendGate};
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::next_step::NextStep;
-use crate::delivery::rate_limit::BotRateLimiter;
+use crate::delivery::rate_limit::{BotRateLimiter, SILENCE};
 use crate::delivery::single_flight::{SingleFlight, UploadAdmission};
 use crate::domain::{ChatId, Lane, NotificationId};
 use crate::ports::{FileIds, FileKey};
 use crate::settings::RateLimits;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// Requests under way at a time. A server that holds each for 8 s (hidden flood waits) must not cost the rate of 30/s.
@@ -18,17 +20,13 @@ const MAX_IN_FLIGHT: usize = 512;
 /// A deferred notification should be back a little before its turn: by this, or by a tenth of the time until then, whichever
 /// is less.
 const MAX_DEFER_LEAD: Duration = Duration::from_secs(5);
-/// One chat may hold one in so many places of the courier's window of a lane, so that others have room; the rest is
-/// deferred.
-const CHAT_SHARE_DIVISOR: u16 = 8;
-
 /// What became of a job that was to be enqueued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnqueueResult {
     /// It waits here.
     Enqueued,
     /// Its chat has more than its share, or must wait for long: put it back into the queue until then.
-    Defer(MonoTime),
+    Defer(DeferredJob),
 }
 
 /// The next thing to do.
@@ -54,42 +52,80 @@ pub struct Dispatch {
 /// The rate limits, FIFOs and uploads of one bot.
 #[derive(Debug)]
 pub struct Scheduler {
-    share: usize,
+    load: LaneLoad,
     rate: BotRateLimiter,
     /// Keeps every send back while Telegram is down or refuses the token.
     pub breaker: CircuitBreaker,
     /// Who uploads what.
     pub uploads: SingleFlight,
     pub(super) chats: ChatTable,
-    /// What was dispatched, and the images that it uploads.
-    pub(super) in_flight: HashMap<NotificationId, (SendJob, Vec<FileKey>)>,
+    /// What was dispatched.
+    pub(super) in_flight: HashMap<NotificationId, InFlight>,
+    /// What waits because a part of ours is away.
+    awaiting_part: BTreeMap<NotificationId, (ChatId, Lane, Place)>,
+}
+
+/// One that was dispatched.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) job: SendJob,
+    /// The number of its arrival in its chat.
+    number: u64,
+    /// The images that it uploads.
+    uploading: Vec<FileKey>,
 }
 
 impl Scheduler {
     /// For a bot with these limits, whose courier holds at most `window` notifications per lane.
     pub fn new(limits: RateLimits, window: u16) -> Self {
         Self {
-            share: usize::from(window / CHAT_SHARE_DIVISOR),
+            load: LaneLoad::new(window),
             rate: BotRateLimiter::new(limits.bot_rate),
             breaker: CircuitBreaker::default(),
             uploads: SingleFlight::default(),
             chats: ChatTable::new(limits),
             in_flight: HashMap::new(),
+            awaiting_part: BTreeMap::new(),
         }
+    }
+
+    /// The chat to which this one has migrated, if it has.
+    pub fn current_chat(&self, chat: &ChatId) -> Option<&ChatId> {
+        self.chats.current(chat)
     }
 
     /// Takes a job in, or says until when its notification should go back to the queue.
     pub fn enqueue(&mut self, now: MonoTime, job: SendJob) -> EnqueueResult {
         self.chats.prune(now);
-        let chat = self.chats.get_or_insert(&job.chat);
-        if let Some(until) = chat.should_defer(now, &job, self.share) {
-            chat.record_deferred(job.lane, job.id, until);
-            return EnqueueResult::Defer(until - MAX_DEFER_LEAD.min((until - now) / 10));
-        }
-        let name = job.chat.clone();
-        chat.insert(now, job, now);
+        let (name, lane, bytes) = (job.chat.clone(), job.lane, job.bytes);
+        let share = self.load.share(lane, self.chats.active_with(lane, &name));
+        let admitted = self.chats.get_or_insert(&name).admit(now, job, share);
+        // One that comes back may let those go that have waited for it, even if it goes back once more.
         self.chats.place(now, &name);
-        EnqueueResult::Enqueued
+        match admitted {
+            Ok(()) => {
+                self.load.add(lane, bytes);
+                EnqueueResult::Enqueued
+            }
+            Err(deferred) => EnqueueResult::Defer(with_lead(now, deferred)),
+        }
+    }
+
+    /// Takes out what chats hold beyond their shares, when the window fills: it is to go back to the queue.
+    pub fn shed(&mut self, now: MonoTime) -> Vec<DeferredJob> {
+        let mut out = Vec::new();
+        for lane in Lane::ALL {
+            if !self.load.is_crowded(lane) {
+                continue;
+            }
+            let share = self.load.share(lane, self.chats.active(lane)).messages;
+            for (job, deferred) in self.chats.shed(now, lane, share) {
+                self.load.remove(job.lane, job.bytes);
+                self.awaiting_part.remove(&job.id);
+                out.push(with_lead(now, deferred));
+            }
+        }
+        out
     }
 
     /// The next one to send at this moment. Call until it says wait.
@@ -142,58 +178,98 @@ impl Scheduler {
                 return None;
             }
         };
-        let (job, since) = chat.take_head(now)?;
+        let (number, job, since) = chat.take_head(now)?;
         let uploading = self.uploads.start(now, &job.images, &file_ids);
         self.rate.take(now, job.cost);
         self.breaker.record_start();
         self.chats.record_served(lane);
         let dispatch = Dispatch { id: job.id, file_ids, waited: now - since };
-        self.in_flight.insert(job.id, (job, uploading));
+        self.awaiting_part.remove(&job.id);
+        self.in_flight.insert(job.id, InFlight { job, number, uploading });
         Some(dispatch)
     }
 
-    /// Ends one that was dispatched. `file_ids`: those its uploads led to, or that the index had.
-    pub fn finish(&mut self, now: MonoTime, id: NotificationId, step: NextStep, mut file_ids: FileIds) {
-        let Some((job, uploading)) = self.in_flight.remove(&id) else { return };
+    /// Ends one that was dispatched. `file_ids`: those its uploads led to, or that the index had. `has_left`: whether a
+    /// request may have reached Telegram; if not, its tokens are good for another.
+    pub fn finish(&mut self, now: MonoTime, id: NotificationId, step: NextStep, mut file_ids: FileIds, has_left: bool) {
+        let Some(InFlight { job, number, uploading }) = self.in_flight.remove(&id) else { return };
         for key in uploading {
             for waiter in self.uploads.finish(&key, file_ids.remove(&key)) {
                 self.chats.place(now, &waiter);
             }
         }
+        if !has_left {
+            self.rate.give_back(job.cost);
+        }
+        if let NextStep::Done | NextStep::Abandon = step {
+            self.load.remove(job.lane, job.bytes);
+        }
         let name = job.chat.clone();
         let Some(chat) = self.chats.get_mut(&name) else { return };
-        match step {
-            NextStep::Postpone(_) => {
-                chat.cancel_flight(job.cost);
-                self.rate.give_back(job.cost);
-            }
-            _ => chat.end_flight(now, job.cost),
-        }
+        chat.end_flight(now, job.cost, has_left);
         match step {
             NextStep::Done | NextStep::Abandon => {}
-            NextStep::Retry(pause) | NextStep::Postpone(pause) => chat.insert(now, job, now + pause),
+            NextStep::Retry(pause) | NextStep::Postpone(pause) => chat.insert(now, number, job, now + pause),
+            NextStep::AwaitPart(pause) => {
+                self.awaiting_part.insert(id, (name.clone(), job.lane, job.place));
+                chat.insert(now, number, job, now + pause);
+            }
             NextStep::FloodWait(wait) => {
-                chat.insert(now, job, now);
-                chat.freeze(now + wait);
+                chat.insert(now, number, job, now);
+                chat.limiter_mut().freeze(now + wait);
+                chat.limiter_mut().slow_down(now, now + wait);
                 self.rate.record_flood(now, &name, now + wait);
             }
+            NextStep::TooSoon(wait) => {
+                chat.insert(now, number, job, now);
+                chat.limiter_mut().freeze(now + wait);
+            }
             NextStep::Migrate(to) => {
-                chat.insert(now, job, now);
+                chat.insert(now, number, job, now);
                 return self.chats.migrate(now, &name, to);
             }
         }
         self.chats.place(now, &name);
     }
 
-    /// Takes out what would have to wait here for longer than [`MAX_HOLD`]: the ids and until when.
-    pub fn take_long_waiting(&mut self, now: MonoTime, chat: &ChatId) -> Vec<(NotificationId, MonoTime)> {
+    /// Lets those go that wait for a part of ours: it is back. The ones there were.
+    pub fn wake_awaiting_part(&mut self, now: MonoTime) -> usize {
+        let waiting = std::mem::take(&mut self.awaiting_part);
+        for (name, lane, place) in waiting.values() {
+            if let Some(chat) = self.chats.get_mut(name) {
+                chat.wake(now, *lane, *place);
+                self.chats.place(now, name);
+            }
+        }
+        waiting.len()
+    }
+
+    /// Whether any wait because a part of ours is away.
+    pub fn is_awaiting_part(&self) -> bool {
+        !self.awaiting_part.is_empty()
+    }
+
+    /// Takes out what would have to wait here for longer than [`MAX_HOLD`], to go back to the queue.
+    pub fn take_long_waiting(&mut self, now: MonoTime, chat: &ChatId) -> Vec<DeferredJob> {
         let Some(found) = self.chats.get_mut(chat) else { return Vec::new() };
         if found.in_flight || found.ready_at(now) <= now + MAX_HOLD {
             return Vec::new();
         }
         let out = found.defer_all(now);
         self.chats.place(now, chat);
-        out
+        let left = out.into_iter().map(|(job, deferred)| {
+            self.load.remove(job.lane, job.bytes);
+            with_lead(now, deferred)
+        });
+        left.collect()
+    }
+
+    /// Takes one out that is not in flight, to go back to the queue until a moment.
+    pub fn defer(&mut self, now: MonoTime, job: &SendJob, until: MonoTime) -> Option<DeferredJob> {
+        let (taken, number) = self.chats.get_mut(&job.chat)?.defer(now, job.lane, job.place, until)?;
+        self.load.remove(taken.lane, taken.bytes);
+        self.chats.place(now, &job.chat);
+        Some(DeferredJob { id: job.id, until, number })
     }
 
     /// When a job would be sent, as far as can be told now: its place in its chat, the bot's rate, and what they must
@@ -208,22 +284,42 @@ impl Scheduler {
         }
     }
 
-    /// Takes one out that is not in flight, because it expired or goes back to the queue.
-    pub fn remove(&mut self, now: MonoTime, chat: &ChatId, id: NotificationId) {
-        if self.chats.get_mut(chat).is_some_and(|found| found.remove(id)) {
-            self.chats.place(now, chat);
+    /// Takes one out that is not in flight, because it has ended.
+    pub fn remove(&mut self, now: MonoTime, job: &SendJob) {
+        self.awaiting_part.remove(&job.id);
+        let Some(chat) = self.chats.get_mut(&job.chat) else { return };
+        if let Some(removed) = chat.remove(job) {
+            self.load.remove(removed.lane, removed.bytes);
         }
+        self.chats.place(now, &job.chat);
     }
 
     /// Begins as a new owner of the bot, who does not know what the one before has sent: with a second of silence, and
-    /// without a burst.
+    /// without a burst, neither of the bot nor of a chat.
     pub fn take_over(&mut self, now: MonoTime) {
-        self.rate.take_over(now);
+        self.rate.take_over(now + SILENCE);
+        self.chats.take_over(now + SILENCE);
     }
 
     /// Forgets everything that waits (it comes back from the queue), but not the rate limits nor what is in flight.
     pub fn clear_waiting(&mut self) {
         self.chats.clear();
         self.uploads.clear_waiters();
+        self.awaiting_part.clear();
+        self.load.clear();
+        for in_flight in self.in_flight.values() {
+            self.load.add(in_flight.job.lane, in_flight.job.bytes);
+        }
     }
+
+    /// The part of its configured rate that the bot keeps now, and how many chats are slowed, after flood waits.
+    pub fn pace(&self, now: MonoTime) -> (f64, usize) {
+        (self.rate.pace(now), self.chats.slowed(now))
+    }
+}
+
+/// Deferred so that it is back a little before its turn.
+fn with_lead(now: MonoTime, deferred: DeferredJob) -> DeferredJob {
+    let lead = MAX_DEFER_LEAD.min((deferred.until - now) / 10);
+    DeferredJob { until: deferred.until - lead, ..deferred }
 }

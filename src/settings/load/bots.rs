@@ -159,6 +159,7 @@ fn limits(reader: &mut ValueReader, prefix: &str, inherited: RateLimits) -> Rate
     RateLimits {
         bot_rate: reader.number(&format!("{prefix}bot_rate"), 0.0..=MAX_RATE, inherited.bot_rate),
         chat_rate: reader.number(&format!("{prefix}chat_rate"), 0.0..=MAX_RATE, inherited.chat_rate),
+        chat_burst: reader.number(&format!("{prefix}chat_burst"), 1..=1_000, inherited.chat_burst),
         group_rate_per_minute: reader.number(
             &format!("{prefix}group_rate_per_minute"),
             0..=1_000_000,

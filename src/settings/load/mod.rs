@@ -52,7 +52,7 @@ fn settings(reader: &mut ValueReader) -> Settings {
         api_keys: api_keys(reader, listen),
         body_limit: reader.number("body_limit_mb", 1..=4096, 1u64) * MIB,
         bot_api_patience: Duration::from_secs(reader.number("bot_api_patience_seconds", 1..=3600, 1)),
-        window: reader.number("window", 1..=2000, 1),
+        window: reader.number("window", 1..=20_000, 1),
         max_attempts: reader.number("max_attempts", 1..=1000, 1),
         grace_period: Duration::from_secs(reader.number("grace_period_seconds", 0..=3600, 0)),
         record_retention: DAY * reader.number("record_retention_days", 1..=3650, 1),

@@ -3,7 +3,7 @@
 mod simulation;
 mod storm;
 
-use super::{Dispatch, EnqueueResult, NextSend, Scheduler, SendJob};
+use super::{DeferredJob, Dispatch, EnqueueResult, NextSend, Place, Scheduler, SendJob};
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::next_step::NextStep;
 use crate::domain::{ChatId, Lane, MediaKind, NotificationId, Sha256};
@@ -20,7 +20,16 @@ fn at(millis: u64) -> MonoTime {
 }
 
 fn job(number: u128, chat: i64, lane: Lane) -> SendJob {
-    SendJob { id: NotificationId::from_number(number), chat: ChatId::Id(chat), lane, cost: 1, images: Vec::new() }
+    SendJob {
+        id: NotificationId::from_number(number),
+        chat: ChatId::Id(chat),
+        lane,
+        place: Place::from_number(number),
+        number: None,
+        cost: 1,
+        bytes: 500,
+        images: Vec::new(),
+    }
 }
 
 fn with_image(number: u128, chat: i64, content: u8) -> SendJob {
@@ -53,13 +62,14 @@ fn a_chat_sends_in_order_with_one_in_flight_and_holds_back_nobody() {
     assert_eq!(number(&s.next(at(0))), Some(1));
     assert_eq!(number(&s.next(at(50))), Some(3));
     assert!(matches!(s.next(at(5_000)), NextSend::Wait(None)), "2 waits for the answer to 1");
-    s.finish(at(5_000), NotificationId::from_number(1), NextStep::Done, FileIds::new());
+    s.finish(at(5_000), NotificationId::from_number(1), NextStep::Done, FileIds::new(), true);
     assert_eq!(number(&s.next(at(5_000))), Some(2));
 }
 
 #[test]
 fn a_chat_keeps_its_place_while_more_arrives_for_it() {
-    let mut s = Scheduler::new(RateLimits { bot_rate: 30.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 10_000);
+    let mut s =
+        Scheduler::new(RateLimits { bot_rate: 30.0, chat_rate: 0.0, chat_burst: 3, group_rate_per_minute: 0 }, 10_000);
     // The bot's burst is spent, and a hundred chats are ready; then the first message of a chat that goes on receiving.
     for n in 1..=100 {
         s.enqueue(at(0), job(n, n as i64, Lane::Normal));
@@ -73,7 +83,7 @@ fn a_chat_keeps_its_place_while_more_arrives_for_it() {
         s.enqueue(at(millis), job(5_000 + arrived, 10_000 + arrived as i64, Lane::Normal));
         while let NextSend::Now(dispatch) = s.next(at(millis)) {
             sent.push(dispatch.id);
-            s.finish(at(millis), dispatch.id, NextStep::Done, FileIds::new());
+            s.finish(at(millis), dispatch.id, NextStep::Done, FileIds::new(), true);
         }
     }
     let place = sent.iter().position(|id| *id == NotificationId::from_number(first));
@@ -91,7 +101,7 @@ fn a_new_owner_is_silent_for_a_second_and_has_no_burst() {
     for millis in (0..3_000).step_by(5) {
         while let NextSend::Now(dispatch) = s.next(at(millis)) {
             sent.push(millis);
-            s.finish(at(millis), dispatch.id, NextStep::Done, FileIds::new());
+            s.finish(at(millis), dispatch.id, NextStep::Done, FileIds::new(), true);
         }
     }
     assert!(sent[0] >= 1_000, "the one before may have sent 30 at the last moment: {sent:?}");
@@ -105,14 +115,15 @@ fn a_retry_keeps_its_place_in_its_chat() {
     s.enqueue(at(0), job(1, 7, Lane::Normal));
     s.enqueue(at(0), job(2, 7, Lane::Normal));
     s.next(at(0));
-    s.finish(at(10), NotificationId::from_number(1), NextStep::Retry(secs(3)), FileIds::new());
+    s.finish(at(10), NotificationId::from_number(1), NextStep::Retry(secs(3)), FileIds::new(), true);
     assert_eq!(s.next(at(20)), NextSend::Wait(Some(at(3_010))));
     assert_eq!(number(&s.next(at(3_010))), Some(1));
 }
 
 #[test]
 fn urgent_goes_first_also_within_a_chat_and_bulk_is_not_starved() {
-    let mut s = Scheduler::new(RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    let mut s =
+        Scheduler::new(RateLimits { bot_rate: 0.0, chat_rate: 0.0, chat_burst: 3, group_rate_per_minute: 0 }, 1000);
     s.enqueue(at(0), job(1, 1, Lane::Bulk));
     for n in 2..60 {
         s.enqueue(at(0), job(n, n as i64, Lane::Urgent));
@@ -122,7 +133,7 @@ fn urgent_goes_first_also_within_a_chat_and_bulk_is_not_starved() {
         .filter_map(|_| {
             let next = number(&s.next(at(0)));
             if let Some(n) = next {
-                s.finish(at(0), NotificationId::from_number(n), NextStep::Done, FileIds::new());
+                s.finish(at(0), NotificationId::from_number(n), NextStep::Done, FileIds::new(), true);
             }
             next
         })
@@ -147,9 +158,9 @@ fn a_flood_wait_freezes_its_chat_and_two_of_them_the_bot() {
         s.enqueue(at(0), job(n, n as i64, Lane::Normal));
     }
     assert_eq!(number(&s.next(at(0))), Some(1));
-    s.finish(at(30), NotificationId::from_number(1), NextStep::FloodWait(secs(20)), FileIds::new());
+    s.finish(at(30), NotificationId::from_number(1), NextStep::FloodWait(secs(20)), FileIds::new(), true);
     assert_eq!(number(&s.next(at(40))), Some(2), "other chats go on");
-    s.finish(at(60), NotificationId::from_number(2), NextStep::FloodWait(secs(10)), FileIds::new());
+    s.finish(at(60), NotificationId::from_number(2), NextStep::FloodWait(secs(10)), FileIds::new(), true);
     assert_eq!(s.next(at(100)), NextSend::Wait(Some(at(10_060))), "now the bot waits, for the shorter of the two");
     assert_eq!(number(&s.next(at(10_060))), Some(3));
     let NextSend::Wait(Some(next)) = s.next(at(10_060)) else { panic!("paced") };
@@ -173,6 +184,7 @@ fn concurrent_first_users_of_an_image_wait_for_one_upload() {
         NotificationId::from_number(1),
         NextStep::Done,
         [(with_image(1, 1, 9).images[0].0, "f".to_owned())].into(),
+        true,
     );
     for time in [1_000, 1_100] {
         assert!(matches!(s.next(at(time)), NextSend::Now(Dispatch { file_ids, .. }) if file_ids.values().eq(["f"])));
@@ -181,7 +193,8 @@ fn concurrent_first_users_of_an_image_wait_for_one_upload() {
 
 #[test]
 fn a_refused_file_id_is_uploaded_again_by_one_and_not_by_all() {
-    let mut s = Scheduler::new(RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    let mut s =
+        Scheduler::new(RateLimits { bot_rate: 0.0, chat_rate: 0.0, chat_burst: 3, group_rate_per_minute: 0 }, 1000);
     let (key, _) = with_image(1, 1, 9).images[0];
     s.uploads.remember(key, "dead".into());
     for n in 1..=10 {
@@ -190,7 +203,7 @@ fn a_refused_file_id_is_uploaded_again_by_one_and_not_by_all() {
     }
     s.uploads.evict(&key, "dead");
     for n in 1..=10 {
-        s.finish(at(10), NotificationId::from_number(n), NextStep::Retry(Duration::ZERO), FileIds::new());
+        s.finish(at(10), NotificationId::from_number(n), NextStep::Retry(Duration::ZERO), FileIds::new(), true);
     }
     assert!(matches!(s.next(at(20)), NextSend::Now(Dispatch { file_ids, .. }) if file_ids.is_empty()));
     assert_eq!(s.next(at(20)), NextSend::Wait(None), "the other nine wait for it");
@@ -204,7 +217,7 @@ fn what_never_left_costs_nothing() {
     }
     for _ in 0..90 {
         let NextSend::Now(dispatch) = s.next(at(0)) else { panic!("the tokens were given back") };
-        s.finish(at(0), dispatch.id, NextStep::Postpone(secs(5)), FileIds::new());
+        s.finish(at(0), dispatch.id, NextStep::Postpone(secs(5)), FileIds::new(), false);
     }
 }
 
@@ -215,7 +228,7 @@ fn a_failed_first_user_passes_the_upload_on() {
     s.enqueue(at(0), with_image(2, 2, 9));
     s.next(at(0));
     s.next(at(50));
-    s.finish(at(100), NotificationId::from_number(1), NextStep::Done, FileIds::new());
+    s.finish(at(100), NotificationId::from_number(1), NextStep::Done, FileIds::new(), true);
     assert_eq!(number(&s.next(at(100))), Some(2));
 }
 
@@ -223,44 +236,74 @@ fn a_failed_first_user_passes_the_upload_on() {
 fn a_chat_that_fills_the_window_is_deferred_to_its_turns_in_order() {
     let mut s = scheduler();
     let mut turns = Vec::new();
-    for n in 1..=500 {
-        if let EnqueueResult::Defer(until) = s.enqueue(at(0), job(n, 5, Lane::Normal)) {
-            turns.push(until);
+    for n in 1..=700 {
+        if let EnqueueResult::Defer(deferred) = s.enqueue(at(0), job(n, 5, Lane::Normal)) {
+            turns.push(deferred.until);
         }
     }
-    assert_eq!(turns.len(), 440, "a minute's worth stays");
+    assert_eq!(turns.len(), 200, "half of the window of 1,000 is for it");
     assert!(turns.is_sorted());
-    assert!(*turns.last().unwrap() - at(0) > secs(440));
+    assert!(*turns.last().unwrap() - at(0) > secs(640));
     assert_eq!(s.enqueue(at(0), job(600, 6, Lane::Normal)), EnqueueResult::Enqueued, "another chat has its own share");
 }
 
 #[test]
-fn a_deferred_one_is_not_overtaken_when_it_comes_back_late() {
-    let mut s = scheduler();
-    for n in 1..=60 {
-        s.enqueue(at(0), job(n, 5, Lane::Normal));
+fn a_deferred_one_is_not_overtaken_however_late_it_comes_back() {
+    let mut s = Scheduler::new(RateLimits::default(), 60);
+    let mut deferred = Vec::new();
+    for n in 1..=40 {
+        if let EnqueueResult::Defer(job) = s.enqueue(at(0), job(n, 5, Lane::Normal)) {
+            deferred.push((n, job));
+        }
     }
-    let EnqueueResult::Defer(_) = s.enqueue(at(0), job(61, 5, Lane::Normal)) else { panic!("the share is full") };
-    let EnqueueResult::Defer(_) = s.enqueue(at(0), job(62, 5, Lane::Normal)) else { panic!("the share is full") };
-    let mut now = at(0);
+    let (first, rest) = deferred.split_first().unwrap();
+    let came_back =
+        |n: u128, deferred: &DeferredJob| SendJob { number: Some(deferred.number), ..job(n, 5, Lane::Normal) };
     let mut sent = Vec::new();
-    for _ in 0..200 {
-        now = now + Duration::from_millis(500);
-        if sent.len() == 30 && s.chats.get(&ChatId::Id(5)).is_some() {
-            s.enqueue(now, job(62, 5, Lane::Normal));
+    let mut run = |s: &mut Scheduler, from: u64, to: u64| {
+        for second in from..to {
+            while let Some(n) = number(&s.next(at(second * 1_000))) {
+                sent.push(n);
+                s.finish(at(second * 1_000), NotificationId::from_number(n), NextStep::Done, FileIds::new(), true);
+            }
         }
-        if let Some(n) = number(&s.next(now)) {
-            sent.push(n);
-            s.finish(now, NotificationId::from_number(n), NextStep::Done, FileIds::new());
-        }
-        if sent.len() == 60 {
-            break;
-        }
+        sent.clone()
+    };
+    let before = run(&mut s, 0, 60);
+    assert_eq!(before, (1..first.0).collect::<Vec<_>>(), "those that were here");
+    for (n, job) in rest {
+        assert_eq!(s.enqueue(at(60_000), came_back(*n, job)), EnqueueResult::Enqueued, "{n}");
     }
-    assert_eq!(sent, (1..=60).collect::<Vec<_>>());
-    s.enqueue(now, job(61, 5, Lane::Normal));
-    s.enqueue(now, job(62, 5, Lane::Normal));
-    assert_eq!(number(&s.next(now + secs(2))), Some(61));
+    assert_eq!(run(&mut s, 60, 600), before, "they wait for the first, which is ten minutes late");
+    s.enqueue(at(600_000), came_back(first.0, &first.1));
+    assert_eq!(run(&mut s, 600, 700), (1..=40).collect::<Vec<_>>());
+}
+
+#[test]
+fn whoever_waits_leaves_room_for_who_does_not() {
+    let window = 4_000;
+    let mut s = Scheduler::new(RateLimits::default(), window);
+    let mut number = 0;
+    for chat in 1..=300 {
+        for _ in 0..100 {
+            number += 1;
+            s.enqueue(at(0), job(number, -chat, Lane::Normal));
+        }
+        s.shed(at(0));
+        assert!(held(&s) < usize::from(window) * 3 / 4 + 100, "{} of {window} by {chat} chats", held(&s));
+    }
+    assert!(held(&s) < usize::from(window), "{} of {window}", held(&s));
+    for chat in 1..=30 {
+        assert_eq!(s.enqueue(at(0), job(number + chat as u128, chat, Lane::Normal)), EnqueueResult::Enqueued);
+    }
+}
+
+#[test]
+fn what_would_fill_the_memory_goes_back_whoever_sent_it() {
+    let mut s = Scheduler::new(RateLimits::default(), 20_000);
+    let large = |n: u128, chat| SendJob { bytes: 100_000, ..job(n, chat, Lane::Normal) };
+    let taken = (1..=1_000).filter(|n| s.enqueue(at(0), large(*n, *n as i64)) == EnqueueResult::Enqueued).count();
+    assert_eq!(taken, 167, "16 MiB");
 }
 
 #[test]
@@ -270,11 +313,13 @@ fn what_would_wait_too_long_is_given_back() {
         s.enqueue(at(0), job(n, 5, Lane::Normal));
     }
     s.next(at(0));
-    s.finish(at(10), NotificationId::from_number(1), NextStep::FloodWait(secs(3600)), FileIds::new());
+    s.finish(at(10), NotificationId::from_number(1), NextStep::FloodWait(secs(3600)), FileIds::new(), true);
     let given_back = s.take_long_waiting(at(10), &ChatId::Id(5));
     assert_eq!(given_back.len(), 3);
-    assert!(given_back[0].1 >= at(3_600_010));
-    assert!(matches!(s.enqueue(at(20), job(4, 5, Lane::Normal)), EnqueueResult::Defer(until) if until > at(3_000_000)));
+    assert!(given_back[0].until >= at(3_595_010));
+    assert!(
+        matches!(s.enqueue(at(20), job(4, 5, Lane::Normal)), EnqueueResult::Defer(deferred) if deferred.until > at(3_000_000))
+    );
     assert_eq!(held(&s), 0);
 }
 
@@ -285,9 +330,9 @@ fn a_migrated_chat_takes_its_waiting_notifications_along() {
         s.enqueue(at(0), job(n, -5, Lane::Normal));
     }
     s.next(at(0));
-    s.finish(at(100), NotificationId::from_number(1), NextStep::Migrate(ChatId::Id(-1005)), FileIds::new());
+    s.finish(at(100), NotificationId::from_number(1), NextStep::Migrate(ChatId::Id(-1005)), FileIds::new(), true);
     assert_eq!(number(&s.next(at(200))), Some(1));
-    assert!(s.in_flight.values().all(|(job, _)| job.chat == ChatId::Id(-1005)));
+    assert!(s.in_flight.values().all(|sent| sent.job.chat == ChatId::Id(-1005)));
     assert_eq!(held(&s), 3);
 }
 
@@ -301,7 +346,7 @@ fn while_telegram_is_away_one_probe_goes_at_a_time() {
         let time = at(n as u64 * 100);
         assert!(matches!(s.next(time), NextSend::Now(_)));
         s.breaker.record_failure(time);
-        s.finish(time, NotificationId::from_number(n), NextStep::Retry(secs(1)), FileIds::new());
+        s.finish(time, NotificationId::from_number(n), NextStep::Retry(secs(1)), FileIds::new(), true);
     }
     let NextSend::Wait(Some(probe)) = s.next(at(600)) else { panic!("open") };
     assert!(matches!(s.next(probe), NextSend::Now(_)));
@@ -321,13 +366,14 @@ fn the_turn_of_a_job_is_estimated_by_its_place_the_rate_and_the_freezes() {
     assert!(s.estimate_turn(at(0), &job(11, -5, Lane::Normal)) < at(35_000), "one that is here has fewer before it");
     assert!(s.estimate_turn(at(0), &job(22, -5, Lane::Urgent)) < at(5_000), "nor do those of a lower lane count");
     assert!(s.estimate_turn(at(0), &job(23, 9, Lane::Normal)) < at(200), "another chat waits for the bot alone");
-    s.finish(at(100), NotificationId::from_number(1), NextStep::FloodWait(secs(3600)), FileIds::new());
+    s.finish(at(100), NotificationId::from_number(1), NextStep::FloodWait(secs(3600)), FileIds::new(), true);
     assert!(s.estimate_turn(at(200), &job(24, -5, Lane::Urgent)) >= at(3_600_000), "a freeze is waited for");
 }
 
 #[test]
 fn an_album_waits_for_the_upload_of_any_of_its_images_and_lands_all_of_its_own() {
-    let mut s = Scheduler::new(RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0 }, 1000);
+    let mut s =
+        Scheduler::new(RateLimits { bot_rate: 0.0, chat_rate: 0.0, chat_burst: 3, group_rate_per_minute: 0 }, 1000);
     let album = |number: u128, chat, contents: &[u8]| {
         let images = contents.iter().flat_map(|content| with_image(1, 1, *content).images).collect();
         SendJob { images, cost: 2, ..job(number, chat, Lane::Normal) }
@@ -338,7 +384,7 @@ fn an_album_waits_for_the_upload_of_any_of_its_images_and_lands_all_of_its_own()
     assert_eq!([number(&s.next(at(0))), number(&s.next(at(0)))], [Some(1), Some(3)], "the second waits for an image");
     assert_eq!(s.next(at(0)), NextSend::Wait(None));
     let learnt: FileIds = album(1, 1, &[1, 2]).images.into_iter().map(|(key, _)| (key, "f".to_owned())).collect();
-    s.finish(at(10), NotificationId::from_number(1), NextStep::Done, learnt);
+    s.finish(at(10), NotificationId::from_number(1), NextStep::Done, learnt, true);
     let NextSend::Now(dispatch) = s.next(at(10)) else { panic!("it may go now") };
     assert_eq!(
         (dispatch.id, dispatch.file_ids.len()),
@@ -349,14 +395,69 @@ fn an_album_waits_for_the_upload_of_any_of_its_images_and_lands_all_of_its_own()
 
 #[test]
 fn what_expired_on_its_way_back_is_not_waited_for() {
-    let mut s = scheduler();
-    let deferred = (1..=500).filter(|n| s.enqueue(at(0), job(*n, -5, Lane::Normal)) != EnqueueResult::Enqueued).count();
-    assert!(deferred > 400);
+    let mut s = Scheduler::new(RateLimits::default(), 60);
+    let mut deferred = Vec::new();
+    for n in 1..=500 {
+        if let EnqueueResult::Defer(away) = s.enqueue(at(0), job(n, -5, Lane::Normal)) {
+            deferred.push((n, away.number));
+        }
+    }
+    assert!(deferred.len() > 400);
     let newest = job(1_000, -5, Lane::Normal);
     assert!(s.estimate_turn(at(0), &newest) > at(1_000_000), "all of them come before it");
-    for n in 1..=500 {
-        s.remove(at(1), &ChatId::Id(-5), NotificationId::from_number(n));
+    for (n, number) in deferred {
+        s.remove(at(1), &SendJob { number: Some(number), ..job(n, -5, Lane::Normal) });
     }
+    (1..=500).for_each(|n| s.remove(at(1), &job(n, -5, Lane::Normal)));
     assert!(s.estimate_turn(at(1), &newest) < at(10_000));
     assert_eq!(s.enqueue(at(1), newest), EnqueueResult::Enqueued);
+}
+
+#[test]
+fn what_arrives_for_the_old_name_of_a_chat_goes_to_the_new_one() {
+    let mut s = scheduler();
+    let [a, b, c] = [-1, -2, -3].map(ChatId::Id);
+    for (from, to) in [(&a, &b), (&b, &c)] {
+        s.chats.migrate(at(0), from, to.clone());
+    }
+    assert_eq!([s.current_chat(&a), s.current_chat(&b), s.current_chat(&c)], [Some(&c), Some(&c), None]);
+    s.chats.migrate(at(0), &c, a.clone());
+    assert_eq!([s.current_chat(&a), s.current_chat(&b), s.current_chat(&c)], [None, Some(&a), Some(&a)]);
+}
+
+#[test]
+fn a_chat_that_was_told_to_wait_is_slowed_for_a_while() {
+    let mut s = scheduler();
+    for n in 1..=30 {
+        s.enqueue(at(0), job(n, 7, Lane::Normal));
+    }
+    s.next(at(0));
+    s.finish(at(0), NotificationId::from_number(1), NextStep::FloodWait(secs(10)), FileIds::new(), true);
+    assert_eq!(s.pace(at(10_000)), (1.0, 1));
+    let mut sent = 0;
+    for millis in (10_000..20_000).step_by(50) {
+        while let NextSend::Now(dispatch) = s.next(at(millis)) {
+            sent += 1;
+            s.finish(at(millis), dispatch.id, NextStep::Done, FileIds::new(), true);
+        }
+    }
+    assert!((5..=6).contains(&sent), "half of its pace: {sent} in 10 s");
+    assert_eq!(s.pace(at(400_000)), (1.0, 0), "and then no more");
+}
+
+#[test]
+fn what_waits_for_a_part_of_ours_goes_when_it_is_back() {
+    let mut s = scheduler();
+    for n in 1..=3 {
+        s.enqueue(at(0), job(n, n as i64, Lane::Normal));
+    }
+    for n in 1..=3 {
+        assert_eq!(number(&s.next(at(n * 100))), Some(n.into()));
+        let step = NextStep::AwaitPart(secs(60));
+        s.finish(at(n * 100), NotificationId::from_number(n.into()), step, FileIds::new(), false);
+    }
+    assert_eq!(number(&s.next(at(5_000))), None);
+    assert_eq!((s.is_awaiting_part(), s.wake_awaiting_part(at(5_000))), (true, 3));
+    assert_eq!(number(&s.next(at(5_000))), Some(1));
+    assert!(!s.is_awaiting_part());
 }

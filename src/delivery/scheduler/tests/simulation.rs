@@ -2,6 +2,7 @@
 
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::next_step::NextStep;
+use crate::delivery::rate_limit::SlidingWindow;
 use crate::delivery::scheduler::{EnqueueResult, NextSend, Scheduler, SendJob};
 use crate::domain::{ChatId, Lane, NotificationId};
 use crate::ports::FileIds;
@@ -33,7 +34,7 @@ impl LimitWitness {
             assert!(log.back().is_none_or(|last| now - *last >= Duration::from_secs(1)), "two in a second to a group");
             assert!(count(log, now, Duration::from_secs(60)) <= 20, "over 20 in a minute to a group");
         } else {
-            assert!(count(log, now, Duration::from_secs(10)) <= 13, "over 1/s and a burst of 3 to a private chat");
+            assert!(count(log, now, Duration::from_secs(10)) <= 12, "over 1/s and a burst of 3 to a private chat");
         }
         assert!(self.in_flight.insert(job.chat.clone()), "two in flight to a chat");
         let last = self.last.insert((job.chat.clone(), job.lane), job.id);
@@ -52,6 +53,7 @@ fn count(log: &mut VecDeque<MonoTime>, now: MonoTime, span: Duration) -> usize {
 
 enum TrafficEvent {
     Arrives(SendJob),
+    Leaves(NotificationId),
     IsAnswered(NotificationId),
 }
 
@@ -59,12 +61,13 @@ enum TrafficEvent {
 fn run(arrivals: Vec<(u64, i64)>, random: &mut fastrand::Rng) -> LimitWitness {
     let mut scheduler = Scheduler::new(RateLimits::default(), 1000);
     let mut witness = LimitWitness::default();
+    // What `DepartureGate` does.
+    let mut gate = SlidingWindow::new(30, Duration::from_secs(1), Duration::from_millis(15));
     let mut jobs: HashMap<NotificationId, SendJob> = HashMap::new();
     let mut events: BTreeMap<(MonoTime, usize), TrafficEvent> = BTreeMap::new();
     let mut serial = arrivals.len();
     for (n, (millis, chat)) in arrivals.into_iter().enumerate() {
-        let id = NotificationId::from_number(n as u128);
-        let job = SendJob { id, chat: ChatId::Id(chat), lane: Lane::ALL[n % 3], cost: 1, images: Vec::new() };
+        let job = super::job(n as u128, chat, Lane::ALL[n % 3]);
         events.insert((at(millis), n), TrafficEvent::Arrives(job));
     }
     let mut wake = MonoTime::default();
@@ -77,25 +80,32 @@ fn run(arrivals: Vec<(u64, i64)>, random: &mut fastrand::Rng) -> LimitWitness {
             match entry.remove() {
                 TrafficEvent::Arrives(job) => match scheduler.enqueue(now, job.clone()) {
                     EnqueueResult::Enqueued => drop(jobs.insert(job.id, job)),
-                    EnqueueResult::Defer(until) => {
+                    EnqueueResult::Defer(deferred) => {
                         serial += 1;
-                        events.insert((until, serial), TrafficEvent::Arrives(job));
+                        let job = SendJob { number: Some(deferred.number), ..job };
+                        events.insert((deferred.until, serial), TrafficEvent::Arrives(job));
                     }
                 },
+                TrafficEvent::Leaves(id) => {
+                    witness.sends(now, &jobs[&id]);
+                    serial += 1;
+                    let answer = now + Duration::from_millis(random.u64(20..200));
+                    events.insert((answer, serial), TrafficEvent::IsAnswered(id));
+                }
                 TrafficEvent::IsAnswered(id) => {
                     let job = jobs.remove(&id).unwrap();
                     witness.in_flight.remove(&job.chat);
-                    scheduler.finish(now, id, NextStep::Done, FileIds::new());
+                    scheduler.finish(now, id, NextStep::Done, FileIds::new(), true);
                 }
             }
         }
         wake = loop {
             match scheduler.next(now) {
                 NextSend::Now(dispatch) => {
-                    witness.sends(now, &jobs[&dispatch.id]);
                     serial += 1;
-                    let answer = now + Duration::from_millis(random.u64(20..200));
-                    events.insert((answer, serial), TrafficEvent::IsAnswered(dispatch.id));
+                    let at = gate.ready_at(1).max(now + Duration::from_millis(random.u64(1..20)));
+                    gate.take(at, 1);
+                    events.insert((at, serial), TrafficEvent::Leaves(dispatch.id));
                 }
                 NextSend::Wait(until) => break until.unwrap_or(MonoTime::after(HOUR * 2)),
             }

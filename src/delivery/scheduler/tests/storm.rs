@@ -4,7 +4,7 @@
 
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::next_step::NextStep;
-use crate::delivery::scheduler::{EnqueueResult, NextSend, Scheduler, SendJob};
+use crate::delivery::scheduler::{DeferredJob, EnqueueResult, NextSend, Scheduler, SendJob};
 use crate::domain::{ChatId, Lane, MediaKind, NotificationId, Sha256};
 use crate::ports::{FileIds, FileKey};
 use crate::settings::RateLimits;
@@ -39,8 +39,12 @@ struct Storm {
 impl Storm {
     fn new(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let limits =
-            RateLimits { bot_rate: [0.0, 5.0, 30.0][random.usize(0..3)], chat_rate: 1.0, group_rate_per_minute: 20 };
+        let limits = RateLimits {
+            bot_rate: [0.0, 5.0, 30.0][random.usize(0..3)],
+            chat_rate: 1.0,
+            chat_burst: 3,
+            group_rate_per_minute: 20,
+        };
         let mut storm = Self {
             scheduler: Scheduler::new(limits, [8, 64, 1000][random.usize(0..3)]),
             random,
@@ -58,8 +62,6 @@ impl Storm {
             let other = FileKey { sha256: Sha256::of(&[content + 1]), ..key };
             let id = NotificationId::from_number(number);
             let job = SendJob {
-                id,
-                chat: ChatId::Id(chat),
                 lane: Lane::ALL[storm.random.usize(0..3)],
                 cost: if storm.random.u8(0..10) == 0 { 10 } else { 1 },
                 images: match content {
@@ -67,6 +69,7 @@ impl Storm {
                     1 => [key, other].map(|key| (key, 150_000)).into(),
                     _ => vec![(key, 150_000)],
                 },
+                ..super::job(number, chat, Lane::Normal)
             };
             storm.jobs.insert(id, job);
             storm.open.insert(id);
@@ -89,9 +92,9 @@ impl Storm {
         if !self.open.contains(&id) || self.in_flight.contains_key(&id) {
             return;
         }
-        if let EnqueueResult::Defer(until) = self.scheduler.enqueue(now, self.jobs[&id].clone()) {
-            assert!(until > now, "deferred into the past");
-            self.plan(until, StormEvent::Arrives(id));
+        if let EnqueueResult::Defer(deferred) = self.scheduler.enqueue(now, self.jobs[&id].clone()) {
+            assert!(deferred.until > now, "deferred into the past");
+            self.goes_back(deferred);
         }
     }
 
@@ -134,10 +137,15 @@ impl Storm {
             NextStep::Abandon => self.plan(now + Duration::from_millis(500), StormEvent::Arrives(id)),
             _ => {}
         }
-        self.scheduler.finish(now, id, step, file_ids);
-        for (id, until) in self.scheduler.take_long_waiting(now, &chat) {
-            self.plan(until, StormEvent::Arrives(id));
+        self.scheduler.finish(now, id, step, file_ids, true);
+        for deferred in self.scheduler.take_long_waiting(now, &chat) {
+            self.goes_back(deferred);
         }
+    }
+
+    fn goes_back(&mut self, deferred: DeferredJob) {
+        self.jobs.get_mut(&deferred.id).unwrap().number = Some(deferred.number);
+        self.plan(deferred.until, StormEvent::Arrives(deferred.id));
     }
 
     /// The bot is lost and regained: everything unacked is delivered again.
@@ -145,6 +153,7 @@ impl Storm {
         self.epoch += 1;
         self.scheduler.clear_waiting();
         self.events.retain(|_, event| !matches!(event, StormEvent::Arrives(_)));
+        self.jobs.values_mut().for_each(|job| job.number = None);
         let mut open: Vec<_> = self.open.iter().copied().collect();
         open.sort();
         for id in open {
