@@ -22,6 +22,8 @@ pub mod mono_time;
 pub mod next_step;
 pub mod rate_limit;
 pub mod scheduler;
+#[cfg(test)]
+mod simulation;
 pub mod single_flight;
 pub mod timeouts;
 

@@ -10,10 +10,20 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The wall clock now.
+    /// The wall clock now; in a test, the clock of its thread if [`Timestamp::set_clock`] has set one.
     pub fn now() -> Self {
+        #[cfg(test)]
+        if let Some(now) = test_clock::now() {
+            return now;
+        }
         let nanos = OffsetDateTime::now_utc().unix_timestamp_nanos();
         Self(i64::try_from(nanos / 1_000_000).unwrap_or(i64::MAX))
+    }
+
+    /// Puts a clock in place of the wall clock, for a simulation that runs on this thread; `None` takes it away.
+    #[cfg(test)]
+    pub fn set_clock(clock: Option<Box<dyn Fn() -> Timestamp>>) {
+        test_clock::CLOCK.replace(clock);
     }
 
     /// From milliseconds since the Unix epoch, clamped to the years that RFC 3339 can write.
@@ -49,6 +59,22 @@ impl Timestamp {
     /// How long after `earlier` this is; zero if it is not after.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod test_clock {
+    use super::Timestamp;
+    use std::cell::RefCell;
+
+    type Clock = Box<dyn Fn() -> Timestamp>;
+
+    thread_local! {
+        pub static CLOCK: RefCell<Option<Clock>> = const { RefCell::new(None) };
+    }
+
+    pub fn now() -> Option<Timestamp> {
+        CLOCK.with_borrow(|clock| clock.as_ref().map(|clock| clock()))
     }
 }
 

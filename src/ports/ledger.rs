@@ -45,11 +45,10 @@ pub trait Ledger: Send + Sync {
     async fn ready(&self) -> Result<(), LedgerError>;
 }
 
-/// What must hold before an attempt may begin, besides that its notification has not ended.
+/// What must hold before an attempt may begin, besides that its notification has not ended and that no flood wait of its
+/// chat is under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BeginConditions {
-    /// No flood wait of the chat may be under way.
-    pub no_flood_wait: bool,
     /// The limit of a group; `None` for a private chat, or where no limit is set.
     pub chat_window: Option<ChatWindow>,
     /// Nothing that was accepted before it for the same chat and lane, and not for a later time, may still be pending.
@@ -58,7 +57,7 @@ pub struct BeginConditions {
 
 impl BeginConditions {
     /// No conditions.
-    pub const NONE: Self = Self { no_flood_wait: false, chat_window: None, in_order: false };
+    pub const NONE: Self = Self { chat_window: None, in_order: false };
 }
 
 /// How many messages a chat may get within any span of time.
@@ -89,6 +88,8 @@ pub enum Begin {
     TooSoon(Timestamp),
     /// Not before this one of the same chat, which was accepted earlier and is still pending.
     Behind(NotificationId),
+    /// Not under this chat id: the group is a supergroup now, and this is its id.
+    Migrated(i64),
 }
 
 /// The result of a cancellation.

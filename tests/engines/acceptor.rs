@@ -1,7 +1,9 @@
 //! Intake on RabbitMQ and Redis: the contract, and what remains when a step fails in between. There the queue only keeps
 //! what is published, and can be told to refuse or to hang.
 
-use crate::engines::contract::{WAIT_TIMEOUT, acceptor as contract, bot, eventually, notification, with_image};
+use crate::engines::contract::{
+    WAIT_TIMEOUT, acceptor as contract, bot, eventually, ledger_conditions, notification, with_image,
+};
 use crate::support::{Redis, amqp_url, redis_url};
 use async_trait::async_trait;
 use pixcourier::adapters::rabbitmq::RabbitQueue;
@@ -109,6 +111,12 @@ async fn rabbitmq_and_redis_keep_the_contract_of_the_acceptor() {
     let media = Arc::clone(&ledger) as Arc<dyn MediaIndex>;
     contract::suite(contract::AcceptorPorts { acceptor, queue: queue.clone(), ledger, media }).await;
     queue.close().await;
+}
+
+#[tokio::test]
+async fn the_ledger_keeps_the_contract_of_begin() {
+    let setup = setup().await;
+    ledger_conditions::suite(Arc::new(setup.acceptor), setup.ledger).await;
 }
 
 #[tokio::test]

@@ -7,4 +7,5 @@ mod objects;
 mod rabbitmq;
 mod rabbitmq_faults;
 mod redis;
+mod redis_chats;
 mod servers;

@@ -9,7 +9,7 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use pixcourier::adapters::rabbitmq::RabbitQueue;
-use pixcourier::domain::{Lane, Notification, NotificationId, Timestamp};
+use pixcourier::domain::{ChatId, Deferral, Lane, Notification, NotificationId, Timestamp};
 use pixcourier::ports::{Queue, QueueError};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -135,6 +135,60 @@ async fn what_is_scheduled_arrives_on_time_by_way_of_the_delay_queues() {
         queue.ack(&delivered.receipt).await.unwrap();
     }
     nothing_comes(&mut subscription, "each came once").await;
+}
+
+/// A notification that its courier has deferred until its turn.
+fn deferred(mut notification: Notification) -> Notification {
+    notification.deferral = Some(Deferral { epoch: 1, number: 7 });
+    notification
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_put_back_passes_what_waits_in_its_lane() {
+    let name = bot("returned");
+    let queue = connected(&amqp_url(), &namespace()).await;
+    let mut subscription = queue.subscribe(&name, 3).await.unwrap();
+    ownership(&mut subscription).await;
+    let old = notification(&name, 1);
+    queue.publish(&old).await.unwrap();
+    let out = next(&mut subscription).await;
+    // The window of the lane is full of what came later, and more of it waits behind.
+    for chat in 2..=20 {
+        queue.publish(&notification(&name, chat)).await.unwrap();
+    }
+    let newer = [next(&mut subscription).await, next(&mut subscription).await];
+    queue.defer(&out.receipt, &old, Timestamp::now()).await.unwrap();
+    let third = next(&mut subscription).await;
+    let back = if third.notification.id == old.id { third } else { next(&mut subscription).await };
+    assert_eq!(back.notification.id, old.id, "it passes the nineteen that came later");
+    queue.ack(&back.receipt).await.unwrap();
+    assert_eq!(newer.map(|delivered| delivered.notification.chat_id), [2, 3].map(ChatId::Id));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_deferred_until_its_turn_is_handed_on_as_soon_as_it_comes_back() {
+    let name = bot("turn");
+    let queue = connected(&amqp_url(), &namespace()).await;
+    let mut subscription = queue.subscribe(&name, 5).await.unwrap();
+    ownership(&mut subscription).await;
+    queue.publish(&notification(&name, 1)).await.unwrap();
+    let out = next(&mut subscription).await;
+    let (since, turn) = (Timestamp::now(), Duration::from_millis(3_900));
+    queue.defer(&out.receipt, &deferred(out.notification.clone()), since.plus(turn)).await.unwrap();
+    let back = next(&mut subscription).await;
+    let waited = Timestamp::now().since(since);
+    println!("deferred for {turn:?}, back after {waited:?}");
+    assert!((Duration::from_secs(3)..turn).contains(&waited), "after one hop, the longest that fits: {waited:?}");
+    queue.ack(&back.receipt).await.unwrap();
+
+    // A `send_at` that lies ahead is another matter: nobody may send it before.
+    let (scheduled, plain) = (later(&name, 2, Duration::from_millis(3_900)), notification(&name, 3));
+    queue.publish(&plain).await.unwrap();
+    let out = next(&mut subscription).await;
+    queue.defer(&out.receipt, &deferred(scheduled.clone()), Timestamp::now()).await.unwrap();
+    let back = next(&mut subscription).await;
+    assert_eq!(back.notification.id, scheduled.id);
+    assert!(Timestamp::now() >= scheduled.send_at.unwrap(), "before its send_at");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,7 +21,7 @@ pub fn ledger() -> Arc<RedisLedger> {
     at(&redis_url())
 }
 
-fn ledger_in(namespace: &str) -> Arc<RedisLedger> {
+pub fn ledger_in(namespace: &str) -> Arc<RedisLedger> {
     Arc::new(RedisLedger::new(&redis_url().into(), namespace).expect("a valid URL"))
 }
 

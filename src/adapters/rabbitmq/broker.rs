@@ -1,17 +1,19 @@
 //! What subscriptions and the queue share: the two connections, every kind of publish, and what is out unacked.
 
 use super::amqp::{REQUEST_TIMEOUT, error_text};
+use super::channel_pool::ChannelUse;
 use super::connection::BrokerConnection;
+use super::delay_levels;
 use super::message::{NotificationMessage, notification_properties, persistent_properties};
 use super::ownership_token::OwnershipToken;
-use super::session::{PublishOutcome, Session};
-use super::topology::{Topology, long_string};
+use super::publishing::{Destination, PublishOutcome};
+use super::topology::{BotQueue, Topology, long_string};
 use super::unacked::UnackedByEpoch;
 use crate::domain::{BotName, Notification, Timestamp};
 use crate::ports::{JournalEntry, QueueError};
 use lapin::BasicProperties;
 use lapin::message::Delivery as AmqpDelivery;
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::FieldTable;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -61,60 +63,63 @@ impl Broker {
         }
     }
 
-    /// Stores a notification, to be delivered no earlier than `due`.
-    pub(super) async fn publish_notification(
-        &self,
-        notification: &Notification,
-        due: Option<Timestamp>,
-    ) -> Result<(), QueueError> {
-        let body = serde_json::to_vec(notification)
-            .map_err(|e| QueueError::Unavailable(format!("the notification cannot be written: {e}")))?;
-        self.route(notification, due, &body).await
+    /// Stores a notification that somebody waits for, to be delivered no earlier than its `send_at`.
+    pub(super) async fn accept(&self, notification: &Notification) -> Result<(), QueueError> {
+        let (bot, due) = (notification.bot.clone(), notification.send_at);
+        let queue = BotQueue::Lane(notification.lane);
+        self.route(ChannelUse::Accept(bot), notification, queue, due, &to_body(notification)?).await
     }
 
-    /// Publishes to the lane, or to a delay level if it is not due.
-    async fn route(&self, notification: &Notification, due: Option<Timestamp>, body: &[u8]) -> Result<(), QueueError> {
-        let now = Timestamp::now();
+    /// Stores a notification in the queue of what is put back, to be delivered no earlier than `due`.
+    pub(super) async fn put_back(&self, notification: &Notification, due: Timestamp) -> Result<(), QueueError> {
+        let (bot, body) = (notification.bot.clone(), to_body(notification)?);
+        self.route(ChannelUse::Move(bot), notification, BotQueue::Returned, Some(due), &body).await
+    }
+
+    /// Publishes to a queue of the bot, or to a delay level before that if it is not due.
+    async fn route(
+        &self,
+        channel_use: ChannelUse,
+        notification: &Notification,
+        queue: BotQueue,
+        due: Option<Timestamp>,
+        body: &[u8],
+    ) -> Result<(), QueueError> {
+        let (now, bot) = (Timestamp::now(), notification.bot.clone());
         let due = due.filter(|due| *due > now);
-        let delay = due.and_then(|due| self.topology.delay_exchange_within(due.since(now)));
-        let exchange = delay.unwrap_or_else(|| self.topology.work_exchange());
-        let key = Topology::lane_routing_key(&notification.bot, notification.lane);
-        self.publish(Some(&notification.bot), exchange, key, body, notification_properties(notification, due)).await
+        let destination = match due.and_then(|due| delay_levels::longest_within(due.since(now))) {
+            Some(seconds) => Destination::Delayed { seconds, bot, queue },
+            None => Destination::Bot(bot, queue),
+        };
+        self.publish(channel_use, destination, body, notification_properties(notification, due)).await
     }
 
     /// Publishes an ownership token.
     pub(super) async fn publish_token(&self, bot: &BotName, token: &OwnershipToken) -> Result<(), QueueError> {
         let body = serde_json::to_vec(token).map_err(|e| QueueError::Unavailable(e.to_string()))?;
-        let queue = self.topology.owner_queue(bot);
-        self.publish(None, ShortString::default(), queue, &body, persistent_properties()).await
+        let queue = Destination::Queue(self.topology.owner_queue(bot));
+        self.publish(ChannelUse::Other, queue, &body, persistent_properties()).await
     }
 
     /// Publishes to an address of direct reply-to; not persistent: it ends with the connection of who listens there.
     pub(super) async fn publish_reply(&self, address: &str, body: &[u8]) -> Result<(), QueueError> {
-        self.publish(None, ShortString::default(), address.into(), body, BasicProperties::default()).await
+        self.publish(ChannelUse::Other, Destination::Queue(address.into()), body, BasicProperties::default()).await
     }
 
     /// Stores an outcome for whoever can write it into the ledger.
     pub(super) async fn publish_journal_entry(&self, outcome: &JournalEntry) -> Result<(), QueueError> {
         let body = serde_json::to_vec(outcome)
             .map_err(|e| QueueError::Unavailable(format!("the outcome cannot be written: {e}")))?;
-        let (bot, queue) = (&outcome.notification.bot, self.topology.journal_queue());
-        self.publish(Some(bot), ShortString::default(), queue, &body, persistent_properties()).await
+        let queue = Destination::Shared(self.topology.journal_queue());
+        self.publish(ChannelUse::Other, queue, &body, persistent_properties()).await
     }
 
-    /// Waits until a message is due, in memory if that is soon. `false` if it went to a delay level instead: then it
-    /// must be acked.
-    pub(super) async fn wait_until_due(&self, message: &NotificationMessage) -> bool {
-        loop {
-            let now = Timestamp::now();
-            let Some(due) = message.due.filter(|due| *due > now) else { return true };
-            if self.topology.delay_exchange_within(due.since(now)).is_none() {
-                sleep(due.since(now)).await;
-            } else if self.route(&message.notification, message.due, &message.body).await.is_ok() {
-                return false;
-            } else {
-                sleep(MOVE_RETRY_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
-            }
+    /// Sends a message that has come too early to a delay level again, to lead to the same queue; tries until that is
+    /// done. What is due meanwhile goes straight there.
+    pub(super) async fn delay_again(&self, message: &NotificationMessage, queue: BotQueue) {
+        let channel_use = ChannelUse::Move(message.notification.bot.clone());
+        while self.route(channel_use.clone(), &message.notification, queue, message.due, &message.body).await.is_err() {
+            sleep(MOVE_RETRY_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
         }
     }
 
@@ -125,20 +130,19 @@ impl Broker {
             headers.insert("pixcourier-reason".into(), long_string(reason));
             headers.insert("pixcourier-key".into(), long_string(delivery.routing_key.as_str()));
             let properties = persistent_properties().with_headers(headers);
-            let queue = self.topology.unreadable_queue();
-            if self.publish(None, ShortString::default(), queue, &delivery.data, properties).await.is_ok() {
+            let queue = Destination::Shared(self.topology.unreadable_queue());
+            if self.publish(ChannelUse::Other, queue, &delivery.data, properties).await.is_ok() {
                 return;
             }
             sleep(MOVE_RETRY_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
         }
     }
 
-    /// Publishes within [`REQUEST_TIMEOUT`]. With a bot, the message is for queues that may have to be declared first.
+    /// Publishes within [`REQUEST_TIMEOUT`].
     async fn publish(
         &self,
-        bot: Option<&BotName>,
-        exchange: ShortString,
-        key: ShortString,
+        channel_use: ChannelUse,
+        destination: Destination,
         body: &[u8],
         properties: BasicProperties,
     ) -> Result<(), QueueError> {
@@ -146,7 +150,7 @@ impl Broker {
         if session.is_blocked() {
             return Err(blocked());
         }
-        let publish = publish_or_redeclare(&session, bot, exchange, key, body, properties);
+        let publish = session.publish(channel_use, destination, body, properties);
         let published = timeout(REQUEST_TIMEOUT, publish).await;
         *self.last_timeout.lock().unwrap_or_else(PoisonError::into_inner) = published.is_err().then(Instant::now);
         match published {
@@ -160,24 +164,9 @@ impl Broker {
     }
 }
 
-/// Publishes; where no queue takes it, declares everything anew and tries once more.
-async fn publish_or_redeclare(
-    session: &Session,
-    bot: Option<&BotName>,
-    exchange: ShortString,
-    key: ShortString,
-    body: &[u8],
-    properties: BasicProperties,
-) -> lapin::Result<PublishOutcome> {
-    let Some(bot) = bot else { return session.publish(exchange, key, body, properties).await };
-    session.ensure_lanes(bot).await?;
-    match session.publish(exchange.clone(), key.clone(), body, properties.clone()).await? {
-        PublishOutcome::Unroutable => {
-            session.redeclare(bot).await?;
-            session.publish(exchange, key, body, properties).await
-        }
-        outcome => Ok(outcome),
-    }
+fn to_body(notification: &Notification) -> Result<Vec<u8>, QueueError> {
+    serde_json::to_vec(notification)
+        .map_err(|e| QueueError::Unavailable(format!("the notification cannot be written: {e}")))
 }
 
 fn blocked() -> QueueError {

@@ -1,22 +1,40 @@
 //! The channels of one connection: a bounded pool for publishing, and single ones for consumers.
 
+use crate::domain::BotName;
 use lapin::options::ConfirmSelectOptions;
 use lapin::{Channel, Connection};
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 /// How many publishes may be under way at once, each on a channel of its own. lapin credits a returned message to
 /// whichever confirm comes next on the channel, so with two under way on one channel the lost one could pass as stored.
-/// Sixty-four keep a broker busy; the service needs a few hundred publishes a second.
-const MAX_POOLED_CHANNELS: usize = 64;
+/// Far fewer keep a broker busy.
+const MAX_POOLED_CHANNELS: usize = 128;
+
+/// How many of them may be taken for one bot and one use, so that a queue that does not answer, or a courier that moves
+/// thousands, holds back nobody else.
+const MAX_CHANNELS_PER_USE: usize = 32;
+
+/// For what a channel is taken.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) enum ChannelUse {
+    /// To store a notification that a caller waits for.
+    Accept(BotName),
+    /// To move a notification from one queue to another.
+    Move(BotName),
+    /// For what is seldom or small.
+    Other,
+}
 
 pub(super) struct ChannelPool {
     pub(super) connection: Connection,
     permits: Semaphore,
+    permits_by_use: Mutex<HashMap<ChannelUse, Arc<Semaphore>>>,
     idle: Mutex<Vec<AutoCloseChannel>>,
     unanswered_closes: Arc<AtomicUsize>,
     session_ended: CancellationToken,
@@ -28,6 +46,7 @@ impl ChannelPool {
         Self {
             connection,
             permits: Semaphore::new(MAX_POOLED_CHANNELS),
+            permits_by_use: Mutex::default(),
             idle: Mutex::default(),
             unanswered_closes: Arc::default(),
             session_ended,
@@ -43,7 +62,9 @@ impl ChannelPool {
 
     /// A channel in confirm mode, for one use; waits for one if all are taken. One that is not given back by
     /// [`PooledChannel::give_back`] is closed: after an error or a timeout nobody knows what is still to come on it.
-    pub(super) async fn acquire(&self) -> lapin::Result<PooledChannel<'_>> {
+    pub(super) async fn acquire(&self, channel_use: ChannelUse) -> lapin::Result<PooledChannel<'_>> {
+        let permits_of_use = self.permits_of(channel_use);
+        let permit_of_use = permits_of_use.acquire_owned().await.expect("never closed");
         let permit = self.permits.acquire().await.expect("never closed");
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let channel = match idle {
@@ -54,7 +75,12 @@ impl ChannelPool {
                 channel
             }
         };
-        Ok(PooledChannel { pool: self, channel, _permit: permit })
+        Ok(PooledChannel { pool: self, channel, _permits: (permit, permit_of_use) })
+    }
+
+    fn permits_of(&self, channel_use: ChannelUse) -> Arc<Semaphore> {
+        let mut permits = self.permits_by_use.lock().unwrap_or_else(PoisonError::into_inner);
+        permits.entry(channel_use).or_insert_with(|| Arc::new(Semaphore::new(MAX_CHANNELS_PER_USE))).clone()
     }
 
     /// How many channels are closed without the broker having said so.
@@ -96,7 +122,7 @@ impl Drop for AutoCloseChannel {
 pub(super) struct PooledChannel<'a> {
     pool: &'a ChannelPool,
     channel: AutoCloseChannel,
-    _permit: SemaphorePermit<'a>,
+    _permits: (SemaphorePermit<'a>, OwnedSemaphorePermit),
 }
 
 impl PooledChannel<'_> {

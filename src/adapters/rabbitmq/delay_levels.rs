@@ -1,39 +1,81 @@
 //! Delay levels: how a message waits at the broker until it is due, without a plugin.
 //!
 //! Per level there is a delay queue, whose message TTL is the level's delay and whose dead-letter exchange leads back to
-//! the lanes. A message is published to the longest level that fits into the time it still has to wait; each time it
-//! comes back, it goes on to the longest that fits then. Less than the shortest level is waited out in memory.
+//! the bot. All in one queue wait equally long, so nobody blocks its head and nobody is late. A message is published to
+//! the longest level that fits into the time it still has to wait; each time it comes back, it goes on to the longest
+//! that fits then. Less than the shortest level is waited out in memory.
+//!
+//! The levels lie so close that one hop brings a message near its time: below 1,024 s there are two in each octave; then
+//! one every 1,024 s up to 16,384 s, so that a chat many thousands deep comes back in steps that a courier can hold; then
+//! sixteen in each octave up to 262,144 s; then one every 262,144 s up to thirty-one days. A queue that nobody uses does
+//! not exist: it is declared when it is needed first.
 
 use std::time::Duration;
 
-/// The delays, in seconds. Thirty days take some thirty hops, an hour ten.
-pub(super) const DELAYS_SECONDS: [u64; 10] = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144];
+/// The longest delay, in seconds: ten times 262,144 s, the last multiple within thirty-one days.
+pub(super) const LONGEST_SECONDS: u64 = 10 * COARSE_STEP_SECONDS;
+
+const EVEN_STEP_SECONDS: u64 = 1_024;
+const EVEN_UP_TO_SECONDS: u64 = 16_384;
+const STEPS_PER_OCTAVE: u64 = 16;
+const COARSE_STEP_SECONDS: u64 = 262_144;
 
 /// The longest delay, in seconds, that ends within the given time; `None` if all are longer.
 pub(super) fn longest_within(remaining: Duration) -> Option<u64> {
-    DELAYS_SECONDS.into_iter().rev().find(|seconds| Duration::from_secs(*seconds) <= remaining)
+    let seconds = remaining.as_secs().min(LONGEST_SECONDS);
+    let octave = 1 << seconds.checked_ilog2()?;
+    let step = match octave {
+        ..EVEN_STEP_SECONDS => (octave / 2).max(1),
+        ..EVEN_UP_TO_SECONDS => EVEN_STEP_SECONDS,
+        ..COARSE_STEP_SECONDS => octave / STEPS_PER_OCTAVE,
+        _ => COARSE_STEP_SECONDS,
+    };
+    Some(seconds - seconds % step)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
-    #[test]
-    fn the_longest_level_that_fits_is_taken() {
-        assert_eq!(longest_within(Duration::from_millis(999)), None);
-        assert_eq!(longest_within(Duration::from_millis(1_000)), Some(1));
-        assert_eq!(longest_within(Duration::from_millis(15_999)), Some(4));
-        assert_eq!(longest_within(Duration::from_secs(30 * 86_400)), Some(262_144));
+    /// Every level there is.
+    fn levels() -> BTreeSet<u64> {
+        (1..=LONGEST_SECONDS).filter_map(|seconds| longest_within(Duration::from_secs(seconds))).collect()
     }
 
     #[test]
-    fn thirty_days_take_few_hops() {
-        let mut remaining = Duration::from_secs(30 * 86_400) - Duration::from_millis(1);
-        let mut hops = 0;
-        while let Some(seconds) = longest_within(remaining) {
-            remaining -= Duration::from_secs(seconds);
-            hops += 1;
-        }
-        assert!(hops <= 36, "{hops}");
+    fn the_longest_level_that_fits_is_taken() {
+        let longest = |millis| longest_within(Duration::from_millis(millis));
+        assert_eq!((longest(0), longest(999), longest(1_000)), (None, None, Some(1)));
+        assert_eq!((longest(15_999), longest(16_000), longest(1_023_999)), (Some(12), Some(16), Some(768)));
+        assert_eq!((longest(5_000_000), longest(20_000_000)), (Some(4_096), Some(19_456)));
+        assert_eq!(longest(30 * 86_400_000), Some(9 * COARSE_STEP_SECONDS));
+        assert_eq!(longest_within(Duration::MAX), Some(LONGEST_SECONDS));
+    }
+
+    #[test]
+    fn the_levels_are_few_and_each_fits_itself() {
+        let levels = levels();
+        let short: Vec<u64> = levels.range(..EVEN_STEP_SECONDS).copied().collect();
+        assert_eq!(short, [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768]);
+        assert!(levels.range(EVEN_STEP_SECONDS..=EVEN_UP_TO_SECONDS).eq(&Vec::from_iter((1..=16).map(|n| n * 1_024))));
+        assert_eq!(levels.len(), 108);
+        assert!(levels.iter().all(|level| longest_within(Duration::from_secs(*level)) == Some(*level)));
+    }
+
+    #[test]
+    fn a_hop_or_two_bring_a_message_near_its_time() {
+        let hops = |mut remaining: u64, until_within: u64| {
+            let mut hops = 0;
+            while let Some(level) = longest_within(Duration::from_secs(remaining)).filter(|_| remaining >= until_within)
+            {
+                remaining -= level;
+                hops += 1;
+            }
+            hops
+        };
+        assert!((1..40_000).all(|seconds| hops(seconds, 1_024) <= 2), "a deep chat");
+        let worst = (1..=30 * 86_400).step_by(7).map(|seconds| hops(seconds, 4)).max();
+        assert_eq!(worst, Some(7), "to the second, from thirty days ahead");
     }
 }

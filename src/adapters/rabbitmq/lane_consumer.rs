@@ -1,11 +1,12 @@
-//! What an owner does: it consumes the bot's three lanes while it holds the token, and renews the token in between.
+//! What an owner does: it consumes the bot's queues (what was put back, and the three lanes) while it holds the token, and
+//! renews the token in between.
 
 use super::amqp::{consume, consumer_end_reason, setup_step};
 use super::lane_buffer::LaneBuffer;
 use super::ownership::Ownership;
 use super::subscription::BotSubscription;
 use super::token_renewal::TokenRenewal;
-use crate::domain::Lane;
+use super::topology::BotQueue;
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery as AmqpDelivery;
 use lapin::options::BasicQosOptions;
@@ -21,19 +22,17 @@ pub(super) async fn consume_lanes(
     held: AmqpDelivery,
 ) -> Result<Infallible, String> {
     // Dropped in the reverse order: the ownership ends first, then the channel, then what consumes on it.
-    let mut lanes;
+    let mut queues;
     let mut renewal = TokenRenewal::holding(subscription, held);
     let _close_on_drop = CloseOnDrop(channel);
     let ownership = Ownership::begin(subscription);
     // RabbitMQ applies the prefetch to each consumer that is started after it.
     setup_step(channel.basic_qos(subscription.window.max(1), BasicQosOptions::default())).await?;
-    let queue = |lane| subscription.broker.topology.lane_queue(&subscription.bot, lane);
-    lanes = [
-        consume(channel, queue(Lane::Urgent)).await?,
-        consume(channel, queue(Lane::Normal)).await?,
-        consume(channel, queue(Lane::Bulk)).await?,
-    ];
-    let mut buffer = LaneBuffer::new(&ownership);
+    queues = Vec::with_capacity(BotQueue::ALL.len());
+    for queue in BotQueue::ALL {
+        queues.push(consume(channel, subscription.broker.topology.bot_queue(&subscription.bot, queue)).await?);
+    }
+    let mut buffer = LaneBuffer::new(&ownership, subscription.window);
     loop {
         tokio::select! {
             biased;
@@ -42,8 +41,8 @@ pub(super) async fn consume_lanes(
                 ended => return Err(consumer_end_reason(ended)),
             },
             renewed = renewal.progress() => renewed?,
-            (lane, delivery) = next_of(&mut lanes) => match delivery {
-                Some(Ok(delivery)) => buffer.add(lane, delivery),
+            (queue, delivery) = next_of(&mut queues) => match delivery {
+                Some(Ok(delivery)) => buffer.add(queue, delivery),
                 ended => return Err(consumer_end_reason(ended)),
             },
             () = buffer.wait_for_change(), if buffer.has_waiting() => {}
@@ -69,12 +68,12 @@ impl Drop for CloseOnDrop<'_> {
     }
 }
 
-/// The next delivery of the lanes, the first lane first.
-async fn next_of(lanes: &mut [Consumer; 3]) -> (Lane, Option<lapin::Result<AmqpDelivery>>) {
+/// The next delivery of the queues, the first queue first.
+async fn next_of(queues: &mut [Consumer]) -> (BotQueue, Option<lapin::Result<AmqpDelivery>>) {
     std::future::poll_fn(|cx| {
-        for (consumer, lane) in lanes.iter_mut().zip(Lane::ALL) {
+        for (consumer, queue) in queues.iter_mut().zip(BotQueue::ALL) {
             if let Poll::Ready(delivery) = consumer.poll_next_unpin(cx) {
-                return Poll::Ready((lane, delivery));
+                return Poll::Ready((queue, delivery));
             }
         }
         Poll::Pending

@@ -4,7 +4,7 @@
 //! Publishing and consuming have a connection each, kept up by a supervisor (`connection`). A subscription runs on one
 //! channel of the consuming connection (`ownership_loop`): it waits on a quorum queue with a single active consumer for
 //! the bot's token message, owns the bot while it holds that token unacked (`token_renewal`), and consumes the bot's
-//! three lanes meanwhile (`lane_consumer`). Each ownership has an epoch, a fencing token: acks of an earlier epoch are
+//! three lanes and what its courier has put back meanwhile (`lane_consumer`). Each ownership has an epoch, a fencing token: acks of an earlier epoch are
 //! refused (`unacked`). Whatever fails, the channel is closed, which requeues what was unacked, and everything is set
 //! up again by the same code.
 //!
@@ -17,6 +17,8 @@ mod broker;
 mod channel_pool;
 mod connection;
 mod dead_letter;
+mod declarations;
+mod declared_once;
 mod delay_levels;
 mod journal;
 mod lane_buffer;
@@ -26,6 +28,7 @@ mod outcome_notifier;
 mod ownership;
 mod ownership_loop;
 mod ownership_token;
+mod publishing;
 mod queue;
 mod session;
 mod side_queue;

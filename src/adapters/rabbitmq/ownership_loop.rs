@@ -72,7 +72,7 @@ impl OwnershipLoop {
         let BotSubscription { broker, bot, .. } = &self.0;
         let topology = &broker.topology;
         let channel = setup_step(session.channels.open()).await?;
-        setup_step(topology.declare_lanes(&channel, bot)).await?;
+        setup_step(session.declare_bot(bot)).await?;
         let queue = setup_step(topology.declare_owner_queue(&channel, bot)).await?;
         setup_step(channel.basic_qos(1, BasicQosOptions::default())).await?;
         // Without an x-priority: RabbitMQ 4 would hand the bot to a higher one at a renewal, with requests in flight.
@@ -88,18 +88,18 @@ impl OwnershipLoop {
                 () = sleep(HANDOVER_WAIT) => {}
             }
         }
-        self.wait_until_lanes_are_vacant(&channel).await?;
+        self.wait_until_queues_are_vacant(&channel).await?;
         consume_lanes(&self.0, &channel, &mut tokens, held).await
     }
 
-    /// Waits until nobody consumes the lanes, but not for long. RabbitMQ 3.10 may give
+    /// Waits until nobody consumes the bot's queues, but not for long. RabbitMQ 3.10 may give
     /// back the token of an owner that died before it gives back the messages that this owner held: consumed at once, the
-    /// lanes would deliver later messages first.
-    async fn wait_until_lanes_are_vacant(&self, channel: &Channel) -> Result<(), String> {
+    /// queues would deliver later messages first.
+    async fn wait_until_queues_are_vacant(&self, channel: &Channel) -> Result<(), String> {
         let deadline = Instant::now() + HANDOVER_WAIT;
         loop {
-            let lanes = setup_step(self.0.broker.topology.inspect_lanes(channel, &self.0.bot)).await?;
-            if lanes.iter().all(|lane| lane.consumer_count() == 0) || Instant::now() >= deadline {
+            let queues = setup_step(self.0.broker.topology.inspect_bot(channel, &self.0.bot)).await?;
+            if queues.iter().all(|queue| queue.consumer_count() == 0) || Instant::now() >= deadline {
                 return Ok(());
             }
             sleep(VACANCY_POLL_INTERVAL).await;

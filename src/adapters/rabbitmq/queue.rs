@@ -2,6 +2,7 @@
 
 use super::amqp::{REQUEST_TIMEOUT, error_text};
 use super::broker::Broker;
+use super::channel_pool::ChannelUse;
 use super::connection::{BrokerAddress, BrokerConnection};
 use super::dead_letter::{DeadLetter, dead_letter_queue};
 use super::journal::{JournalMessage, journal_queue};
@@ -10,8 +11,8 @@ use super::ownership_loop::OwnershipLoop;
 use super::session::Session;
 use super::side_queue::SideQueue;
 use super::subscription::BotSubscription;
-use super::topology::Topology;
-use crate::domain::{BotName, Notification, Timestamp};
+use super::topology::{BotQueue, Topology};
+use crate::domain::{BotName, Lane, Notification, Timestamp};
 use crate::ports::{Depth, Journal, JournalEntry, OutcomeNotifier, Queue, QueueError, Receipt, Subscription};
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -55,7 +56,7 @@ impl RabbitQueue {
             if let Some(session) = broker.publishing.wait_for_session().await {
                 for bot in bots {
                     // What fails here is declared on first use.
-                    let _ = timeout(REQUEST_TIMEOUT, session.ensure_lanes(&bot)).await;
+                    let _ = timeout(REQUEST_TIMEOUT, session.ensure_bot(&bot)).await;
                 }
             }
         });
@@ -103,7 +104,7 @@ impl RabbitQueue {
 #[async_trait]
 impl Queue for RabbitQueue {
     async fn publish(&self, notification: &Notification) -> Result<(), QueueError> {
-        self.broker.publish_notification(notification, notification.send_at).await
+        self.broker.accept(notification).await
     }
 
     async fn subscribe(&self, bot: &BotName, window: u16) -> Result<Subscription, QueueError> {
@@ -131,7 +132,7 @@ impl Queue for RabbitQueue {
     async fn defer(&self, receipt: &Receipt, notification: &Notification, until: Timestamp) -> Result<(), QueueError> {
         self.broker.unacked.check(receipt)?;
         let due = notification.send_at.map_or(until, |send_at| send_at.max(until));
-        self.broker.publish_notification(notification, Some(due)).await?;
+        self.broker.put_back(notification, due).await?;
         self.broker.unacked.ack(receipt).await
     }
 
@@ -161,12 +162,14 @@ impl Journal for RabbitQueue {
     }
 }
 
+/// What lies ready, by lane. What was put back and is not delivered again at once counts as of the normal lane.
 async fn ready_by_lane(session: &Session, topology: &Topology, bot: &BotName) -> lapin::Result<[u64; 3]> {
-    session.ensure_lanes(bot).await?;
-    let channel = session.channels.acquire().await?;
+    session.ensure_bot(bot).await?;
+    let channel = session.channels.acquire(ChannelUse::Other).await?;
     let mut counts = [0; 3];
-    for (count, queue) in counts.iter_mut().zip(topology.inspect_lanes(&channel, bot).await?) {
-        *count = queue.message_count().into();
+    for (queue, found) in BotQueue::ALL.into_iter().zip(topology.inspect_bot(&channel, bot).await?) {
+        let lane = if let BotQueue::Lane(lane) = queue { lane } else { Lane::Normal };
+        counts[lane as usize] += u64::from(found.message_count());
     }
     channel.give_back();
     Ok(counts)

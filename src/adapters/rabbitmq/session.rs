@@ -1,20 +1,18 @@
-//! One connection while it lives: its channels, what was declared on it, publishing with publisher confirms, and the
-//! watch over it.
+//! One connection while it lives: its channels, what was declared on it, and the watch over it.
 
 use super::amqp::error_text;
 use super::channel_pool::ChannelPool;
+use super::declared_once::{Declarable, DeclarationState, DeclaredOnce};
 use super::topology::Topology;
 use crate::domain::BotName;
 use futures_util::StreamExt;
-use lapin::options::{BasicPublishOptions, BasicQosOptions};
-use lapin::types::ShortString;
+use lapin::options::BasicQosOptions;
 use lapin::uri::AMQPUri;
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Event};
-use std::collections::HashSet;
+use lapin::{Channel, Connection, ConnectionProperties, Event};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -42,19 +40,10 @@ pub(super) struct Session {
     /// Only for the liveness check.
     liveness: Channel,
     ended: CancellationToken,
-    topology: Arc<Topology>,
-    /// The bots whose lanes are declared.
-    declared: Mutex<HashSet<BotName>>,
-}
-
-/// What the broker did with a message.
-pub(super) enum PublishOutcome {
-    /// On stable storage.
-    Stored,
-    /// Nowhere: no queue takes it.
-    Unroutable,
-    /// Nowhere: the queue is full.
-    Refused,
+    pub(super) topology: Arc<Topology>,
+    pub(super) declared: DeclaredOnce<Declarable>,
+    /// Something that the bots share was missing, and with it may have gone what was bound to it.
+    must_bind: AtomicBool,
 }
 
 impl Session {
@@ -64,10 +53,12 @@ impl Session {
         let properties = ConnectionProperties::default().with_connection_name(format!("pixcourier {name}").into());
         let connection = Connection::connect_uri(uri.clone(), properties).await?;
         let liveness = connection.create_channel().await?;
-        topology.declare_shared(&liveness).await?;
         let ended = CancellationToken::new();
         let channels = ChannelPool::new(connection, ended.clone());
-        Ok(Self { channels, liveness, ended, topology, declared: Mutex::default() })
+        let (declared, must_bind) = (DeclaredOnce::default(), AtomicBool::new(false));
+        let session = Self { channels, liveness, ended, topology, declared, must_bind };
+        session.declare_shared().await?;
+        Ok(session)
     }
 
     /// Returns the reason as soon as the connection is closed or the broker falls silent.
@@ -138,44 +129,42 @@ impl Session {
         let _ = timeout(CONNECTION_CLOSE_TIMEOUT, self.channels.connection.close(200, "OK".into())).await;
     }
 
-    /// Declares the lanes of a bot, unless that was done on this session before.
-    pub(super) async fn ensure_lanes(&self, bot: &BotName) -> lapin::Result<()> {
-        let mut declared = self.declared.lock().await;
-        if !declared.contains(bot) {
-            let channel = self.channels.acquire().await?;
-            self.topology.declare_lanes(&channel, bot).await?;
-            channel.give_back();
-            declared.insert(bot.clone());
+    /// Declares what all bots share, if something of it is missing.
+    async fn declare_shared(&self) -> lapin::Result<()> {
+        if self.topology.finds_shared(&*self.channels.open().await?).await? {
+            return Ok(());
         }
-        Ok(())
+        self.must_bind.store(true, Ordering::Relaxed);
+        self.topology.declare_shared(&*self.channels.open().await?).await
     }
 
-    /// Declares everything again, for somebody has deleted something.
-    pub(super) async fn redeclare(&self, bot: &BotName) -> lapin::Result<()> {
-        self.declared.lock().await.clear();
-        let channel = self.channels.acquire().await?;
-        self.topology.declare_shared(&channel).await?;
-        channel.give_back();
-        self.ensure_lanes(bot).await
+    /// Declares the queues of a bot, if something of them is missing.
+    pub(super) async fn declare_bot(&self, bot: &BotName) -> lapin::Result<()> {
+        if !self.must_bind.load(Ordering::Relaxed)
+            && self.topology.finds_bot(&*self.channels.open().await?, bot).await?
+        {
+            return Ok(());
+        }
+        self.topology.declare_bot(&*self.channels.open().await?, bot).await
     }
 
-    /// Publishes and waits for the publisher confirm. May wait for ever: the caller must set a timeout.
-    pub(super) async fn publish(
-        &self,
-        exchange: ShortString,
-        key: ShortString,
-        body: &[u8],
-        properties: BasicProperties,
-    ) -> lapin::Result<PublishOutcome> {
-        let channel = self.channels.acquire().await?;
-        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-        let confirm = channel.basic_publish(exchange, key, options, body, properties).await?.await?;
-        let outcome = match confirm {
-            Confirmation::Ack(None) => PublishOutcome::Stored,
-            Confirmation::Ack(Some(_)) | Confirmation::NotRequested => PublishOutcome::Unroutable,
-            Confirmation::Nack(_) => PublishOutcome::Refused,
+    /// Declares the queues of a bot, unless that was done on this session before.
+    pub(super) async fn ensure_bot(&self, bot: &BotName) -> lapin::Result<DeclarationState> {
+        self.declared.declare(&Declarable::Bot(bot.clone()), self.declare_bot(bot)).await
+    }
+
+    /// Declares what turned out to be missing, and binds it.
+    pub(super) async fn repair(&self, missing: &Declarable, seen: DeclarationState) -> lapin::Result<()> {
+        let declare = async {
+            self.declare_shared().await?;
+            match missing {
+                Declarable::Shared => Ok(()),
+                Declarable::Bot(bot) => self.topology.declare_bot(&*self.channels.open().await?, bot).await,
+                Declarable::DelayQueue(seconds) => {
+                    self.topology.declare_delay_queue(&*self.channels.open().await?, *seconds).await
+                }
+            }
         };
-        channel.give_back();
-        Ok(outcome)
+        self.declared.declare_again(missing, seen, declare).await
     }
 }

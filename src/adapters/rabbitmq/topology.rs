@@ -1,15 +1,18 @@
 //! The names and the arguments of every exchange and queue, in one place: RabbitMQ refuses a second declaration that
-//! differs from the first.
+//! differs from the first. They are declared by `declarations`.
 //!
-//! A notification is published to the exchange `work` with the routing key `bot.lane`, or to the exchange of a delay
-//! level, which keeps it for the level's message TTL and then dead-letters it to `work` with the same routing key.
+//! A notification is published straight into its bot's queue (by the default exchange). One that has to wait is published
+//! to the exchange `delays` with the routing key `seconds.bot.queue`; the delay queue of those seconds keeps it for its
+//! message TTL and then dead-letters it, with the same key, to the exchange `due`, which knows the queue by the rest of
+//! the key. What `due` can bring nowhere goes to its alternate exchange, `orphans`: a message that could not be
+//! dead-lettered would hold the head of its delay queue for all bots.
+//!
+//! The exchange `work` and the delay queues that dead-letter to it are those of version 0.1.0. Nothing is published there
+//! any more, but what lies in those queues, for up to 30 days, still arrives.
 
-use super::delay_levels::{self, DELAYS_SECONDS};
 use crate::domain::{BotName, Lane};
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::ExchangeKind;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
-use lapin::{Channel, ExchangeKind, Queue};
-use std::time::Duration;
 
 /// How many times a notification may come back without an ack before the broker makes it a dead letter. Before RabbitMQ
 /// 4.3 a lost connection counts too, and so does every graceful restart of a worker: a low limit would discard innocents.
@@ -23,7 +26,61 @@ const SIDE_QUEUE_DELIVERY_LIMIT: i64 = 1_000_000;
 /// Ownership tokens are disposable: more of them than this are of no use, and the oldest goes first.
 const MAX_OWNERSHIP_TOKENS: i64 = 8;
 
-/// Names and declarations within one installation.
+/// A queue of a bot's notifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BotQueue {
+    /// What its courier has put back until its turn. Apart from the lanes, since it would be behind all that has come to
+    /// its lane meanwhile.
+    Returned,
+    /// One of the three lanes.
+    Lane(Lane),
+}
+
+impl BotQueue {
+    /// All of a bot, in the order in which they are consumed.
+    pub(super) const ALL: [Self; 4] =
+        [Self::Returned, Self::Lane(Lane::Urgent), Self::Lane(Lane::Normal), Self::Lane(Lane::Bulk)];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Returned => "returned",
+            Self::Lane(lane) => lane.as_str(),
+        }
+    }
+}
+
+/// A queue and the arguments of its declaration.
+pub(super) struct QueueDeclaration {
+    pub(super) name: ShortString,
+    pub(super) arguments: FieldTable,
+}
+
+impl QueueDeclaration {
+    fn quorum<const N: usize>(name: ShortString, arguments: [(&'static str, AMQPValue); N]) -> Self {
+        let mut table = FieldTable::default();
+        table.insert("x-queue-type".into(), long_string("quorum"));
+        for (key, value) in arguments {
+            table.insert(key.into(), value);
+        }
+        Self { name, arguments: table }
+    }
+}
+
+/// An exchange and the arguments of its declaration.
+pub(super) struct ExchangeDeclaration {
+    pub(super) name: ShortString,
+    pub(super) kind: ExchangeKind,
+    pub(super) arguments: FieldTable,
+}
+
+/// That messages of an exchange go to a queue.
+pub(super) struct Binding {
+    pub(super) queue: ShortString,
+    pub(super) exchange: ShortString,
+    pub(super) key: ShortString,
+}
+
+/// Names and arguments within one installation.
 pub(super) struct Topology {
     namespace: String,
 }
@@ -33,18 +90,18 @@ impl Topology {
         Self { namespace }
     }
 
-    /// The exchange that feeds the lanes.
-    pub(super) fn work_exchange(&self) -> ShortString {
-        format!("{}.work", self.namespace).into()
+    /// The exchange to which messages are published that have to wait.
+    pub(super) fn delays_exchange(&self) -> ShortString {
+        format!("{}.delays", self.namespace).into()
     }
 
-    pub(super) fn lane_queue(&self, bot: &BotName, lane: Lane) -> ShortString {
-        format!("{}.{bot}.{}", self.namespace, lane.as_str()).into()
+    /// The routing key of a message that waits for so many seconds before it goes to the queue of the bot.
+    pub(super) fn delay_routing_key(seconds: u64, bot: &BotName, queue: BotQueue) -> ShortString {
+        format!("{seconds}.{bot}.{}", queue.as_str()).into()
     }
 
-    /// The routing key by which the work exchange knows a lane.
-    pub(super) fn lane_routing_key(bot: &BotName, lane: Lane) -> ShortString {
-        format!("{bot}.{}", lane.as_str()).into()
+    pub(super) fn bot_queue(&self, bot: &BotName, queue: BotQueue) -> ShortString {
+        format!("{}.{bot}.{}", self.namespace, queue.as_str()).into()
     }
 
     /// The queue of the ownership token.
@@ -67,94 +124,110 @@ impl Topology {
         format!("{}.unreadable", self.namespace).into()
     }
 
-    /// The exchange of the longest delay level within the given time; `None` if all are longer.
-    pub(super) fn delay_exchange_within(&self, remaining: Duration) -> Option<ShortString> {
-        delay_levels::longest_within(remaining).map(|seconds| self.delay_exchange(seconds))
+    /// Where messages are put whose bot has no queues any more. An exchange and a queue have this name.
+    pub(super) fn orphans(&self) -> ShortString {
+        format!("{}.orphans", self.namespace).into()
     }
 
-    fn delay_exchange(&self, seconds: u64) -> ShortString {
-        format!("{}.delay.{seconds}", self.namespace).into()
+    fn work_exchange(&self) -> ShortString {
+        format!("{}.work", self.namespace).into()
     }
 
-    /// Declares what all bots share.
-    pub(super) async fn declare_shared(&self, channel: &Channel) -> lapin::Result<()> {
-        let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
-        channel.exchange_declare(self.work_exchange(), ExchangeKind::Direct, durable, FieldTable::default()).await?;
-        for queue in [self.dead_letter_queue(), self.unreadable_queue(), self.journal_queue()] {
-            let arguments = vec![("x-delivery-limit", SIDE_QUEUE_DELIVERY_LIMIT.into())];
-            declare_quorum_queue(channel, queue, arguments).await?;
-        }
-        for seconds in DELAYS_SECONDS {
-            let name = self.delay_exchange(seconds);
-            channel.exchange_declare(name.clone(), ExchangeKind::Fanout, durable, FieldTable::default()).await?;
-            let millis = i64::try_from(seconds * 1_000).expect("a few days in milliseconds");
-            let mut arguments = dead_letter_to(self.work_exchange().as_str());
-            arguments.push(("x-message-ttl", millis.into()));
-            declare_quorum_queue(channel, name.clone(), arguments).await?;
-            bind(channel, name.clone(), name, ShortString::default()).await?;
-        }
-        Ok(())
+    fn due_exchange(&self) -> ShortString {
+        format!("{}.due", self.namespace).into()
     }
 
-    /// Declares the lanes of a bot; needs [`Topology::declare_shared`].
-    pub(super) async fn declare_lanes(&self, channel: &Channel, bot: &BotName) -> lapin::Result<()> {
-        for lane in Lane::ALL {
-            let mut arguments = dead_letter_to("");
-            arguments.push(("x-dead-letter-routing-key", long_string(self.dead_letter_queue().as_str())));
-            arguments.push(("x-delivery-limit", LANE_DELIVERY_LIMIT.into()));
-            declare_quorum_queue(channel, self.lane_queue(bot, lane), arguments).await?;
-            let key = Self::lane_routing_key(bot, lane);
-            bind(channel, self.lane_queue(bot, lane), self.work_exchange(), key).await?;
-        }
-        Ok(())
+    /// What all bots share. The exchange `due` comes last and not before the bindings: where it is, everything is.
+    pub(super) fn shared_exchanges(&self) -> [ExchangeDeclaration; 4] {
+        let plain = |name, kind| ExchangeDeclaration { name, kind, arguments: FieldTable::default() };
+        let mut alternate = FieldTable::default();
+        alternate.insert("alternate-exchange".into(), long_string(self.orphans().as_str()));
+        [
+            plain(self.work_exchange(), ExchangeKind::Direct),
+            plain(self.delays_exchange(), ExchangeKind::Topic),
+            plain(self.orphans(), ExchangeKind::Fanout),
+            ExchangeDeclaration { name: self.due_exchange(), kind: ExchangeKind::Topic, arguments: alternate },
+        ]
     }
 
-    /// How many messages the declared lanes of a bot have ready, and how many consumers; in the order of [`Lane::ALL`].
-    pub(super) async fn inspect_lanes(&self, channel: &Channel, bot: &BotName) -> lapin::Result<Vec<Queue>> {
-        let mut lanes = Vec::with_capacity(Lane::ALL.len());
-        for lane in Lane::ALL {
-            let passive = QueueDeclareOptions { passive: true, ..Default::default() };
-            lanes.push(channel.queue_declare(self.lane_queue(bot, lane), passive, FieldTable::default()).await?);
-        }
-        Ok(lanes)
+    pub(super) fn shared_queues(&self) -> [QueueDeclaration; 4] {
+        [self.dead_letter_queue(), self.unreadable_queue(), self.journal_queue(), self.orphans()]
+            .map(|name| QueueDeclaration::quorum(name, [("x-delivery-limit", SIDE_QUEUE_DELIVERY_LIMIT.into())]))
     }
 
-    /// Declares the token queue of a bot; says how many tokens lie ready and how many consumers there are.
-    pub(super) async fn declare_owner_queue(&self, channel: &Channel, bot: &BotName) -> lapin::Result<Queue> {
-        let arguments = vec![
+    pub(super) fn shared_binding(&self) -> Binding {
+        Binding { queue: self.orphans(), exchange: self.orphans(), key: ShortString::default() }
+    }
+
+    /// The queues of a bot's notifications, in the order of [`BotQueue::ALL`].
+    pub(super) fn bot_queues(&self, bot: &BotName) -> [QueueDeclaration; 4] {
+        let [exchange, strategy, overflow] = dead_letter_to("");
+        BotQueue::ALL.map(|queue| {
+            let arguments = [
+                exchange.clone(),
+                strategy.clone(),
+                overflow.clone(),
+                ("x-dead-letter-routing-key", long_string(self.dead_letter_queue().as_str())),
+                ("x-delivery-limit", LANE_DELIVERY_LIMIT.into()),
+            ];
+            QueueDeclaration::quorum(self.bot_queue(bot, queue), arguments)
+        })
+    }
+
+    /// By which what is due finds the queues of a bot; for the lanes also what an older version left in its delay queues.
+    pub(super) fn bot_bindings(&self, bot: &BotName) -> Vec<Binding> {
+        let due = BotQueue::ALL.into_iter().map(|queue| Binding {
+            queue: self.bot_queue(bot, queue),
+            exchange: self.due_exchange(),
+            key: format!("*.{bot}.{}", queue.as_str()).into(),
+        });
+        let work = Lane::ALL.into_iter().map(|lane| Binding {
+            queue: self.bot_queue(bot, BotQueue::Lane(lane)),
+            exchange: self.work_exchange(),
+            key: format!("{bot}.{}", lane.as_str()).into(),
+        });
+        due.chain(work).collect()
+    }
+
+    /// An exchange to which nobody publishes. It is declared once the queues of the bot are bound: where it is, they need
+    /// not be bound again. A binding itself cannot be asked for.
+    pub(super) fn bot_marker(&self, bot: &BotName) -> ExchangeDeclaration {
+        let name = format!("{}.{bot}.bound", self.namespace).into();
+        ExchangeDeclaration { name, kind: ExchangeKind::Fanout, arguments: FieldTable::default() }
+    }
+
+    /// The delay queue of a level.
+    pub(super) fn delay_queue(&self, seconds: u64) -> QueueDeclaration {
+        let [exchange, strategy, overflow] = dead_letter_to(self.due_exchange().as_str());
+        let millis = i64::try_from(seconds * 1_000).expect("a month in milliseconds");
+        let name = format!("{}.wait.{seconds}", self.namespace).into();
+        QueueDeclaration::quorum(name, [exchange, strategy, overflow, ("x-message-ttl", millis.into())])
+    }
+
+    pub(super) fn delay_binding(&self, seconds: u64) -> Binding {
+        let queue = self.delay_queue(seconds).name;
+        Binding { queue, exchange: self.delays_exchange(), key: format!("{seconds}.#").into() }
+    }
+
+    /// The token queue of a bot.
+    pub(super) fn owner_queue_declaration(&self, bot: &BotName) -> QueueDeclaration {
+        let arguments = [
             ("x-single-active-consumer", AMQPValue::Boolean(true)),
             ("x-max-length", MAX_OWNERSHIP_TOKENS.into()),
             ("x-overflow", long_string("drop-head")),
             ("x-delivery-limit", LANE_DELIVERY_LIMIT.into()),
         ];
-        declare_quorum_queue(channel, self.owner_queue(bot), arguments).await
+        QueueDeclaration::quorum(self.owner_queue(bot), arguments)
     }
 }
 
 /// At-least-once dead-lettering needs both of the others (RabbitMQ quorum queue guide).
-fn dead_letter_to(exchange: &str) -> Vec<(&'static str, AMQPValue)> {
-    vec![
+fn dead_letter_to(exchange: &str) -> [(&'static str, AMQPValue); 3] {
+    [
         ("x-dead-letter-exchange", long_string(exchange)),
         ("x-dead-letter-strategy", long_string("at-least-once")),
         ("x-overflow", long_string("reject-publish")),
     ]
-}
-
-async fn declare_quorum_queue(
-    channel: &Channel,
-    name: ShortString,
-    arguments: Vec<(&'static str, AMQPValue)>,
-) -> lapin::Result<Queue> {
-    let mut table = FieldTable::default();
-    table.insert("x-queue-type".into(), long_string("quorum"));
-    for (key, value) in arguments {
-        table.insert(key.into(), value);
-    }
-    channel.queue_declare(name, QueueDeclareOptions::durable(), table).await
-}
-
-async fn bind(channel: &Channel, queue: ShortString, exchange: ShortString, key: ShortString) -> lapin::Result<()> {
-    channel.queue_bind(queue, exchange, key, QueueBindOptions::default(), FieldTable::default()).await
 }
 
 pub(super) fn long_string(value: &str) -> AMQPValue {

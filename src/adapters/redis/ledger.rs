@@ -4,7 +4,8 @@ use super::begin_tokens::BeginTokens;
 use super::pool::{RedisPool, ping};
 use super::record_fields::{RecordFields, optional_argument, read_record, to_json};
 use super::scripts;
-use crate::domain::{Attempt, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
+use super::settled::RecentlySettled;
+use crate::domain::{Attempt, AttemptOutcome, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
 use crate::ports::{Begin, BeginConditions, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
 use async_trait::async_trait;
 use deadpool_redis::redis::{self, Script, ScriptInvocation};
@@ -23,12 +24,14 @@ pub struct RedisLedger {
     pub(super) pool: RedisPool,
     namespace: String,
     tokens: BeginTokens,
+    settled: RecentlySettled,
 }
 
 impl RedisLedger {
     /// A ledger at the URL (`redis://`), all its keys behind `namespace`. Connects when first used.
     pub fn new(url: &SecretString, namespace: &str) -> Result<Self, LedgerError> {
-        Ok(Self { pool: RedisPool::new(url)?, namespace: namespace.to_owned(), tokens: BeginTokens::new() })
+        let (pool, namespace) = (RedisPool::new(url)?, namespace.to_owned());
+        Ok(Self { pool, namespace, tokens: BeginTokens::new(), settled: RecentlySettled::new() })
     }
 
     /// Creates the record of a notification that has just been accepted, unless its courier was faster.
@@ -36,6 +39,44 @@ impl RedisLedger {
         let mut call = self.notification_call(&scripts::CREATE, notification);
         call.arg(Status::accepted(notification).as_str()).arg(notification.accepted_at.unix_millis());
         self.pool.script(&call).await
+    }
+
+    /// Marks an attempt as begun that left while Redis was away: nothing can forbid it any more.
+    pub(super) async fn mark_begun(&self, notification: &Notification, at: Timestamp) -> Result<(), LedgerError> {
+        self.begin_call(notification, at, None, None).await.map(drop)
+    }
+
+    /// Calls the script. `passed`: one that has ended, and when it was accepted.
+    async fn begin_call(
+        &self,
+        notification: &Notification,
+        at: Timestamp,
+        conditions: Option<&BeginConditions>,
+        passed: Option<(NotificationId, Timestamp)>,
+    ) -> Result<Begin, LedgerError> {
+        let token = self.tokens.token(notification.id);
+        let mut call = self.notification_call(&scripts::BEGIN, notification);
+        call.arg(at.unix_millis()).arg(&token).arg(to_json(&Attempt::interrupted(at))).arg(Record::ATTEMPTS_KEPT);
+        let window = conditions.and_then(|conditions| conditions.chat_window.as_ref());
+        call.arg(u8::from(conditions.is_some())).arg(optional_argument(window, |window| window.limit.to_string()));
+        call.arg(optional_argument(window, |window| millis(window.span).to_string()));
+        call.arg(optional_argument(window, |window| window.cost.to_string()));
+        call.arg(u8::from(conditions.is_some_and(|conditions| conditions.in_order)));
+        call.arg(optional_argument(passed.as_ref(), |(id, at)| format!("{id}:{}", at.unix_millis())));
+        match self.pool.script::<BeginAnswer>(&call).await {
+            Ok((verdict, by, interrupted, interrupted_attempts)) => {
+                self.tokens.mark_answered(notification.id);
+                if verdict == "go" {
+                    self.tokens.mark_under_way(notification.id, token);
+                    return Ok(Begin::Proceed { interrupted, interrupted_attempts });
+                }
+                refusal(&verdict, &by).ok_or_else(|| LedgerError::Unavailable("a record is not readable".to_owned()))
+            }
+            Err(error) => {
+                self.tokens.mark_unanswered(notification.id, token);
+                Err(error)
+            }
+        }
     }
 
     /// Whether Redis takes changes: a `PING` is also answered by a replica, or by one whose memory is full.
@@ -77,6 +118,10 @@ impl RedisLedger {
         let mut call = self.record_call(script, notification.id);
         call.arg(notification.bot.as_str()).arg(notification.accepted_at.unix_millis());
         call.arg(notification.expires_at.unix_millis()).arg(to_json(notification));
+        // A retry stands at the end of its lane, whatever its id: nobody can wait for it.
+        let is_in_order = notification.keeps_order() && notification.first_accepted_at.is_none();
+        let lane = if is_in_order { notification.lane.as_str() } else { "" };
+        call.arg(notification.chat_id.to_string()).arg(lane);
         call
     }
 
@@ -95,29 +140,37 @@ pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// What to do and by what; whether the attempt before was interrupted, and how many were.
+type BeginAnswer = (String, String, bool, u32);
+
+/// Why one may not begin.
+fn refusal(verdict: &str, by: &str) -> Option<Begin> {
+    Some(match verdict {
+        "skip" => Begin::Skip(by.parse().ok()?),
+        "too_soon" => Begin::TooSoon(Timestamp::from_unix_millis(by.parse().ok()?)),
+        "behind" => Begin::Behind(by.parse().ok()?),
+        "migrated" => Begin::Migrated(by.parse().ok()?),
+        _ => return None,
+    })
+}
+
 #[async_trait]
 impl Ledger for RedisLedger {
     async fn begin(
         &self,
         notification: &Notification,
         at: Timestamp,
-        _conditions: &BeginConditions,
+        conditions: &BeginConditions,
     ) -> Result<Begin, LedgerError> {
-        let token = self.tokens.token(notification.id);
-        let mut call = self.notification_call(&scripts::BEGIN, notification);
-        call.arg(at.unix_millis()).arg(&token).arg(to_json(&Attempt::interrupted(at))).arg(Record::ATTEMPTS_KEPT);
-        match self.pool.script::<(String, bool, u32)>(&call).await {
-            Ok((stop, interrupted, interrupted_attempts)) => {
-                self.tokens.mark_answered(notification.id);
-                if let Ok(status) = stop.parse() {
-                    return Ok(Begin::Skip(status));
-                }
-                self.tokens.mark_under_way(notification.id, token);
-                Ok(Begin::Proceed { interrupted, interrupted_attempts })
-            }
-            Err(error) => {
-                self.tokens.mark_unanswered(notification.id, token);
-                Err(error)
+        let mut passed = None;
+        loop {
+            match self.begin_call(notification, at, Some(conditions), passed).await? {
+                // What this process has settled is not waited for, whatever a failover of Redis has lost.
+                Begin::Behind(id) if passed.is_none_or(|(last, _)| last != id) => match self.settled.accepted_at(id) {
+                    Some(accepted_at) => passed = Some((id, accepted_at)),
+                    None => return Ok(Begin::Behind(id)),
+                },
+                begun => return Ok(begun),
             }
         }
     }
@@ -132,8 +185,15 @@ impl Ledger for RedisLedger {
         call.arg(optional_argument(update.next_attempt_at.as_ref(), |at| at.unix_millis().to_string()));
         call.arg(optional_argument(update.result.as_ref(), to_json));
         call.arg(self.tokens.under_way(notification.id).unwrap_or_default());
+        let flood_wait = update.attempt.as_ref().filter(|attempt| attempt.outcome == AttemptOutcome::FloodWait);
+        let wait = flood_wait.and_then(|attempt| attempt.retry_after).map(Duration::from_secs);
+        call.arg(optional_argument(wait.as_ref(), |wait| update.at.plus(*wait).unix_millis().to_string()));
+        call.arg(optional_argument(update.attempt.as_ref(), |attempt| attempt.outcome.as_str().to_owned()));
         let written = self.pool.script(&call).await?;
         self.tokens.forget_under_way(notification.id);
+        if update.status.is_final() {
+            self.settled.put(notification);
+        }
         Ok(written)
     }
 

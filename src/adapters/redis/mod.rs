@@ -11,6 +11,9 @@
 //! |---|---|
 //! | `<ns>:n:<id>` | hash: a record |
 //! | `<ns>:i:all`, `<ns>:i:bot:<bot>`, `<ns>:i:status:<status>`, `<ns>:i:bot:<bot>:<status>` | sorted sets of ids |
+//! | `<ns>:o:<bot>:<chat>:<lane>` | sorted set: ids that are still to be sent and keep the order of their chat |
+//! | `<ns>:chat:<bot>:<chat>` | hash: flood wait, sends within the window, migration; until it says nothing any more |
+//! | `<ns>:open` | ids of open records by when they expire |
 //! | `<ns>:done` | ids of final records by the later of when they became final and when they expire |
 //! | `<ns>:k:<sha256 of the key>` | hash: an idempotency key, 24 hours |
 //! | `<ns>:f:<bot id>:<kind>:<sha256>` | a file_id, until unused for 180 days |
@@ -28,10 +31,12 @@ mod idempotency;
 mod ledger;
 mod media_index;
 mod pool;
+mod prelude;
 mod recipients;
 mod record_fields;
 mod reopening;
 mod scripts;
+mod settled;
 mod write_behind;
 
 pub use acceptor::DistributedAcceptor;

@@ -1,76 +1,9 @@
 //! The transitions of a record, as Lua: each checks the status and moves the record with all its indexes, or does
-//! nothing. `ARGV[1]` is the namespace and `ARGV[2]` the id. JSON stays text: `cjson` would round numbers.
+//! nothing. What they share is in `prelude`.
 
-use crate::domain::Status;
+use super::prelude::PRELUDE;
 use deadpool_redis::redis::Script;
 use std::sync::LazyLock;
-
-/// In front of every script: the final statuses, and how a record moves.
-static PRELUDE: LazyLock<String> = LazyLock::new(|| {
-    let table = |fits: fn(Status) -> bool| {
-        let names = Status::ALL.into_iter().filter(|status| fits(*status));
-        names.map(|status| format!("{} = true, ", status.as_str())).collect::<String>()
-    };
-    format!(
-        "local final = {{ {} }}\nlocal retryable = {{ {} }}\n",
-        table(Status::is_final),
-        table(Status::is_retryable)
-    ) + MOVE
-});
-
-const MOVE: &str = r"
-local ns, id = ARGV[1], ARGV[2]
-local record = ns .. ':n:' .. id
-
-local function move(bot, old, new)
-  if old == new then return end
-  if old then
-    redis.call('ZREM', ns .. ':i:status:' .. old, id)
-    redis.call('ZREM', ns .. ':i:bot:' .. bot .. ':' .. old, id)
-  else
-    redis.call('ZADD', ns .. ':i:all', 0, id)
-    redis.call('ZADD', ns .. ':i:bot:' .. bot, 0, id)
-  end
-  redis.call('ZADD', ns .. ':i:status:' .. new, 0, id)
-  redis.call('ZADD', ns .. ':i:bot:' .. bot .. ':' .. new, 0, id)
-end
-
-local function set(bot, old, new, at)
-  move(bot, old, new)
-  redis.call('HSET', record, 'status', new, 'updated_at', at)
-  redis.call('HDEL', record, 'reopening', 'next_attempt_at')
-  if final[new] then
-    local expires_at = redis.call('HGET', record, 'expires_at')
-    local done_at = tonumber(at) < tonumber(expires_at) and expires_at or at
-    redis.call('HSET', record, 'done_at', done_at)
-    redis.call('ZADD', ns .. ':done', done_at, id)
-  elseif old and final[old] then
-    redis.call('HDEL', record, 'done_at')
-    redis.call('ZREM', ns .. ':done', id)
-  end
-end
-
--- The rest is for scripts with a notification: its bot, accepted_at, expires_at and itself are ARGV 3 to 6.
-
-local function is_older_than(generation)
-  return tonumber(ARGV[4]) < tonumber(generation)
-end
-
-local function create_or_set(old, new, at)
-  if not old then
-    redis.call('HSET', record, 'bot', ARGV[3], 'accepted_at', ARGV[4], 'expires_at', ARGV[5], 'notification', ARGV[6])
-  end
-  set(ARGV[3], old, new, at)
-end
-
-local function append(attempt, kept, unless_last)
-  local lines = {}
-  for line in string.gmatch(redis.call('HGET', record, 'attempts') or '', '[^\n]+') do lines[#lines + 1] = line end
-  if not (unless_last and lines[#lines] == attempt) then lines[#lines + 1] = attempt end
-  local first = math.max(1, #lines - tonumber(kept) + 1)
-  redis.call('HSET', record, 'attempts', table.concat(lines, '\n', first))
-end
-";
 
 fn script(body: &str) -> Script {
     Script::new(&format!("{}{body}", *PRELUDE))
@@ -81,52 +14,101 @@ pub(super) static CREATE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
 if redis.call('EXISTS', record) == 1 then return 0 end
-create_or_set(false, ARGV[7], ARGV[8])
+create_or_set(false, ARGV[9], ARGV[10])
+enter(nil, ARGV[5])
 return 1
 ",
     )
 });
 
-/// A notification and `at, token, attempt, attempts kept` → the status that forbids it (empty: none), 1 if it was
-/// `sending` by another token (then the attempt is appended and counted), and the count. The same token again gets the
-/// same answer.
+/// A notification and `at, token, attempt, attempts kept, is checked, limit (empty: none), span (ms), messages, is in order,
+/// passed` → what to do (`go`, `skip`, `too_soon`, `behind`, `migrated`) and by what (a status, a moment, an id, a
+/// chat); then, for `go`, 1 if it was `sending` by another token (the attempt is appended and counted), and the count. The same
+/// token again gets the same answer. Nothing is asked of one that is not checked: it has left already. `passed`: the id and
+/// accepted_at of one that has ended, whatever its record says.
 pub(super) static BEGIN: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
-local old, generation, token, interrupted =
-  unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun', 'interrupted'))
-if old and (final[old] or is_older_than(generation)) then return { old, 0, 0 } end
-create_or_set(old, 'sending', ARGV[7])
-if old ~= 'sending' or token ~= ARGV[8] then
+local old, generation, token, interrupted, cut_offs, place =
+  unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun', 'interrupted', 'cut_offs', 'place'))
+if old and (final[old] or is_older_than(generation)) then return { 'skip', old, 0, 0 } end
+local at, chat, is_again = tonumber(ARGV[9]), chat_key(ARGV[7]), old == 'sending' and token == ARGV[10]
+local sends, limit = nil, tonumber(ARGV[14])
+if ARGV[13] == '1' and not is_again then
+  local frozen_until, noted, migrated_to = unpack(redis.call('HMGET', chat, 'frozen_until', 'sends', 'migrated_to'))
+  if migrated_to then
+    keep(chat, migration_kept)
+    return { 'migrated', migrated_to, 0, 0 }
+  end
+  if frozen_until and tonumber(frozen_until) > at then return { 'too_soon', frozen_until, 0, 0 } end
+  if limit then
+    local span, messages = tonumber(ARGV[15]), math.min(tonumber(ARGV[16]), limit)
+    sends = read_sends(noted, at - span)
+    local moment = room_at(sends, limit, span, messages)
+    if moment then return { 'too_soon', tostring(moment), 0, 0 } end
+    sends[#sends + 1] = { at = at, messages = messages }
+  end
+  local order = ARGV[17] == '1' and order_key(ARGV[3], here())
+  local first = order and first_before(order, ARGV[18], at)
+  if first then return { 'behind', first, 0, 0 } end
+end
+create_or_set(old, 'sending', ARGV[9])
+enter(place, ARGV[5])
+if not is_again then
   interrupted = old == 'sending' and '1' or '0'
-  redis.call('HSET', record, 'begun', ARGV[8], 'interrupted', interrupted)
+  redis.call('HSET', record, 'begun', ARGV[10], 'interrupted', interrupted)
   if interrupted == '1' then
-    append(ARGV[9], ARGV[10])
-    redis.call('HINCRBY', record, 'cut_offs', 1)
+    append(ARGV[11], ARGV[12])
+    cut_offs = redis.call('HINCRBY', record, 'cut_offs', 1)
+  end
+  if sends then
+    redis.call('HSET', record, 'noted', ARGV[9] .. ':' .. sends[#sends].messages .. ':' .. ARGV[15])
+    write_sends(chat, sends)
+    keep(chat, tonumber(ARGV[15]))
   end
 end
-return { '', tonumber(interrupted), tonumber(redis.call('HGET', record, 'cut_offs') or 0) }
+return { 'go', '', tonumber(interrupted), tonumber(cut_offs or 0) }
 ",
     )
 });
 
 /// A notification and `status, at, attempt, attempts kept, message_id, file_id, failure, next_attempt_at, result,
-/// token`, empty for none → 1, or 0 if it is final or was accepted again later. An attempt equal to the last is that
-/// attempt, written again after a lost answer. While the record says `sending` by
-/// another token, an update that is not final changes nothing: it comes from a worker that has lost the bot meanwhile, and
-/// would hide the attempt of the new owner.
+/// token, frozen until, outcome of the attempt`, empty for none → 1, or 0 if it is final or was accepted again later. One that was
+/// cancelled and then sent without the ledger is `sent`: that is what happened. An attempt equal to the last is that
+/// attempt, written again after a lost answer. While the last attempt is by another token, an update that is not final changes
+/// nothing: it comes from a worker that has lost the bot meanwhile, and would hide the attempt of the new owner.
 pub(super) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
-local old, generation, begun = unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun'))
-if old and (final[old] or is_older_than(generation)) then return 0 end
-if old == 'sending' and not final[ARGV[7]] and ARGV[16] ~= '' and ARGV[16] ~= begun then return 0 end
-create_or_set(old, ARGV[7], ARGV[8])
-if ARGV[9] ~= '' then append(ARGV[9], ARGV[10], true) end
-redis.call('HDEL', record, 'failure')
-for i, field in ipairs({ 'message_id', 'file_id', 'failure', 'next_attempt_at', 'result' }) do
-  if ARGV[10 + i] ~= '' then redis.call('HSET', record, field, ARGV[10 + i]) end
+local old, generation, begun, place, noted =
+  unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun', 'place', 'noted'))
+local new, at, attempt, token, outcome = ARGV[9], ARGV[10], ARGV[11], ARGV[18], ARGV[20]
+if ARGV[19] ~= '' then freeze(ARGV[19], at) end
+if outcome == 'migrated' and place and place ~= here() then
+  local left = chat_key(string.match(place, '^%S+'))
+  redis.call('HSET', left, 'migrated_to', ARGV[7])
+  keep(left, migration_kept)
 end
+local was_sent_all_the_same = old == 'cancelled' and new == 'sent' and outcome == 'sent'
+if old and (final[old] and not was_sent_all_the_same or is_older_than(generation)) then return 0 end
+if begun and token ~= '' and token ~= begun and not final[new] then return 0 end
+move_note(noted, attempt ~= '' and at)
+create_or_set(old, new, at)
+if not final[new] then
+  enter(place, ARGV[5])
+elseif place and place ~= here() then
+  redis.call('HSET', record, 'notification', ARGV[6])
+end
+if attempt ~= '' then append(attempt, ARGV[12], true) end
+redis.call('HDEL', record, 'failure')
+local changes = {}
+for i, field in ipairs({ 'message_id', 'file_id', 'failure', 'next_attempt_at', 'result' }) do
+  if ARGV[12 + i] ~= '' then
+    changes[#changes + 1] = field
+    changes[#changes + 1] = ARGV[12 + i]
+  end
+end
+if #changes > 0 then redis.call('HSET', record, unpack(changes)) end
 return 1
 ",
     )
@@ -152,15 +134,18 @@ pub(super) static REOPEN: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
 local before = redis.call('HGETALL', record)
-local old, reopening, expires_at = unpack(redis.call('HMGET', record, 'status', 'reopening', 'expires_at'))
+local old, reopening, expires_at, place =
+  unpack(redis.call('HMGET', record, 'status', 'reopening', 'expires_at', 'place'))
 if not old then return { 'missing', {} } end
-local stuck = reopening and tonumber(ARGV[8]) - tonumber(reopening) >= tonumber(ARGV[9])
+local stuck = reopening and tonumber(ARGV[10]) - tonumber(reopening) >= tonumber(ARGV[11])
 if not (retryable[old] or stuck) then return { old, {} } end
-set(ARGV[3], old, ARGV[7], ARGV[4])
+leave(ARGV[3], place)
+set(ARGV[3], old, ARGV[9], ARGV[4])
 if tonumber(expires_at) < tonumber(ARGV[5]) then expires_at = ARGV[5] end
 redis.call('HSET', record, 'notification', ARGV[6], 'accepted_at', ARGV[4], 'expires_at', expires_at,
-  'reopening', ARGV[8])
+  'reopening', ARGV[10])
 redis.call('HDEL', record, 'failure', 'message_id', 'file_id', 'result', 'begun', 'interrupted', 'cut_offs')
+enter(nil, expires_at)
 return { '', before }
 ",
     )
@@ -170,13 +155,15 @@ return { '', before }
 pub(super) static RESTORE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
-local bot, status, reopening = unpack(redis.call('HMGET', record, 'bot', 'status', 'reopening'))
+local bot, status, reopening, place = unpack(redis.call('HMGET', record, 'bot', 'status', 'reopening', 'place'))
 if reopening ~= ARGV[3] then return 0 end
+leave(bot, place)
+redis.call('ZREM', ns .. ':open', id)
 redis.call('DEL', record)
 redis.call('HSET', record, unpack(ARGV, 4))
-local before, done_at = unpack(redis.call('HMGET', record, 'status', 'done_at'))
+local before, done_at, expires_at = unpack(redis.call('HMGET', record, 'status', 'done_at', 'expires_at'))
 move(bot, status, before)
-if done_at then redis.call('ZADD', ns .. ':done', done_at, id) end
+redis.call('ZADD', ns .. (done_at and ':done' or ':open'), done_at or expires_at, id)
 return 1
 ",
     )

@@ -67,7 +67,6 @@ impl AttemptRun {
         let limit = self.context.bot.limits.group_rate_per_minute;
         let is_limited = limit > 0 && self.notification.chat_id.is_group();
         BeginConditions {
-            no_flood_wait: true,
             chat_window: is_limited.then(|| ChatWindow {
                 limit,
                 span: GROUP_SPAN,

@@ -5,7 +5,7 @@ use super::recording;
 use super::report::AttemptReport;
 use crate::delivery::next_step::NextStep;
 use crate::delivery::timeouts::RETRY_BACKOFF;
-use crate::domain::{DeliveryGuarantee, Failure, FailureClass, RecordUpdate, Status, Timestamp};
+use crate::domain::{Attempt, ChatId, DeliveryGuarantee, Failure, FailureClass, RecordUpdate, Status, Timestamp};
 use crate::ports::{Begin, BeginConditions};
 
 /// How many attempts at a notification may be interrupted by the end of their process before the notification is taken
@@ -14,7 +14,7 @@ const MAX_INTERRUPTED_ATTEMPTS: u32 = 5;
 
 impl AttemptRun {
     /// Marks the start in the ledger; a report if there is nothing to start.
-    pub(super) async fn begin(&self, at: Timestamp, conditions: &BeginConditions) -> Option<AttemptReport> {
+    pub(super) async fn begin(&mut self, at: Timestamp, conditions: &BeginConditions) -> Option<AttemptReport> {
         match self.context.ports.ledger.begin(&self.notification, at, conditions).await {
             Ok(Begin::Proceed { interrupted: false, .. }) => None,
             Ok(Begin::Proceed { interrupted: true, interrupted_attempts }) => {
@@ -32,6 +32,10 @@ impl AttemptRun {
             Ok(Begin::Behind(first)) => {
                 tracing::debug!(%first, "an earlier one of its chat is still to be sent");
                 Some(AttemptReport::unasked(self.fall_behind()))
+            }
+            Ok(Begin::Migrated(to)) => {
+                self.notification.chat_id = ChatId::Id(to);
+                Some(AttemptReport::unasked(NextStep::Migrate(ChatId::Id(to))))
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot begin");
@@ -58,7 +62,7 @@ impl AttemptRun {
     }
 
     /// Records that it has expired, unless it may have been sent. `turn`: when it would have been sent.
-    pub async fn expire(self, turn: Timestamp) {
+    pub async fn expire(mut self, turn: Timestamp) {
         loop {
             let now = Timestamp::now();
             let next_attempt_at = self.notification.reply_to.is_some().then_some(turn);
@@ -67,12 +71,27 @@ impl AttemptRun {
                     self.finish(RecordUpdate { next_attempt_at, ..RecordUpdate::of(Status::Expired, now) }).await;
                     break;
                 }
+                Some(AttemptReport { next: NextStep::TooSoon(_), .. }) => {
+                    // No mark was set, so whether one is left of an earlier attempt must be asked for.
+                    let attempt = self.is_marked().await.then(|| Attempt::interrupted(now));
+                    let interrupted = attempt.is_some() && self.notification.delivery == DeliveryGuarantee::AtMostOnce;
+                    let status = if interrupted { Status::Unknown } else { Status::Expired };
+                    self.finish(RecordUpdate { attempt, next_attempt_at, ..RecordUpdate::of(status, now) }).await;
+                    break;
+                }
                 Some(AttemptReport { next: NextStep::AwaitPart(_), .. }) => {
                     tokio::time::sleep(RETRY_BACKOFF.pause(4, fastrand::f64())).await;
                 }
+                Some(AttemptReport { next: NextStep::Migrate(_), .. }) => {}
                 Some(_) => break,
             }
         }
+    }
+
+    /// Whether its record says that an attempt is under way.
+    async fn is_marked(&self) -> bool {
+        let found = self.context.ports.ledger.get(self.notification.id).await;
+        matches!(found, Ok(Some(record)) if record.status == Status::Sending)
     }
 
     /// Records that its attempts have panicked too often.

@@ -6,9 +6,8 @@ use crate::delivery::rate_limit::{SILENCE, SlidingWindow};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 /// So many are always let on their way, however slow the bot.
 const MIN_ON_THEIR_WAY: usize = 64;
@@ -25,7 +24,7 @@ struct Gate {
     on_their_way: AtomicUsize,
     max_on_their_way: usize,
     freed: Notify,
-    closed: CancellationToken,
+    closed: watch::Sender<bool>,
 }
 
 impl DepartureGate {
@@ -41,7 +40,7 @@ impl DepartureGate {
             on_their_way: AtomicUsize::new(0),
             max_on_their_way,
             freed: Notify::new(),
-            closed: CancellationToken::new(),
+            closed: watch::Sender::new(false),
         }))
     }
 
@@ -61,9 +60,14 @@ impl DepartureGate {
         self.0.freed.notified().await;
     }
 
-    /// Lets nothing leave any more.
+    /// Lets nothing leave any more: what is on its way turns back.
     pub fn close(&self) {
-        self.0.closed.cancel();
+        self.0.closed.send_replace(true);
+    }
+
+    /// Lets requests leave again.
+    pub fn open(&self) {
+        self.0.closed.send_replace(false);
     }
 }
 
@@ -77,8 +81,12 @@ impl Departure {
     pub async fn leave(self, messages: u32) -> bool {
         let gate = &self.0;
         let at = gate.reserve(MonoTime::after(gate.started.elapsed()), messages);
-        let wait = sleep_until(gate.started + (at - MonoTime::default()));
-        gate.closed.run_until_cancelled(wait).await.is_some()
+        let mut closed = gate.closed.subscribe();
+        tokio::select! {
+            biased;
+            _ = closed.wait_for(|closed| *closed) => false,
+            () = sleep_until(gate.started + (at - MonoTime::default())) => true,
+        }
     }
 }
 
@@ -147,5 +155,7 @@ mod tests {
         let waits = tokio::spawn(coming.pop().unwrap().leave(1));
         gate.close();
         assert!(!waits.await.unwrap());
+        gate.open();
+        assert!(coming.pop().unwrap().leave(1).await);
     }
 }

@@ -10,7 +10,7 @@ use crate::settings::RateLimits;
 use std::time::Duration;
 
 /// The least time for which a notification is deferred: a shorter way through the queue is not worth its cost.
-const MIN_DEFER: Duration = Duration::from_secs(1);
+const MIN_DEFER: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct ChatQueue {

@@ -4,7 +4,7 @@ use super::availability::RedisAvailability;
 use super::ledger_change::{EntityKey, LedgerChange};
 use super::pending_writes::{PendingWrites, PendingWritesFullError};
 use crate::adapters::redis::ledger::RedisLedger;
-use crate::ports::{BeginConditions, Journal, JournalEntry, Ledger, LedgerError, MediaIndex};
+use crate::ports::{Journal, JournalEntry, Ledger, LedgerError, MediaIndex};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 
@@ -118,9 +118,7 @@ impl WriteBehindBuffer {
         let redis = &self.redis;
         match change {
             LedgerChange::Create(notification) => redis.create(notification).await,
-            LedgerChange::Begin { notification, at, .. } => {
-                redis.begin(notification, *at, &BeginConditions::NONE).await.map(|_| true)
-            }
+            LedgerChange::Begin { notification, at, .. } => redis.mark_begun(notification, *at).await.map(|()| true),
             LedgerChange::Settle(notification, update) => redis.settle(notification, update).await,
             LedgerChange::KeepFileId(key, file_id) => redis.keep(key, file_id).await.map(|()| true),
             LedgerChange::EvictFileId(key, file_id) => redis.evict(key, file_id).await.map(|()| true),

@@ -1,0 +1,198 @@
+//! What scripts about records share, as Lua. `ARGV[1]` is the namespace and `ARGV[2]` the id; in scripts with a notification its
+//! bot, accepted_at, expires_at, itself, its chat, and its lane (empty if it keeps no order) are `ARGV` 3 to 8. JSON stays
+//! text: `cjson` would round numbers.
+
+use crate::domain::Status;
+use std::sync::LazyLock;
+
+/// In front of every script about a record.
+pub(super) static PRELUDE: LazyLock<String> = LazyLock::new(|| {
+    let table = |fits: fn(Status) -> bool| {
+        let names = Status::ALL.into_iter().filter(|status| fits(*status));
+        names.map(|status| format!("{} = true, ", status.as_str())).collect::<String>()
+    };
+    let statuses = format!(
+        "local final = {{ {} }}\nlocal retryable = {{ {} }}\n",
+        table(Status::is_final),
+        table(Status::is_retryable)
+    );
+    [&statuses, RECORDS, NOTIFICATIONS, CHATS].concat()
+});
+
+/// How a record moves. While it is open it has a `place`: its chat and lane, by which it is found in the order of its chat.
+const RECORDS: &str = r"
+local ns, id = ARGV[1], ARGV[2]
+local record = ns .. ':n:' .. id
+
+local function order_key(bot, place)
+  local chat, lane = string.match(place, '^(%S+) (%S+)$')
+  return chat and ns .. ':o:' .. bot .. ':' .. chat .. ':' .. lane
+end
+
+local function leave(bot, place)
+  local order = place and order_key(bot, place)
+  if order then redis.call('ZREM', order, id) end
+end
+
+local function move(bot, old, new)
+  if old == new then return end
+  if old then
+    redis.call('ZREM', ns .. ':i:status:' .. old, id)
+    redis.call('ZREM', ns .. ':i:bot:' .. bot .. ':' .. old, id)
+  else
+    redis.call('ZADD', ns .. ':i:all', 0, id)
+    redis.call('ZADD', ns .. ':i:bot:' .. bot, 0, id)
+  end
+  redis.call('ZADD', ns .. ':i:status:' .. new, 0, id)
+  redis.call('ZADD', ns .. ':i:bot:' .. bot .. ':' .. new, 0, id)
+end
+
+local function set(bot, old, new, at)
+  move(bot, old, new)
+  redis.call('HSET', record, 'status', new, 'updated_at', at)
+  if final[new] then
+    local expires_at, place = unpack(redis.call('HMGET', record, 'expires_at', 'place'))
+    local done_at = tonumber(at) < tonumber(expires_at) and expires_at or at
+    leave(bot, place)
+    redis.call('HDEL', record, 'reopening', 'next_attempt_at', 'noted', 'place', 'begun', 'interrupted')
+    redis.call('HSET', record, 'done_at', done_at)
+    redis.call('ZADD', ns .. ':done', done_at, id)
+    redis.call('ZREM', ns .. ':open', id)
+  else
+    redis.call('HDEL', record, 'reopening', 'next_attempt_at', 'noted')
+    if old and final[old] then
+      redis.call('HDEL', record, 'done_at')
+      redis.call('ZREM', ns .. ':done', id)
+    end
+  end
+end
+";
+
+/// For scripts with a notification.
+const NOTIFICATIONS: &str = r"
+local function is_older_than(generation)
+  return tonumber(ARGV[4]) < tonumber(generation)
+end
+
+local function here() return ARGV[7] .. ' ' .. ARGV[8] end
+
+-- Enters what is to be sent among the open ones, and in the order of its chat. Where it stood before its chat migrated, it
+-- stands no longer; its record names the new chat.
+local function enter(place, expires_at)
+  if place == here() then return end
+  if place then
+    leave(ARGV[3], place)
+    redis.call('HSET', record, 'notification', ARGV[6])
+  end
+  redis.call('HSET', record, 'place', here())
+  local order = order_key(ARGV[3], here())
+  if order then redis.call('ZADD', order, 0, id) end
+  redis.call('ZADD', ns .. ':open', expires_at, id)
+end
+
+local function create_or_set(old, new, at)
+  if not old then
+    redis.call('HSET', record, 'bot', ARGV[3], 'accepted_at', ARGV[4], 'expires_at', ARGV[5], 'notification', ARGV[6])
+  end
+  set(ARGV[3], old, new, at)
+end
+
+local function append(attempt, kept, unless_last)
+  local lines = {}
+  for line in string.gmatch(redis.call('HGET', record, 'attempts') or '', '[^\n]+') do lines[#lines + 1] = line end
+  if not (unless_last and lines[#lines] == attempt) then lines[#lines + 1] = attempt end
+  local first = math.max(1, #lines - tonumber(kept) + 1)
+  redis.call('HSET', record, 'attempts', table.concat(lines, '\n', first))
+end
+";
+
+/// What is remembered of a chat. A send that counts for a window is noted in the chat as `at:messages`, and in its record as
+/// `at:messages:span`, by which its note is found again.
+const CHATS: &str = r"
+local patience, migration_kept = 15 * 60 * 1000, 30 * 24 * 3600 * 1000
+
+local function chat_key(chat) return ns .. ':chat:' .. ARGV[3] .. ':' .. chat end
+
+-- It says nothing any more after so many milliseconds, if not later.
+local function keep(chat, millis)
+  if redis.call('PTTL', chat) < millis then redis.call('PEXPIRE', chat, millis) end
+end
+
+local function read_sends(text, after)
+  local sends = {}
+  for at, messages in string.gmatch(text or '', '(%d+):(%d+)') do
+    if tonumber(at) > after then sends[#sends + 1] = { at = tonumber(at), messages = tonumber(messages) } end
+  end
+  return sends
+end
+
+local function write_sends(chat, sends)
+  table.sort(sends, function(a, b) return a.at < b.at end)
+  for i, send in ipairs(sends) do sends[i] = send.at .. ':' .. send.messages end
+  if #sends == 0 then return redis.call('HDEL', chat, 'sends') end
+  redis.call('HSET', chat, 'sends', table.concat(sends, ' '))
+end
+
+-- When there is room for so many messages more: nil is now.
+local function room_at(sends, limit, span, messages)
+  local total, moment = messages, nil
+  for _, send in ipairs(sends) do total = total + send.messages end
+  for _, send in ipairs(sends) do
+    if total <= limit then break end
+    total, moment = total - send.messages, send.at + span
+  end
+  return moment
+end
+
+-- Moves the note of a send to the moment when it was answered, or takes it back if nothing has left.
+local function move_note(noted, at)
+  local was, messages, span = string.match(noted or '', '^(%d+):(%d+):(%d+)$')
+  if not was then return end
+  local chat = chat_key(ARGV[7])
+  local sends = read_sends(redis.call('HGET', chat, 'sends'), 0)
+  for i, send in ipairs(sends) do
+    if send.at == tonumber(was) and send.messages == tonumber(messages) then
+      table.remove(sends, i)
+      break
+    end
+  end
+  if at then sends[#sends + 1] = { at = tonumber(at), messages = tonumber(messages) } end
+  write_sends(chat, sends)
+  if at then keep(chat, tonumber(span)) end
+end
+
+local function freeze(until_, now)
+  local chat = chat_key(ARGV[7])
+  local old = redis.call('HGET', chat, 'frozen_until')
+  if old and tonumber(old) >= tonumber(until_) then return end
+  redis.call('HSET', chat, 'frozen_until', until_)
+  keep(chat, math.max(1, tonumber(until_) - tonumber(now)))
+end
+
+-- Whether one that stands in the way for so long is taken for lost: its record is open and its message gone (the broker lost
+-- neither, but a failover of Redis may lose the end of it). Only if it was asked about all the time and nothing happened to it.
+local function is_lost(chat, blocker, updated_at, at)
+  local field = 'behind:' .. ARGV[8]
+  local whom, since, last = string.match(redis.call('HGET', chat, field) or '', '^(%S+) (%d+) (%d+)$')
+  local fresh = whom ~= blocker or tonumber(updated_at) > tonumber(since) or at - tonumber(last) > patience / 3
+  if fresh then since = at end
+  redis.call('HSET', chat, field, blocker .. ' ' .. since .. ' ' .. at)
+  keep(chat, patience)
+  return at - tonumber(since) > patience
+end
+
+-- The one before it that is still to be sent. What has ended, or is lost, leaves; at most a hundred at a time.
+local function first_before(order, passed, at)
+  local first
+  for _ = 1, 100 do
+    first = redis.call('ZRANGE', order, 0, 0)[1]
+    if not first or first >= id then return nil end
+    local status, updated_at, accepted_at =
+      unpack(redis.call('HMGET', ns .. ':n:' .. first, 'status', 'updated_at', 'accepted_at'))
+    local gone = not status or final[status] or first .. ':' .. accepted_at == passed
+    if not gone and not is_lost(chat_key(ARGV[7]), first, updated_at, at) then return first end
+    redis.call('ZREM', order, first)
+  end
+  return first
+end
+";

@@ -1,0 +1,220 @@
+//! A ledger as the port describes it.
+
+use crate::domain::{
+    Attempt, AttemptOutcome, ChatId, Lane, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
+};
+use crate::ports::{Begin, BeginConditions, Cancelled, ListQuery, RecordPage};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The records, and what outlives an owner of the bot.
+#[derive(Default)]
+pub struct LedgerModel {
+    entries: BTreeMap<NotificationId, Entry>,
+    chats: BTreeMap<ChatId, ChatMemory>,
+    /// What is still to be sent, by chat and lane, of what keeps to the order of its chat.
+    pending: BTreeMap<(ChatId, Lane), BTreeSet<NotificationId>>,
+    begins: u64,
+}
+
+struct Entry {
+    record: Record,
+    interrupted: u32,
+    /// The attempt that began last: its number, its worker, and what the worker was told; whether the answer was lost.
+    begun: Option<Begun>,
+}
+
+struct Begun {
+    number: u64,
+    worker: usize,
+    told: Begin,
+    unanswered: bool,
+}
+
+#[derive(Default)]
+struct ChatMemory {
+    frozen_until: Option<Timestamp>,
+    /// When and how many messages, by the attempt that made them.
+    sends: BTreeMap<u64, (Timestamp, u32)>,
+}
+
+impl LedgerModel {
+    /// Writes the record of what was accepted.
+    pub fn accept(&mut self, notification: &Notification) {
+        self.entry(notification);
+    }
+
+    fn entry(&mut self, notification: &Notification) -> &mut Entry {
+        if notification.keeps_order() && !self.entries.contains_key(&notification.id) {
+            let place = (notification.chat_id.clone(), notification.lane);
+            self.pending.entry(place).or_default().insert(notification.id);
+        }
+        self.entries.entry(notification.id).or_insert_with(|| Entry {
+            record: Record::accepted(notification.clone()),
+            interrupted: 0,
+            begun: None,
+        })
+    }
+
+    /// See [`crate::ports::Ledger::begin`]; by a worker.
+    pub fn begin(
+        &mut self,
+        notification: &Notification,
+        at: Timestamp,
+        conditions: &BeginConditions,
+        worker: usize,
+    ) -> Begin {
+        if let Some(Entry { record, begun, .. }) = self.entries.get_mut(&notification.id) {
+            if record.status.is_final() || record.notification.accepted_at > notification.accepted_at {
+                return Begin::Skip(record.status);
+            }
+            // The same worker again, whose answer was lost.
+            if let Some(begun) = begun.as_mut().filter(|begun| begun.unanswered && begun.worker == worker) {
+                begun.unanswered = false;
+                return begun.told;
+            }
+        }
+        if let Some(refusal) = self.refusal(notification, at, conditions) {
+            return refusal;
+        }
+        self.begins += 1;
+        let number = self.begins;
+        let entry = self.entry(notification);
+        let interrupted = entry.record.status == Status::Sending;
+        entry.interrupted += u32::from(interrupted);
+        let attempt = interrupted.then(|| Attempt::interrupted(at));
+        let failure = entry.record.failure.clone();
+        apply(&mut entry.record, RecordUpdate { attempt, failure, ..RecordUpdate::of(Status::Sending, at) });
+        let told = Begin::Proceed { interrupted, interrupted_attempts: entry.interrupted };
+        entry.begun = Some(Begun { number, worker, told, unanswered: false });
+        if let Some(window) = conditions.chat_window {
+            let cost = window.cost.min(window.limit);
+            self.chats.entry(notification.chat_id.clone()).or_default().sends.insert(number, (at, cost));
+        }
+        told
+    }
+
+    fn refusal(&self, notification: &Notification, at: Timestamp, conditions: &BeginConditions) -> Option<Begin> {
+        let chat = self.chats.get(&notification.chat_id);
+        if let Some(until) = chat.and_then(|chat| chat.frozen_until).filter(|until| *until > at) {
+            return Some(Begin::TooSoon(until));
+        }
+        if let (Some(window), Some(chat)) = (conditions.chat_window, chat) {
+            let mut counted: Vec<_> = chat.sends.values().filter(|(sent, _)| sent.plus(window.span) > at).collect();
+            counted.sort_unstable();
+            let mut room = i64::from(window.limit) - counted.iter().map(|(_, cost)| i64::from(*cost)).sum::<i64>();
+            for (sent, cost) in &counted {
+                if room >= i64::from(window.cost.min(window.limit)) {
+                    break;
+                }
+                room += i64::from(*cost);
+                if room >= i64::from(window.cost.min(window.limit)) {
+                    return Some(Begin::TooSoon(sent.plus(window.span)));
+                }
+            }
+        }
+        if conditions.in_order && notification.keeps_order() {
+            let place = (notification.chat_id.clone(), notification.lane);
+            let first = self.pending.get(&place).and_then(|pending| pending.first());
+            if let Some(first) = first.filter(|first| **first < notification.id) {
+                return Some(Begin::Behind(*first));
+            }
+        }
+        None
+    }
+
+    /// The answer to the last begin of a worker was lost.
+    pub fn mark_unanswered(&mut self, id: NotificationId, worker: usize) {
+        let begun = self.entries.get_mut(&id).and_then(|entry| entry.begun.as_mut());
+        if let Some(begun) = begun.filter(|begun| begun.worker == worker) {
+            begun.unanswered = true;
+        }
+    }
+
+    /// See [`crate::ports::Ledger::settle`]; by a worker. What a former owner writes that is not final changes nothing once
+    /// the next one has begun.
+    pub fn settle(&mut self, notification: &Notification, update: RecordUpdate, worker: usize) -> bool {
+        let entry = self.entry(notification);
+        let superseded = entry.record.notification.accepted_at > notification.accepted_at;
+        if entry.record.status.is_final() || superseded {
+            return false;
+        }
+        let begun = entry.begun.as_ref().filter(|_| entry.record.status == Status::Sending);
+        if !update.status.is_final() && begun.is_some_and(|begun| begun.worker != worker) {
+            return false;
+        }
+        let number = begun.map(|begun| begun.number);
+        let chat = self.chats.entry(notification.chat_id.clone()).or_default();
+        match (&update.attempt, number) {
+            (Some(_), Some(number)) => {
+                if let Some(send) = chat.sends.get_mut(&number) {
+                    send.0 = update.at;
+                }
+            }
+            (None, Some(number)) => drop(chat.sends.remove(&number)),
+            _ => {}
+        }
+        let flood = update.attempt.as_ref().filter(|attempt| attempt.outcome == AttemptOutcome::FloodWait);
+        if let Some(seconds) = flood.and_then(|attempt| attempt.retry_after) {
+            let until = update.at.plus(std::time::Duration::from_secs(seconds));
+            chat.frozen_until = chat.frozen_until.max(Some(until));
+        }
+        self.write(notification.id, update);
+        true
+    }
+
+    fn write(&mut self, id: NotificationId, update: RecordUpdate) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        apply(&mut entry.record, update);
+        let Record { status, notification, .. } = &entry.record;
+        if status.is_final() {
+            let place = (notification.chat_id.clone(), notification.lane);
+            self.pending.entry(place).or_default().remove(&id);
+        }
+    }
+
+    /// See [`crate::ports::Ledger::cancel`].
+    pub fn cancel(&mut self, id: NotificationId, at: Timestamp) -> Cancelled {
+        match self.entries.get(&id).map(|entry| entry.record.status) {
+            None => Cancelled::NotFound,
+            Some(status) if !status.is_cancellable() => Cancelled::TooLate(status),
+            Some(_) => {
+                self.write(id, RecordUpdate::of(Status::Cancelled, at));
+                Cancelled::Done(Box::new(self.entries[&id].record.clone()))
+            }
+        }
+    }
+
+    /// A record.
+    pub fn get(&self, id: NotificationId) -> Option<&Record> {
+        self.entries.get(&id).map(|entry| &entry.record)
+    }
+
+    /// See [`crate::ports::Ledger::list`].
+    pub fn list(&self, query: &ListQuery) -> RecordPage {
+        let fits = |record: &&Record| {
+            query.status.is_none_or(|status| record.status == status)
+                && query.bot.as_ref().is_none_or(|bot| record.notification.bot == *bot)
+                && query.before.is_none_or(|before| record.notification.id < before)
+        };
+        let found = self.entries.values().rev().map(|entry| &entry.record).filter(fits);
+        let mut records: Vec<_> = found.take(query.limit + 1).cloned().collect();
+        let more = records.len() > query.limit;
+        records.truncate(query.limit);
+        let next = records.last().filter(|_| more).map(|last| last.notification.id);
+        RecordPage { records, next }
+    }
+}
+
+/// What an update makes of a record.
+fn apply(record: &mut Record, update: RecordUpdate) {
+    record.status = update.status;
+    record.updated_at = update.at;
+    record.attempts.extend(update.attempt);
+    let surplus = record.attempts.len().saturating_sub(Record::ATTEMPTS_KEPT);
+    record.attempts.drain(..surplus);
+    record.message_id = update.message_id.or(record.message_id);
+    record.file_id = update.file_id.or(record.file_id.take());
+    record.failure = update.failure;
+    record.next_attempt_at = update.next_attempt_at;
+    record.result = update.result.or(record.result.take());
+}

@@ -1,0 +1,89 @@
+//! The ports that delivery does not use. What asks them all the same is told that they are away.
+
+use super::link::Link;
+use crate::domain::{Address, BotName, ChatId, Notification, NotificationId, PendingGroup, Recipient, RecipientState};
+use crate::ports::{
+    AcceptError, Accepted, Acceptor, Idempotency, LedgerError, Outcome, OutcomeNotifier, OutcomeWaiter, RecipientPage,
+    RecipientQuery, Recipients, Resubmitted, Submission,
+};
+use async_trait::async_trait;
+
+type Book<T> = Result<T, LedgerError>;
+
+fn no_book<T>() -> Book<T> {
+    Err(LedgerError::Unavailable("there is no recipient book in this world".to_owned()))
+}
+
+fn no_intake<T>() -> Result<T, AcceptError> {
+    Err(AcceptError::Unavailable { part: "queue", reason: "a world accepts by itself".to_owned() })
+}
+
+#[async_trait]
+impl Acceptor for Link {
+    async fn accept(&self, _: &Submission) -> Result<Accepted, AcceptError> {
+        no_intake()
+    }
+    async fn recall(&self, _: &Idempotency) -> Result<Option<Accepted>, AcceptError> {
+        no_intake()
+    }
+    async fn resubmit(&self, _: &Notification) -> Result<Resubmitted, AcceptError> {
+        no_intake()
+    }
+    async fn ready(&self) -> Result<(), AcceptError> {
+        no_intake()
+    }
+}
+
+#[async_trait]
+impl OutcomeNotifier for Link {
+    fn listen(&self, _: NotificationId) -> OutcomeWaiter {
+        OutcomeWaiter { address: String::new(), outcome: tokio::sync::oneshot::channel().1 }
+    }
+    async fn notify(&self, _: &str, _: NotificationId, _: &Outcome) {}
+}
+
+#[async_trait]
+impl Recipients for Link {
+    async fn put(&self, _: &[Recipient]) -> Book<()> {
+        no_book()
+    }
+    async fn get(&self, _: &BotName, _: &Address) -> Book<Option<Recipient>> {
+        no_book()
+    }
+    async fn of_chat(&self, _: &BotName, _: &ChatId) -> Book<Vec<Recipient>> {
+        no_book()
+    }
+    async fn delete(&self, _: &BotName, _: &Address) -> Book<bool> {
+        no_book()
+    }
+    async fn list(&self, _: &RecipientQuery) -> Book<RecipientPage> {
+        no_book()
+    }
+    async fn set_state(&self, _: &BotName, _: &ChatId, _: RecipientState) -> Book<u64> {
+        no_book()
+    }
+    async fn rekey(&self, _: &BotName, _: &ChatId, _: &ChatId) -> Book<u64> {
+        no_book()
+    }
+    async fn remove_chat(&self, _: &BotName, _: &ChatId) -> Book<u64> {
+        no_book()
+    }
+    async fn hold_group(&self, _: &PendingGroup) -> Book<()> {
+        no_book()
+    }
+    async fn held_groups(&self, _: &BotName, _: i64) -> Book<Vec<PendingGroup>> {
+        no_book()
+    }
+    async fn held_group(&self, _: &BotName, _: &ChatId) -> Book<Option<PendingGroup>> {
+        no_book()
+    }
+    async fn release_group(&self, _: &BotName, _: &ChatId) -> Book<()> {
+        no_book()
+    }
+    async fn introduce(&self, _: &BotName, _: &str) -> Book<()> {
+        no_book()
+    }
+    async fn username(&self, _: &BotName) -> Book<Option<String>> {
+        no_book()
+    }
+}
