@@ -28,7 +28,12 @@ impl App {
             }
             couriers.spawn(courier.run(self.halt.clone(), self.settings.grace_period));
         }
-        self.background.spawn(sweeper::run(self.engine.clone(), self.settings.clone(), self.halt.clone()));
+        self.background.spawn(sweeper::run(
+            self.engine.clone(),
+            self.settings.clone(),
+            self.metrics.clone(),
+            self.halt.clone(),
+        ));
         if let Some(recording) = self.engine.record_dead_letters(self.metrics.clone(), self.halt.clone()) {
             self.background.spawn(recording);
         }

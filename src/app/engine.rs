@@ -68,6 +68,15 @@ impl Engine {
         }
     }
 
+    /// How many notifications were due and could be brought nowhere. `None` if that cannot be asked now, and on the embedded
+    /// engine, which has none.
+    pub async fn orphans(&self) -> Option<u64> {
+        match &self.kind {
+            EngineKind::Embedded(_) => None,
+            EngineKind::Distributed { queue, .. } => queue.orphans().await.ok(),
+        }
+    }
+
     /// Records dead letters as failed: notifications that were delivered and came back unacked so often (500 times) that the
     /// broker took them out of the queue. One that crashes its worker ends long before, by its interrupted attempts. `None` on the embedded engine, which has no broker.
     pub fn record_dead_letters(

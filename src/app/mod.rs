@@ -4,6 +4,7 @@
 mod delivery;
 mod engine;
 mod health;
+pub mod orphans;
 mod role;
 pub mod routes;
 mod stop;

@@ -2,9 +2,10 @@
 //! What may go is for each store to say: `sweep` of the ledger and of the blobs.
 
 use super::engine::Engine;
-use crate::domain::Timestamp;
+use crate::domain::{Status, Timestamp};
 use crate::intake::spool::Spool;
 use crate::settings::Settings;
+use crate::telemetry::Metrics;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -12,8 +13,12 @@ use tokio_util::sync::CancellationToken;
 /// How often. Several workers may sweep at the same time, which does no harm.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Sweeps records and images until told to stop.
-pub async fn run(engine: Engine, settings: Arc<Settings>, halt: CancellationToken) {
+/// How long after its expiry a notification that is still open counts as lost: longer than the longest attempt, than what is
+/// held waits, and than workers stand still for a night.
+const LOST_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// Sweeps records and images until told to stop, and ends what is lost.
+pub async fn run(engine: Engine, settings: Arc<Settings>, metrics: Arc<Metrics>, halt: CancellationToken) {
     loop {
         tokio::select! {
             () = halt.cancelled() => return,
@@ -24,9 +29,30 @@ pub async fn run(engine: Engine, settings: Arc<Settings>, halt: CancellationToke
             Ok(records) => tracing::debug!(records, "swept old records"),
             Err(error) => tracing::warn!(%error, "cannot sweep old records now"),
         }
+        end_lost(&engine, &metrics, now).await;
         match engine.ports.blobs.sweep(now.minus(settings.blob_retention), &*engine.ports.media).await {
             Ok(images) => tracing::debug!(images, "swept old images"),
             Err(error) => tracing::warn!(%error, "cannot sweep old images now"),
+        }
+    }
+}
+
+/// Ends notifications whose end was lost, step by step.
+async fn end_lost(engine: &Engine, metrics: &Metrics, now: Timestamp) {
+    loop {
+        match engine.ports.ledger.end_lost(now.minus(LOST_AFTER), now).await {
+            Ok(bots) if bots.is_empty() => return,
+            Ok(bots) => {
+                tracing::warn!(
+                    notifications = bots.len(),
+                    "ended as unknown: expired a day ago, and their end was lost"
+                );
+                for bot in bots {
+                    metrics.lost.with_label_values(&[bot.as_str()]).inc();
+                    metrics.ended.with_label_values(&[bot.as_str(), Status::Unknown.as_str()]).inc();
+                }
+            }
+            Err(error) => return tracing::warn!(%error, "cannot look for lost notifications now"),
         }
     }
 }

@@ -5,6 +5,7 @@ mod config_args;
 mod demo;
 mod error;
 mod import_recipients;
+mod orphans;
 mod runtime;
 mod sandbox;
 mod send;
@@ -37,6 +38,8 @@ enum Command {
     Send(send::SendArgs),
     /// Write a file of phone numbers and chats into the recipient book of a running service.
     ImportRecipients(import_recipients::ImportRecipientsArgs),
+    /// List notifications that RabbitMQ could bring nowhere, or put them back.
+    Orphans(orphans::OrphansArgs),
     /// Print the OpenAPI description as YAML.
     Openapi,
     /// Check the configuration and show what it comes to, secrets masked.
@@ -53,6 +56,7 @@ pub fn run() -> ExitCode {
         Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::Send(arguments) => send::run(arguments),
         Command::ImportRecipients(arguments) => import_recipients::run(arguments),
+        Command::Orphans(arguments) => orphans::run(arguments),
         Command::Openapi => {
             print_line(openapi_yaml().trim_end());
             Ok(ExitCode::SUCCESS)

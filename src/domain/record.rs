@@ -289,6 +289,13 @@ pub struct RecordUpdate {
 }
 
 impl RecordUpdate {
+    /// The end of one whose end was never heard of: a day after it expired no copy of it can be under way any more.
+    pub fn lost(at: Timestamp) -> Self {
+        let description = "its end was lost, long after it expired; it may have been sent".to_owned();
+        let failure = Some(Failure { class: FailureClass::Ambiguous, error_code: None, description });
+        Self { failure, ..Self::of(Status::Unknown, at) }
+    }
+
     /// A change of status alone.
     pub fn of(status: Status, at: Timestamp) -> Self {
         Self {

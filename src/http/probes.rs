@@ -33,7 +33,7 @@ pub struct Readiness {
     /// `ready`, `stopping` (or starting), or `unavailable`.
     #[schema(value_type = String, example = "ready")]
     status: &'static str,
-    /// The parts that are away.
+    /// The parts that are away. Without the ledger it is ready all the same: what has no idempotency key is taken.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
     away: Vec<&'static str>,
@@ -45,28 +45,29 @@ pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
 }
 
-/// Whether requests are wanted here: no while a needed part is away, and as the first thing when the process stops.
+/// Whether a notification would be accepted here: no while a needed part is away, and as the first thing in a stop.
 #[utoipa::path(get, path = "/readyz", tag = "Operations", responses(
-    (status = 200, body = Readiness, description = "Ready"),
+    (status = 200, body = Readiness, description = "Ready; `away` names the parts that can be done without"),
     (status = 503, body = Readiness, description = "Not ready; `away` names the parts"),
 ))]
 pub async fn readyz(state: Data<AppState>) -> HttpResponse {
     if !*state.ready.borrow() {
         return HttpResponse::ServiceUnavailable().json(Readiness { status: "stopping", away: Vec::new() });
     }
-    let away = match state.run(unavailable_parts(state.clone().into_inner())).await {
-        Ok(away) => away,
-        Err(_) => vec!["runtime"],
+    let (accepts, away) = match state.run(unavailable_parts(state.clone().into_inner())).await {
+        Ok(answers) => answers,
+        Err(_) => (false, vec!["runtime"]),
     };
-    if away.is_empty() {
+    if accepts {
         HttpResponse::Ok().json(Readiness { status: "ready", away })
     } else {
         HttpResponse::ServiceUnavailable().json(Readiness { status: "unavailable", away })
     }
 }
 
-/// The names of the parts that are not ready, sorted.
-async fn unavailable_parts(state: Arc<AppState>) -> Vec<&'static str> {
+/// Whether intake has what it needs, and the names of the parts that are not ready, sorted. It asks the ledger for idempotency
+/// keys only; where it needs more of it, the acceptor says so.
+async fn unavailable_parts(state: Arc<AppState>) -> (bool, Vec<&'static str>) {
     let acceptor = async {
         match timeout(READY_TIMEOUT, state.ports.acceptor.ready()).await {
             Ok(Ok(())) => None,
@@ -80,10 +81,11 @@ async fn unavailable_parts(state: Arc<AppState>) -> Vec<&'static str> {
         name_if_unavailable("ledger", state.ports.ledger.ready()),
         name_if_unavailable("blobs", state.ports.blobs.ready()),
     );
+    let accepts = acceptor.or(queue).or(blobs).is_none();
     let mut away: Vec<_> = [acceptor, queue, ledger, blobs].into_iter().flatten().collect();
     away.sort_unstable();
     away.dedup();
-    away
+    (accepts, away)
 }
 
 async fn name_if_unavailable<E>(

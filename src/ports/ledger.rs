@@ -41,6 +41,11 @@ pub trait Ledger: Send + Sync {
     /// one may still lie in the queue. Also deletes idempotency keys past their retention. Returns how many records.
     async fn sweep(&self, finished_before: Timestamp) -> Result<u64, LedgerError>;
 
+    /// Ends as [`Status::Unknown`] (see [`RecordUpdate::lost`]) what is open although it expired before the given time: its end
+    /// was lost, or its message could not be read. A step ends so many at most that others get their turn. Returns their
+    /// bots; none when nothing is left.
+    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<BotName>, LedgerError>;
+
     /// Whether the ledger responds.
     async fn ready(&self) -> Result<(), LedgerError>;
 }

@@ -27,6 +27,8 @@ pub struct Metrics {
     pub failed: IntCounterVec,
     /// Notifications that ended unsent otherwise, by `bot` and `status` (expired, cancelled, unknown).
     pub ended: IntCounterVec,
+    /// Those of them that were ended as unknown a day after they expired, because their end was lost, by `bot`.
+    pub lost: IntCounterVec,
     /// Attempts, by `bot` and `outcome`.
     pub attempts: IntCounterVec,
     /// Attempts that were not the first of their notification, by `bot`.
@@ -63,6 +65,8 @@ pub struct Metrics {
     pub part_up: IntGaugeVec,
     /// Changes that wait in memory for the ledger to come back; lost if the process dies before it does.
     pub ledger_buffered: IntGauge,
+    /// Notifications that were due and could be brought nowhere: their bot has no queues at the broker any more.
+    pub orphans: IntGauge,
     /// Registrations and what else changed the recipient book by way of a bot, by `bot` and `outcome`.
     pub registrations: IntCounterVec,
     /// HTTP requests answered, by `route` (a template, or `none`), `method` and `status`.
@@ -97,6 +101,7 @@ impl Metrics {
                 "Notifications that ended unsent, not failed",
                 &["bot", "status"],
             ),
+            lost: counter("notifications_lost_total", "Notifications whose end was lost, ended as unknown", bot),
             attempts: counter("attempts_total", "Attempts at delivery", &["bot", "outcome"]),
             retries: counter("retries_total", "Attempts after the first", bot),
             uploads: counter("uploads_total", "Uploads that Telegram took", bot),
@@ -130,6 +135,10 @@ impl Metrics {
             ledger_buffered: registered(
                 &registry,
                 IntGauge::with_opts(options("ledger_buffered", "Changes that wait in memory for the ledger")),
+            ),
+            orphans: registered(
+                &registry,
+                IntGauge::with_opts(options("orphans", "Notifications whose bot has no queues any more")),
             ),
             registrations: counter(
                 "registrations_total",

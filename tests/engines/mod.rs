@@ -8,4 +8,5 @@ mod rabbitmq;
 mod rabbitmq_faults;
 mod redis;
 mod redis_chats;
+mod redis_outages;
 mod servers;

@@ -4,11 +4,12 @@ use crate::engines::contract::{self, bot, in_lane, later, next, nothing_comes, n
 use crate::support::{amqp_url, port_of};
 use futures_util::StreamExt;
 use lapin::options::{
-    BasicConsumeOptions, BasicNackOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions,
+    BasicConsumeOptions, BasicNackOptions, BasicPublishOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions, QueueDeleteOptions,
 };
-use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
-use pixcourier::adapters::rabbitmq::RabbitQueue;
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
+use pixcourier::adapters::rabbitmq::{Orphan, RabbitQueue, inspect_orphans};
 use pixcourier::domain::{ChatId, Deferral, Lane, Notification, NotificationId, Timestamp};
 use pixcourier::ports::{Queue, QueueError};
 use std::collections::{HashMap, HashSet};
@@ -189,6 +190,90 @@ async fn what_was_deferred_until_its_turn_is_handed_on_as_soon_as_it_comes_back(
     let back = next(&mut subscription).await;
     assert_eq!(back.notification.id, scheduled.id);
     assert!(Timestamp::now() >= scheduled.send_at.unwrap(), "before its send_at");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_be_brought_nowhere_holds_up_no_other_bot_and_can_be_put_back() {
+    const ORPHANS: usize = 40;
+    let (url, namespace, removed, stays) = (amqp_url(), namespace(), bot("removed"), bot("stays"));
+    let queue = connected(&url, &namespace).await;
+    let soon = Duration::from_millis(2_500);
+    let scheduled: Vec<_> = (1..=ORPHANS).map(|chat| later(&removed, chat as i64, soon)).collect();
+    for sent in &scheduled {
+        queue.publish(sent).await.unwrap();
+    }
+    let (_connection, channel) = behind_the_scenes(&url).await;
+    for place in ["returned", "urgent", "normal", "bulk"] {
+        let name = format!("{namespace}.removed.{place}");
+        channel.queue_delete(name.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
+    }
+    let other = later(&stays, 1, soon);
+    queue.publish(&other).await.unwrap();
+    let mut subscription = queue.subscribe(&stays, 5).await.unwrap();
+    let delivered = next(&mut subscription).await;
+    let late = Timestamp::now().since(other.send_at.unwrap());
+    println!("behind {ORPHANS} that can be brought nowhere, {late:?} late");
+    assert!(delivered.notification.id == other.id && late < Duration::from_secs(1), "{late:?} late");
+    contract::eventually("orphans", ORPHANS as u64, async || queue.orphans().await.unwrap()).await;
+
+    let inspect = async |replay| {
+        let (mut put_back, mut left) = (Vec::new(), Vec::new());
+        let found = |orphan: Orphan| {
+            let list = if orphan.replayed { &mut put_back } else { &mut left };
+            list.push(orphan.notification.expect("it can be read").id);
+        };
+        inspect_orphans(&[url.clone().into()], &namespace, replay, found).await.unwrap();
+        (put_back.len(), left.len())
+    };
+    assert_eq!(inspect(false).await, (0, ORPHANS), "looking changes nothing");
+    assert_eq!(inspect(true).await, (0, ORPHANS), "their bot has no queues");
+    // The bot is there again.
+    let again = connected(&url, &namespace).await;
+    let mut subscription = again.subscribe(&removed, 5).await.unwrap();
+    ownership(&mut subscription).await;
+    assert_eq!(inspect(true).await, (ORPHANS, 0));
+    let mut missing: HashSet<_> = scheduled.iter().map(|sent| sent.id).collect();
+    while !missing.is_empty() {
+        let delivered = next(&mut subscription).await;
+        assert!(missing.remove(&delivered.notification.id), "once each");
+        again.ack(&delivered.receipt).await.unwrap();
+    }
+    contract::eventually("orphans", 0, async || queue.orphans().await.unwrap()).await;
+}
+
+/// The arguments are those of version 0.1.0.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_older_version_left_in_its_delay_queues_still_arrives() {
+    let (url, namespace, name) = (amqp_url(), namespace(), bot("older"));
+    let (_connection, channel) = behind_the_scenes(&url).await;
+    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    let (work, level) = (format!("{namespace}.work"), format!("{namespace}.delay.4"));
+    for (exchange, kind) in [(&work, ExchangeKind::Direct), (&level, ExchangeKind::Fanout)] {
+        let declared = channel.exchange_declare(exchange.as_str().into(), kind, durable, FieldTable::default());
+        declared.await.unwrap();
+    }
+    let mut arguments = FieldTable::default();
+    for (key, value) in [
+        ("x-queue-type", "quorum"),
+        ("x-dead-letter-exchange", work.as_str()),
+        ("x-dead-letter-strategy", "at-least-once"),
+        ("x-overflow", "reject-publish"),
+    ] {
+        arguments.insert(key.into(), AMQPValue::LongString(value.into()));
+    }
+    arguments.insert("x-message-ttl".into(), AMQPValue::LongLongInt(4_000));
+    let queue_name = level.as_str();
+    channel.queue_declare(queue_name.into(), QueueDeclareOptions::durable(), arguments).await.unwrap();
+    let bind = QueueBindOptions::default();
+    channel.queue_bind(queue_name.into(), queue_name.into(), "".into(), bind, FieldTable::default()).await.unwrap();
+    let sent = notification(&name, 1);
+    let (body, options) = (serde_json::to_vec(&sent).unwrap(), BasicPublishOptions::default());
+    let properties = BasicProperties::default().with_delivery_mode(2);
+    channel.basic_publish(queue_name.into(), "older.normal".into(), options, &body, properties).await.unwrap();
+
+    let queue = connected(&url, &namespace).await;
+    let mut subscription = queue.subscribe(&name, 5).await.unwrap();
+    assert_eq!(next(&mut subscription).await.notification.id, sent.id);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

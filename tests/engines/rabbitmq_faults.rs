@@ -280,3 +280,65 @@ async fn a_queue_that_answers_nothing_does_not_use_up_the_channels() {
     assert!(changed.is_err(), "{second:?} did not last: the other bot is to be left in peace");
     drop(waiting);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_confirms_nothing_holds_back_no_other_bot() {
+    const CALLERS: i64 = 300;
+    let rabbit = Rabbit::launch().await;
+    let (mute, well, namespace) = (bot("mute"), bot("well"), namespace());
+    connected(&rabbit.url(), &namespace).await.publish(&notification(&mute, 1)).await.unwrap();
+    // A process that has not declared anything yet: it has to ask for the queue first.
+    let queue = connected(&rabbit.url(), &namespace).await;
+    rabbit.ctl(&["eval", &format!("sys:suspend('%2F_{namespace}.mute.normal').")]);
+    let waiting: Vec<_> = (1..=CALLERS)
+        .map(|chat| {
+            let (queue, sent) = (queue.clone(), notification(&mute, chat));
+            tokio::spawn(async move { queue.publish(&sent).await })
+        })
+        .collect();
+    let mut longest = Duration::ZERO;
+    for chat in 1..=20 {
+        let since = Instant::now();
+        queue.publish(&notification(&well, chat)).await.unwrap();
+        longest = longest.max(since.elapsed());
+    }
+    println!("beside {CALLERS} callers of a mute queue the longest publish took {longest:?}");
+    assert!(waiting.iter().all(|caller| !caller.is_finished()), "they are still waiting");
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
+    queue.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_starts_during_an_alarm_delivers() {
+    const WAITING: i64 = 20;
+    let rabbit = Rabbit::launch().await;
+    let (name, namespace) = (bot("alarm"), namespace());
+    let former = connected(&rabbit.url(), &namespace).await;
+    ownership(&mut former.subscribe(&name, 5).await.unwrap()).await;
+    for chat in 1..=WAITING {
+        former.publish(&notification(&name, chat)).await.unwrap();
+    }
+    rabbit.ctl(&["set_vm_memory_high_watermark", "0.0001"]);
+    let refused =
+        async || former.publish(&notification(&name, 99)).await.is_err_and(|e| e.to_string().contains("alarm"));
+    contract::eventually("an alarm", true, refused).await;
+    former.close().await;
+
+    let queue = connect(&rabbit.url(), &namespace);
+    let outcomes = queue.outcome_notifier();
+    let mut subscription = queue.subscribe(&name, 5).await.unwrap();
+    ownership(&mut subscription).await;
+    let since = Instant::now();
+    for chat in 1..=WAITING {
+        let delivered = next(&mut subscription).await;
+        queue.ack(&delivered.receipt).await.unwrap_or_else(|error| panic!("the ack of number {chat}: {error}"));
+    }
+    contract::eventually("an empty lane", [0, 0, 0], async || queue.depth(&name).await.unwrap().lanes).await;
+    println!("{WAITING} delivered and acked during an alarm in {:?}", since.elapsed());
+
+    rabbit.ctl(&["set_vm_memory_high_watermark", "0.8"]);
+    let published = async || queue.publish(&notification(&name, 1)).await.is_ok();
+    contract::eventually("the end of the alarm", true, published).await;
+    let listens = async || !outcomes.listen(NotificationId::new()).address.is_empty();
+    contract::eventually("an address for outcomes", true, listens).await;
+}

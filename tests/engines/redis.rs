@@ -257,7 +257,7 @@ async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_i
 async fn a_short_outage_of_redis_does_not_override_a_cancel() {
     let mut redis = Redis::launch().await;
     let ledger = WriteBehindLedger::new(at(&redis.url()));
-    let cancelled = notification(&bot("r-outage"), 1);
+    let (cancelled, other) = (notification(&bot("r-outage"), 1), notification(&bot("r-outage"), 2));
     assert!(ledger.settle(&cancelled, &RecordUpdate::of(Status::Queued, Timestamp::now())).await.unwrap());
     let answer = ledger.cancel(cancelled.id, Timestamp::now()).await.unwrap();
     assert!(matches!(answer, Cancelled::Done(_)), "{answer:?}");
@@ -286,8 +286,9 @@ async fn a_short_outage_of_redis_does_not_override_a_cancel() {
     back().await;
 
     redis.kill9();
-    let (begun, refused) = begin_persistently(&ledger, &cancelled).await;
+    let (begun, refused) = begin_persistently(&ledger, &other).await;
     assert_eq!(begun, GO, "Redis is missed, and sending goes on");
+    assert_eq!(begin().await.unwrap(), Begin::Skip(Status::Cancelled), "but not what is known to be cancelled");
     let waited = refused.expect("not at once").elapsed();
     assert!(waited >= OUTAGE_GRACE && waited < OUTAGE_GRACE + FAIL_FAST_LIMIT, "{waited:?}");
 }

@@ -5,9 +5,7 @@ use crate::engines::contract::{bot, notification};
 use crate::engines::redis::{ledger, ledger_in};
 use crate::support::redis_url;
 use pixcourier::adapters::redis::RedisLedger;
-use pixcourier::domain::{
-    Attempt, AttemptOutcome, ChatId, Notification, RecordUpdate, Status, Timestamp,
-};
+use pixcourier::domain::{Attempt, AttemptOutcome, ChatId, Notification, RecordUpdate, Status, Timestamp};
 use pixcourier::ports::{Begin, BeginConditions, Cancelled, ChatWindow, Ledger};
 use std::sync::Arc;
 use std::time::Duration;

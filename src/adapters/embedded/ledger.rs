@@ -5,7 +5,7 @@ use super::record_rows;
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
-use crate::domain::{Attempt, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
+use crate::domain::{Attempt, BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
 use crate::ports::{Begin, BeginConditions, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -96,6 +96,23 @@ impl Ledger for EmbeddedLedger {
             (SELECT bot_id, kind, sha256 FROM file_ids WHERE kept_at < ?1 LIMIT ?2)";
         self.sweep_in_steps(file_ids, now.minus(FILE_ID_RETENTION).unix_millis()).await?;
         Ok(swept)
+    }
+
+    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
+        let lost = self.store.read(move |conn| record_rows::lost(conn, expired_before)).await?;
+        let end = move |conn: &Connection| {
+            let mut bots = Vec::new();
+            for id in &lost {
+                let Some(mut record) = record_rows::load(conn, *id)?.filter(|record| !record.status.is_final()) else {
+                    continue;
+                };
+                apply_update(&mut record, RecordUpdate::lost(at));
+                record_rows::save(conn, &record)?;
+                bots.push(record.notification.bot);
+            }
+            Ok(bots)
+        };
+        Ok(self.store.write(Durability::Disk, end).await?)
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

@@ -1,9 +1,9 @@
 //! The rows of the ledger and the SQL on them: a record is kept as JSON, with columns beside it for finding it.
 
 use super::columns::{from_json, id_bytes, to_json};
-use super::limits::{MAX_PAGE_BYTES, MAX_PAGE_RECORDS};
+use super::limits::{MAX_PAGE_BYTES, MAX_PAGE_RECORDS, SWEEP_STEP_ROWS};
 use super::store_error::StoreError;
-use crate::domain::{Notification, NotificationId, Record, Status};
+use crate::domain::{Notification, NotificationId, Record, Status, Timestamp};
 use crate::ports::{ListQuery, RecordPage};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
@@ -18,10 +18,15 @@ pub fn load(conn: &Connection, id: NotificationId) -> Result<Option<Record>, Sto
 /// The record for a courier to change, a new one if it is missing; or the status that forbids it: it is final, or that
 /// of a later acceptance.
 pub fn load_for_update(conn: &Connection, notification: Notification) -> Result<Result<Record, Status>, StoreError> {
-    let accepted_at = notification.accepted_at;
-    let record = load(conn, notification.id)?.unwrap_or_else(|| Record::accepted(notification));
+    let (accepted_at, chat_id) = (notification.accepted_at, notification.chat_id.clone());
+    let mut record = load(conn, notification.id)?.unwrap_or_else(|| Record::accepted(notification));
     let is_older = accepted_at < record.notification.accepted_at;
-    Ok(if is_older || record.status.is_final() { Err(record.status) } else { Ok(record) })
+    if is_older || record.status.is_final() {
+        return Ok(Err(record.status));
+    }
+    // Its group may be a supergroup by now.
+    record.notification.chat_id = chat_id;
+    Ok(Ok(record))
 }
 
 /// Writes a record, in place of the earlier one of the same id.
@@ -56,6 +61,17 @@ pub fn count_interrupted_attempts(conn: &Connection, id: NotificationId, one_mor
         false => "SELECT cut_offs FROM records WHERE id = ?1",
     };
     Ok(conn.prepare_cached(sql)?.query_row([id_bytes(id)], |row| row.get(0))?)
+}
+
+/// Open records that expired before the given time and are in the queue no more, or cannot be read there; the longest
+/// expired first, [`SWEEP_STEP_ROWS`] at most.
+pub fn lost(conn: &Connection, expired_before: Timestamp) -> Result<Vec<NotificationId>, StoreError> {
+    let sql = "SELECT id FROM records WHERE finished_at IS NULL AND expires_at < ?1
+        AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.id = records.id AND queue.state <> 3)
+        ORDER BY expires_at LIMIT ?2";
+    let mut select = conn.prepare_cached(sql)?;
+    let ids = select.query_map([expired_before.unix_millis(), SWEEP_STEP_ROWS], |row| row.get::<_, [u8; 16]>(0))?;
+    ids.map(|id| Ok(NotificationId::from_number(u128::from_be_bytes(id?)))).collect()
 }
 
 /// The records that a listing asks for, newest id first.

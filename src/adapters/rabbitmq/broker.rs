@@ -150,16 +150,23 @@ impl Broker {
         if session.is_blocked() {
             return Err(blocked());
         }
+        let begun = Instant::now();
         let publish = session.publish(channel_use, destination, body, properties);
         let published = timeout(REQUEST_TIMEOUT, publish).await;
         *self.last_timeout.lock().unwrap_or_else(PoisonError::into_inner) = published.is_err().then(Instant::now);
+        if published.is_ok() {
+            session.confirms.answered();
+        }
         match published {
             Ok(Ok(PublishOutcome::Stored)) => Ok(()),
             Ok(Ok(PublishOutcome::Unroutable)) => Err(QueueError::Unavailable("no queue takes the message".to_owned())),
             Ok(Ok(PublishOutcome::Refused)) => Err(QueueError::Full("RabbitMQ refuses the message".to_owned())),
             Ok(Err(error)) => Err(QueueError::Unavailable(format!("RabbitMQ: {}", error_text(&error)))),
             Err(_) if session.is_blocked() => Err(blocked()),
-            Err(_) => Err(not_confirmed()),
+            Err(_) => {
+                session.confirms.timed_out(begun);
+                Err(not_confirmed())
+            }
         }
     }
 }

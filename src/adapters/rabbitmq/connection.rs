@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 /// The heartbeat, unless the address names one: the broker replaces an owner that is frozen or cut off after two to
 /// three times this, so within 12 s, and not before the owner has noticed itself. Less than 5 gives false alarms
@@ -42,6 +42,10 @@ impl BrokerAddress {
         }
         let label = format!("{}:{}", uri.authority.host, uri.authority.port);
         Some(Self { uri, label })
+    }
+
+    pub(super) fn uri(&self) -> &AMQPUri {
+        &self.uri
     }
 }
 
@@ -106,18 +110,20 @@ impl ConnectionSupervisor {
         }
     }
 
-    /// Tries the addresses in turn, for ever.
+    /// Tries the addresses at random, for ever.
     async fn keep_connected(&self) {
-        let Some(mut turn) = (!self.addresses.is_empty()).then(|| fastrand::usize(..self.addresses.len())) else {
+        if self.addresses.is_empty() {
             self.set_down("no usable broker address is configured");
             return std::future::pending().await;
-        };
+        }
+        let mut last = None;
         let mut backoff = RECONNECT_BACKOFF.start();
         let mut connect_timeout = CONNECT_TIMEOUT;
         let mut last_reason = String::new();
         loop {
-            let address = &self.addresses[turn % self.addresses.len()];
-            let connect = Session::connect(self.name, &address.uri, self.topology.clone());
+            let turn = next_turn(last, self.addresses.len());
+            let (address, mut step) = (&self.addresses[turn], "");
+            let connect = Session::connect(self.name, &address.uri, self.topology.clone(), &mut step);
             let reason = match timeout(connect_timeout, connect).await {
                 Ok(Ok(session)) => {
                     let since = Instant::now();
@@ -131,22 +137,22 @@ impl ConnectionSupervisor {
                 }
                 Ok(Err(error)) => {
                     connect_timeout = CONNECT_TIMEOUT;
-                    error_text(&error)
+                    format!("{} ({step})", error_text(&error))
                 }
                 Err(_) => {
                     connect_timeout = (connect_timeout * 2).min(MAX_CONNECT_TIMEOUT);
-                    "the broker does not answer".to_owned()
+                    format!("the broker does not answer ({step})")
                 }
             };
             self.set_down(&reason);
             if reason == last_reason {
-                debug!(connection = self.name, broker = address.label, reason, "still no connection to RabbitMQ");
+                info!(connection = self.name, broker = address.label, reason, "still no connection to RabbitMQ");
             } else {
                 warn!(connection = self.name, broker = address.label, reason, "no connection to RabbitMQ");
                 last_reason = reason;
             }
             backoff.wait().await;
-            turn += 1;
+            last = Some(turn);
         }
     }
 
@@ -167,9 +173,25 @@ impl ConnectionSupervisor {
     }
 }
 
+/// Which of so many addresses to try next: any but the last, if there is another. At random, or all processes would end up
+/// on one node after a second loss.
+fn next_turn(last: Option<usize>, addresses: usize) -> usize {
+    match last {
+        Some(last) if addresses > 1 => (last + 1 + fastrand::usize(..addresses - 1)) % addresses,
+        _ => fastrand::usize(..addresses),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_next_node_is_any_but_the_one_just_lost() {
+        let seen: std::collections::BTreeSet<_> = (0..200).map(|_| next_turn(Some(1), 4)).collect();
+        assert!(seen.into_iter().eq([0, 2, 3]));
+        assert_eq!((next_turn(Some(0), 1), next_turn(None, 1)), (0, 0));
+    }
 
     #[test]
     fn an_address_has_a_short_heartbeat_unless_it_names_one() {

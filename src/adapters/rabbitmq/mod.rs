@@ -9,12 +9,13 @@
 //! up again by the same code.
 //!
 //! A message that is not due waits in delay queues, whose message TTL and dead-letter exchange bring it back
-//! (`delay_levels`). What the broker gives up on becomes a dead letter (`dead_letter`); outcomes that the ledger
+//! (`delay_levels`); if it can be brought nowhere then, it is an orphan (`orphans`). What the broker gives up on becomes a dead letter (`dead_letter`); outcomes that the ledger
 //! cannot take go to a journal queue (`journal`); callers are notified by direct reply-to (`outcome_notifier`).
 
 mod amqp;
 mod broker;
 mod channel_pool;
+mod confirm_watch;
 mod connection;
 mod dead_letter;
 mod declarations;
@@ -24,6 +25,7 @@ mod journal;
 mod lane_buffer;
 mod lane_consumer;
 mod message;
+mod orphans;
 mod outcome_notifier;
 mod ownership;
 mod ownership_loop;
@@ -39,4 +41,5 @@ mod unacked;
 
 pub use dead_letter::DeadLetter;
 pub use journal::JournalMessage;
+pub use orphans::{Orphan, inspect_orphans};
 pub use queue::RabbitQueue;

@@ -8,11 +8,9 @@ use crate::domain::NotificationId;
 use crate::ports::{Outcome, OutcomeNotifier, OutcomeWaiter};
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use lapin::options::{
-    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions,
-};
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Consumer};
+use lapin::{BasicProperties, Channel, Confirmation, Consumer};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,7 +20,11 @@ use tracing::debug;
 /// The pseudo-queue; messages that name it as `reply-to` get the address of the channel that publishes them (RabbitMQ).
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
-/// [`OutcomeNotifier`] over RabbitMQ.
+/// A queue that nobody has.
+const NOWHERE: &str = "pixcourier nowhere";
+
+/// [`OutcomeNotifier`] over RabbitMQ. It listens on the publishing connection: to learn its address it must publish, and in
+/// an alarm that would block the acks of the consuming one.
 pub(super) struct RabbitOutcomeNotifier {
     broker: Arc<Broker>,
     local: OutcomeWaiters,
@@ -47,7 +49,7 @@ impl RabbitOutcomeNotifier {
         let stop = self.broker.stop.clone();
         let receive = async {
             let mut backoff = RECONNECT_BACKOFF.start();
-            while let Some(session) = self.broker.consuming.wait_for_session().await {
+            while let Some(session) = self.broker.publishing.wait_for_session().await {
                 let Err(reason) = self.receive_replies(&session).await;
                 debug!(reason, "listening for outcomes again");
                 // Nobody can reach the old address any more; the ledger knows what is missed.
@@ -81,20 +83,17 @@ impl RabbitOutcomeNotifier {
 }
 
 /// The reply-to address of a channel. The broker writes it into messages that the channel publishes, so one is published
-/// to a queue of its own and read back.
+/// that goes nowhere, and comes back as unroutable.
 async fn reply_address(channel: &Channel) -> Result<String, String> {
-    let exclusive = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
-    let mirror = setup_step(channel.queue_declare(ShortString::default(), exclusive, FieldTable::default())).await?;
+    setup_step(channel.confirm_select(ConfirmSelectOptions::default())).await?;
     let properties = BasicProperties::default().with_reply_to(REPLY_TO.into());
-    let publish = BasicPublishOptions::default();
-    let publish = channel.basic_publish(ShortString::default(), mirror.name().clone(), publish, b"", properties);
-    setup_step(setup_step(publish).await?).await?;
-    // A channel's own publishes and gets are carried out in order.
-    let get = channel.basic_get(mirror.name().clone(), BasicGetOptions { no_ack: true });
-    let message = setup_step(get).await?.ok_or("the broker keeps its messages to itself")?;
-    setup_step(channel.queue_delete(mirror.name().clone(), QueueDeleteOptions::default())).await?;
-    let address = message.properties.reply_to().as_ref().map(ToString::to_string);
-    address.ok_or_else(|| "the broker gives no address".to_owned())
+    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+    let publish = channel.basic_publish(ShortString::default(), NOWHERE.into(), options, b"", properties);
+    match setup_step(setup_step(publish).await?).await? {
+        Confirmation::Ack(Some(returned)) => returned.delivery.properties.reply_to().as_ref().map(ToString::to_string),
+        _ => None,
+    }
+    .ok_or_else(|| "the broker gives no address".to_owned())
 }
 
 #[async_trait]

@@ -5,6 +5,7 @@ use super::broker::Broker;
 use super::channel_pool::ChannelUse;
 use super::connection::{BrokerAddress, BrokerConnection};
 use super::dead_letter::{DeadLetter, dead_letter_queue};
+use super::declarations::find_queue;
 use super::journal::{JournalMessage, journal_queue};
 use super::outcome_notifier::RabbitOutcomeNotifier;
 use super::ownership_loop::OwnershipLoop;
@@ -15,6 +16,8 @@ use super::topology::{BotQueue, Topology};
 use crate::domain::{BotName, Lane, Notification, Timestamp};
 use crate::ports::{Depth, Journal, JournalEntry, OutcomeNotifier, Queue, QueueError, Receipt, Subscription};
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
+use lapin::types::ShortString;
 use secrecy::SecretString;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -87,6 +90,12 @@ impl RabbitQueue {
         outcome_notifier
     }
 
+    /// How many orphans there are: notifications that were due and could be brought nowhere.
+    pub async fn orphans(&self) -> Result<u64, QueueError> {
+        let session = self.broker.consuming.session()?;
+        answer(count_ready(&session, self.broker.topology.orphans())).await
+    }
+
     /// Gives up all ownerships and closes the connections in order.
     pub async fn close(&self) {
         self.broker.stop.cancel();
@@ -139,15 +148,10 @@ impl Queue for RabbitQueue {
     /// Counts what is ready, and what this process holds unacked.
     async fn depth(&self, bot: &BotName) -> Result<Depth, QueueError> {
         let session = self.broker.consuming.session()?;
-        match timeout(REQUEST_TIMEOUT, ready_by_lane(&session, &self.broker.topology, bot)).await {
-            Ok(Ok(mut lanes)) => {
-                let unacked = self.broker.unacked.count(bot);
-                lanes.iter_mut().zip(unacked).for_each(|(lane, unacked)| *lane += unacked);
-                Ok(Depth { lanes })
-            }
-            Ok(Err(error)) => Err(QueueError::Unavailable(format!("RabbitMQ: {}", error_text(&error)))),
-            Err(_) => Err(QueueError::Unavailable("RabbitMQ does not answer".to_owned())),
-        }
+        let mut lanes = answer(ready_by_lane(&session, &self.broker.topology, bot)).await?;
+        let unacked = self.broker.unacked.count(bot);
+        lanes.iter_mut().zip(unacked).for_each(|(lane, unacked)| *lane += unacked);
+        Ok(Depth { lanes })
     }
 
     async fn ready(&self) -> Result<(), QueueError> {
@@ -162,15 +166,31 @@ impl Journal for RabbitQueue {
     }
 }
 
+/// The answer to a request, within [`REQUEST_TIMEOUT`].
+async fn answer<T>(request: impl Future<Output = lapin::Result<T>>) -> Result<T, QueueError> {
+    match timeout(REQUEST_TIMEOUT, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(QueueError::Unavailable(format!("RabbitMQ: {}", error_text(&error)))),
+        Err(_) => Err(QueueError::Unavailable("RabbitMQ does not answer".to_owned())),
+    }
+}
+
 /// What lies ready, by lane. What was put back and is not delivered again at once counts as of the normal lane.
 async fn ready_by_lane(session: &Session, topology: &Topology, bot: &BotName) -> lapin::Result<[u64; 3]> {
     session.ensure_bot(bot).await?;
-    let channel = session.channels.acquire(ChannelUse::Other).await?;
-    let mut counts = [0; 3];
-    for (queue, found) in BotQueue::ALL.into_iter().zip(topology.inspect_bot(&channel, bot).await?) {
+    // Side by side: a queue that is busy answers late.
+    let counts = BotQueue::ALL.map(|queue| count_ready(session, topology.bot_queue(bot, queue)));
+    let mut lanes = [0; 3];
+    for (queue, count) in BotQueue::ALL.into_iter().zip(try_join_all(counts).await?) {
         let lane = if let BotQueue::Lane(lane) = queue { lane } else { Lane::Normal };
-        counts[lane as usize] += u64::from(found.message_count());
+        lanes[lane as usize] += count;
     }
+    Ok(lanes)
+}
+
+async fn count_ready(session: &Session, queue: ShortString) -> lapin::Result<u64> {
+    let channel = session.channels.acquire(ChannelUse::Other).await?;
+    let found = find_queue(&channel, queue).await?;
     channel.give_back();
-    Ok(counts)
+    Ok(found.message_count().into())
 }

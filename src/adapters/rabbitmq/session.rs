@@ -2,6 +2,7 @@
 
 use super::amqp::error_text;
 use super::channel_pool::ChannelPool;
+use super::confirm_watch::ConfirmWatch;
 use super::declared_once::{Declarable, DeclarationState, DeclaredOnce};
 use super::topology::Topology;
 use crate::domain::BotName;
@@ -44,19 +45,30 @@ pub(super) struct Session {
     pub(super) declared: DeclaredOnce<Declarable>,
     /// Something that the bots share was missing, and with it may have gone what was bound to it.
     must_bind: AtomicBool,
+    pub(super) confirms: ConfirmWatch,
 }
 
 impl Session {
     /// Connects and declares what all bots share.
-    pub(super) async fn connect(name: &str, uri: &AMQPUri, topology: Arc<Topology>) -> lapin::Result<Self> {
+    /// Says in `step` what it is about, for whoever gives up waiting.
+    pub(super) async fn connect(
+        name: &str,
+        uri: &AMQPUri,
+        topology: Arc<Topology>,
+        step: &mut &'static str,
+    ) -> lapin::Result<Self> {
+        *step = "connecting";
         // Automatic recovery stays off: it hides the loss of an ownership.
         let properties = ConnectionProperties::default().with_connection_name(format!("pixcourier {name}").into());
         let connection = Connection::connect_uri(uri.clone(), properties).await?;
+        *step = "opening a channel";
         let liveness = connection.create_channel().await?;
         let ended = CancellationToken::new();
         let channels = ChannelPool::new(connection, ended.clone());
         let (declared, must_bind) = (DeclaredOnce::default(), AtomicBool::new(false));
-        let session = Self { channels, liveness, ended, topology, declared, must_bind };
+        let confirms = ConfirmWatch::default();
+        let session = Self { channels, liveness, ended, topology, declared, must_bind, confirms };
+        *step = "looking for the queues that all bots share";
         session.declare_shared().await?;
         Ok(session)
     }
@@ -66,6 +78,7 @@ impl Session {
         tokio::select! {
             reason = self.wait_until_closed() => reason,
             reason = self.wait_until_silent() => reason,
+            () = self.confirms.wait_until_silent() => "publishes are not confirmed".to_owned(),
         }
     }
 

@@ -13,7 +13,14 @@ use tokio::time::timeout;
 /// The unacked deliveries of one ownership.
 pub(super) struct Unacked {
     bot: BotName,
-    ackers: Mutex<HashMap<(Lane, u64), Acker>>,
+    ackers: Mutex<Ackers>,
+}
+
+#[derive(Default)]
+struct Ackers {
+    by_delivery: HashMap<(Lane, u64), Acker>,
+    /// How many there are, by lane in the order of [`Lane::ALL`].
+    counts: [u64; 3],
 }
 
 impl Unacked {
@@ -22,7 +29,10 @@ impl Unacked {
     }
 
     pub(super) fn add(&self, receipt: &Receipt, acker: Acker) {
-        self.ackers().insert((receipt.lane, receipt.tag), acker);
+        let mut ackers = self.ackers();
+        if ackers.by_delivery.insert((receipt.lane, receipt.tag), acker).is_none() {
+            ackers.counts[receipt.lane as usize] += 1;
+        }
     }
 
     /// Acks a delivery that has a new place. Should that fail, the channel is gone and a duplicate comes back, which the
@@ -34,10 +44,13 @@ impl Unacked {
     }
 
     fn remove(&self, receipt: &Receipt) -> Option<Acker> {
-        self.ackers().remove(&(receipt.lane, receipt.tag))
+        let mut ackers = self.ackers();
+        let acker = ackers.by_delivery.remove(&(receipt.lane, receipt.tag))?;
+        ackers.counts[receipt.lane as usize] -= 1;
+        Some(acker)
     }
 
-    fn ackers(&self) -> MutexGuard<'_, HashMap<(Lane, u64), Acker>> {
+    fn ackers(&self) -> MutexGuard<'_, Ackers> {
         self.ackers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -58,7 +71,7 @@ impl UnackedByEpoch {
     /// [`QueueError::Stale`] if the delivery is not out in the ownership of the receipt.
     pub(super) fn check(&self, receipt: &Receipt) -> Result<(), QueueError> {
         let unacked = self.find(receipt)?;
-        let is_out = unacked.ackers().contains_key(&(receipt.lane, receipt.tag));
+        let is_out = unacked.ackers().by_delivery.contains_key(&(receipt.lane, receipt.tag));
         is_out.then_some(()).ok_or(QueueError::Stale)
     }
 
@@ -77,9 +90,7 @@ impl UnackedByEpoch {
     pub(super) fn count(&self, bot: &BotName) -> [u64; 3] {
         let mut counts = [0; 3];
         for unacked in self.by_epoch().values().filter(|unacked| unacked.bot == *bot) {
-            for (lane, _) in unacked.ackers().keys() {
-                counts[*lane as usize] += 1;
-            }
+            counts.iter_mut().zip(unacked.ackers().counts).for_each(|(count, more)| *count += more);
         }
         counts
     }

@@ -1,11 +1,14 @@
 //! The ledger: a hash per record, changed by scripts only.
 
 use super::begin_tokens::BeginTokens;
+use super::cancels::CANCELS_KEPT;
 use super::pool::{RedisPool, ping};
 use super::record_fields::{RecordFields, optional_argument, read_record, to_json};
 use super::scripts;
 use super::settled::RecentlySettled;
-use crate::domain::{Attempt, AttemptOutcome, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
+use crate::domain::{
+    Attempt, AttemptOutcome, BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
+};
 use crate::ports::{Begin, BeginConditions, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
 use async_trait::async_trait;
 use deadpool_redis::redis::{self, Script, ScriptInvocation};
@@ -253,7 +256,16 @@ impl Ledger for RedisLedger {
         }
         let mut pins = redis::cmd("ZREMRANGEBYSCORE");
         self.pool.command::<u64>(pins.arg(self.pins()).arg("-inf").arg(format!("({before}"))).await?;
+        self.forget_cancels(Timestamp::now().minus(CANCELS_KEPT)).await?;
         Ok(swept)
+    }
+
+    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
+        let mut call = scripts::END_LOST.arg(&self.namespace);
+        call.arg("").arg(expired_before.unix_millis()).arg(at.unix_millis());
+        call.arg(optional_argument(RecordUpdate::lost(at).failure.as_ref(), to_json)).arg(BATCH_SIZE);
+        let bots: Vec<String> = self.pool.script(&call).await?;
+        Ok(bots.iter().filter_map(|bot| bot.parse().ok()).collect())
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

@@ -62,6 +62,11 @@ impl RedisPool {
         give_back(connection, answer)
     }
 
+    /// Closes the connections that nobody uses at the moment.
+    pub(super) fn drop_idle(&self) {
+        self.pool.retain(|_, _| false);
+    }
+
     /// The pool tests a connection before it hands it out, one broken one after the other, hence the bound round all.
     async fn connection(&self) -> Result<Connection, LedgerError> {
         match tokio::time::timeout(REDIS_TIMEOUT, self.pool.get()).await {

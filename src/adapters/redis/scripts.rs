@@ -118,10 +118,12 @@ return 1
 pub(super) static CANCEL: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
-local old, bot = unpack(redis.call('HMGET', record, 'status', 'bot'))
+local old, bot, accepted_at = unpack(redis.call('HMGET', record, 'status', 'bot', 'accepted_at'))
 if not old then return { 'missing', {} } end
 if final[old] or old == 'sending' then return { old, {} } end
 set(bot, old, 'cancelled', ARGV[3])
+local time = redis.call('TIME')
+redis.call('ZADD', ns .. ':cancels', time[1] * 1000 + math.floor(time[2] / 1000), id .. ' ' .. accepted_at)
 return { '', redis.call('HGETALL', record) }
 ",
     )
@@ -165,6 +167,28 @@ local before, done_at, expires_at = unpack(redis.call('HMGET', record, 'status',
 move(bot, status, before)
 redis.call('ZADD', ns .. (done_at and ':done' or ':open'), done_at or expires_at, id)
 return 1
+",
+    )
+});
+
+/// Without an id, `expired before, at, failure, at most`: ends as unknown what is open and has expired, the longest expired first
+/// → their bots.
+pub(super) static END_LOST: LazyLock<Script> = LazyLock::new(|| {
+    script(
+        r"
+local bots = {}
+for _, lost in ipairs(redis.call('ZRANGEBYSCORE', ns .. ':open', '-inf', '(' .. ARGV[3], 'LIMIT', 0, ARGV[6])) do
+  id, record = lost, ns .. ':n:' .. lost
+  local bot, status = unpack(redis.call('HMGET', record, 'bot', 'status'))
+  if status and not final[status] then
+    set(bot, status, 'unknown', ARGV[4])
+    redis.call('HSET', record, 'failure', ARGV[5])
+    bots[#bots + 1] = bot
+  else
+    redis.call('ZREM', ns .. ':open', id)
+  end
+end
+return bots
 ",
     )
 });

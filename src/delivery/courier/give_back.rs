@@ -27,7 +27,9 @@ impl Courier {
             let missed_turn = self.missed_turn(now, &held.notification);
             (missed_turn.is_some() || now - held.since >= MAX_UNACKED_TIME).then_some((*id, missed_turn))
         });
-        let overdue: Vec<_> = overdue.collect();
+        let mut overdue: Vec<_> = overdue.collect();
+        // In the order of their ids, so that they come back in it.
+        overdue.sort_unstable_by_key(|(id, _)| *id);
         for (id, missed_turn) in overdue {
             let Some(held) = self.held.remove(&id) else { continue };
             let job = send_job(&self.context.bot, &held.notification, self.epoch);

@@ -62,11 +62,11 @@ impl ChatRateLimiter {
         self.rate.interval().max(minute).max(MIN_INTERVAL)
     }
 
-    /// When a message will be sent that has so many before it.
-    pub fn estimate(&self, now: MonoTime, ahead: u64) -> MonoTime {
+    /// When a message will be sent that has so many before it, where the chat gets a turn every `turn_interval` at most.
+    pub fn estimate(&self, now: MonoTime, ahead: u64, turn_interval: Duration) -> MonoTime {
         let fits = self.minute.as_ref().is_none_or(|minute| ahead < minute.free(now) as u64);
         let interval = if fits { self.rate.interval().max(MIN_INTERVAL) } else { self.interval() };
-        self.ready_at(now, 1).max(now) + interval * u32::try_from(ahead).unwrap_or(u32::MAX)
+        self.ready_at(now, 1).max(now) + interval.max(turn_interval) * u32::try_from(ahead).unwrap_or(u32::MAX)
     }
 
     /// Takes tokens for messages that Telegram has counted by now.

@@ -54,7 +54,7 @@ impl ChatQueue {
             lane.insert(now, number, job, now);
             return Ok(());
         }
-        let until = self.limiter.estimate(now, ahead).max(now + MIN_DEFER);
+        let until = self.limiter.estimate(now, ahead, share.turn_interval).max(now + MIN_DEFER);
         self.lanes[job.lane as usize].deferred.insert(number, job.place, until);
         Err(DeferredJob { id: job.id, until, number })
     }
@@ -69,7 +69,7 @@ impl ChatQueue {
         let lane = job.lane as usize;
         let above: usize = self.lanes[..lane].iter().map(ChatLane::len).sum();
         let own = self.lanes[lane].count_ahead_of(job);
-        self.limiter.estimate(now, own + above as u64 + u64::from(self.in_flight))
+        self.limiter.estimate(now, own + above as u64 + u64::from(self.in_flight), Duration::ZERO)
     }
 
     /// The job to send next: urgent first, then by place. `None` while it may not overtake a deferred one.
@@ -123,12 +123,12 @@ impl ChatQueue {
         self.lanes[lane as usize].defer(place, until.max(now + MIN_DEFER))
     }
 
-    /// Takes out what waits in a lane beyond the first `most`, the last first.
-    pub fn shed(&mut self, now: MonoTime, lane: Lane, most: u64, out: &mut Vec<(SendJob, DeferredJob)>) {
-        while self.lanes[lane as usize].len() as u64 > most {
+    /// Takes out what waits in a lane beyond its share, the last first.
+    pub fn shed(&mut self, now: MonoTime, lane: Lane, share: Share, out: &mut Vec<(SendJob, DeferredJob)>) {
+        while self.lanes[lane as usize].len() as u64 > share.messages {
             let Some((number, place)) = self.lanes[lane as usize].last() else { return };
             let ahead = self.lanes[lane as usize].count_ahead(number, place);
-            let until = self.limiter.estimate(now, ahead).max(now + MIN_DEFER);
+            let until = self.limiter.estimate(now, ahead, share.turn_interval).max(now + MIN_DEFER);
             if let Some((job, number)) = self.lanes[lane as usize].defer(place, until) {
                 out.push((job.clone(), DeferredJob { id: job.id, until, number }));
             }
@@ -159,7 +159,7 @@ impl ChatQueue {
         let mut out = Vec::new();
         for lane in Lane::ALL {
             while let Some(place) = self.lanes[lane as usize].first_place() {
-                let until = self.limiter.estimate(now, out.len() as u64).max(now + MIN_DEFER);
+                let until = self.limiter.estimate(now, out.len() as u64, Duration::ZERO).max(now + MIN_DEFER);
                 if let Some((job, number)) = self.lanes[lane as usize].defer(place, until) {
                     out.push((job.clone(), DeferredJob { id: job.id, until, number }));
                 }

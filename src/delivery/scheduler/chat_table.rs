@@ -2,6 +2,7 @@
 
 use super::chat_queue::{ChatQueue, DeferredJob};
 use super::job::SendJob;
+use super::lane_load::Share;
 use crate::delivery::mono_time::MonoTime;
 use crate::domain::{ChatId, Lane};
 use crate::settings::RateLimits;
@@ -233,11 +234,11 @@ impl ChatTable {
         self.active(lane) + usize::from(!is_counted)
     }
 
-    /// Takes out what chats hold of a lane beyond so many each, the last of each chat first, to go back to the queue.
-    pub fn shed(&mut self, now: MonoTime, lane: Lane, most: u64) -> Vec<(SendJob, DeferredJob)> {
+    /// Takes out what chats hold of a lane beyond their shares, the last of each chat first, to go back to the queue.
+    pub fn shed(&mut self, now: MonoTime, lane: Lane, share: Share) -> Vec<(SendJob, DeferredJob)> {
         let mut out = Vec::new();
         for chat in self.chats.values_mut() {
-            chat.shed(now, lane, most, &mut out);
+            chat.shed(now, lane, share, &mut out);
         }
         out
     }

@@ -1,6 +1,7 @@
 //! How full a courier's window is, and what of it one chat may hold.
 
 use crate::domain::Lane;
+use std::time::Duration;
 
 /// How much memory the notifications of a lane may take that a courier holds, in bytes, as a rough measure. What would be
 /// more goes back to the queue.
@@ -12,6 +13,8 @@ pub(super) struct Share {
     pub messages: u64,
     pub bytes: usize,
     pub free_bytes: usize,
+    /// How often a chat gets a turn at most, as far as the bot's own rate allows; a cautious estimate.
+    pub turn_interval: Duration,
 }
 
 /// What a courier holds, by lane: whether it waits or is in flight.
@@ -29,10 +32,12 @@ impl LaneLoad {
 
     /// The chats that have something to send share half of the window evenly, and the rest stays for chats that have
     /// nothing here yet: however many are busy, one that is not finds room.
-    pub fn share(&self, lane: Lane, active_chats: usize) -> Share {
+    pub fn share(&self, lane: Lane, active_chats: usize, bot_interval: Duration) -> Share {
         let free_bytes = MAX_BYTES_PER_LANE.saturating_sub(self.bytes[lane as usize]);
         let messages = self.window / 2 / (active_chats as u64).max(1);
-        Share { messages: messages.max(1), bytes: free_bytes / 2, free_bytes }
+        // Not every chat that is active uses each of its turns: half of a round, so that none comes back too late.
+        let turn_interval = bot_interval * u32::try_from(active_chats / 2).unwrap_or(u32::MAX);
+        Share { messages: messages.max(1), bytes: free_bytes / 2, free_bytes, turn_interval }
     }
 
     /// Whether so much is held that the chats must be brought down to their shares, which shrink as more become busy.

@@ -98,7 +98,7 @@ impl Scheduler {
     pub fn enqueue(&mut self, now: MonoTime, job: SendJob) -> EnqueueResult {
         self.chats.prune(now);
         let (name, lane, bytes) = (job.chat.clone(), job.lane, job.bytes);
-        let share = self.load.share(lane, self.chats.active_with(lane, &name));
+        let share = self.load.share(lane, self.chats.active_with(lane, &name), self.rate.interval());
         let admitted = self.chats.get_or_insert(&name).admit(now, job, share);
         // One that comes back may let those go that have waited for it, even if it goes back once more.
         self.chats.place(now, &name);
@@ -118,7 +118,7 @@ impl Scheduler {
             if !self.load.is_crowded(lane) {
                 continue;
             }
-            let share = self.load.share(lane, self.chats.active(lane)).messages;
+            let share = self.load.share(lane, self.chats.active(lane), self.rate.interval());
             for (job, deferred) in self.chats.shed(now, lane, share) {
                 self.load.remove(job.lane, job.bytes);
                 self.awaiting_part.remove(&job.id);

@@ -6,6 +6,7 @@ pub mod acceptor;
 pub mod blobs;
 pub mod ledger;
 pub mod ledger_conditions;
+pub mod ledger_ends;
 pub mod media_index;
 pub mod outcome_notifier;
 pub mod queue;

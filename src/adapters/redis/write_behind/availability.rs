@@ -11,33 +11,56 @@ const OUTAGE_GRACE: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
 pub(super) struct RedisAvailability {
-    /// The first command that failed since Redis last took a change.
-    away_since: Mutex<Option<Instant>>,
+    state: Mutex<State>,
 }
+
+#[derive(Default)]
+struct State {
+    /// The first command that failed since Redis last took a change.
+    away_since: Option<Instant>,
+    presence: Presence,
+}
+
+/// The number of a time in which Redis is there. What was asked in an earlier one says nothing about this one: its
+/// time-outs end up to two seconds after Redis is back.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Presence(u64);
 
 impl RedisAvailability {
     /// Fails while Redis is known to be away.
-    pub(super) fn check(&self) -> Result<(), LedgerError> {
-        match *self.away_since() {
+    pub(super) fn check(&self) -> Result<Presence, LedgerError> {
+        let state = self.state();
+        match state.away_since {
             Some(_) => Err(LedgerError::Unavailable("Redis is away".to_owned())),
-            None => Ok(()),
+            None => Ok(state.presence),
         }
     }
 
     /// Whether Redis has been away for longer than [`OUTAGE_GRACE`].
     pub(super) fn is_past_grace(&self) -> bool {
-        self.away_since().is_some_and(|since| since.elapsed() >= OUTAGE_GRACE)
+        self.state().away_since.is_some_and(|since| since.elapsed() >= OUTAGE_GRACE)
     }
 
-    pub(super) fn mark_away(&self) {
-        self.away_since().get_or_insert_with(Instant::now);
+    /// Notes that a command failed which was sent in that presence. Returns whether Redis counts as away only since now.
+    pub(super) fn mark_away(&self, asked: Presence) -> bool {
+        let mut state = self.state();
+        let is_news = state.away_since.is_none() && state.presence == asked;
+        if is_news {
+            state.away_since = Some(Instant::now());
+        }
+        is_news
     }
 
-    pub(super) fn mark_back(&self) {
-        *self.away_since() = None;
+    /// Notes that Redis took a change.
+    pub(super) fn mark_back(&self) -> Presence {
+        let mut state = self.state();
+        if state.away_since.take().is_some() {
+            state.presence.0 += 1;
+        }
+        state.presence
     }
 
-    fn away_since(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.away_since.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! Writes to Redis now, or keeps the write for later.
 
-use super::availability::RedisAvailability;
+use super::availability::{Presence, RedisAvailability};
 use super::ledger_change::{EntityKey, LedgerChange};
 use super::pending_writes::{PendingWrites, PendingWritesFullError};
 use crate::adapters::redis::ledger::RedisLedger;
@@ -36,10 +36,13 @@ impl WriteBehindBuffer {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that Redis did not do what was asked.
-    pub(super) fn mark_away(&self) {
-        self.availability.mark_away();
-        self.flush_needed.notify_one();
+    /// Notes that Redis did not do what it was asked in that presence.
+    pub(super) fn mark_away(&self, asked: Presence) {
+        if self.availability.mark_away(asked) {
+            // Each may be broken, and would be tried in turn when Redis is back.
+            self.redis.pool.drop_idle();
+            self.flush_needed.notify_one();
+        }
     }
 
     /// The response of Redis; fails at once while it is known to be away.
@@ -47,8 +50,8 @@ impl WriteBehindBuffer {
         &self,
         response: impl Future<Output = Result<T, LedgerError>>,
     ) -> Result<T, LedgerError> {
-        self.availability.check()?;
-        response.await.inspect_err(|_| self.mark_away())
+        let asked = self.availability.check()?;
+        response.await.inspect_err(|_| self.mark_away(asked))
     }
 
     /// The response of Redis about an entity; fails at once, too, while older changes of that entity are pending.

@@ -3,9 +3,12 @@
 use super::buffer::WriteBehindBuffer;
 use super::file_id_cache::FileIdCache;
 use super::flush::flush_again_and_again;
+use super::known_cancels::{KnownCancels, follow_cancels};
 use super::ledger_change::{EntityKey, LedgerChange};
 use crate::adapters::redis::ledger::RedisLedger;
-use crate::domain::{DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Timestamp};
+use crate::domain::{
+    BotName, DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
+};
 use crate::ports::{
     Begin, BeginConditions, Cancelled, Journal, JournalEntry, Ledger, LedgerError, ListQuery, RecordPage,
 };
@@ -23,12 +26,13 @@ pub struct WriteBehindLedger {
     pub(super) buffer: Arc<WriteBehindBuffer>,
     pub(super) file_ids: FileIdCache,
     journal: Option<Arc<dyn Journal>>,
-    flush_task: AbortHandle,
+    cancels: Arc<KnownCancels>,
+    tasks: [AbortHandle; 2],
 }
 
 impl WriteBehindLedger {
-    /// A ledger without a journal: while Redis is away, outcomes wait in memory alone. Starts the task that writes what waits, in the current
-    /// runtime; it ends when this is dropped.
+    /// A ledger without a journal: while Redis is away, outcomes wait in memory alone. Starts the tasks that write what waits and follow cancels, in the current
+    /// runtime; they end when this is dropped.
     pub fn new(redis: Arc<RedisLedger>) -> Arc<Self> {
         Self::start(redis, None)
     }
@@ -41,8 +45,12 @@ impl WriteBehindLedger {
 
     fn start(redis: Arc<RedisLedger>, journal: Option<Arc<dyn Journal>>) -> Arc<Self> {
         let buffer = Arc::new(WriteBehindBuffer::new(redis));
-        let flush_task = tokio::spawn(flush_again_and_again(buffer.clone())).abort_handle();
-        Arc::new(Self { buffer, file_ids: FileIdCache::default(), journal, flush_task })
+        let cancels = Arc::new(KnownCancels::new());
+        let tasks = [
+            tokio::spawn(flush_again_and_again(buffer.clone())).abort_handle(),
+            tokio::spawn(follow_cancels(buffer.clone(), cancels.clone())).abort_handle(),
+        ];
+        Arc::new(Self { buffer, file_ids: FileIdCache::default(), journal, cancels, tasks })
     }
 
     /// How many changes wait in memory.
@@ -95,15 +103,16 @@ impl WriteBehindLedger {
 
 impl Drop for WriteBehindLedger {
     fn drop(&mut self) {
-        self.flush_task.abort();
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
 #[async_trait]
 impl Ledger for WriteBehindLedger {
     /// While Redis is away: fails during the grace period, then goes on for `at_least_once`, and marks the attempt when
-    /// Redis is back. `at_most_once` must have its mark before the request leaves, so it has to wait. Only
-    /// those interrupted attempts are known then that wait in memory.
+    /// Redis is back. `at_most_once` must have its mark before the request leaves, so it has to wait; so does what was
+    /// scheduled if this process has never read which ones are cancelled. Only those interrupted attempts are known then
+    /// that wait in memory.
     async fn begin(
         &self,
         notification: &Notification,
@@ -120,6 +129,12 @@ impl Ledger for WriteBehindLedger {
             || notification.delivery == DeliveryGuarantee::AtMostOnce
             || !buffer.availability.is_past_grace()
         {
+            return begun;
+        }
+        if self.cancels.forbid(notification) {
+            return Ok(Begin::Skip(Status::Cancelled));
+        }
+        if notification.send_at.is_some() && !self.cancels.were_read() {
             return begun;
         }
         let (interrupted, interrupted_attempts) = buffer.add_pending(|pending| pending.push_begin(notification, at))?;
@@ -141,7 +156,11 @@ impl Ledger for WriteBehindLedger {
     }
 
     async fn cancel(&self, id: NotificationId, at: Timestamp) -> Result<Cancelled, LedgerError> {
-        self.buffer.ask_about(&EntityKey::Notification(id), self.redis().cancel(id, at)).await
+        let cancelled = self.buffer.ask_about(&EntityKey::Notification(id), self.redis().cancel(id, at)).await?;
+        if let Cancelled::Done(record) = &cancelled {
+            self.cancels.put((id, record.notification.accepted_at));
+        }
+        Ok(cancelled)
     }
 
     async fn get(&self, id: NotificationId) -> Result<Option<Record>, LedgerError> {
@@ -154,6 +173,10 @@ impl Ledger for WriteBehindLedger {
 
     async fn sweep(&self, finished_before: Timestamp) -> Result<u64, LedgerError> {
         self.ask(self.redis().sweep(finished_before)).await
+    }
+
+    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
+        self.ask(self.redis().end_lost(expired_before, at)).await
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

@@ -1,0 +1,138 @@
+//! Redis goes away and comes back: who may still be sent, how soon it is used again, and what callers are told.
+
+use crate::engines::contract::{WAIT_TIMEOUT, bot, later, notification};
+use crate::support::settings::NO_LIMITS;
+use crate::support::test_app::{On, TestApp, lenient};
+use crate::support::wait::{until_ok, until_true};
+use crate::support::{Redis, port_of};
+use pixcourier::adapters::redis::{RedisLedger, WriteBehindLedger};
+use pixcourier::app::Role;
+use pixcourier::domain::{Notification, RecordUpdate, Status, Timestamp};
+use pixcourier::ports::{Begin, BeginConditions, Cancelled, Ledger};
+use pixcourier::settings::EngineSettings;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+const GO: Begin = Begin::Proceed { interrupted: false, interrupted_attempts: 0 };
+
+/// How soon Redis must be used again; twice what is promised, for a machine that is busy with other tests.
+const BACK_LIMIT: Duration = Duration::from_millis(400);
+
+fn process(redis: &Redis) -> Arc<WriteBehindLedger> {
+    let ledger = RedisLedger::new(&redis.url().into(), "test").expect("a valid URL");
+    WriteBehindLedger::new(Arc::new(ledger))
+}
+
+async fn begin_persistently(ledger: &WriteBehindLedger, notification: &Notification) -> Begin {
+    until_ok("the attempt to begin", WAIT_TIMEOUT, async || {
+        ledger.begin(notification, Timestamp::now(), &BeginConditions::NONE).await
+    })
+    .await
+}
+
+/// How often the list of cancels was read, by anybody.
+async fn reads_of_cancels(redis: &Redis) -> u64 {
+    let mut server = TcpStream::connect(("127.0.0.1", port_of(&redis.url()))).await.expect("Redis is there");
+    server.write_all(b"INFO commandstats\r\nQUIT\r\n").await.expect("Redis is there");
+    let mut answer = String::new();
+    server.read_to_string(&mut answer).await.expect("an answer");
+    let calls = answer.lines().find_map(|line| line.strip_prefix("cmdstat_zrangebyscore:calls="));
+    calls.and_then(|calls| calls.split(',').next()?.parse().ok()).unwrap_or(0)
+}
+
+/// Gone or frozen for two seconds, again and again: as soon as it is there it is asked.
+#[tokio::test]
+async fn redis_is_used_at_once_when_it_is_back() {
+    let mut redis = Redis::launch().await;
+    let ledger = process(&redis);
+    let mut times = Vec::new();
+    for round in 0..4 {
+        ledger.ready().await.expect("Redis is there");
+        let is_frozen = round % 2 == 0;
+        if is_frozen { redis.pause() } else { redis.kill9() }
+        let gone = Instant::now();
+        while gone.elapsed() < Duration::from_secs(2) {
+            assert!(ledger.ready().await.is_err(), "it says truly that Redis is away");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        if is_frozen { redis.resume() } else { redis.start().await }
+        let back = Instant::now();
+        until_ok("the ledger", WAIT_TIMEOUT, async || ledger.ready().await).await;
+        times.push(back.elapsed());
+    }
+    assert!(times.iter().all(|time| *time < BACK_LIMIT), "used again after {times:?}");
+}
+
+/// Cancelled by another process; told "cancelled", its caller was told the truth.
+#[tokio::test]
+async fn what_was_cancelled_is_not_sent_while_redis_is_away() {
+    let mut redis = Redis::launch().await;
+    let (counter, courier) = (process(&redis), process(&redis));
+    let name = bot("o-cancel");
+    let (cancelled, queued) = (later(&name, 1, Duration::from_secs(2)), notification(&name, 2));
+    for one in [&cancelled, &queued] {
+        assert!(counter.settle(one, &RecordUpdate::of(Status::accepted(one), one.accepted_at)).await.unwrap());
+    }
+    assert!(matches!(counter.cancel(cancelled.id, Timestamp::now()).await, Ok(Cancelled::Done(_))));
+    // Of any four, two are the courier's, and one of these began after the cancel.
+    let reads = reads_of_cancels(&redis).await;
+    until_true("the courier to know", WAIT_TIMEOUT, async || reads_of_cancels(&redis).await >= reads + 4).await;
+    redis.kill9();
+    let late = process(&redis);
+    for ledger in [&counter, &courier, &late] {
+        assert_eq!(begin_persistently(ledger, &queued).await, GO, "sending goes on");
+    }
+    for ledger in [&counter, &courier] {
+        assert_eq!(begin_persistently(ledger, &cancelled).await, Begin::Skip(Status::Cancelled));
+        let retry = Notification { accepted_at: cancelled.accepted_at.plus(Duration::from_secs(1)), ..cancelled.clone() };
+        assert_eq!(begin_persistently(ledger, &retry).await, GO, "accepted again since");
+    }
+    let begun = late.begin(&cancelled, Timestamp::now(), &BeginConditions::NONE).await;
+    assert!(begun.is_err(), "who does not know asks first: {begun:?}");
+    let begun = late.begin(&later(&name, 3, Duration::from_secs(1)), Timestamp::now(), &BeginConditions::NONE).await;
+    assert!(begun.is_err(), "who does not know asks first: {begun:?}");
+}
+
+async fn on(redis: &Redis) -> TestApp {
+    TestApp::tuned(On::Distributed, Role::All, NO_LIMITS, lenient(), |settings| {
+        if let EngineSettings::Distributed(parts) = &mut settings.engine {
+            parts.redis_url = redis.url().into();
+        }
+    })
+    .await
+}
+
+/// With its status, and the parts that it names.
+async fn readiness(app: &TestApp) -> (u16, Value) {
+    let answer = app.get("/readyz").await;
+    (answer.status().as_u16(), answer.json::<Value>().await.unwrap()["away"].clone())
+}
+
+/// What `/readyz` says is what a notification meets; a cancel that was answered 200 is kept although Redis is away when it
+/// would have been due.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_it_is_ready_and_what_was_cancelled_stays_unsent() {
+    let mut redis = Redis::launch().await;
+    let app = on(&redis).await;
+    let due = Timestamp::now().plus(Duration::from_secs(3)).to_string();
+    let cancelled = app.accept(json!({"chat_id": 1, "photo": "AgACAgIAAxk", "send_at": due})).await;
+    let answer = app.client.delete(format!("{}/v1/notifications/{cancelled}", app.api)).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    redis.kill9();
+    until_true("it to miss Redis", WAIT_TIMEOUT, async || readiness(&app).await == (200, json!(["ledger"]))).await;
+    let taken = app.accept(json!({"chat_id": 2, "text": "meanwhile"})).await;
+    let with_key = app.client.post(format!("{}/v1/notifications", app.api)).header("Idempotency-Key", "k");
+    assert_eq!(with_key.json(&json!({"chat_id": 2, "text": "keyed"})).send().await.unwrap().status(), 503);
+    app.until("a send without Redis", async || app.messages().len() == 1).await;
+    redis.start().await;
+    app.until("Redis to be back", async || readiness(&app).await == (200, Value::Null)).await;
+    app.sent(&taken).await;
+    let record = app.settled(&cancelled).await;
+    assert_eq!((&record["status"], record["attempts"].as_array().map(Vec::len)), (&json!("cancelled"), Some(0)));
+    assert_eq!(app.messages().len(), 1, "nothing else was sent");
+    app.stop().await;
+}
