@@ -53,13 +53,21 @@ async fn redis_is_used_at_once_when_it_is_back() {
     for round in 0..4 {
         ledger.ready().await.expect("Redis is there");
         let is_frozen = round % 2 == 0;
-        if is_frozen { redis.pause() } else { redis.kill9() }
+        if is_frozen {
+            redis.pause()
+        } else {
+            redis.kill9()
+        }
         let gone = Instant::now();
         while gone.elapsed() < Duration::from_secs(2) {
             assert!(ledger.ready().await.is_err(), "it says truly that Redis is away");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        if is_frozen { redis.resume() } else { redis.start().await }
+        if is_frozen {
+            redis.resume()
+        } else {
+            redis.start().await
+        }
         let back = Instant::now();
         until_ok("the ledger", WAIT_TIMEOUT, async || ledger.ready().await).await;
         times.push(back.elapsed());
@@ -88,7 +96,8 @@ async fn what_was_cancelled_is_not_sent_while_redis_is_away() {
     }
     for ledger in [&counter, &courier] {
         assert_eq!(begin_persistently(ledger, &cancelled).await, Begin::Skip(Status::Cancelled));
-        let retry = Notification { accepted_at: cancelled.accepted_at.plus(Duration::from_secs(1)), ..cancelled.clone() };
+        let retry =
+            Notification { accepted_at: cancelled.accepted_at.plus(Duration::from_secs(1)), ..cancelled.clone() };
         assert_eq!(begin_persistently(ledger, &retry).await, GO, "accepted again since");
     }
     let begun = late.begin(&cancelled, Timestamp::now(), &BeginConditions::NONE).await;

@@ -18,6 +18,8 @@ mod posting;
 mod redis_away;
 
 use crate::service::Engine;
+use futures_util::FutureExt;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::time::Duration;
 
 /// How long anything may take that has no time of its own.
@@ -34,13 +36,16 @@ fn is_long() -> bool {
     std::env::var("PIXCOURIER_PRESSURE").is_ok_and(|form| form == "long")
 }
 
-/// Runs a scenario on both engines: at the same time in the short form, so that nobody waits long, and alone in the long
-/// one, whose figures are kept.
+/// Runs a scenario on both engines, each to its end: at the same time in the short form, so that nobody waits long, and alone
+/// in the long one, whose figures are kept.
 async fn on_both_engines(scenario: impl AsyncFn(Engine)) {
-    if is_long() {
-        scenario(Engine::Embedded).await;
-        scenario(Engine::shared()).await;
+    let run = async |engine| AssertUnwindSafe(scenario(engine)).catch_unwind().await;
+    let ends = if is_long() {
+        [run(Engine::Embedded).await, run(Engine::shared()).await]
     } else {
-        tokio::join!(scenario(Engine::Embedded), scenario(Engine::shared()));
+        tokio::join!(run(Engine::Embedded), run(Engine::shared())).into()
+    };
+    for end in ends {
+        end.unwrap_or_else(|panic| resume_unwind(panic));
     }
 }
