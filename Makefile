@@ -20,7 +20,8 @@ help:
 	@echo '  make fmt clippy doc    formatting, lints, documentation (make lint for the three)'
 	@echo '  make suite             unit tests, API tests, contracts, client libraries, against real RabbitMQ, Redis and S3'
 	@echo '  make volume            rates, memory and deadlines, alone on the machine'
-	@echo '  make faults            kills, outages and floods, and the volume tests; minutes'
+	@echo '  make faults            kills, outages and floods, the volume tests, and make pressure; an hour'
+	@echo '  make pressure          fairness, order and limits under pressure: the long forms, with the figures of docs/guarantees.md'
 	@echo 'make deny    licences, advisories and bans of the dependencies (installs cargo-deny if missing)'
 	@echo 'make demo    see it work'
 
@@ -68,6 +69,13 @@ fault-tests:
 .PHONY: faults
 faults: tools
 	@$(SERVERS) $(MAKE) --no-print-directory volume fault-tests
+	@$(MAKE) --no-print-directory pressure
+
+# In the release profile, whose figures count. One of them alone: `make pressure ONLY=order`.
+.PHONY: pressure
+pressure: tools
+	PIXCOURIER_PRESSURE=long tests/with-brokers $(CARGO) test --release --locked --test faults -- pressure::$(ONLY) \
+	    --test-threads=1 --nocapture
 
 .PHONY: deny
 deny:

@@ -1,7 +1,7 @@
 //! `pixcourier sandbox`.
 
 use super::runtime::block_on;
-use crate::sandbox::{self, SandboxOptions};
+use crate::sandbox::{self, SandboxLimits, SandboxOptions};
 use crate::settings::LogFormat;
 use crate::telemetry::logs;
 use anyhow::Context;
@@ -18,6 +18,10 @@ pub struct SandboxArgs {
     /// Let any rate pass, instead of answering 429 where Telegram would.
     #[arg(long)]
     no_limits: bool,
+    /// Count as strictly as Telegram's words can be read: 30 messages of a bot in any one second, and 3 at once to a private
+    /// chat.
+    #[arg(long, conflicts_with = "no_limits")]
+    strict_limits: bool,
     /// Refuse calls while too many are under way, as the Bot API server does.
     #[arg(long)]
     in_flight_limits: bool,
@@ -45,6 +49,9 @@ pub fn run(arguments: SandboxArgs) -> anyhow::Result<ExitCode> {
         seed: arguments.seed,
         ..SandboxOptions::default()
     };
+    if arguments.strict_limits {
+        options.limits = Some(SandboxLimits::strict());
+    }
     if arguments.no_limits {
         options.limits = None;
         options.pace_uploads = false;

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct SandboxOptions {
     /// Whose tokens are good.
     pub bots: SandboxBots,
-    /// Telegram's rate limits, answered with 429 when broken; `None` for none.
+    /// Telegram's rate limits, answered with 429 when broken; `None` for none, [`SandboxLimits::strict`] for the strictest.
     pub limits: Option<SandboxLimits>,
     /// Whether repeated uploads of the same size are slowed down, as the Bot API server does.
     pub pace_uploads: bool,

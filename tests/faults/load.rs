@@ -87,6 +87,11 @@ impl Client {
         self.send(self.http.post(format!("{}/v1/notifications", self.base)).json(notification)).await
     }
 
+    /// Takes a notification back.
+    pub async fn cancel(&self, id: &str) -> reqwest::Result<Answer> {
+        self.send(self.http.delete(format!("{}/v1/notifications/{id}", self.base))).await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
         let answer = Answer::read(request.bearer_auth(&self.key).send().await?).await?;
         if answer.status.as_u16() >= 400 {

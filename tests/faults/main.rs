@@ -31,6 +31,7 @@ mod disk;
 mod floods;
 mod kills;
 mod owners;
+mod pressure;
 mod redis;
 mod restarts;
 mod secrets;

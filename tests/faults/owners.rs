@@ -15,7 +15,7 @@ async fn a_bot_moves_on_when_its_owner_is_frozen_or_killed_and_nothing_is_lost()
     let sandbox = sandbox::slow(Duration::from_millis(30));
     let mut first = Service::new("owners-first", Engine::shared(), &sandbox.url());
     first.start().await;
-    wait::until("the first owner", WAIT_TIMEOUT, async || owns(&first).await.then_some(())).await;
+    wait::until("the first owner", WAIT_TIMEOUT, async || first.owns().await.then_some(())).await;
     let mut second = first.peer("owners-second");
     second.start().await;
     let plan = Plan { count: 100_000, clients: 8, chats: 40, rest: Duration::from_millis(30), mixed: true };
@@ -26,18 +26,18 @@ async fn a_bot_moves_on_when_its_owner_is_frozen_or_killed_and_nothing_is_lost()
     let frozen_at = Instant::now();
     let mut in_flight = vec![first.in_flight().await];
     // What it had handed to the kernel still arrives; then there is silence until the second owns the bot.
-    wait::until("the second owner", WAIT_TIMEOUT, async || owns(&second).await.then_some(())).await;
+    wait::until("the second owner", WAIT_TIMEOUT, async || second.owns().await.then_some(())).await;
     let taken_over = frozen_at.elapsed();
     flows(&sandbox).await;
     first.process().thaw();
     flows(&sandbox).await;
     // The first has noticed, and stands by.
-    wait::until_true("one owner", WAIT_TIMEOUT, async || !owns(&first).await).await;
+    wait::until_true("one owner", WAIT_TIMEOUT, async || !first.owns().await).await;
 
     let before_kill = Instant::now();
     second.kill9();
     in_flight.push(first.in_flight().await);
-    wait::until("the first owner again", WAIT_TIMEOUT, async || owns(&first).await.then_some(())).await;
+    wait::until("the first owner again", WAIT_TIMEOUT, async || first.owns().await.then_some(())).await;
     let killed_taken_over = before_kill.elapsed();
     flows_backlog(&first, &sandbox).await;
     second.start().await;
@@ -67,11 +67,6 @@ async fn a_bot_moves_on_when_its_owner_is_frozen_or_killed_and_nothing_is_lost()
         "the bot had no owner for {:.1} s",
         killed_taken_over.as_secs_f64()
     );
-}
-
-async fn owns(service: &Service) -> bool {
-    let page = service.client().metrics().await.unwrap_or_default();
-    page.lines().any(|line| line.starts_with("pixcourier_owned{") && line.ends_with(" 1"))
 }
 
 /// Waits until new ones arrive.

@@ -1,15 +1,23 @@
 //! The Bot API on the other side: the third ledger. In this process, so that it outlives every fault.
 
 pub use pixcourier::sandbox::{FaultRule, InjectedFault, Sandbox};
-use pixcourier::sandbox::{MessageFilter, SandboxOptions};
+use pixcourier::sandbox::{MessageFilter, SandboxLimits, SandboxOptions};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::Duration;
 
 /// A sandbox without Telegram's limits: here it is not throughput that is asked about.
 pub fn start() -> Sandbox {
-    let options =
-        SandboxOptions { limits: None, pace_uploads: false, store_bytes: 64 << 20, ..SandboxOptions::default() };
+    with_limits(None)
+}
+
+/// One that counts as strictly as Telegram's words can be read, where requests arrive, with so many to a group in a minute.
+pub fn strict(group_per_minute: usize) -> Sandbox {
+    with_limits(Some(SandboxLimits { group_per_minute, ..SandboxLimits::strict() }))
+}
+
+fn with_limits(limits: Option<SandboxLimits>) -> Sandbox {
+    let options = SandboxOptions { limits, pace_uploads: false, store_bytes: 64 << 20, ..SandboxOptions::default() };
     Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), options).unwrap()
 }
 

@@ -52,6 +52,8 @@ pub struct Service {
     pub engine: Engine,
     pub namespace: String,
     environment: BTreeMap<String, String>,
+    /// `all`, `api` or `worker`.
+    pub role: &'static str,
     process: Option<Process>,
     config: Option<PathBuf>,
     folder: TempDir,
@@ -69,6 +71,7 @@ impl Service {
             engine,
             namespace,
             environment: BTreeMap::new(),
+            role: "all",
             process: None,
             config: None,
             folder,
@@ -93,9 +96,8 @@ impl Service {
     pub fn peer(&self, name: &str) -> Self {
         let mut peer = Self::new(name, self.engine.clone(), &self.environment["PIXCOURIER_BOT_API_URL"]);
         peer.namespace = self.namespace.clone();
-        for shared in ["PIXCOURIER_NAMESPACE", "PIXCOURIER_BLOB_URL"] {
-            peer.environment.insert(shared.to_owned(), self.environment[shared].clone());
-        }
+        let shared = self.environment.iter().filter(|(name, _)| *name != "PIXCOURIER_DATA_DIR");
+        peer.environment.extend(shared.map(|(name, value)| (name.clone(), value.clone())));
         peer
     }
 
@@ -157,11 +159,17 @@ impl Service {
     pub fn spawn(&mut self) {
         assert!(self.process.is_none(), "{} runs already", self.name);
         let listen = format!("127.0.0.1:{}", self.port);
-        let mut arguments = vec!["serve", "--listen", &listen];
+        let mut arguments = vec!["serve", "--listen", &listen, "--role", self.role];
         if let Some(config) = &self.config {
             arguments.extend(["--config", config.to_str().unwrap()]);
         }
         self.process = Some(Process::spawn(&self.name, &arguments, &self.environment));
+    }
+
+    /// Whether it owns the bot.
+    pub async fn owns(&self) -> bool {
+        let page = self.client().metrics().await.unwrap_or_default();
+        page.lines().any(|line| line.starts_with("pixcourier_owned{") && line.ends_with(" 1"))
     }
 
     /// Kills it at once.
@@ -196,6 +204,9 @@ async fn sending(ledger: &dyn Ledger) -> BTreeSet<String> {
     let query = ListQuery { status: Some(Status::Sending), limit: 1000, ..ListQuery::default() };
     let page = ledger.list(&query).await.unwrap();
     assert!(page.next.is_none(), "a thousand in flight are more than these tests send");
-    let caption = |record: Record| record.notification.call.params["caption"].as_str().unwrap().to_owned();
+    let caption = |record: Record| {
+        let params = &record.notification.call.params;
+        params.get("caption").or(params.get("text")).and_then(|text| text.as_str()).unwrap().to_owned()
+    };
     page.records.into_iter().map(caption).collect()
 }

@@ -47,6 +47,23 @@ async fn limits_can_be_set_and_albums_cost_their_items() {
 }
 
 #[tokio::test]
+async fn strict_limits_count_over_any_second() {
+    let api = sandbox(SandboxOptions { limits: Some(SandboxLimits::strict()), ..SandboxOptions::default() });
+    let send = |chat: i64| api.call(ANNE, "sendMessage", json!({"chat_id": chat, "text": "x"}));
+    let answers = futures_util::future::join_all((100..200).map(send)).await;
+    let refused = answers.iter().filter(|(status, _)| *status == 429).count() as u64;
+    let stats = api.sandbox.stats();
+    assert!(refused > 0, "a hundred at once are more than thirty in a second");
+    assert_eq!((stats.too_many_requests, stats.bots[&1001].max_per_second), (refused, 30));
+    // Until the second is over.
+    tokio::time::sleep(Duration::from_millis(1050)).await;
+    for _ in 0..3 {
+        assert_eq!(send(7).await.0, 200);
+    }
+    assert_eq!(send(7).await.0, 429, "three at once, and then one a second");
+}
+
+#[tokio::test]
 async fn uploads_of_one_size_are_slowed_down() {
     let api = sandbox(SandboxOptions { limits: None, ..SandboxOptions::default() });
     let started = Instant::now();

@@ -10,6 +10,8 @@ pub struct SandboxLimits {
     pub bot_rate: f64,
     /// How many of them may come at once.
     pub bot_burst: f64,
+    /// Messages of one bot over all chats in any one second.
+    pub bot_per_second: usize,
     /// Messages a second to one private chat.
     pub chat_rate: f64,
     /// How many of them may come at once.
@@ -27,12 +29,21 @@ impl Default for SandboxLimits {
         Self {
             bot_rate: 30.0,
             bot_burst: 30.0,
+            bot_per_second: 0,
             chat_rate: 1.0,
             chat_burst: 5.0,
             group_per_minute: 20,
             group_rate: 1.0,
             group_burst: 3.0,
         }
+    }
+}
+
+impl SandboxLimits {
+    /// The strictest reading of what Telegram publishes: 30 messages of a bot in **any** second, 20 to a group in any minute,
+    /// and one a second to a private chat, of which 3 may come at once.
+    pub fn strict() -> Self {
+        Self { bot_rate: 0.0, bot_per_second: 30, chat_burst: 3.0, ..Self::default() }
     }
 }
 
@@ -58,16 +69,21 @@ const MINUTE_SECONDS: f64 = 60.0;
 #[derive(Default)]
 pub struct SandboxRateLimiter {
     limits: Option<SandboxLimits>,
-    bots: HashMap<u64, TokenBucket>,
+    bots: HashMap<u64, BotRate>,
     chats: HashMap<(u64, i64), ChatRate>,
     sweep_at: usize,
+}
+
+struct BotRate {
+    bucket: TokenBucket,
+    second: SlidingWindow,
 }
 
 #[derive(Default)]
 struct ChatRate {
     bucket: Option<TokenBucket>,
-    /// When the messages of the last minute passed, for groups: the sliding window.
-    minute: VecDeque<f64>,
+    /// For groups.
+    minute: SlidingWindow,
     /// Until when it has been told to wait.
     blocked_until: f64,
 }
@@ -89,29 +105,27 @@ impl SandboxRateLimiter {
         let (rate, burst) =
             if group { (limits.group_rate, limits.group_burst) } else { (limits.chat_rate, limits.chat_burst) };
         let rate = if edit && !group { 0.0 } else { rate };
-        let bot_bucket = self.bots.entry(bot).or_insert_with(|| TokenBucket::full(now, limits.bot_burst));
-        bot_bucket.refill(now, limits.bot_rate, limits.bot_burst);
+        let bot = self.bots.entry(bot).or_insert_with(|| BotRate::new(now, &limits));
+        bot.bucket.refill(now, limits.bot_rate, limits.bot_burst);
         let chat_bucket = chat.bucket.get_or_insert_with(|| TokenBucket::full(now, burst));
         chat_bucket.refill(now, rate, burst);
-        while chat.minute.front().is_some_and(|at| *at <= now - MINUTE_SECONDS) {
-            chat.minute.pop_front();
-        }
-        let mut wait =
-            bot_bucket.wait(cost, limits.bot_rate, limits.bot_burst).max(chat_bucket.wait(cost, rate, burst));
-        if group && limits.group_per_minute > 0 && chat.minute.len() + cost > limits.group_per_minute {
-            let must_leave = (chat.minute.len() + cost - limits.group_per_minute).min(chat.minute.len());
-            wait = wait.max(must_leave.checked_sub(1).map_or(0.0, |last| chat.minute[last] + MINUTE_SECONDS - now));
-        }
+        let per_minute = if group { limits.group_per_minute } else { 0 };
+        let wait = [
+            bot.bucket.wait(cost, limits.bot_rate, limits.bot_burst),
+            bot.second.wait(now, cost, limits.bot_per_second, 1.0),
+            chat_bucket.wait(cost, rate, burst),
+            chat.minute.wait(now, cost, per_minute, MINUTE_SECONDS),
+        ];
+        let wait = wait.into_iter().fold(0.0, f64::max);
         if wait > 0.0 {
             let retry_after = whole_seconds(wait);
             chat.blocked_until = now + retry_after as f64;
             return RateDecision::Limited { retry_after, violation: false };
         }
-        bot_bucket.take(cost, limits.bot_rate);
+        bot.bucket.take(cost, limits.bot_rate);
+        bot.second.take(now, cost, limits.bot_per_second);
         chat_bucket.take(cost, rate);
-        if group && limits.group_per_minute > 0 {
-            chat.minute.extend(std::iter::repeat_n(now, cost));
-        }
+        chat.minute.take(now, cost, per_minute);
         RateDecision::Allowed
     }
 
@@ -163,6 +177,39 @@ impl TokenBucket {
     }
 }
 
+impl BotRate {
+    fn new(now: f64, limits: &SandboxLimits) -> Self {
+        Self { bucket: TokenBucket::full(now, limits.bot_burst), second: SlidingWindow::default() }
+    }
+}
+
+/// At most so many messages in any span of time; 0 stands for no limit.
+#[derive(Default)]
+struct SlidingWindow {
+    /// When the messages of the last span passed.
+    passed: VecDeque<f64>,
+}
+
+impl SlidingWindow {
+    /// Seconds until `cost` may pass. What costs more than the limit passes when the window is empty.
+    fn wait(&mut self, now: f64, cost: usize, limit: usize, span: f64) -> f64 {
+        while self.passed.front().is_some_and(|at| *at <= now - span) {
+            self.passed.pop_front();
+        }
+        let excess = (self.passed.len() + cost).saturating_sub(limit).min(self.passed.len());
+        match excess.checked_sub(1) {
+            Some(last_to_leave) if limit > 0 => self.passed[last_to_leave] + span - now,
+            _ => 0.0,
+        }
+    }
+
+    fn take(&mut self, now: f64, cost: usize, limit: usize) {
+        if limit > 0 {
+            self.passed.extend(std::iter::repeat_n(now, cost));
+        }
+    }
+}
+
 fn whole_seconds(seconds: f64) -> u64 {
     (seconds.ceil() as u64).max(1)
 }
@@ -206,6 +253,18 @@ mod tests {
         assert_eq!((1..=100).filter(|chat| passes(&mut limiter, 0.0, *chat)).count(), 30);
         assert_eq!((101..=200).filter(|chat| passes(&mut limiter, 1.0, *chat)).count(), 30);
         assert_eq!(limiter.admit(1.0, 2, 500, 1, false), RateDecision::Allowed, "another bot is free");
+    }
+
+    #[test]
+    fn a_strict_one_takes_thirty_in_any_second_and_three_at_once_from_a_private_chat() {
+        let mut limiter = SandboxRateLimiter::new(Some(SandboxLimits::strict()));
+        let mut sent = |from: i64, now: f64| (from..from + 40).filter(|chat| passes(&mut limiter, now, *chat)).count();
+        assert_eq!(sent(100, 0.0), 30);
+        assert_eq!(sent(200, 0.999), 0, "nothing is saved up or refilled within the second");
+        assert_eq!(sent(300, 1.0), 30);
+        assert_eq!((0..9).filter(|_| passes(&mut limiter, 3.0, 7)).count(), 3);
+        assert_eq!(limiter.admit(5.0, BOT, 8, 10, false), RateDecision::Allowed, "an album passes as a whole");
+        assert_eq!((401..=440).filter(|chat| passes(&mut limiter, 5.5, *chat)).count(), 20, "and counts its items");
     }
 
     #[test]
