@@ -6,9 +6,10 @@
 //! counts the delivery, before it leaves: a notification that takes the process down is counted however fast it does
 //! so.
 
+use super::claim::{self, ClaimedBatch};
 use super::limits::{DISPATCH_RETRY_DELAY, MAX_DISPATCHER_SLEEP};
 use super::ownership_table::{BotOwnership, OwnershipTable};
-use super::queue_rows::{self, ClaimedBatch};
+use super::queue_rows;
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
@@ -49,12 +50,15 @@ impl Dispatcher {
     async fn dispatch(&self, ownership: &BotOwnership) {
         let guard = self.owners.acquire(ownership, &self.epoch).await;
         let (epoch, window) = (guard.epoch, self.window);
-        let bot = self.bot.clone();
-        self.write_until_done(move |conn| queue_rows::requeue_unacked(conn, &bot)).await;
+        let requeue = || {
+            let bot = self.bot.clone();
+            move |conn: &Connection| queue_rows::requeue_unacked(conn, &bot)
+        };
+        while self.write_until_done(requeue()).await {}
         self.epoch.send_replace(Some(epoch));
         loop {
             let bot = self.bot.clone();
-            let claim = move |conn: &Connection| queue_rows::claim_batch(conn, &bot, epoch, window, Timestamp::now());
+            let claim = move |conn: &Connection| claim::claim_batch(conn, &bot, epoch, window, Timestamp::now());
             let batch = self.write_until_done(claim).await;
             let sleep = time_to_next_claim(&batch);
             for delivery in batch.deliveries {

@@ -5,6 +5,7 @@
 pub mod acceptor;
 pub mod blobs;
 pub mod ledger;
+pub mod ledger_conditions;
 pub mod media_index;
 pub mod outcome_notifier;
 pub mod queue;
