@@ -133,6 +133,7 @@ fn notification(n: usize) -> Notification {
         expires_at: accepted_at.plus(Duration::from_secs(3600)),
         tags: Vec::new(),
         attempts: 0,
+        deferral: None,
         first_accepted_at: None,
         reply_to: None,
         then: Vec::new(),

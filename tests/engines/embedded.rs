@@ -43,6 +43,12 @@ async fn its_ledger_keeps_the_contract() {
     contract::ledger::suite(engine.ports.ledger.clone()).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_ledger_keeps_the_contract_of_begin() {
+    let (engine, _folder) = fresh();
+    contract::ledger_conditions::suite(engine.ports.acceptor.clone(), engine.ports.ledger.clone()).await;
+}
+
 #[tokio::test]
 async fn its_switchboard_keeps_the_contract() {
     let (engine, _folder) = fresh();

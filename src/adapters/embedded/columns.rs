@@ -19,3 +19,8 @@ pub fn from_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Store
 pub fn id_bytes(id: NotificationId) -> [u8; 16] {
     uuid::Uuid::try_parse(&id.to_string()).expect("an id is written as a UUID").into_bytes()
 }
+
+/// The id that [`id_bytes`] gave the bytes of.
+pub fn id_from_bytes(bytes: [u8; 16]) -> NotificationId {
+    NotificationId::from_number(u128::from_be_bytes(bytes))
+}

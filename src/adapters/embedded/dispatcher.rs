@@ -6,9 +6,10 @@
 //! counts the delivery, before it leaves: a notification that takes the process down is counted however fast it does
 //! so.
 
+use super::claim::{self, ClaimedBatch};
 use super::limits::{DISPATCH_RETRY_DELAY, MAX_DISPATCHER_SLEEP};
 use super::ownership_table::{BotOwnership, OwnershipTable};
-use super::queue_rows::{self, ClaimedBatch};
+use super::queue_rows;
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
@@ -59,13 +60,17 @@ impl Dispatcher {
     }
 
     async fn dispatch(&self, ownership: &BotOwnership, epoch: u64) {
-        let (window, bot) = (self.window, self.bot.clone());
-        self.write_until_done(move |conn| queue_rows::requeue_unacked(conn, &bot)).await;
+        let window = self.window;
+        let requeue = || {
+            let bot = self.bot.clone();
+            move |conn: &Connection| queue_rows::requeue_unacked(conn, &bot)
+        };
+        while self.write_until_done(requeue()).await {}
         self.inherited.send_replace(ownership.take_left());
         self.epoch.send_replace(Some(epoch));
         loop {
             let bot = self.bot.clone();
-            let claim = move |conn: &Connection| queue_rows::claim_batch(conn, &bot, epoch, window, Timestamp::now());
+            let claim = move |conn: &Connection| claim::claim_batch(conn, &bot, epoch, window, Timestamp::now());
             let batch = self.write_until_done(claim).await;
             let sleep = time_to_next_claim(&batch);
             for delivery in batch.deliveries {

@@ -1,10 +1,11 @@
 //! The ledger port over the rows of the file.
 
+use super::chat_rows::{self, ChatState};
 use super::limits::{FILE_ID_RETENTION, SWEEP_STEP_ROWS};
-use super::record_rows;
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
+use super::{queue_rows, record_rows};
 use crate::domain::{Attempt, BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
 use crate::ports::{Begin, BeginConditions, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
 use async_trait::async_trait;
@@ -29,21 +30,22 @@ impl Ledger for EmbeddedLedger {
         &self,
         notification: &Notification,
         at: Timestamp,
-        _conditions: &BeginConditions,
+        conditions: &BeginConditions,
     ) -> Result<Begin, LedgerError> {
-        let notification = notification.clone();
+        let (notification, conditions) = (notification.clone(), *conditions);
         let begin = move |conn: &Connection| {
-            let mut record = match record_rows::load_for_update(conn, notification)? {
+            let mut record = match record_rows::load_for_update(conn, &notification)? {
                 Ok(record) => record,
                 Err(status) => return Ok(Begin::Skip(status)),
             };
+            if let Some(obstacle) = take_turn(conn, &notification, at, &conditions)? {
+                return Ok(obstacle);
+            }
             let interrupted = record.status == Status::Sending;
             let failure = record.failure.clone();
             let attempt = interrupted.then(|| Attempt::interrupted(at));
             apply_update(&mut record, RecordUpdate { attempt, failure, ..RecordUpdate::of(Status::Sending, at) });
-            record_rows::save(conn, &record)?;
-            let interrupted_attempts =
-                record_rows::count_interrupted_attempts(conn, record.notification.id, interrupted)?;
+            let interrupted_attempts = record_rows::save_begun(conn, &record, interrupted)?;
             Ok(Begin::Proceed { interrupted, interrupted_attempts })
         };
         Ok(self.store.write(Durability::Disk, begin).await?)
@@ -52,7 +54,8 @@ impl Ledger for EmbeddedLedger {
     async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError> {
         let (notification, update) = (notification.clone(), update.clone());
         let settle = move |conn: &Connection| {
-            let Ok(mut record) = record_rows::load_for_update(conn, notification)? else { return Ok(false) };
+            let Ok(mut record) = record_rows::load_for_update(conn, &notification)? else { return Ok(false) };
+            chat_rows::settle(conn, &notification, &record, &update)?;
             apply_update(&mut record, update);
             record_rows::save(conn, &record)?;
             Ok(true)
@@ -68,6 +71,7 @@ impl Ledger for EmbeddedLedger {
             }
             apply_update(&mut record, RecordUpdate::of(Status::Cancelled, at));
             record_rows::save(conn, &record)?;
+            queue_rows::leave_order(conn, id)?;
             Ok(Cancelled::Done(Box::new(record)))
         };
         Ok(self.store.write(Durability::Disk, cancel).await?)
@@ -95,6 +99,8 @@ impl Ledger for EmbeddedLedger {
         let file_ids = "DELETE FROM file_ids WHERE (bot_id, kind, sha256) IN
             (SELECT bot_id, kind, sha256 FROM file_ids WHERE kept_at < ?1 LIMIT ?2)";
         self.sweep_in_steps(file_ids, now.minus(FILE_ID_RETENTION).unix_millis()).await?;
+        let chats = "DELETE FROM chats WHERE (bot, chat) IN (SELECT bot, chat FROM chats WHERE until < ?1 LIMIT ?2)";
+        self.sweep_in_steps(chats, now.unix_millis()).await?;
         Ok(swept)
     }
 
@@ -134,6 +140,29 @@ impl EmbeddedLedger {
             swept += deleted as u64;
         }
     }
+}
+
+/// What keeps an attempt from beginning now; if nothing does, counts it in the window of its chat.
+fn take_turn(
+    conn: &Connection,
+    notification: &Notification,
+    at: Timestamp,
+    conditions: &BeginConditions,
+) -> Result<Option<Begin>, StoreError> {
+    let mut chat = ChatState::load(conn, notification)?;
+    if let Some(until) = chat.too_soon(at, conditions.chat_window.as_ref()) {
+        return Ok(Some(Begin::TooSoon(until)));
+    }
+    if conditions.in_order && notification.keeps_order() {
+        if let Some(earlier) = queue_rows::first_before(conn, notification)? {
+            return Ok(Some(Begin::Behind(earlier)));
+        }
+    }
+    if let Some(window) = &conditions.chat_window {
+        chat.count(notification.id, at, window);
+        chat.save(conn, notification)?;
+    }
+    Ok(None)
 }
 
 /// What an update makes of a record.

@@ -21,10 +21,12 @@ pub const DISPATCH_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The longest sleep of a dispatcher: due times are of the wall clock, which may be set while it sleeps.
 pub const MAX_DISPATCHER_SLEEP: Duration = Duration::from_secs(60);
 /// Queue rows of a lane that one transaction claims at the most; bounds its memory and its time.
-pub const MAX_ROWS_PER_CLAIM: usize = 64;
+pub const MAX_ROWS_PER_CLAIM: u64 = 64;
 /// Scheduled rows that one transaction makes ready at the most: when very many are due at one moment, what is accepted
 /// meanwhile must not wait for all of them.
 pub const MAX_ROWS_MADE_READY: usize = 500;
+/// Rows of a former owner that one transaction makes ready at the most.
+pub const MAX_ROWS_REQUEUED: i64 = 500;
 
 /// Rows that one step of a ledger sweep deletes at the most.
 pub const SWEEP_STEP_ROWS: i64 = 500;

@@ -9,6 +9,8 @@
 mod acceptor;
 mod blob_rows;
 mod blobs;
+mod chat_rows;
+mod claim;
 mod columns;
 mod dispatcher;
 mod engine;

@@ -25,13 +25,13 @@ impl EmbeddedQueue {
         Self { store, owners }
     }
 
-    /// Changes the row behind a receipt, if the receipt is of the present ownership. A delivery that was acked or
-    /// deferred already is left alone.
+    /// Changes the row behind a receipt by its tag, if the receipt is of the present ownership. `change` leaves a
+    /// delivery alone that was acked or deferred already, and says so.
     async fn change_unacked(
         &self,
         receipt: &Receipt,
         durability: Durability,
-        change: impl FnOnce(&Connection, i64) -> Result<(), StoreError> + Send + 'static,
+        change: impl FnOnce(&Connection, u64) -> Result<bool, StoreError> + Send + 'static,
     ) -> Result<(), QueueError> {
         let (receipt, owners) = (receipt.clone(), self.owners.clone());
         let ownership = owners.of(&receipt.bot);
@@ -40,8 +40,7 @@ impl EmbeddedQueue {
             if !ownership.is_current(receipt.epoch) {
                 return Ok(false);
             }
-            if let Some(seq) = queue_rows::unacked_row(conn, receipt.tag)? {
-                change(conn, seq)?;
+            if change(conn, receipt.tag)? {
                 owners.wake_dispatcher(&receipt.bot);
             }
             Ok(true)
@@ -91,7 +90,7 @@ impl Queue for EmbeddedQueue {
     async fn defer(&self, receipt: &Receipt, notification: &Notification, until: Timestamp) -> Result<(), QueueError> {
         let mut row = QueueRow::of(notification);
         row.schedule(until);
-        self.change_unacked(receipt, Durability::Disk, move |conn, seq| row.put_back(conn, seq)).await
+        self.change_unacked(receipt, Durability::Disk, move |conn, tag| row.put_back(conn, tag)).await
     }
 
     async fn release(&self, bot: &BotName, epoch: u64, left: HandOver) -> Result<(), QueueError> {

@@ -1,24 +1,30 @@
 //! The rows of the queue and the SQL on them. A lane's order is the order of `seq`; a row that was deferred takes its
 //! old place when it is due.
 //!
-//! A row is ready, scheduled (waits for its due time), unacked (handed to the owner), or unreadable. A delivery tag
-//! names a row and which of its deliveries is meant, so that a second ack of an old delivery never means a new one.
+//! A row is ready, scheduled (waits for its due time), unacked (handed to the owner), or unreadable; triggers keep the
+//! number of each (`lane_counts`). A delivery tag names a row and which of its deliveries is meant, so that a second ack
+//! of an old delivery never means a new one.
 
-use super::columns::{id_bytes, to_json};
-use super::limits::{MAX_ROWS_MADE_READY, MAX_ROWS_PER_CLAIM};
+use super::columns::{id_bytes, id_from_bytes, to_json};
+use super::limits::MAX_ROWS_REQUEUED;
 use super::store_error::StoreError;
-use crate::domain::{BotName, Lane, Notification, Timestamp};
-use crate::ports::{Delivery, Depth, Receipt};
-use rusqlite::{Connection, OptionalExtension, named_params, params};
+use crate::domain::{BotName, Notification, NotificationId, Timestamp};
+use crate::ports::Depth;
+use rusqlite::{Connection, OptionalExtension, params};
 
-/// The column `state`.
-const READY: i64 = 0;
-const SCHEDULED: i64 = 1;
-const UNACKED: i64 = 2;
-const UNREADABLE: i64 = 3;
+/// The column `state`: waits for its turn.
+pub const READY: i64 = 0;
+/// Waits for its due time.
+pub const SCHEDULED: i64 = 1;
+/// Handed to the owner.
+pub const UNACKED: i64 = 2;
+/// Set aside.
+pub const UNREADABLE: i64 = 3;
 
 /// How many of a delivery tag's low bits count the deliveries of its row (column `turns`).
 const TURN_BITS: u32 = 20;
+/// These bits.
+const TURN_MASK: i64 = (1 << TURN_BITS) - 1;
 
 /// A row to be written.
 pub struct QueueRow {
@@ -26,6 +32,8 @@ pub struct QueueRow {
     /// The bot in whose queue it stands.
     pub bot: BotName,
     lane: i64,
+    /// The chat in whose order it stands, if it stands in one.
+    chat: Option<String>,
     state: i64,
     due: i64,
     body: String,
@@ -34,10 +42,13 @@ pub struct QueueRow {
 impl QueueRow {
     /// The row of a notification, scheduled if the notification has a `send_at`.
     pub fn of(notification: &Notification) -> Self {
+        // A retry has the id of its first acceptance and a place at the end of the lane: none may wait for it.
+        let is_retry = notification.first_accepted_at.is_some();
         let mut row = Self {
             id: id_bytes(notification.id),
             bot: notification.bot.clone(),
             lane: notification.lane as i64,
+            chat: (notification.keeps_order() && !is_retry).then(|| notification.chat_id.to_string()),
             state: READY,
             due: 0,
             body: to_json(notification),
@@ -56,8 +67,8 @@ impl QueueRow {
 
     /// Puts it at the end of its lane.
     pub fn insert(&self, conn: &Connection) -> Result<(), StoreError> {
-        let sql = "INSERT INTO queue (id, bot, lane, state, due, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let values = params![self.id, self.bot.as_str(), self.lane, self.state, self.due, self.body];
+        let sql = "INSERT INTO queue (id, bot, lane, chat, state, due, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let values = params![self.id, self.bot.as_str(), self.lane, self.chat, self.state, self.due, self.body];
         conn.prepare_cached(sql)?.execute(values)?;
         Ok(())
     }
@@ -69,193 +80,134 @@ impl QueueRow {
         self.insert(conn)
     }
 
-    /// Puts it in the place of an unacked row, which is not unacked any more.
-    pub fn put_back(&self, conn: &Connection, seq: i64) -> Result<(), StoreError> {
-        let sql = "UPDATE queue SET lane = ?2, state = ?3, due = ?4, handed = 0, body = ?5 WHERE seq = ?1";
-        conn.prepare_cached(sql)?.execute(params![seq, self.lane, self.state, self.due, self.body])?;
-        Ok(())
+    /// Puts it in the place of the row that is unacked under a delivery tag; `false` if that delivery was acked or
+    /// deferred already.
+    pub fn put_back(&self, conn: &Connection, tag: u64) -> Result<bool, StoreError> {
+        let sql = format!(
+            "UPDATE queue SET lane = ?3, chat = ?4, state = ?5, due = ?6, handed = 0, body = ?7 WHERE {UNACKED_UNDER_TAG}"
+        );
+        let (seq, turn) = row_and_turn(tag);
+        let values = params![seq, turn, self.lane, self.chat, self.state, self.due, self.body];
+        Ok(conn.prepare_cached(&sql)?.execute(values)? > 0)
     }
 }
 
-/// What one claim took.
-pub struct ClaimedBatch {
-    /// In the order in which to deliver.
-    pub deliveries: Vec<Delivery>,
-    /// Whether another claim would find more at once.
-    pub more: bool,
-    /// When the next scheduled row becomes due.
-    pub next_due: Option<Timestamp>,
+/// The row of a delivery, if that is out; the parameters are [`row_and_turn`].
+const UNACKED_UNDER_TAG: &str = "seq = ?1 AND state = 2 AND (turns & 1048575) = ?2";
+
+/// Removes the row that is unacked under a delivery tag for good; `false` if that delivery was acked or deferred already.
+pub fn delete(conn: &Connection, tag: u64) -> Result<bool, StoreError> {
+    let (seq, turn) = row_and_turn(tag);
+    let mut delete = conn.prepare_cached(&format!("DELETE FROM queue WHERE {UNACKED_UNDER_TAG}"))?;
+    Ok(delete.execute([seq, turn])? > 0)
 }
 
-/// Makes ready what an earlier owner left unacked, to be delivered again (at-least-once).
-pub fn requeue_unacked(conn: &Connection, bot: &BotName) -> Result<(), StoreError> {
-    let sql = "UPDATE queue SET state = ?2 WHERE bot = ?1 AND state = ?3";
-    conn.prepare_cached(sql)?.execute(params![bot.as_str(), READY, UNACKED])?;
+/// Makes ready some of what an earlier owner left unacked, to be delivered again (at-least-once); `true` while there is
+/// more.
+pub fn requeue_unacked(conn: &Connection, bot: &BotName) -> Result<bool, StoreError> {
+    let sql = "UPDATE queue SET state = ?2 WHERE seq IN
+        (SELECT seq FROM queue WHERE bot = ?1 AND state = ?3 ORDER BY due, lane, seq LIMIT ?4)";
+    let values = params![bot.as_str(), READY, UNACKED, MAX_ROWS_REQUEUED];
+    Ok(conn.prepare_cached(sql)?.execute(values)? > 0)
+}
+
+/// The lowest id below a notification's own that is still to be sent, of the same bot, chat and lane.
+pub fn first_before(conn: &Connection, notification: &Notification) -> Result<Option<NotificationId>, StoreError> {
+    // Between its end and its ack a row is still there.
+    let sql = "SELECT id FROM queue WHERE bot = ?1 AND chat = ?2 AND lane = ?3 AND id < ?4
+        AND NOT EXISTS (SELECT 1 FROM records WHERE records.id = queue.id AND finished_at IS NOT NULL)
+        ORDER BY id LIMIT 1";
+    let (lane, id) = (notification.lane as i64, id_bytes(notification.id));
+    let values = params![notification.bot.as_str(), notification.chat_id.to_string(), lane, id];
+    let first = conn.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
+    Ok(first.map(id_from_bytes))
+}
+
+/// Nothing waits for one that is not to be sent, however long its row stays.
+pub fn leave_order(conn: &Connection, id: NotificationId) -> Result<(), StoreError> {
+    conn.prepare_cached("UPDATE queue SET chat = NULL WHERE id = ?1")?.execute([id_bytes(id)])?;
     Ok(())
 }
 
-/// Claims what is due, urgent lane first, up to `window` unacked rows per lane.
-pub fn claim_batch(
-    conn: &Connection,
-    bot: &BotName,
-    epoch: u64,
-    window: u16,
-    now: Timestamp,
-) -> Result<ClaimedBatch, StoreError> {
-    let made_ready = make_due_rows_ready(conn, bot, now)?;
-    let mut batch = ClaimedBatch { deliveries: Vec::new(), more: made_ready == MAX_ROWS_MADE_READY, next_due: None };
-    for lane in Lane::ALL {
-        let unacked = usize::try_from(count_rows(conn, bot, UNACKED, lane as i64)?).unwrap_or(usize::MAX);
-        let room = usize::from(window).saturating_sub(unacked);
-        let claimed = claim_lane(conn, bot, lane, epoch, room.min(MAX_ROWS_PER_CLAIM), &mut batch.deliveries)?;
-        batch.more |= claimed == MAX_ROWS_PER_CLAIM && room > MAX_ROWS_PER_CLAIM;
-    }
-    let next = "SELECT min(due) FROM queue WHERE bot = ?1 AND state = ?2";
-    let next: Option<i64> = conn.prepare_cached(next)?.query_row(params![bot.as_str(), SCHEDULED], |row| row.get(0))?;
-    batch.next_due = next.map(Timestamp::from_unix_millis);
-    Ok(batch)
-}
-
-/// Makes scheduled rows ready whose time has come, the earliest first, up to [`MAX_ROWS_MADE_READY`]; returns how many.
-fn make_due_rows_ready(conn: &Connection, bot: &BotName, now: Timestamp) -> Result<usize, StoreError> {
-    let sql = "UPDATE queue SET state = :ready, due = 0 WHERE seq IN (
-        SELECT seq FROM queue WHERE bot = :bot AND state = :scheduled AND due <= :now ORDER BY due, seq LIMIT :limit)";
-    let limit = i64::try_from(MAX_ROWS_MADE_READY).unwrap_or(i64::MAX);
-    let values = named_params! {
-        ":ready": READY, ":bot": bot.as_str(), ":scheduled": SCHEDULED, ":now": now.unix_millis(), ":limit": limit,
-    };
-    Ok(conn.prepare_cached(sql)?.execute(values)?)
-}
-
-/// Claims the first ready rows of a lane; returns how many rows it took, readable or not.
-fn claim_lane(
-    conn: &Connection,
-    bot: &BotName,
-    lane: Lane,
-    epoch: u64,
-    limit: usize,
-    deliveries: &mut Vec<Delivery>,
-) -> Result<usize, StoreError> {
-    if limit == 0 {
-        return Ok(0);
-    }
-    let sql = "SELECT seq, turns, handed, body FROM queue
-        WHERE bot = :bot AND state = :ready AND due = 0 AND lane = :lane ORDER BY seq LIMIT :limit";
-    let mut select = conn.prepare_cached(sql)?;
-    let values = named_params! {
-        ":bot": bot.as_str(), ":ready": READY, ":lane": lane as i64, ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
-    };
-    let rows = select.query_map(values, |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, u32>(2)?, row.get::<_, String>(3)?))
-    })?;
-    let rows: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
-    let mut mark =
-        conn.prepare_cached("UPDATE queue SET state = ?2, turns = turns + 1, handed = handed + 1 WHERE seq = ?1")?;
-    let claimed = rows.len();
-    for (seq, turns, redeliveries, body) in rows {
-        match read_notification(&body) {
-            Ok(notification) => {
-                mark.execute([seq, UNACKED])?;
-                let receipt = Receipt { bot: bot.clone(), lane, epoch, tag: delivery_tag(seq, turns + 1) };
-                deliveries.push(Delivery { notification, receipt, redeliveries });
-            }
-            Err(error) => {
-                tracing::error!(%bot, seq, %error, "a queued notification cannot be read; it is set aside");
-                mark.execute([seq, UNREADABLE])?;
-            }
+/// How many rows of a bot are in each state, by lane.
+pub fn lane_counts(conn: &Connection, bot: &BotName) -> Result<[LaneCounts; 3], StoreError> {
+    let mut lanes = [LaneCounts::default(); 3];
+    let mut select = conn.prepare_cached("SELECT lane, state, rows FROM lane_counts WHERE bot = ?1")?;
+    let mut rows = select.query([bot.as_str()])?;
+    while let Some(row) = rows.next()? {
+        let (lane, state, count) = (row.get::<_, u32>(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs());
+        let Some(lane) = lanes.get_mut(lane as usize) else { continue };
+        match state {
+            READY => lane.ready = count,
+            UNACKED => lane.unacked = count,
+            _ => {}
         }
     }
-    Ok(claimed)
+    Ok(lanes)
 }
 
-fn read_notification(body: &str) -> Result<Notification, String> {
-    let notification: Notification = serde_json::from_str(body).map_err(|error| error.to_string())?;
-    if notification.v > Notification::VERSION {
-        return Err(format!("it has layout {}, written by a newer version", notification.v));
-    }
-    Ok(notification)
-}
-
-/// Removes a row for good.
-pub fn delete(conn: &Connection, seq: i64) -> Result<(), StoreError> {
-    conn.prepare_cached("DELETE FROM queue WHERE seq = ?1")?.execute([seq])?;
-    Ok(())
+/// How many rows of a lane there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneCounts {
+    /// Waiting for their turn.
+    pub ready: u64,
+    /// Handed to the owner.
+    pub unacked: u64,
 }
 
 /// Ready and unacked rows of a bot, by lane.
 pub fn depth(conn: &Connection, bot: &BotName) -> Result<Depth, StoreError> {
-    let mut lanes = [0; 3];
-    for (lane, count) in lanes.iter_mut().enumerate() {
-        for state in [READY, UNACKED] {
-            *count += count_rows(conn, bot, state, lane as i64)?;
-        }
-    }
-    Ok(Depth { lanes })
+    Ok(Depth { lanes: lane_counts(conn, bot)?.map(|lane| lane.ready + lane.unacked) })
 }
 
-fn count_rows(conn: &Connection, bot: &BotName, state: i64, lane: i64) -> Result<u64, StoreError> {
-    let sql = "SELECT count(*) FROM queue WHERE bot = ?1 AND state = ?2 AND due = 0 AND lane = ?3";
-    let count: i64 = conn.prepare_cached(sql)?.query_row(params![bot.as_str(), state, lane], |row| row.get(0))?;
-    Ok(count.unsigned_abs())
+/// The tag of a row's delivery.
+pub fn delivery_tag(seq: i64, turn: i64) -> u64 {
+    (seq.unsigned_abs() << TURN_BITS) | (turn & TURN_MASK).unsigned_abs()
 }
 
-/// The row that is unacked under a delivery tag, `None` if that delivery was acked or deferred already.
-pub fn unacked_row(conn: &Connection, tag: u64) -> Result<Option<i64>, StoreError> {
-    let seq = i64::try_from(tag >> TURN_BITS).map_err(|error| StoreError::unreadable("receipt", error))?;
-    let sql = "SELECT turns FROM queue WHERE seq = ?1 AND state = ?2";
-    let turns: Option<i64> = conn.prepare_cached(sql)?.query_row([seq, UNACKED], |row| row.get(0)).optional()?;
-    Ok(turns.filter(|turns| low_turn_bits(turns.unsigned_abs()) == low_turn_bits(tag)).map(|_| seq))
-}
-
-fn delivery_tag(seq: i64, turn: i64) -> u64 {
-    (seq.unsigned_abs() << TURN_BITS) | low_turn_bits(turn.unsigned_abs())
-}
-
-fn low_turn_bits(number: u64) -> u64 {
-    number & ((1 << TURN_BITS) - 1)
+/// What [`delivery_tag`] was given; of the turn the low bits.
+fn row_and_turn(tag: u64) -> (i64, i64) {
+    ((tag >> TURN_BITS).cast_signed(), tag.cast_signed() & TURN_MASK)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn very_many_that_are_due_at_once_become_ready_in_steps_and_in_order() {
-        let folder = tempfile::tempdir().unwrap();
-        let conn = super::super::schema::open_writer(&folder.path().join("queue.db")).unwrap();
-        let (bot, due) = (BotName::default_bot(), Timestamp::now());
-        let total = 3 * MAX_ROWS_MADE_READY as i64 + 7;
-        conn.execute_batch("BEGIN").unwrap();
-        for number in 0..total {
-            let sql = "INSERT INTO queue (id, bot, lane, state, due, body) VALUES (?1, ?2, 1, ?3, ?4, '{}')";
-            conn.execute(sql, params![number.to_be_bytes(), bot.as_str(), SCHEDULED, due.unix_millis()]).unwrap();
-        }
-        conn.execute_batch("COMMIT").unwrap();
-        let scheduled = || {
-            let sql = "SELECT count(*), coalesce(min(seq), 0) FROM queue WHERE state = ?1";
-            conn.query_row(sql, [SCHEDULED], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).unwrap()
-        };
-        let (mut steps, mut left) = (0, total);
-        while claim_batch(&conn, &bot, 1, 1, due).unwrap().more {
-            steps += 1;
-            let (still, first) = scheduled();
-            assert_eq!((left - still, first), (MAX_ROWS_MADE_READY as i64, total - still + 1), "step {steps}");
-            left = still;
-        }
-        assert_eq!((steps, scheduled().0), (3, 0));
-    }
+    use crate::domain::Lane;
 
     #[test]
     fn a_tag_names_the_row_and_the_turn() {
         assert_ne!(delivery_tag(7, 1), delivery_tag(7, 2));
         assert_ne!(delivery_tag(7, 1), delivery_tag(8, 1));
-        assert_eq!(delivery_tag(7, 3) >> TURN_BITS, 7);
-        assert_eq!(low_turn_bits(delivery_tag(7, 3)), 3);
+        assert_eq!(row_and_turn(delivery_tag(7, 3)), (7, 3));
+        assert_eq!(row_and_turn(delivery_tag(7, TURN_MASK + 4)), (7, 3));
+        assert!(UNACKED_UNDER_TAG.contains(&format!("state = {UNACKED} AND (turns & {TURN_MASK})")));
     }
 
     #[test]
-    fn what_a_newer_version_wrote_is_refused() {
-        assert!(read_notification("{}").is_err());
-        assert!(read_notification(r#"{"v":9,"id":"#).is_err());
+    fn the_counts_follow_every_change_of_a_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let conn = super::super::schema::open_writer(&folder.path().join("queue.db")).unwrap();
+        let bot = BotName::default_bot();
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..2_000 {
+            let (lane, state, seq) = (random.i64(0..3), random.i64(0..4), random.i64(1..60));
+            match random.u8(0..6) {
+                0..3 => {
+                    let sql = "INSERT INTO queue (id, bot, lane, state, due, body) VALUES (?1, ?2, ?3, ?4, 0, '{}')";
+                    conn.execute(sql, params![seq.to_be_bytes(), bot.as_str(), lane, state]).unwrap();
+                }
+                3 => _ = conn.execute("UPDATE queue SET lane = ?2, state = ?3 WHERE seq % 60 = ?1", [seq, lane, state]),
+                4 => _ = conn.execute("DELETE FROM queue WHERE seq % 60 = ?1", [seq]),
+                _ => _ = requeue_unacked(&conn, &bot).unwrap(),
+            }
+            let counts = lane_counts(&conn, &bot).unwrap();
+            let count = |lane: Lane, state: i64| {
+                let sql = "SELECT count(*) FROM queue WHERE lane = ?1 AND state = ?2";
+                conn.query_row(sql, [lane as i64, state], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs()
+            };
+            let counted = Lane::ALL.map(|lane| LaneCounts { ready: count(lane, READY), unacked: count(lane, UNACKED) });
+            assert_eq!(counts, counted);
+        }
     }
 }

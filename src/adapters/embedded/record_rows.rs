@@ -17,23 +17,29 @@ pub fn load(conn: &Connection, id: NotificationId) -> Result<Option<Record>, Sto
 
 /// The record for a courier to change, a new one if it is missing; or the status that forbids it: it is final, or that
 /// of a later acceptance.
-pub fn load_for_update(conn: &Connection, notification: Notification) -> Result<Result<Record, Status>, StoreError> {
-    let (accepted_at, chat_id) = (notification.accepted_at, notification.chat_id.clone());
-    let mut record = load(conn, notification.id)?.unwrap_or_else(|| Record::accepted(notification));
-    let is_older = accepted_at < record.notification.accepted_at;
+pub fn load_for_update(conn: &Connection, notification: &Notification) -> Result<Result<Record, Status>, StoreError> {
+    let mut record = load(conn, notification.id)?.unwrap_or_else(|| Record::accepted(notification.clone()));
+    let is_older = notification.accepted_at < record.notification.accepted_at;
     if is_older || record.status.is_final() {
         return Ok(Err(record.status));
     }
     // Its group may be a supergroup by now.
-    record.notification.chat_id = chat_id;
+    record.notification.chat_id = notification.chat_id.clone();
     Ok(Ok(record))
 }
 
 /// Writes a record, in place of the earlier one of the same id.
 pub fn save(conn: &Connection, record: &Record) -> Result<(), StoreError> {
-    let sql = "INSERT INTO records (id, bot, status, finished_at, body, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-        ON CONFLICT (id) DO UPDATE
-        SET bot = ?2, status = ?3, finished_at = ?4, body = ?5, expires_at = max(expires_at, ?6)";
+    save_begun(conn, record, false).map(drop)
+}
+
+/// The same for one whose attempt begins, counting the one before if that was interrupted (column `cut_offs`); returns
+/// how many were since the last acceptance.
+pub fn save_begun(conn: &Connection, record: &Record, interrupted: bool) -> Result<u32, StoreError> {
+    let sql = "INSERT INTO records (id, bot, status, finished_at, body, expires_at, cut_offs)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE
+        SET bot = ?2, status = ?3, finished_at = ?4, body = ?5, expires_at = max(expires_at, ?6),
+            cut_offs = cut_offs + ?7 RETURNING cut_offs";
     let finished_at = record.status.is_final().then(|| record.updated_at.unix_millis());
     let notification = &record.notification;
     let columns = params![
@@ -43,24 +49,15 @@ pub fn save(conn: &Connection, record: &Record) -> Result<(), StoreError> {
         finished_at,
         to_json(record),
         notification.expires_at.unix_millis(),
+        interrupted,
     ];
-    conn.prepare_cached(sql)?.execute(columns)?;
-    Ok(())
+    Ok(conn.prepare_cached(sql)?.query_row(columns, |row| row.get(0))?)
 }
 
 /// Sets the count of interrupted attempts (column `cut_offs`) back to zero.
 pub fn reset_interrupted_attempts(conn: &Connection, id: NotificationId) -> Result<(), StoreError> {
     conn.prepare_cached("UPDATE records SET cut_offs = 0 WHERE id = ?1")?.execute([id_bytes(id)])?;
     Ok(())
-}
-
-/// How many attempts were interrupted since the last acceptance, after counting one more if there was one.
-pub fn count_interrupted_attempts(conn: &Connection, id: NotificationId, one_more: bool) -> Result<u32, StoreError> {
-    let sql = match one_more {
-        true => "UPDATE records SET cut_offs = cut_offs + 1 WHERE id = ?1 RETURNING cut_offs",
-        false => "SELECT cut_offs FROM records WHERE id = ?1",
-    };
-    Ok(conn.prepare_cached(sql)?.query_row([id_bytes(id)], |row| row.get(0))?)
 }
 
 /// Open records that expired before the given time and are in the queue no more, or cannot be read there; the longest

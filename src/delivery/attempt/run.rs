@@ -34,6 +34,10 @@ impl AttemptRun {
         if !may_leave || !owner.is_owner() {
             return self.undo_begin("the bot was given up before the request left").await;
         }
+        let now = Timestamp::now();
+        if self.notification.expires_at <= now {
+            return self.finish(RecordUpdate::of(Status::Expired, now)).await;
+        }
         let result = self.context.messenger.call(request).await;
         let answer = classify(result, !images.remembered.is_empty());
         let attempt = Attempt {

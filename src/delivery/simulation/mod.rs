@@ -36,8 +36,6 @@ const UNMET: &[Rule] = &[
     Rule::AlbumDebt,
     // The ledger's order is that of a chat's present id: what was put back under the old one is not waited for.
     Rule::MigratedOrder,
-    // The expiry is looked at before the ledger has answered, and not when the request leaves.
-    Rule::Expired,
 ];
 
 fn fails(violation: &Violation) -> bool {

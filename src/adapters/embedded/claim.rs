@@ -1,0 +1,160 @@
+//! Claiming rows of the queue for the owner of their bot, in steps that are bounded whatever waits.
+
+use super::limits::{MAX_ROWS_MADE_READY, MAX_ROWS_PER_CLAIM};
+use super::queue_rows::{self, READY, SCHEDULED, UNACKED, UNREADABLE, delivery_tag};
+use super::store_error::StoreError;
+use crate::domain::{BotName, Lane, Notification, Timestamp};
+use crate::ports::{Delivery, Receipt};
+use rusqlite::{Connection, named_params, params};
+
+/// Makes the earliest scheduled rows ready.
+const MAKE_READY: &str = "UPDATE queue SET state = :ready, due = 0 WHERE seq IN (
+    SELECT seq FROM queue WHERE bot = :bot AND state = :scheduled AND due <= :now ORDER BY due LIMIT :limit)";
+/// Takes the first ready rows of a lane.
+const CLAIM: &str = "UPDATE queue SET state = :unacked, turns = turns + 1, handed = handed + 1 WHERE seq IN (
+    SELECT seq FROM queue WHERE bot = :bot AND state = :ready AND due = 0 AND lane = :lane ORDER BY seq LIMIT :limit)
+    RETURNING seq, turns, handed, body";
+/// When the first scheduled row is due.
+const NEXT_DUE: &str = "SELECT min(due) FROM queue WHERE bot = ?1 AND state = ?2";
+
+/// What one claim took.
+pub struct ClaimedBatch {
+    /// In the order in which to deliver.
+    pub deliveries: Vec<Delivery>,
+    /// Whether another claim would find more at once.
+    pub more: bool,
+    /// When the next scheduled row becomes due.
+    pub next_due: Option<Timestamp>,
+}
+
+/// Claims what is due, urgent lane first, up to `window` unacked rows per lane.
+pub fn claim_batch(
+    conn: &Connection,
+    bot: &BotName,
+    epoch: u64,
+    window: u16,
+    now: Timestamp,
+) -> Result<ClaimedBatch, StoreError> {
+    let made_ready = make_due_rows_ready(conn, bot, now)?;
+    let mut batch = ClaimedBatch { deliveries: Vec::new(), more: made_ready == MAX_ROWS_MADE_READY, next_due: None };
+    let counts = queue_rows::lane_counts(conn, bot)?;
+    for (lane, count) in Lane::ALL.into_iter().zip(counts) {
+        let room = u64::from(window).saturating_sub(count.unacked).min(count.ready);
+        let limit = room.min(MAX_ROWS_PER_CLAIM);
+        if limit > 0 {
+            claim_lane(conn, bot, lane, epoch, limit, &mut batch.deliveries)?;
+        }
+        batch.more |= room > limit;
+    }
+    let mut next = conn.prepare_cached(NEXT_DUE)?;
+    let next: Option<i64> = next.query_row(params![bot.as_str(), SCHEDULED], |row| row.get(0))?;
+    batch.next_due = next.map(Timestamp::from_unix_millis);
+    Ok(batch)
+}
+
+/// Makes scheduled rows ready whose time has come, the earliest first, up to [`MAX_ROWS_MADE_READY`]; returns how many.
+fn make_due_rows_ready(conn: &Connection, bot: &BotName, now: Timestamp) -> Result<usize, StoreError> {
+    let limit = i64::try_from(MAX_ROWS_MADE_READY).unwrap_or(i64::MAX);
+    let values = named_params! {
+        ":ready": READY, ":bot": bot.as_str(), ":scheduled": SCHEDULED, ":now": now.unix_millis(), ":limit": limit,
+    };
+    Ok(conn.prepare_cached(MAKE_READY)?.execute(values)?)
+}
+
+/// Claims the first ready rows of a lane.
+fn claim_lane(
+    conn: &Connection,
+    bot: &BotName,
+    lane: Lane,
+    epoch: u64,
+    limit: u64,
+    deliveries: &mut Vec<Delivery>,
+) -> Result<(), StoreError> {
+    let mut claim = conn.prepare_cached(CLAIM)?;
+    let values = named_params! {
+        ":unacked": UNACKED, ":bot": bot.as_str(), ":ready": READY, ":lane": lane as i64, ":limit": limit.cast_signed(),
+    };
+    let rows = claim.query_map(values, |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, u32>(2)?, row.get::<_, String>(3)?))
+    })?;
+    let mut rows: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
+    // They come in no particular order.
+    rows.sort_unstable_by_key(|row| row.0);
+    for (seq, turn, handed, body) in rows {
+        match read_notification(&body) {
+            Ok(notification) => {
+                let receipt = Receipt { bot: bot.clone(), lane, epoch, tag: delivery_tag(seq, turn) };
+                deliveries.push(Delivery { notification, receipt, redeliveries: handed.saturating_sub(1) });
+            }
+            Err(error) => {
+                tracing::error!(%bot, seq, %error, "a queued notification cannot be read; it is set aside");
+                let set_aside = "UPDATE queue SET state = ?2, chat = NULL WHERE seq = ?1";
+                conn.prepare_cached(set_aside)?.execute([seq, UNREADABLE])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_notification(body: &str) -> Result<Notification, String> {
+    let notification: Notification = serde_json::from_str(body).map_err(|error| error.to_string())?;
+    if notification.v > Notification::VERSION {
+        return Err(format!("it has layout {}, written by a newer version", notification.v));
+    }
+    Ok(notification)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open() -> (Connection, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (super::super::schema::open_writer(&folder.path().join("queue.db")).unwrap(), folder)
+    }
+
+    #[test]
+    fn very_many_that_are_due_at_once_become_ready_in_steps_and_in_order() {
+        let (conn, _folder) = open();
+        let (bot, due) = (BotName::default_bot(), Timestamp::now());
+        let total = 3 * MAX_ROWS_MADE_READY as i64 + 7;
+        conn.execute_batch("BEGIN").unwrap();
+        for number in 0..total {
+            let sql = "INSERT INTO queue (id, bot, lane, state, due, body) VALUES (?1, ?2, 1, ?3, ?4, '{}')";
+            conn.execute(sql, params![number.to_be_bytes(), bot.as_str(), SCHEDULED, due.unix_millis()]).unwrap();
+        }
+        conn.execute_batch("COMMIT").unwrap();
+        let scheduled = || {
+            let sql = "SELECT count(*), coalesce(min(seq), 0) FROM queue WHERE state = ?1";
+            conn.query_row(sql, [SCHEDULED], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).unwrap()
+        };
+        let (mut steps, mut left) = (0, total);
+        while left > 0 {
+            claim_batch(&conn, &bot, 1, 1, due).unwrap();
+            steps += 1;
+            let (still, first) = scheduled();
+            let step = left.min(MAX_ROWS_MADE_READY as i64);
+            assert_eq!((left - still, first), (step, if still > 0 { total - still + 1 } else { 0 }), "step {steps}");
+            left = still;
+        }
+        assert_eq!(steps, 4);
+    }
+
+    #[test]
+    fn no_step_of_a_claim_looks_at_more_rows_than_it_takes() {
+        let (conn, _folder) = open();
+        for sql in [MAKE_READY, CLAIM, NEXT_DUE] {
+            let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan = explain.raw_query().mapped(|row| row.get::<_, String>(3));
+            let plan: Vec<String> = plan.collect::<Result<_, _>>().unwrap();
+            assert!(plan.iter().any(|step| step.contains("SEARCH queue USING COVERING INDEX queue_order")), "{plan:?}");
+            assert!(!plan.iter().any(|step| step.contains("SCAN") || step.contains("TEMP")), "{sql}: {plan:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_newer_version_wrote_is_refused() {
+        assert!(read_notification("{}").is_err());
+        assert!(read_notification(r#"{"v":9,"id":"#).is_err());
+    }
+}
