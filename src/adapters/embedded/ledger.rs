@@ -153,10 +153,11 @@ fn take_turn(
     if let Some(until) = chat.too_soon(at, conditions.chat_window.as_ref()) {
         return Ok(Some(Begin::TooSoon(until)));
     }
-    if conditions.in_order && notification.keeps_order() {
-        if let Some(earlier) = queue_rows::first_before(conn, notification)? {
-            return Ok(Some(Begin::Behind(earlier)));
-        }
+    if conditions.in_order
+        && notification.keeps_order()
+        && let Some(earlier) = queue_rows::first_before(conn, notification)?
+    {
+        return Ok(Some(Begin::Behind(earlier)));
     }
     if let Some(window) = &conditions.chat_window {
         chat.count(notification.id, at, window);
