@@ -159,11 +159,6 @@ impl Ledger for Link {
         Ok(0)
     }
 
-    async fn end_lost(&self, _expired_before: Timestamp, _at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
-        // Nor as long as a lost one is waited for.
-        Ok(Vec::new())
-    }
-
     async fn ready(&self) -> Result<(), LedgerError> {
         self.ask(Part::Ledger, |_| ()).await.map_err(gone)
     }
