@@ -178,8 +178,8 @@ impl Broker {
             (Ok(only), None) | (Err(_), Some(only)) => return Ok((only, None)),
             (Err(error), None) => return Err(error),
         };
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let second_first = match (first.confirms.is_doubtful(), second.confirms.is_doubtful()) {
+        let (turn, now) = (self.turn.fetch_add(1, Ordering::Relaxed), Instant::now());
+        let second_first = match (first.confirms.is_doubtful(now), second.confirms.is_doubtful(now)) {
             (false, false) => turn % 2 == 1,
             (true, true) => second.confirms.last_answer() > first.confirms.last_answer(),
             (first_is_doubtful, _) => first_is_doubtful,
@@ -211,7 +211,7 @@ impl Broker {
             Ok(Ok(PublishOutcome::Unconfirmed)) => Err(not_confirmed()),
             Err(_) if session.is_blocked() => Err(blocked()),
             Err(_) => {
-                session.confirms.timed_out(begun);
+                session.confirms.timed_out(begun, Instant::now());
                 if other.is_some_and(|other| session.confirms.is_outdone_by(&other.confirms)) {
                     session.confirms.leave();
                 }

@@ -28,23 +28,23 @@ struct ConfirmState {
 
 impl ConfirmWatch {
     /// A publish was answered.
-    pub(super) fn answered(&self) {
-        *self.state() = ConfirmState { last_answer: Some(Instant::now()), ..ConfirmState::default() };
+    pub(super) fn answered(&self, now: Instant) {
+        *self.state() = ConfirmState { last_answer: Some(now), ..ConfirmState::default() };
     }
 
     /// A publish that was begun at this time was not answered. If others were since, it is its queue that is silent, and
     /// not the node.
-    pub(super) fn timed_out(&self, begun: Instant) {
+    pub(super) fn timed_out(&self, begun: Instant, now: Instant) {
         let mut state = self.state();
         if state.last_answer.is_none_or(|at| at < begun) {
             state.silent_publishes += 1;
-            state.last_silence = Some(Instant::now());
+            state.last_silence = Some(now);
         }
     }
 
     /// Whether a publish had better take another session.
-    pub(super) fn is_doubtful(&self) -> bool {
-        self.state().last_silence.is_some_and(|at| at.elapsed() < RETRY_AFTER)
+    pub(super) fn is_doubtful(&self, now: Instant) -> bool {
+        self.state().last_silence.is_some_and(|at| now.duration_since(at) < RETRY_AFTER)
     }
 
     /// When a publish was answered last.
@@ -80,26 +80,21 @@ impl ConfirmWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::time::advance;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_node_is_left_after_two_silent_publishes_if_another_answers() {
-        let (this, other, begun) = (ConfirmWatch::default(), ConfirmWatch::default(), Instant::now());
-        advance(Duration::from_secs(1)).await;
-        this.answered();
-        this.timed_out(begun);
-        assert!(!this.is_doubtful(), "others were answered meanwhile");
-        advance(Duration::from_secs(1)).await;
-        let begun = Instant::now();
-        this.timed_out(begun);
-        this.timed_out(begun);
-        assert!(this.is_doubtful() && !this.is_outdone_by(&other), "the other does no better");
-        advance(Duration::from_secs(1)).await;
-        other.answered();
+    #[test]
+    fn a_node_is_left_after_two_silent_publishes_if_another_answers() {
+        let (this, other, start) = (ConfirmWatch::default(), ConfirmWatch::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        this.answered(at(1));
+        this.timed_out(at(0), at(1));
+        assert!(!this.is_doubtful(at(1)), "others were answered meanwhile");
+        this.timed_out(at(2), at(3));
+        this.timed_out(at(2), at(3));
+        assert!(this.is_doubtful(at(3)) && !this.is_outdone_by(&other), "the other does no better");
+        other.answered(at(4));
         assert!(this.is_outdone_by(&other) && !other.is_outdone_by(&this));
-        advance(RETRY_AFTER).await;
-        assert!(!this.is_doubtful(), "it is tried again");
-        this.answered();
+        assert!(!this.is_doubtful(at(14)), "it is tried again");
+        this.answered(at(14));
         assert!(!this.is_outdone_by(&other));
     }
 }

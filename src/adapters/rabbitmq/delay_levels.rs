@@ -24,11 +24,14 @@ const COARSE_STEP_SECONDS: u64 = 262_144;
 pub(super) fn longest_within(remaining: Duration) -> Option<u64> {
     let seconds = remaining.as_secs().min(LONGEST_SECONDS);
     let octave = 1 << seconds.checked_ilog2()?;
-    let step = match octave {
-        ..EVEN_STEP_SECONDS => (octave / 2).max(1),
-        ..EVEN_UP_TO_SECONDS => EVEN_STEP_SECONDS,
-        ..COARSE_STEP_SECONDS => octave / STEPS_PER_OCTAVE,
-        _ => COARSE_STEP_SECONDS,
+    let step = if octave < EVEN_STEP_SECONDS {
+        (octave / 2).max(1)
+    } else if octave < EVEN_UP_TO_SECONDS {
+        EVEN_STEP_SECONDS
+    } else if octave < COARSE_STEP_SECONDS {
+        octave / STEPS_PER_OCTAVE
+    } else {
+        COARSE_STEP_SECONDS
     };
     Some(seconds - seconds % step)
 }

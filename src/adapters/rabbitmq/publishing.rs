@@ -12,7 +12,7 @@ use lapin::types::ShortString;
 use lapin::{BasicProperties, Confirmation};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How long to wait for a publisher confirm, whoever waits: longer than it takes to replace the leader of a queue whose node
 /// is frozen (6 s, measured with RabbitMQ 3.10).
@@ -102,7 +102,7 @@ impl Session {
             let Ok(confirm) = timeout(CONFIRM_TIMEOUT, confirm).await else { return };
             let outcome = outcome_of(confirm);
             if let Ok((_, is_open)) = outcome {
-                confirms.answered();
+                confirms.answered(Instant::now());
                 if is_open {
                     channel.give_back();
                 }
