@@ -85,7 +85,7 @@ impl OwnershipLoop {
         let subscribed = Instant::now();
         let is_missing = queue.message_count() == 0;
         let held = self.wait_for_token(&channel, &mut tokens, is_missing).await?;
-        if !broker.stakes.claim(self.0.stake, count_workers(broker, &channel).await) {
+        if !broker.stakes.claim(self.0.stake, count_workers(topology, &channel).await) {
             return Err("others have room for the bot".to_owned());
         }
         let is_unowned = queue.consumer_count() == 0 && subscribed.elapsed() < UNOWNED_PERIOD;

@@ -2,12 +2,12 @@
 //! consumers that has.
 
 use super::amqp::{RECONNECT_BACKOFF, consume, consumer_end_reason, setup_step};
-use super::broker::Broker;
+use super::connection::BrokerConnection;
 use super::session::Session;
+use super::topology::Topology;
 use futures_util::StreamExt;
 use lapin::Channel;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -49,32 +49,32 @@ impl Presence {
     }
 
     /// Keeps the consumer up, whenever that is wanted.
-    pub(super) async fn keep(&self, broker: &Arc<Broker>) {
+    pub(super) async fn keep(&self, consuming: &BrokerConnection, topology: &Topology) {
         let mut wanted = self.wanted.subscribe();
         let mut backoff = RECONNECT_BACKOFF.start();
         while wanted.wait_for(|wanted| *wanted).await.is_ok() {
-            let Some(session) = broker.consuming.wait_for_session().await else { return };
+            let Some(session) = consuming.wait_for_session().await else { return };
             tokio::select! {
                 _ = wanted.wait_for(|wanted| !wanted) => {}
                 () = session.wait_until_ended() => {}
-                Err(reason) = self.consume(broker, &session) => debug!(reason, "not present"),
+                Err(reason) = self.consume(&session, topology) => debug!(reason, "not present"),
             }
             self.present.send_replace(false);
             backoff.wait().await;
         }
     }
 
-    async fn consume(&self, broker: &Broker, session: &Session) -> Result<Infallible, String> {
+    async fn consume(&self, session: &Session, topology: &Topology) -> Result<Infallible, String> {
         let channel = setup_step(session.channels.open()).await?;
-        setup_step(broker.topology.declare_workers_queue(&channel)).await?;
-        let mut nothing = consume(&channel, broker.topology.workers_queue()).await?;
+        setup_step(topology.declare_workers_queue(&channel)).await?;
+        let mut nothing = consume(&channel, topology.workers_queue()).await?;
         self.present.send_replace(true);
         Err(consumer_end_reason(nothing.next().await))
     }
 }
 
 /// How many workers there are, this one included; `None` if the broker does not say.
-pub(super) async fn count_workers(broker: &Broker, channel: &Channel) -> Option<u32> {
-    let queue = timeout(PRESENCE_TIMEOUT, broker.topology.declare_workers_queue(channel)).await.ok()?.ok()?;
+pub(super) async fn count_workers(topology: &Topology, channel: &Channel) -> Option<u32> {
+    let queue = timeout(PRESENCE_TIMEOUT, topology.declare_workers_queue(channel)).await.ok()?.ok()?;
     Some(queue.consumer_count()).filter(|count| *count > 0)
 }

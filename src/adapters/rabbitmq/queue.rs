@@ -126,7 +126,8 @@ impl RabbitQueue {
         self.working.call_once(|| {
             let broker = self.broker.clone();
             self.spawn(async move {
-                let working = async { tokio::join!(broker.presence.keep(&broker), spread(&broker)) };
+                let working =
+                    async { tokio::join!(broker.presence.keep(&broker.consuming, &broker.topology), spread(&broker)) };
                 broker.stop.run_until_cancelled(working).await;
             });
         });

@@ -56,7 +56,7 @@ pub(super) async fn spread(broker: &Arc<Broker>) {
 
 async fn look(broker: &Broker, session: &Session) -> Option<u32> {
     let channel = timeout(LOOK_INTERVAL, session.channels.open()).await.ok()?.ok()?;
-    count_workers(broker, &channel).await
+    count_workers(&broker.topology, &channel).await
 }
 
 /// Gets the right to move, and moves a bot if there still are too many.
@@ -73,7 +73,7 @@ async fn move_one(broker: &Arc<Broker>, session: &Session) -> Result<(), String>
         Ok(ended) => return Err(consumer_end_reason(ended)),
         Err(_) => return Err("others are moving".to_owned()),
     };
-    let workers = count_workers(broker, &channel).await.ok_or("the number of workers is not known")?;
+    let workers = count_workers(&broker.topology, &channel).await.ok_or("the number of workers is not known")?;
     let weight = |bot: &_| broker.unacked.count(bot).iter().sum();
     let Some(surplus) = broker.stakes.surplus(workers, weight) else {
         setup_step(right.ack(BasicAckOptions::default())).await?;

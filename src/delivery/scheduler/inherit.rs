@@ -53,7 +53,9 @@ mod tests {
     fn a_private_chat_gets_no_second_burst() {
         let mut scheduler = inherited([200, 100, 0].into_iter(), 0);
         let mut alone = ChatRateLimiter::new(&ChatId::Id(7), &LIMITS);
-        [800, 900, 1_000].map(|ms| alone.take(begin() - Duration::from_millis(1_000 - ms), 1));
+        for age_ms in [200, 100, 0] {
+            alone.take(begin() - Duration::from_millis(age_ms), 1);
+        }
         let limiter = scheduler.chats.get_or_insert(&ChatId::Id(7)).limiter_mut();
         assert_eq!(limiter.ready_at(begin(), 1), alone.ready_at(begin(), 1), "as if it had sent them itself");
         assert!(limiter.ready_at(begin(), 1) > begin());
