@@ -183,7 +183,7 @@ impl Judge {
         let (began, cost) = (story.under_way.as_ref().map_or(now, |it| it.began), story.accepted.call.cost());
         let (cancelled, expired) = (story.cancelled, story.accepted.expires_at < wall);
         let accepted_for = chat_number(&story.accepted);
-        let waited = (story.is_probe && story.arrivals == 1).then(|| story.accepted_at);
+        let waited = (story.is_probe && story.arrivals == 1).then_some(story.accepted_at);
         if accepted_for != chat {
             self.migrated.insert(accepted_for);
         }

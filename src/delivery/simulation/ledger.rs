@@ -57,10 +57,10 @@ impl LedgerModel {
         let place = notification.keeps_order().then(|| (notification.chat_id.clone(), notification.lane));
         if entry.place != place && !entry.record.status.is_final() {
             let left = std::mem::replace(&mut entry.place, place.clone());
-            for place in left {
+            if let Some(place) = left {
                 self.pending.entry(place).or_default().remove(&notification.id);
             }
-            for place in place {
+            if let Some(place) = place {
                 self.pending.entry(place).or_default().insert(notification.id);
             }
         }

@@ -124,6 +124,23 @@ impl Plan {
         Self { window, returns_first: random.bool(), events, blocked: vec![1], chats: 180 }.ordered()
     }
 
+    /// Nothing breaks, but busy groups and people have far more waiting than a window holds, beside idle people.
+    pub fn crowd(random: &mut Rng) -> Self {
+        let chats = Chats { people: 10, groups: 20 };
+        let mut drafts = Vec::new();
+        for chat in chats.all() {
+            let at = random_moment(random, Duration::from_secs(6));
+            drafts.extend(Draft::text(chat).repeated(at, if chat < 0 { 45 } else { 60 }));
+        }
+        for probe in 0..30 {
+            let at = Duration::from_secs(6) + random_moment(random, Duration::from_secs(60));
+            drafts.push((at, Draft { is_probe: true, ..Draft::text(1_000 + probe) }));
+        }
+        let (window, returns_first) = (256, random.bool());
+        let events = Self::number(drafts);
+        Self { window, returns_first, events, blocked: Vec::new(), chats: 60 }.ordered()
+    }
+
     /// An hour of traffic, and something breaks every three minutes or so.
     pub fn hour(random: &mut Rng) -> Self {
         let span = Duration::from_secs(3_400);
