@@ -36,6 +36,9 @@ const UNMET: &[Rule] = &[
     Rule::AlbumDebt,
     // The ledger's order is that of a chat's present id: what was put back under the old one is not waited for.
     Rule::MigratedOrder,
+    // An attempt that a late media index or blob store holds up does not look whether the bot is lost meanwhile, and takes
+    // its mark back when the next owner has found it.
+    Rule::Doubt,
     // The expiry is looked at before the ledger has answered, and not when the request leaves.
     Rule::Expired,
 ];
