@@ -62,11 +62,15 @@ impl ChatState {
         room_at
     }
 
-    /// Counts an attempt that begins now, and forgets those that count no longer.
-    pub fn count(&mut self, id: NotificationId, at: Timestamp, window: &ChatWindow) {
+    /// Counts an attempt that begins now, and forgets those that count no longer. One of the same notification that was
+    /// interrupted may have left as late as now.
+    pub fn count(&mut self, id: NotificationId, at: Timestamp, window: &ChatWindow, interrupted: bool) {
         self.sends.retain(|send| send.until > at.unix_millis());
-        let messages = window.cost.min(window.limit);
-        self.sends.push(CountedSend { id, messages, until: at.plus(window.span).unix_millis() });
+        let (messages, until) = (window.cost.min(window.limit), at.plus(window.span).unix_millis());
+        for send in self.sends.iter_mut().filter(|send| interrupted && send.id == id) {
+            send.until = until;
+        }
+        self.sends.push(CountedSend { id, messages, until });
     }
 
     /// Takes in what became of an attempt that began at `begun_at`; returns whether that changed anything. Telegram may

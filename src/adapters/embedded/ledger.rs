@@ -38,10 +38,10 @@ impl Ledger for EmbeddedLedger {
                 Ok(record) => record,
                 Err(status) => return Ok(Begin::Skip(status)),
             };
-            if let Some(obstacle) = take_turn(conn, &notification, at, &conditions)? {
+            let interrupted = record.status == Status::Sending;
+            if let Some(obstacle) = take_turn(conn, &notification, at, &conditions, interrupted)? {
                 return Ok(obstacle);
             }
-            let interrupted = record.status == Status::Sending;
             let failure = record.failure.clone();
             let attempt = interrupted.then(|| Attempt::interrupted(at));
             apply_update(&mut record, RecordUpdate { attempt, failure, ..RecordUpdate::of(Status::Sending, at) });
@@ -148,6 +148,7 @@ fn take_turn(
     notification: &Notification,
     at: Timestamp,
     conditions: &BeginConditions,
+    interrupted: bool,
 ) -> Result<Option<Begin>, StoreError> {
     let mut chat = ChatState::load(conn, notification)?;
     if let Some(until) = chat.too_soon(at, conditions.chat_window.as_ref()) {
@@ -160,7 +161,7 @@ fn take_turn(
         return Ok(Some(Begin::Behind(earlier)));
     }
     if let Some(window) = &conditions.chat_window {
-        chat.count(notification.id, at, window);
+        chat.count(notification.id, at, window, interrupted);
         chat.save(conn, notification)?;
     }
     Ok(None)

@@ -144,6 +144,17 @@ local function room_at(sends, limit, span, messages)
   return moment
 end
 
+-- Moves the note of a send among others to a moment.
+local function renote(sends, noted, at)
+  local was, messages = string.match(noted or '', '^(%d+):(%d+):%d+$')
+  for _, send in ipairs(sends) do
+    if send.at == tonumber(was) and send.messages == tonumber(messages) then
+      send.at = at
+      return
+    end
+  end
+end
+
 -- Moves the note of a send to the moment when it was answered, or takes it back if nothing has left.
 local function move_note(noted, at)
   local was, messages, span = string.match(noted or '', '^(%d+):(%d+):(%d+)$')

@@ -29,8 +29,8 @@ return 1
 pub(super) static BEGIN: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
-local old, generation, token, interrupted, cut_offs, place =
-  unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun', 'interrupted', 'cut_offs', 'place'))
+local old, generation, token, interrupted, cut_offs, place, last_note =
+  unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun', 'interrupted', 'cut_offs', 'place', 'noted'))
 if old and (final[old] or is_older_than(generation)) then return { 'skip', old, 0, 0 } end
 local at, chat, is_again = tonumber(ARGV[9]), chat_key(ARGV[7]), old == 'sending' and token == ARGV[10]
 local sends, limit = nil, tonumber(ARGV[14])
@@ -46,6 +46,8 @@ if ARGV[13] == '1' and not is_again then
     sends = read_sends(noted, at - span)
     local moment = room_at(sends, limit, span, messages)
     if moment then return { 'too_soon', tostring(moment), 0, 0 } end
+    -- An attempt that was interrupted may have left as late as now.
+    if old == 'sending' then renote(sends, last_note, at) end
     sends[#sends + 1] = { at = at, messages = messages }
   end
   local order = ARGV[17] == '1' and order_key(ARGV[3], here())

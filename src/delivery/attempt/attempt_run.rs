@@ -42,6 +42,12 @@ impl OwnershipCheck {
     pub(super) fn is_owner(&self) -> bool {
         *self.ownership.borrow() == Some(self.epoch)
     }
+
+    /// Returns when this process owns the bot no more.
+    pub(super) async fn lost(&mut self) {
+        // Closed, it belongs to nobody.
+        let _ = self.ownership.wait_for(|epoch| *epoch != Some(self.epoch)).await;
+    }
 }
 
 impl AttemptRun {

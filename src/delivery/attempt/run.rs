@@ -11,9 +11,11 @@ use crate::domain::{Attempt, FailureClass, RecordUpdate, Status, Timestamp};
 use crate::ports::FileIds;
 use tokio::time::Instant;
 
+const LOST: &str = "the bot was given up before the request left";
+
 impl AttemptRun {
     /// Makes the attempt. `known`: the file_ids that the courier has for its images; `approach`: where its request leaves.
-    pub async fn run(&mut self, known: FileIds, owner: OwnershipCheck, approach: Approach) -> AttemptReport {
+    pub async fn run(&mut self, known: FileIds, mut owner: OwnershipCheck, approach: Approach) -> AttemptReport {
         let (at, started) = (Timestamp::now(), Instant::now());
         if let Some(report) = self.begin(at, &self.begin_conditions()).await {
             return report;
@@ -21,18 +23,27 @@ impl AttemptRun {
         if self.notification.expires_at <= at {
             return self.finish(RecordUpdate::of(Status::Expired, at)).await;
         }
-        let (request, images) = match prepare(&self.context, &self.notification, known).await {
+        // What comes before the request may take long, and the mark is to be taken back before a new owner finds it.
+        let prepared = tokio::select! {
+            biased;
+            () = owner.lost() => return self.undo_begin(LOST).await,
+            prepared = prepare(&self.context, &self.notification, known) => prepared,
+        };
+        let (request, images) = match prepared {
             Ok(prepared) => prepared,
             Err(PrepareError::ImageGone) => {
                 return self.fail(FailureClass::Content, "the image is no longer held here: send it again").await;
             }
             Err(PrepareError::StoreUnavailable(reason)) => return self.undo_begin(&reason).await,
         };
-        let may_leave = approach.leave(&self.notification.chat_id, self.notification.call.cost()).await;
-        // Checked last before it leaves: what came before may have taken long, and the bot may have a new owner. The mark
-        // of a new owner is not taken back: the ledger tells them apart.
+        let may_leave = tokio::select! {
+            biased;
+            () = owner.lost() => false,
+            may_leave = approach.leave(&self.notification.chat_id, self.notification.call.cost()) => may_leave,
+        };
+        // Checked last before it leaves. The mark of a new owner is not taken back: the ledger tells them apart.
         if !may_leave || !owner.is_owner() {
-            return self.undo_begin("the bot was given up before the request left").await;
+            return self.undo_begin(LOST).await;
         }
         let now = Timestamp::now();
         if self.notification.expires_at <= now {

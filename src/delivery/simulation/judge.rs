@@ -79,7 +79,7 @@ struct Story {
 struct UnderWay {
     worker: usize,
     began: Duration,
-    /// Its request has left, or its worker is dead: nobody else can know what became of it.
+    /// Its request has left, its worker is dead, or its end is on its way to the ledger: nobody else can know.
     in_doubt: bool,
 }
 
@@ -153,7 +153,7 @@ impl Judge {
         story.doubts += u32::from(before.is_some_and(|before| before.in_doubt));
     }
 
-    /// A request leaves.
+    /// A request leaves, or the worker tells the ledger how the attempt has ended.
     pub fn leaves(&mut self, id: NotificationId, worker: usize) {
         let own = self.story(id).under_way.as_mut().filter(|under_way| under_way.worker == worker);
         own.into_iter().for_each(|under_way| under_way.in_doubt = true);

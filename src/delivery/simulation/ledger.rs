@@ -97,10 +97,15 @@ impl LedgerModel {
         let failure = entry.record.failure.clone();
         apply(&mut entry.record, RecordUpdate { attempt, failure, ..RecordUpdate::of(Status::Sending, at) });
         let told = Begin::Proceed { interrupted, interrupted_attempts: entry.interrupted };
-        entry.begun = Some(Begun { number, worker, told, unanswered: false });
+        let before = entry.begun.replace(Begun { number, worker, told, unanswered: false }).filter(|_| interrupted);
+        let chat = self.chats.entry(notification.chat_id.clone()).or_default();
+        // What was interrupted has left by now if it has left at all, and maybe long after it began.
+        if let Some(send) = before.and_then(|before| chat.sends.get_mut(&before.number)) {
+            send.0 = at;
+        }
         if let Some(window) = conditions.chat_window {
             let cost = window.cost.min(window.limit);
-            self.chats.entry(notification.chat_id.clone()).or_default().sends.insert(number, (at, cost));
+            chat.sends.insert(number, (at, cost));
         }
         told
     }

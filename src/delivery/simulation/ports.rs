@@ -114,6 +114,7 @@ impl Ledger for Link {
 
     async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError> {
         let (worker, notification, update) = (self.worker, notification.clone(), update.clone());
+        self.shared.lock().judge.leaves(notification.id, worker);
         let settle = move |state: &mut State| {
             let (id, status) = (notification.id, update.status);
             let outcome = update.attempt.as_ref().map(|attempt| attempt.outcome);

@@ -239,10 +239,10 @@ async fn an_interrupted_attempt_keeps_its_room(ports: &ConditionPorts) {
     assert_eq!(ports.begin(&cut_off, at(0), window(2, 1)).await, GO);
     let again = Begin::Proceed { interrupted: true, interrupted_attempts: 1 };
     assert_eq!(ports.begin(&cut_off, at(1), window(2, 1)).await, again);
-    assert_eq!(ports.begin(&next, at(2), window(2, 1)).await, Begin::TooSoon(at(60)), "both may have been sent");
+    assert_eq!(ports.begin(&next, at(2), window(2, 1)).await, Begin::TooSoon(at(61)), "both may have been sent");
     ports.settle(&cut_off, RecordUpdate::of(Status::Retrying, at(3))).await;
     assert_eq!(ports.begin(&next, at(4), window(2, 1)).await, GO, "the second has not left");
-    assert_eq!(ports.begin(&cut_off, at(5), window(2, 1)).await, Begin::TooSoon(at(60)), "the first may have");
+    assert_eq!(ports.begin(&cut_off, at(5), window(2, 1)).await, Begin::TooSoon(at(61)), "the first may have");
 }
 
 /// Private chats are not counted.
