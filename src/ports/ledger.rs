@@ -60,11 +60,13 @@ pub struct BeginConditions {
     pub chat_window: Option<ChatWindow>,
     /// Nothing that was accepted before it for the same chat and lane, and not for a later time, may still be pending.
     pub in_order: bool,
+    /// For so long nothing else may begin for the chat once this has: what an album takes of the chat's rate in advance.
+    pub then_pause: Duration,
 }
 
 impl BeginConditions {
     /// No conditions.
-    pub const NONE: Self = Self { chat_window: None, in_order: false };
+    pub const NONE: Self = Self { chat_window: None, in_order: false, then_pause: Duration::ZERO };
 }
 
 /// How many messages a chat may get within any span of time.

@@ -39,7 +39,8 @@ async fn who_must_wait_too_long_is_told_when_to_come_back_and_nothing_is_sent_or
     };
     let waits: Vec<u64> = join_all((0..10).map(&send)).await.into_iter().flatten().collect();
     let sent = 10 - waits.len();
-    assert!((2..=6).contains(&sent), "{sent} at once, others told {waits:?}");
+    // One at the least: a bot that has just been taken over has no burst.
+    assert!((1..=6).contains(&sent), "{sent} at once, others told {waits:?}");
     assert_eq!(app.messages().len(), sent);
     assert!(waits.iter().all(|wait| (2..=20).contains(wait)), "{waits:?}");
     // Whoever waits as long as told is served.

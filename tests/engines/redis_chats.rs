@@ -13,10 +13,10 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 const GO: Begin = Begin::Proceed { interrupted: false, interrupted_attempts: 0 };
-const IN_ORDER: BeginConditions = BeginConditions { chat_window: None, in_order: true };
+const IN_ORDER: BeginConditions = BeginConditions { in_order: true, ..BeginConditions::NONE };
 const MINUTE: Duration = Duration::from_secs(60);
 const ONE_A_MINUTE: BeginConditions =
-    BeginConditions { chat_window: Some(ChatWindow { limit: 1, span: MINUTE, cost: 1 }), in_order: false };
+    BeginConditions { chat_window: Some(ChatWindow { limit: 1, span: MINUTE, cost: 1 }), ..BeginConditions::NONE };
 
 async fn begin(ledger: &RedisLedger, notification: &Notification, at: Timestamp, on: BeginConditions) -> Begin {
     ledger.begin(notification, at, &on).await.expect("begin")

@@ -162,6 +162,9 @@ fn take_turn(
     }
     if let Some(window) = &conditions.chat_window {
         chat.count(notification.id, at, window, interrupted);
+    }
+    chat.pause(at, conditions.then_pause);
+    if conditions.chat_window.is_some() || !conditions.then_pause.is_zero() {
         chat.save(conn, notification)?;
     }
     Ok(None)

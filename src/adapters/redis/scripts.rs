@@ -22,7 +22,7 @@ return 1
 });
 
 /// A notification and `at, token, attempt, attempts kept, is checked, limit (empty: none), span (ms), messages, is in order,
-/// passed` → what to do (`go`, `skip`, `too_soon`, `behind`, `migrated`) and by what (a status, a moment, an id, a
+/// passed, pause of the chat after it (ms)` → what to do (`go`, `skip`, `too_soon`, `behind`, `migrated`) and by what (a status, a moment, an id, a
 /// chat); then, for `go`, 1 if it was `sending` by another token (the attempt is appended and counted), and the count. The same
 /// token again gets the same answer. Nothing is asked of one that is not checked: it has left already. `passed`: the id and
 /// accepted_at of one that has ended, whatever its record says.
@@ -68,6 +68,7 @@ if not is_again then
     write_sends(chat, sends)
     keep(chat, tonumber(ARGV[15]))
   end
+  if ARGV[19] ~= '0' then freeze(tostring(at + tonumber(ARGV[19])), ARGV[9]) end
 end
 return { 'go', '', tonumber(interrupted), tonumber(cut_offs or 0) }
 ",

@@ -4,7 +4,7 @@ use super::recording;
 use super::report::AttemptReport;
 use crate::delivery::context::CourierContext;
 use crate::delivery::next_step::NextStep;
-use crate::delivery::rate_limit::GROUP_SPAN;
+use crate::delivery::rate_limit::{GROUP_SPAN, debt};
 use crate::delivery::timeouts::{BEHIND_BACKOFF, POSTPONE_BACKOFF};
 use crate::domain::{Failure, FailureClass, Notification, RecordUpdate, Status, Timestamp};
 use crate::ports::{BeginConditions, ChatWindow, Receipt};
@@ -79,6 +79,7 @@ impl AttemptRun {
                 cost: self.notification.call.cost(),
             }),
             in_order: self.postponements < MAX_BEHIND,
+            then_pause: debt(&self.notification.chat_id, self.notification.call.cost(), &self.context.bot.limits),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::recent_departures::RecentDepartures;
 use crate::delivery::mono_time::MonoTime;
-use crate::delivery::rate_limit::{SILENCE, SlidingWindow};
+use crate::delivery::rate_limit::{BOT_SPAN, Gcra, SlidingWindow};
 use crate::domain::ChatId;
 use crate::ports::Departure;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +14,9 @@ use tokio::time::{Instant, sleep_until};
 
 /// So many are always let on their way, however slow the bot.
 const MIN_ON_THEIR_WAY: usize = 64;
+
+/// What may leave at once after a silence, as a part of a second's messages.
+const BURST: f64 = 1.0 / 6.0;
 
 /// Lets so many messages of a bot leave in any second, whatever held them up before. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,6 +37,8 @@ struct Gate {
 #[derive(Debug)]
 struct Left {
     second: SlidingWindow,
+    /// Evenly: of what leaves in a train, and then waits for the second to pass, the least delay on the way breaks the limit.
+    rate: Gcra,
     recent: RecentDepartures,
 }
 
@@ -41,12 +46,12 @@ impl DepartureGate {
     /// For a bot that may send so many messages a second; 0 for no limit. A rate below one a second is kept by the
     /// scheduler alone.
     pub fn new(rate: f64) -> Self {
-        let margin = SILENCE.saturating_sub(Duration::from_secs(1));
         // Two seconds' worth: what is dispatched while the ledger is slow waits here, and urgent ones behind it.
         let max_on_their_way = if rate > 0.0 { MIN_ON_THEIR_WAY.max((rate * 2.0) as usize) } else { usize::MAX };
-        let second = SlidingWindow::new(rate as u32, Duration::from_secs(1), margin);
+        let second = SlidingWindow::new(rate as u32, BOT_SPAN, Duration::ZERO);
+        let (burst, recent) = (((rate * BURST) as u32).max(1), RecentDepartures::default());
         Self(Arc::new(Gate {
-            left: Mutex::new(Left { second, recent: RecentDepartures::default() }),
+            left: Mutex::new(Left { second, rate: Gcra::bursty(rate / BOT_SPAN.as_secs_f64(), burst), recent }),
             started: Instant::now(),
             on_their_way: AtomicUsize::new(0),
             max_on_their_way,
@@ -123,8 +128,9 @@ impl Gate {
     /// When it may leave; the next one is counted after it.
     fn reserve(&self, now: MonoTime, chat: &ChatId, messages: u32) -> MonoTime {
         let mut left = self.left();
-        let at = left.second.ready_at(messages).max(now);
+        let at = left.second.ready_at(messages).max(left.rate.ready_at()).max(now);
         left.second.take(at, messages);
+        left.rate.take(at, messages, 1.0);
         left.recent.record(at, chat, messages);
         at
     }
@@ -170,7 +176,7 @@ mod tests {
         let left = departures(30.0, std::iter::repeat_n(1, 200));
         assert_eq!(most_in_a_second(&left), 30);
         let took = left[199].0 - left[0].0;
-        assert!(took < Duration::from_millis(6_200), "at 97 % of the rate at least: {took:?}");
+        assert!(took < Duration::from_millis(6_850), "at 97 % of the rate at least: {took:?}");
     }
 
     #[tokio::test]
@@ -193,10 +199,10 @@ mod tests {
         }
         let later = now + Duration::from_millis(400);
         next.0.inherit(later, &gate.0.left().recent.at(later));
-        assert_eq!(next.0.reserve(later, &ChatId::Id(31), 1) - now, Duration::from_millis(1_015));
+        assert_eq!(next.0.reserve(later, &ChatId::Id(31), 1) - now, Duration::from_millis(1_025));
         let of_both = next.0.left().recent.at(later + Duration::from_secs(1));
         let ages: Vec<u64> = of_both.iter().map(|departure| departure.age_ms).collect();
-        assert_eq!((ages.len(), ages[0], ages[30]), (31, 1_400, 385), "and tells its own next of both");
+        assert_eq!((ages.len(), ages[0], ages[30]), (31, 1_400, 375), "and tells its own next of both");
         assert!(
             next.0.left().recent.at(later + Duration::from_secs(20)).is_empty(),
             "what is long past is told nobody"

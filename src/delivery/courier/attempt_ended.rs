@@ -99,6 +99,13 @@ impl Courier {
         }
     }
 
+    /// Lets those go that wait for a part of ours: it is back.
+    pub(super) fn wake_awaiting_part(&mut self) {
+        let now = self.now();
+        let woken = self.scheduler.wake_awaiting_part(now);
+        tracing::info!(bot = %self.context.bot.name, woken, "a part that was away is back");
+    }
+
     /// The other notifications that wait here for a chat that has migrated go to its new id; the attempt has
     /// changed its own, and what waits in the queue finds out by itself.
     fn migrate(&mut self, from: &ChatId, to: &ChatId) {

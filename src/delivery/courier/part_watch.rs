@@ -1,6 +1,5 @@
 //! Looks whether a part of ours is back that was away, so that what waits for it need not wait out its backoff.
 
-use super::state::Courier;
 use crate::ports::Ports;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -42,12 +41,4 @@ impl PartWatch {
 async fn all_answer(ports: Ports) -> bool {
     let (ledger, blobs) = tokio::join!(ports.ledger.ready(), ports.blobs.ready());
     ledger.is_ok() && blobs.is_ok()
-}
-
-impl Courier {
-    pub(super) fn wake_awaiting_part(&mut self) {
-        let now = self.now();
-        let woken = self.scheduler.wake_awaiting_part(now);
-        tracing::info!(bot = %self.context.bot.name, woken, "a part that was away is back");
-    }
 }

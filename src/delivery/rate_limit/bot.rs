@@ -7,8 +7,9 @@ use crate::delivery::mono_time::MonoTime;
 use crate::domain::ChatId;
 use std::time::Duration;
 
-/// How long nobody may have sent for a new owner to begin: the second over which Telegram counts, and a margin.
-pub const SILENCE: Duration = Duration::from_millis(1_015);
+/// The second over which Telegram counts a bot's messages, and a margin for what takes longer on its way than what left
+/// before it; it costs 2.5 % of the rate. Also how long nobody may have sent for a new owner to begin.
+pub const BOT_SPAN: Duration = Duration::from_millis(1_025);
 /// Flood waits of two chats within this mean that the bot is too fast, not the chats.
 const FLOODS_TOGETHER_WITHIN: Duration = Duration::from_secs(5);
 /// After a freeze of the bot it starts at a quarter of its pace; the whole of it is regained within this.
@@ -35,7 +36,7 @@ impl BotRateLimiter {
     /// So many messages a second; 0 for no limit.
     pub fn new(rate: f64) -> Self {
         Self {
-            rate: Gcra::bursty(rate / SILENCE.as_secs_f64(), (rate / 2.0) as u32),
+            rate: Gcra::bursty(rate / BOT_SPAN.as_secs_f64(), (rate / 2.0) as u32),
             frozen_until: MonoTime::default(),
             pace: Pace::new(SLOWED, RECOVERY),
             last_flood: None,

@@ -21,6 +21,15 @@ const MIN_INTERVAL: Duration = Duration::from_millis(5);
 const SLOWED: f64 = 0.5;
 const RECOVERY: Duration = Duration::from_secs(300);
 
+/// For how long a chat must not be written to after so many messages at once, because they were more than its burst.
+pub fn debt(chat: &ChatId, cost: u32, limits: &RateLimits) -> Duration {
+    let burst = if chat.is_group() { 1 } else { limits.chat_burst };
+    match limits.chat_rate > 0.0 && cost > burst {
+        true => Duration::from_secs(1).div_f64(limits.chat_rate) * (cost + 1 - burst),
+        false => Duration::ZERO,
+    }
+}
+
 /// The rate limits of one chat.
 #[derive(Debug)]
 pub struct ChatRateLimiter {

@@ -12,8 +12,8 @@ mod gcra;
 mod pace;
 mod sliding_window;
 
-pub use bot::{BotRateLimiter, SILENCE};
-pub use chat::{ChatRateLimiter, GROUP_SPAN};
+pub use bot::{BOT_SPAN, BotRateLimiter};
+pub use chat::{ChatRateLimiter, GROUP_SPAN, debt};
 pub use gcra::Gcra;
 pub use pace::Pace;
 pub use sliding_window::SlidingWindow;

@@ -7,7 +7,7 @@ use super::lane_load::LaneLoad;
 use crate::delivery::circuit_breaker::{CircuitBreaker, SendGate};
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::next_step::NextStep;
-use crate::delivery::rate_limit::{BotRateLimiter, SILENCE};
+use crate::delivery::rate_limit::{BOT_SPAN, BotRateLimiter};
 use crate::delivery::single_flight::{SingleFlight, UploadAdmission};
 use crate::domain::{ChatId, Lane, NotificationId};
 use crate::ports::{FileIds, FileKey};
@@ -297,8 +297,8 @@ impl Scheduler {
     /// Begins as a new owner of the bot, who does not know what the one before has sent: with a second of silence, and
     /// without a burst, neither of the bot nor of a chat.
     pub fn take_over(&mut self, now: MonoTime) {
-        self.rate.take_over(now + SILENCE);
-        self.chats.take_over(now + SILENCE);
+        self.rate.take_over(now + BOT_SPAN);
+        self.chats.take_over(now + BOT_SPAN);
     }
 
     /// Forgets everything that waits (it comes back from the queue), but not the rate limits nor what is in flight.

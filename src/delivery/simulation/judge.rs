@@ -30,7 +30,7 @@ pub enum Rule {
     Duplicate,
     /// What a caller was told to be cancelled is not sent.
     Cancelled,
-    /// Nothing is sent after its `expires_at`.
+    /// Nothing leaves after its `expires_at`.
     Expired,
     /// The final record says what happened.
     Truth,
@@ -175,13 +175,13 @@ impl Judge {
         under_way.filter(|it| it.worker == worker).for_each(|it| it.in_doubt = true);
     }
 
-    /// A request arrives at Telegram.
-    pub fn arrives(&mut self, now: Duration, wall: Timestamp, id: NotificationId, worker: usize, chat: i64) {
+    /// A request arrives at Telegram that left at a moment of the wall clock.
+    pub fn arrives(&mut self, now: Duration, left_at: Timestamp, id: NotificationId, worker: usize, chat: i64) {
         self.arrivals += 1;
         let story = self.story(id);
         story.arrivals += 1;
         let (began, cost) = (story.under_way.as_ref().map_or(now, |it| it.began), story.accepted.call.cost());
-        let (cancelled, expired) = (story.cancelled, story.accepted.expires_at < wall);
+        let (cancelled, expired) = (story.cancelled, story.accepted.expires_at < left_at);
         let accepted_for = chat_number(&story.accepted);
         let waited = (story.is_probe && story.arrivals == 1).then_some(story.accepted_at);
         if accepted_for != chat {

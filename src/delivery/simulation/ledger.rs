@@ -107,6 +107,9 @@ impl LedgerModel {
             let cost = window.cost.min(window.limit);
             chat.sends.insert(number, (at, cost));
         }
+        if !conditions.then_pause.is_zero() {
+            chat.frozen_until = chat.frozen_until.max(Some(at.plus(conditions.then_pause)));
+        }
         told
     }
 

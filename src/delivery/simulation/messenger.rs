@@ -2,6 +2,7 @@
 
 use super::link::Link;
 use super::telegram::{Answer, Request};
+use crate::domain::Timestamp;
 use crate::ports::{CallError, Messenger, MessengerRequest, MessengerResponse};
 use async_trait::async_trait;
 use std::future::pending;
@@ -33,10 +34,10 @@ impl Messenger for Link {
             return Err(CallError::NotSent("no connection".to_owned()));
         };
         let (answer, answered) = oneshot::channel();
-        let link = self.clone();
+        let (link, left_at) = (self.clone(), self.shared.lock().wall());
         tokio::spawn(async move {
             sleep(way).await;
-            let Some((response, after)) = link.arrive(&request) else { return };
+            let Some((response, after)) = link.arrive(&request, left_at) else { return };
             sleep(after).await;
             if link.shared.lock().is_alive(link.worker) {
                 link.hear(&request, &response);
@@ -54,13 +55,13 @@ impl Messenger for Link {
 
 impl Link {
     /// The request arrives: the judge counts it, Telegram answers.
-    fn arrive(&self, request: &Request) -> Option<(Answer, Duration)> {
+    fn arrive(&self, request: &Request, left_at: Timestamp) -> Option<(Answer, Duration)> {
         let state = &mut *self.shared.lock();
         if self.is_lost(state) {
             return None;
         }
-        let (now, wall, id, chat) = (state.now(), state.wall(), request.id, request.chat);
-        state.judge.arrives(now, wall, id, self.worker, chat);
+        let (now, id, chat) = (state.now(), request.id, request.chat);
+        state.judge.arrives(now, left_at, id, self.worker, chat);
         let answer = state.telegram.answer(request, &mut state.random);
         if let Some(message) = answer.message {
             state.judge.appears(now, id, message);

@@ -1,5 +1,6 @@
 //! The rules of the scheduler, one by one.
 
+mod deferring;
 mod simulation;
 mod storm;
 
@@ -233,97 +234,6 @@ fn a_failed_first_user_passes_the_upload_on() {
 }
 
 #[test]
-fn a_chat_that_fills_the_window_is_deferred_to_its_turns_in_order() {
-    let mut s = scheduler();
-    let mut turns = Vec::new();
-    for n in 1..=700 {
-        if let EnqueueResult::Defer(deferred) = s.enqueue(at(0), job(n, 5, Lane::Normal)) {
-            turns.push(deferred.until);
-        }
-    }
-    assert_eq!(turns.len(), 200, "half of the window of 1,000 is for it");
-    assert!(turns.is_sorted());
-    assert!(*turns.last().unwrap() - at(0) > secs(640));
-    assert_eq!(s.enqueue(at(0), job(600, 6, Lane::Normal)), EnqueueResult::Enqueued, "another chat has its own share");
-}
-
-#[test]
-fn a_deferred_one_is_not_overtaken_however_late_it_comes_back() {
-    let mut s = Scheduler::new(RateLimits::default(), 60);
-    let mut deferred = Vec::new();
-    for n in 1..=40 {
-        if let EnqueueResult::Defer(job) = s.enqueue(at(0), job(n, 5, Lane::Normal)) {
-            deferred.push((n, job));
-        }
-    }
-    let (first, rest) = deferred.split_first().unwrap();
-    let came_back =
-        |n: u128, deferred: &DeferredJob| SendJob { number: Some(deferred.number), ..job(n, 5, Lane::Normal) };
-    let mut sent = Vec::new();
-    let mut run = |s: &mut Scheduler, from: u64, to: u64| {
-        for second in from..to {
-            while let Some(n) = number(&s.next(at(second * 1_000))) {
-                sent.push(n);
-                s.finish(at(second * 1_000), NotificationId::from_number(n), NextStep::Done, FileIds::new(), true);
-            }
-        }
-        sent.clone()
-    };
-    let before = run(&mut s, 0, 60);
-    assert_eq!(before, (1..first.0).collect::<Vec<_>>(), "those that were here");
-    for (n, job) in rest {
-        assert_eq!(s.enqueue(at(60_000), came_back(*n, job)), EnqueueResult::Enqueued, "{n}");
-    }
-    assert_eq!(run(&mut s, 60, 600), before, "they wait for the first, which is ten minutes late");
-    s.enqueue(at(600_000), came_back(first.0, &first.1));
-    assert_eq!(run(&mut s, 600, 700), (1..=40).collect::<Vec<_>>());
-}
-
-#[test]
-fn whoever_waits_leaves_room_for_who_does_not() {
-    let window = 4_000;
-    let mut s = Scheduler::new(RateLimits::default(), window);
-    let mut number = 0;
-    for chat in 1..=300 {
-        for _ in 0..100 {
-            number += 1;
-            s.enqueue(at(0), job(number, -chat, Lane::Normal));
-        }
-        s.shed(at(0));
-        assert!(held(&s) < usize::from(window) * 3 / 4 + 100, "{} of {window} by {chat} chats", held(&s));
-    }
-    assert!(held(&s) < usize::from(window), "{} of {window}", held(&s));
-    for chat in 1..=30 {
-        assert_eq!(s.enqueue(at(0), job(number + chat as u128, chat, Lane::Normal)), EnqueueResult::Enqueued);
-    }
-}
-
-#[test]
-fn what_would_fill_the_memory_goes_back_whoever_sent_it() {
-    let mut s = Scheduler::new(RateLimits::default(), 20_000);
-    let large = |n: u128, chat| SendJob { bytes: 100_000, ..job(n, chat, Lane::Normal) };
-    let taken = (1..=1_000).filter(|n| s.enqueue(at(0), large(*n, *n as i64)) == EnqueueResult::Enqueued).count();
-    assert_eq!(taken, 167, "16 MiB");
-}
-
-#[test]
-fn what_would_wait_too_long_is_given_back() {
-    let mut s = scheduler();
-    for n in 1..=3 {
-        s.enqueue(at(0), job(n, 5, Lane::Normal));
-    }
-    s.next(at(0));
-    s.finish(at(10), NotificationId::from_number(1), NextStep::FloodWait(secs(3600)), FileIds::new(), true);
-    let given_back = s.take_long_waiting(at(10), &ChatId::Id(5));
-    assert_eq!(given_back.len(), 3);
-    assert!(given_back[0].until >= at(3_595_010));
-    assert!(
-        matches!(s.enqueue(at(20), job(4, 5, Lane::Normal)), EnqueueResult::Defer(deferred) if deferred.until > at(3_000_000))
-    );
-    assert_eq!(held(&s), 0);
-}
-
-#[test]
 fn a_migrated_chat_takes_its_waiting_notifications_along() {
     let mut s = scheduler();
     for n in 1..=3 {
@@ -391,26 +301,6 @@ fn an_album_waits_for_the_upload_of_any_of_its_images_and_lands_all_of_its_own()
         (NotificationId::from_number(2), 1),
         "one is known, one uploads"
     );
-}
-
-#[test]
-fn what_expired_on_its_way_back_is_not_waited_for() {
-    let mut s = Scheduler::new(RateLimits::default(), 60);
-    let mut deferred = Vec::new();
-    for n in 1..=500 {
-        if let EnqueueResult::Defer(away) = s.enqueue(at(0), job(n, -5, Lane::Normal)) {
-            deferred.push((n, away.number));
-        }
-    }
-    assert!(deferred.len() > 400);
-    let newest = job(1_000, -5, Lane::Normal);
-    assert!(s.estimate_turn(at(0), &newest) > at(1_000_000), "all of them come before it");
-    for (n, number) in deferred {
-        s.remove(at(1), &SendJob { number: Some(number), ..job(n, -5, Lane::Normal) });
-    }
-    (1..=500).for_each(|n| s.remove(at(1), &job(n, -5, Lane::Normal)));
-    assert!(s.estimate_turn(at(1), &newest) < at(10_000));
-    assert_eq!(s.enqueue(at(1), newest), EnqueueResult::Enqueued);
 }
 
 #[test]

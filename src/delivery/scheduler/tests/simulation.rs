@@ -62,7 +62,7 @@ fn run(arrivals: Vec<(u64, i64)>, random: &mut fastrand::Rng) -> LimitWitness {
     let mut scheduler = Scheduler::new(RateLimits::default(), 1000);
     let mut witness = LimitWitness::default();
     // What `DepartureGate` does.
-    let mut gate = SlidingWindow::new(30, Duration::from_secs(1), Duration::from_millis(15));
+    let mut gate = SlidingWindow::new(30, Duration::from_secs(1), Duration::from_millis(25));
     let mut jobs: HashMap<NotificationId, SendJob> = HashMap::new();
     let mut events: BTreeMap<(MonoTime, usize), TrafficEvent> = BTreeMap::new();
     let mut serial = arrivals.len();
