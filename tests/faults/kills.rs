@@ -8,8 +8,7 @@ use std::time::Duration;
 
 const LETTERS: u64 = 2000;
 const KILLS: usize = 5;
-/// Slow enough that no chat piles up while the others' callers wait for keys of the dead process: what is deferred then
-/// may be overtaken after the next kill (docs/operation.md).
+/// Slow enough that the kills come while it is still being posted.
 const REST: Duration = Duration::from_millis(40);
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -20,7 +20,7 @@ async fn a_flood_wait_is_kept_through_kills_and_stops() {
 /// seconds would stop the whole bot, and hide what is asked here; so the second comes later.
 async fn keep_waiting(engine: Engine) {
     const FLOODS_APART: Duration = Duration::from_secs(6);
-    let waits: [(i64, u64); 2] = scale([(1001, 8), (1002, 12)], [(1001, 20), (1002, 75)]);
+    let waits: [(i64, u64); 2] = scale([(1001, 6), (1002, 6)], [(1001, 20), (1002, 75)]);
     let sandbox = sandbox::start();
     let mut installation = Installation::start("flood-waits", engine.clone(), &sandbox.url(), |service| {
         service.set("BOT_RATE", "30");

@@ -26,7 +26,7 @@ async fn strict_limits_hold_through_kills_and_stops_on_the_distributed_engine() 
 
 async fn end_and_go_on(engine: Engine) {
     let ends = [End::Killed, End::Stopped].repeat(scale(1, 10));
-    let calm = Duration::from_secs(scale(3, 6));
+    let calm = Duration::from_secs(scale(2, 6));
     let sandbox = sandbox::strict(per_minute());
     let mut installation = Installation::start("limits", engine.clone(), &sandbox.url(), set_limits).await;
     post_backlog(&installation, (ends.len() as u64 + 1) * (calm.as_secs() + 2)).await;

@@ -21,7 +21,7 @@ async fn a_deep_mixed_lane_keeps_its_order_through_kills_stops_and_a_migration()
 /// One chat has far more than the courier holds, so most of it must wait elsewhere, and more comes all the time. Who owns
 /// the bot after the kill may send faster, so the turn of what waits elsewhere comes sooner than was thought.
 async fn keep_order(engine: Engine) {
-    let (bot_rate, chat_rate, faster) = scale((100, 8, 40), (60, 5, 10));
+    let (bot_rate, chat_rate, faster) = scale((100, 12, 60), (60, 5, 10));
     let (deep, others, each) = scale((110, 20, 8), (1500, 200, 60));
     let (later, between) = scale((20, 30), (60, 1000));
     let sandbox = sandbox::start();

