@@ -4,7 +4,7 @@ use super::recording;
 use super::report::AttemptReport;
 use crate::delivery::context::CourierContext;
 use crate::delivery::next_step::NextStep;
-use crate::delivery::rate_limit::{GROUP_SPAN, debt};
+use crate::delivery::rate_limit::{BOT_SPAN, GROUP_SPAN};
 use crate::delivery::timeouts::{BEHIND_BACKOFF, POSTPONE_BACKOFF};
 use crate::domain::{Failure, FailureClass, Notification, RecordUpdate, Status, Timestamp};
 use crate::ports::{BeginConditions, ChatWindow, Receipt};
@@ -23,6 +23,9 @@ pub struct AttemptRun {
     pub telegram_down: bool,
     /// How many times in a row the notification was postponed before.
     pub postponements: u32,
+    /// For how long its chat must not be written to once it is sent, as far as the chat's rate goes. Longer than a new owner is
+    /// silent, the ledger is to know it.
+    pub then_pause: Duration,
 }
 
 /// After being behind an earlier notification of its chat so many times in a row, for a quarter of an hour, one goes all the
@@ -53,7 +56,7 @@ impl OwnershipCheck {
 impl AttemptRun {
     /// The first attempt, while Telegram is up.
     pub fn new(context: CourierContext, notification: Notification, receipt: Receipt) -> Self {
-        Self { context, notification, receipt, telegram_down: false, postponements: 0 }
+        Self { context, notification, receipt, telegram_down: false, postponements: 0, then_pause: Duration::ZERO }
     }
 
     /// Records a final status and acks.
@@ -79,7 +82,7 @@ impl AttemptRun {
                 cost: self.notification.call.cost(),
             }),
             in_order: self.postponements < MAX_BEHIND,
-            then_pause: debt(&self.notification.chat_id, self.notification.call.cost(), &self.context.bot.limits),
+            then_pause: Some(self.then_pause).filter(|pause| *pause > BOT_SPAN).unwrap_or_default(),
         }
     }
 

@@ -131,7 +131,8 @@ impl Courier {
         };
         held.in_flight = true;
         let run = AttemptRun::new(self.context.clone(), held.notification.clone(), held.receipt.clone());
-        let mut run = AttemptRun { telegram_down, postponements: held.postponements, ..run };
+        let (postponements, then_pause) = (held.postponements, dispatch.then_pause);
+        let mut run = AttemptRun { telegram_down, postponements, then_pause, ..run };
         let waits = &self.context.metrics.rate_limit_wait_seconds;
         waits.with_label_values(&[self.context.bot_label()]).observe(dispatch.waited.as_secs_f64());
         let span = tracing::info_span!("delivery", notification = %dispatch.id, bot = %run.notification.bot);

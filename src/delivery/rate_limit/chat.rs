@@ -21,15 +21,6 @@ const MIN_INTERVAL: Duration = Duration::from_millis(5);
 const SLOWED: f64 = 0.5;
 const RECOVERY: Duration = Duration::from_secs(300);
 
-/// For how long a chat must not be written to after so many messages at once, because they were more than its burst.
-pub fn debt(chat: &ChatId, cost: u32, limits: &RateLimits) -> Duration {
-    let burst = if chat.is_group() { 1 } else { limits.chat_burst };
-    match limits.chat_rate > 0.0 && cost > burst {
-        true => Duration::from_secs(1).div_f64(limits.chat_rate) * (cost + 1 - burst),
-        false => Duration::ZERO,
-    }
-}
-
 /// The rate limits of one chat.
 #[derive(Debug)]
 pub struct ChatRateLimiter {
@@ -76,6 +67,11 @@ impl ChatRateLimiter {
         let fits = self.minute.as_ref().is_none_or(|minute| ahead < minute.free(now) as u64);
         let interval = if fits { self.rate.interval().max(MIN_INTERVAL) } else { self.interval() };
         self.ready_at(now, 1).max(now) + interval.max(turn_interval) * u32::try_from(ahead).unwrap_or(u32::MAX)
+    }
+
+    /// For how long nothing more may be sent once so many messages have been.
+    pub fn pause_after(&self, now: MonoTime, cost: u32) -> Duration {
+        self.rate.ready_after(now, cost) - now
     }
 
     /// Takes tokens for messages that Telegram has counted by now.

@@ -52,6 +52,11 @@ impl Gcra {
         self.paid_off_at - self.tolerance
     }
 
+    /// The same once so many tokens are taken.
+    pub fn ready_after(&self, now: MonoTime, tokens: u32) -> MonoTime {
+        self.paid_off_at.max(now) + self.interval * tokens - self.tolerance
+    }
+
     /// Takes tokens; `stretch` (1 or more) makes each of them take longer.
     pub fn take(&mut self, now: MonoTime, tokens: u32, stretch: f64) {
         self.paid_off_at = self.paid_off_at.max(now) + (self.interval * tokens).mul_f64(stretch);

@@ -13,7 +13,7 @@ mod pace;
 mod sliding_window;
 
 pub use bot::{BOT_SPAN, BotRateLimiter};
-pub use chat::{ChatRateLimiter, GROUP_SPAN, debt};
+pub use chat::{ChatRateLimiter, GROUP_SPAN};
 pub use gcra::Gcra;
 pub use pace::Pace;
 pub use sliding_window::SlidingWindow;

@@ -47,6 +47,8 @@ pub struct Dispatch {
     pub file_ids: FileIds,
     /// How long it waited here.
     pub waited: Duration,
+    /// For how long its chat must not be written to once it is sent, as far as the chat's rate goes.
+    pub then_pause: Duration,
 }
 
 /// The rate limits, FIFOs and uploads of one bot.
@@ -179,11 +181,12 @@ impl Scheduler {
             }
         };
         let (number, job, since) = chat.take_head(now)?;
+        let then_pause = chat.limiter_mut().pause_after(now, job.cost);
         let uploading = self.uploads.start(now, &job.images, &file_ids);
         self.rate.take(now, job.cost);
         self.breaker.record_start();
         self.chats.record_served(lane);
-        let dispatch = Dispatch { id: job.id, file_ids, waited: now - since };
+        let dispatch = Dispatch { id: job.id, file_ids, waited: now - since, then_pause };
         self.awaiting_part.remove(&job.id);
         self.in_flight.insert(job.id, InFlight { job, number, uploading });
         Some(dispatch)

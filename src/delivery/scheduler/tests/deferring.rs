@@ -2,7 +2,7 @@
 
 use super::{at, held, job, number, scheduler, secs};
 use crate::delivery::next_step::NextStep;
-use crate::delivery::scheduler::{DeferredJob, EnqueueResult, NextSend, Scheduler, SendJob};
+use crate::delivery::scheduler::{DeferredJob, EnqueueResult, Scheduler, SendJob};
 use crate::domain::{ChatId, Lane, NotificationId};
 use crate::ports::FileIds;
 use crate::settings::RateLimits;

@@ -4,7 +4,7 @@ mod deferring;
 mod simulation;
 mod storm;
 
-use super::{DeferredJob, Dispatch, EnqueueResult, NextSend, Place, Scheduler, SendJob};
+use super::{Dispatch, NextSend, Place, Scheduler, SendJob};
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::next_step::NextStep;
 use crate::domain::{ChatId, Lane, MediaKind, NotificationId, Sha256};
