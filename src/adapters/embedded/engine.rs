@@ -50,7 +50,9 @@ impl Embedded {
             Ok(conn) => conn,
             Err(error) => {
                 if let OpenError::Damaged(reason) = &error {
-                    mark.set(reason).map_err(io)?;
+                    // The error says more than that a full disk takes no mark.
+                    let _ =
+                        mark.set(reason).inspect_err(|error| tracing::warn!(%error, "the damage could not be marked"));
                 }
                 return Err(error);
             }

@@ -221,4 +221,22 @@ mod tests {
         assert!(matches!(two.try_recv().unwrap(), Err(StoreError::Full(_))));
         assert!(three.try_recv().unwrap().is_ok());
     }
+
+    #[test]
+    fn a_long_reader_puts_the_truncation_of_the_log_off_and_holds_up_nobody_for_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch("PRAGMA journal_mode=WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
+        let reader = Connection::open(&path).unwrap();
+        reader.execute_batch("BEGIN; SELECT * FROM t").unwrap();
+        conn.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        let began = Instant::now();
+        assert!(!truncate_wal(&conn, Duration::from_millis(50)));
+        assert!(began.elapsed() < BUSY_TIMEOUT / 2, "{:?}", began.elapsed());
+        conn.execute_batch("INSERT INTO t VALUES (3)").unwrap();
+        reader.execute_batch("COMMIT").unwrap();
+        assert!(truncate_wal(&conn, Duration::from_millis(50)));
+        assert!(data_folder::beside(&path, "-wal").metadata().unwrap().len() == 0);
+    }
 }
