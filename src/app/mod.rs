@@ -1,6 +1,7 @@
 //! The composition root: the only place that names adapters and all faces. [`App::build`] opens what is needed,
 //! [`App::run`] serves until told to stop, and stops in order (graceful shutdown).
 
+pub mod backup;
 mod delivery;
 mod engine;
 mod health;

@@ -1,11 +1,13 @@
 //! The subcommands.
 
+mod backup;
 mod check_config;
 mod config_args;
 mod demo;
 mod error;
 mod import_recipients;
 mod orphans;
+mod restore;
 mod runtime;
 mod sandbox;
 mod send;
@@ -40,6 +42,10 @@ enum Command {
     ImportRecipients(import_recipients::ImportRecipientsArgs),
     /// List notifications that RabbitMQ could bring nowhere, or put them back.
     Orphans(orphans::OrphansArgs),
+    /// Copy the embedded engine's database to a file, also while the service runs.
+    Backup(backup::BackupArgs),
+    /// Put a backup in the place of the embedded engine's database, while the service is stopped.
+    Restore(restore::RestoreArgs),
     /// Print the OpenAPI description as YAML.
     Openapi,
     /// Check the configuration and show what it comes to, secrets masked.
@@ -57,6 +63,8 @@ pub fn run() -> ExitCode {
         Command::Send(arguments) => send::run(arguments),
         Command::ImportRecipients(arguments) => import_recipients::run(arguments),
         Command::Orphans(arguments) => orphans::run(arguments),
+        Command::Backup(arguments) => backup::run(arguments),
+        Command::Restore(arguments) => restore::run(arguments),
         Command::Openapi => {
             print_line(openapi_yaml().trim_end());
             Ok(ExitCode::SUCCESS)

@@ -1,4 +1,5 @@
-//! The liveness probe `/healthz`, the readiness probe `/readyz`, and `/metrics` for Prometheus. They write nothing.
+//! The liveness probe `/healthz`, the readiness probe `/readyz`, and `/metrics` for Prometheus. They write nothing, but for a
+//! trial after something was refused for want of room.
 
 use super::routing::{get_or_head, resource};
 use super::state::AppState;
@@ -75,17 +76,27 @@ async fn unavailable_parts(state: Arc<AppState>) -> (bool, Vec<&'static str>) {
             Ok(Err(_)) | Err(_) => Some("acceptor"),
         }
     };
-    let (acceptor, queue, ledger, blobs) = tokio::join!(
+    let (acceptor, disk, queue, ledger, blobs) = tokio::join!(
         acceptor,
+        name_if_unavailable("disk", room(&state)),
         name_if_unavailable("queue", state.ports.queue.ready()),
         name_if_unavailable("ledger", state.ports.ledger.ready()),
         name_if_unavailable("blobs", state.ports.blobs.ready()),
     );
-    let accepts = acceptor.or(queue).or(blobs).is_none();
-    let mut away: Vec<_> = [acceptor, queue, ledger, blobs].into_iter().flatten().collect();
+    let accepts = acceptor.or(disk).or(queue).or(blobs).is_none();
+    let mut away: Vec<_> = [acceptor, disk, queue, ledger, blobs].into_iter().flatten().collect();
     away.sort_unstable();
     away.dedup();
     (accepts, away)
+}
+
+/// Whether there is room for what is handed in, as far as is known.
+async fn room(state: &AppState) -> Result<(), ()> {
+    let room = state.intake.spool().room().clone();
+    match tokio::task::spawn_blocking(move || room.is_there()).await {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(()),
+    }
 }
 
 async fn name_if_unavailable<E>(

@@ -54,7 +54,7 @@ impl AppState {
         E: Into<Rejection> + Send + 'static,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.run(work(self.intake.clone())).await?.map_err(Into::into)
+        self.run(work(self.intake.clone())).await?.map_err(|error| self.rejection(error))
     }
 
     /// Runs work with the ports of the engine, as [`AppState::run`] does.
@@ -64,7 +64,14 @@ impl AppState {
         E: Into<Rejection> + Send + 'static,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.run(work(self.ports.clone())).await?.map_err(Into::into)
+        self.run(work(self.ports.clone())).await?.map_err(|error| self.rejection(error))
+    }
+
+    /// The rejection; if it is for want of room, the readiness probe is told.
+    fn rejection(&self, error: impl Into<Rejection>) -> Rejection {
+        let rejection = error.into();
+        self.intake.spool().room().notice(&rejection);
+        rejection
     }
 
     /// Completes `time` after the graceful shutdown has begun.

@@ -17,6 +17,7 @@ mod outcome_wait;
 pub mod recipients;
 pub mod rejection;
 mod retry;
+pub mod room;
 pub mod send_request;
 pub mod spool;
 mod staging;

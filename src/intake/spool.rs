@@ -10,6 +10,7 @@
 
 use super::image_check::{self, ImageInspector};
 use super::rejection::{ProblemCode, Rejection};
+use super::room::Room;
 use crate::domain::{ImageFormat, Sha256};
 use crate::imaging::ImageInfo;
 use crate::ports::Spooled;
@@ -40,6 +41,7 @@ pub struct Spool {
     root: PathBuf,
     folder: Arc<ProcessFolder>,
     inspector: ImageInspector,
+    room: Arc<Room>,
 }
 
 /// The folder of this process; removed when dropped.
@@ -60,9 +62,20 @@ impl Spool {
     pub fn open(root: PathBuf) -> io::Result<Self> {
         std::fs::create_dir_all(&root)?;
         let folder = Arc::new(ProcessFolder::make(&root)?);
-        let spool = Self { root, folder, inspector: ImageInspector::new() };
+        let room = Arc::new(Room::of(root.clone()));
+        let spool = Self { root, folder, inspector: ImageInspector::new(), room };
         spool.sweep()?;
         Ok(spool)
+    }
+
+    /// The room on its disk, which is that of the data folder.
+    pub fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+
+    /// Makes a file; notices if there is no room for it.
+    fn temporary_file(&self) -> Result<NamedTempFile, Rejection> {
+        self.folder.temporary_file().inspect_err(|rejection| self.room.notice(rejection))
     }
 
     /// Removes what killed processes left behind; returns how many folders. Blocks.
@@ -116,8 +129,9 @@ impl Spool {
     /// Scales an image that Telegram would not take as a photo down to one, as [`crate::imaging::fit`] does. `image` may be
     /// larger than a photo, or WebP; the file stays as it is.
     pub async fn shrink(&self, image: &Path) -> Result<Upload, Rejection> {
-        let path = self.folder.temporary_file()?.into_temp_path();
-        let shrunk = self.inspector.fit(image.to_owned(), path.to_path_buf()).await?;
+        let path = self.temporary_file()?.into_temp_path();
+        let fitted = self.inspector.fit(image.to_owned(), path.to_path_buf()).await;
+        let shrunk = fitted.inspect_err(|rejection| self.room.notice(rejection))?;
         blocking(move || {
             let sha256 = Sha256::of(&std::fs::read(&path).map_err(|e| Rejection::of_spool(&e))?);
             Ok(Upload { path, sha256, size: shrunk.bytes, format: Some(shrunk.format) })
@@ -195,6 +209,7 @@ struct UploadFile {
     file: NamedTempFile,
     hasher: sha2::Sha256,
     format: Option<ImageFormat>,
+    room: Arc<Room>,
 }
 
 impl UploadFile {
@@ -205,14 +220,16 @@ impl UploadFile {
             ExpectedContent::Image => Some(image_check::format(head)?),
             ExpectedContent::Anything => ImageFormat::sniff(head),
         };
-        let mut file = Self { file: spool.folder.temporary_file()?, hasher: sha2::Sha256::new(), format };
+        let (file, room) = (spool.temporary_file()?, spool.room.clone());
+        let mut file = Self { file, hasher: sha2::Sha256::new(), format, room };
         file.write(head)?;
         Ok(file)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Rejection> {
         self.hasher.update(bytes);
-        self.file.write_all(bytes).map_err(|e| Rejection::of_spool(&e))
+        let written = self.file.write_all(bytes).map_err(|e| Rejection::of_spool(&e));
+        written.inspect_err(|rejection| self.room.notice(rejection))
     }
 }
 

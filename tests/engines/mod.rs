@@ -3,6 +3,7 @@
 mod acceptor;
 mod contract;
 mod embedded;
+mod embedded_damage;
 mod objects;
 mod rabbitmq;
 mod rabbitmq_faults;

@@ -28,6 +28,7 @@ async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded
     let mut book = Book::default();
     let rejection = fill(&service, &mut book, 0).await;
     let kept = book.confirmed.len();
+    let (probes, untrue) = probe_while_full(&service, &mut book).await;
     service.kill9();
     let in_flight = service.in_flight().await;
     service.start_unready().await;
@@ -36,6 +37,7 @@ async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded
     assert_eq!(fate.status, 200, "what is known can be asked while the disk is full: {}", fate.text);
 
     std::fs::remove_file(&ballast).unwrap();
+    wait_until_ready(&service).await;
     service.kill9();
     service.set("BOT_API_URL", &sandbox.url());
     service.start().await;
@@ -45,7 +47,7 @@ async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded
     book.confirm(&letter, &answer);
     let figures = reconcile::compare(&service.client(), &sandbox, &book, WAIT_TIMEOUT).await;
     println!(
-        "disk full, embedded: {figures}; {kept} were accepted before it was full; refused with {} after {:.2} s, after kill -9 and a start with {} after {:.2} s; {} in flight at the kill",
+        "disk full, embedded: {figures}; {kept} were accepted before it was full; refused with {} after {:.2} s, after kill -9 and a start with {} after {:.2} s; {} in flight at the kill; of {probes} probes right after a rejection {untrue} said ready",
         rejection.0,
         rejection.1.as_secs_f64(),
         again.0,
@@ -53,6 +55,7 @@ async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded
         in_flight.len(),
     );
     figures.assert_kept();
+    assert_eq!(untrue, 0, "ready was said right after a rejection");
     assert!(kept > 20, "only {kept} fitted");
 }
 
@@ -83,6 +86,40 @@ async fn fill(service: &Service, book: &mut Book, first: u64) -> (u16, Duration)
         }
     }
     panic!("it never said that the disk is full");
+}
+
+/// Posts and probes in turn, for longer than a failed write alone makes it unready. How many probes came right after a
+/// rejection, and how many of those said ready.
+async fn probe_while_full(service: &Service, book: &mut Book) -> (usize, usize) {
+    let (mut probes, mut untrue) = (0, 0);
+    let began = Instant::now();
+    for number in 600.. {
+        let letter = letter(number);
+        let answer = service.client().post(&letter).await.expect("a full disk is told, not felt");
+        if answer.status == 202 {
+            book.confirm(&letter, &answer);
+        } else {
+            for _ in 0..10 {
+                let ready = service.client().get("/readyz").await.unwrap();
+                probes += 1;
+                untrue += usize::from(ready.status == 200);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        if began.elapsed() > Duration::from_secs(8) {
+            break;
+        }
+    }
+    assert!(probes > 0, "nothing was refused on a full disk");
+    (probes, untrue)
+}
+
+async fn wait_until_ready(service: &Service) {
+    let deadline = Instant::now() + WAIT_TIMEOUT;
+    while service.client().get("/readyz").await.unwrap().status != 200 {
+        assert!(Instant::now() < deadline, "there is room again, and it does not say so");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// A file system of its own in memory, gone with its owner.

@@ -3,7 +3,11 @@
 use super::acceptor::EmbeddedAcceptor;
 use super::blob_rows;
 use super::blobs::EmbeddedBlobs;
+use super::damage::{Damage, DamageMark};
+use super::data_folder;
+use super::integrity;
 use super::ledger::EmbeddedLedger;
+use super::limits::START_CHECK_TIME;
 use super::media_index::EmbeddedMediaIndex;
 use super::open_error::OpenError;
 use super::outcome_notifier::EmbeddedOutcomeNotifier;
@@ -13,6 +17,7 @@ use super::recipients::EmbeddedRecipients;
 use super::schema;
 use super::sqlite_store::SqliteStore;
 use crate::ports::Ports;
+use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,28 +30,35 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// The database in the data folder; beside it lie its write-ahead log (`-wal`, `-shm`) and the lock.
-    pub const DATABASE_FILE: &str = "pixcourier.db";
+    /// The database in the data folder.
+    pub const DATABASE_FILE: &str = data_folder::DATABASE_FILE;
     /// The file that a process locks to have the data folder for itself.
-    pub const LOCK_FILE: &str = "pixcourier.lock";
+    pub const LOCK_FILE: &str = data_folder::LOCK_FILE;
 
     /// Opens the file in a folder, both created if missing, and holds the folder's lock until it is closed or the
-    /// process ends. Blocks while leftovers of interrupted uploads are deleted.
+    /// process ends. Blocks while the file is checked (for seconds, or in full if it is marked as damaged) and leftovers of
+    /// interrupted uploads are deleted.
     ///
     /// # Errors
-    /// The folder is in use or cannot be written to, or SQLite cannot use the file.
+    /// The folder is in use or cannot be written to, or the file is damaged or newer, or SQLite cannot use it.
     pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
         let io = |source| OpenError::Folder { folder: data_dir.to_owned(), source };
-        std::fs::create_dir_all(data_dir).map_err(io)?;
-        let lock = std::fs::File::create(data_dir.join(Self::LOCK_FILE)).map_err(io)?;
-        lock.try_lock().map_err(|error| match error {
-            std::fs::TryLockError::WouldBlock => OpenError::InUse(data_dir.to_owned()),
-            std::fs::TryLockError::Error(source) => io(source),
-        })?;
+        let lock = data_folder::lock(data_dir)?;
         let path = data_dir.join(Self::DATABASE_FILE);
-        let conn = schema::open_writer(&path)?;
-        blob_rows::delete_leftovers(&conn)?;
-        let store = SqliteStore::start(&path, conn, lock).map_err(io)?;
+        let mark = DamageMark::of(data_dir);
+        let conn = match open_checked(&path, mark.is_set()) {
+            Ok(conn) => conn,
+            Err(error) => {
+                if let OpenError::Damaged(reason) = &error {
+                    // The error says more than that a full disk takes no mark.
+                    let _ =
+                        mark.set(reason).inspect_err(|error| tracing::warn!(%error, "the damage could not be marked"));
+                }
+                return Err(error);
+            }
+        };
+        mark.clear().map_err(io)?;
+        let store = SqliteStore::start(&path, conn, lock, Damage::none(mark)).map_err(io)?;
         let owners = Arc::new(OwnershipTable::default());
         let ports = Ports {
             acceptor: Arc::new(EmbeddedAcceptor::new(store.clone(), owners.clone())),
@@ -65,4 +77,22 @@ impl Embedded {
     pub async fn close(&self) {
         self.store.close().await;
     }
+}
+
+/// Opens the file and leaves it alone unless it is sound, as far as it is checked.
+fn open_checked(path: &Path, in_full: bool) -> Result<Connection, OpenError> {
+    if in_full && !path.exists() {
+        return Err(OpenError::Damaged("it is gone, and a restore may have been interrupted".to_owned()));
+    }
+    integrity::refuse_foreign_log(path)?;
+    let mut conn = schema::open_writer(path)?;
+    if in_full {
+        tracing::warn!("the database is marked as damaged: it is checked in full before it is used");
+        integrity::check_all(&conn)?;
+    } else {
+        integrity::check_for(&conn, START_CHECK_TIME)?;
+    }
+    schema::prepare_writer(&mut conn)?;
+    blob_rows::delete_leftovers(&conn)?;
+    Ok(conn)
 }

@@ -12,6 +12,12 @@ pub const MAX_CONCURRENT_READS: usize = 4;
 /// A write-ahead log larger than this is truncated after the next commit, even if readers must be waited for. A smaller
 /// one is reused from its start every few MiB.
 pub const WAL_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+/// How long a truncation of the write-ahead log waits for readers; what is written waits as long.
+pub const WAL_TRUNCATION_WAIT: Duration = Duration::from_millis(100);
+/// How long the next truncation is put off when a reader, such as a backup, did not let go of the log.
+pub const WAL_TRUNCATION_PAUSE: Duration = Duration::from_secs(5);
+/// How long a start may look for damage; a file that is not done by then is used as it is.
+pub const START_CHECK_TIME: Duration = Duration::from_secs(2);
 /// How long the store reports itself as not ready after a failed write. No readiness probe ever writes, so this must
 /// pass by itself.
 pub const UNREADY_AFTER_WRITE_ERROR: Duration = Duration::from_secs(3);

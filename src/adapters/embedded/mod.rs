@@ -7,13 +7,18 @@
 //! beside it. A `dispatcher` per subscription hands out the notifications of a bot that it owns, at least once each.
 
 mod acceptor;
+mod backup;
+mod backup_error;
 mod blob_rows;
 mod blobs;
 mod chat_rows;
 mod claim;
 mod columns;
+mod damage;
+mod data_folder;
 mod dispatcher;
 mod engine;
+mod integrity;
 mod ledger;
 mod limits;
 mod media_index;
@@ -29,5 +34,7 @@ mod sqlite_store;
 mod store_error;
 mod writer;
 
+pub use backup::{backup, restore};
+pub use backup_error::BackupError;
 pub use engine::Embedded;
 pub use open_error::OpenError;

@@ -1,5 +1,6 @@
 //! Why the engine's file could not be opened.
 
+use rusqlite::ErrorCode;
 use std::path::PathBuf;
 
 /// Why the file could not be opened.
@@ -24,7 +25,21 @@ pub enum OpenError {
         /// The newest schema version that this program knows.
         known: u32,
     },
+    /// The file is no database, or one that cannot be believed.
+    #[error(
+        "the database is damaged: {0}. Put a backup in its place with `pixcourier restore`; docs/operation.md has more"
+    )]
+    Damaged(String),
     /// SQLite cannot use the file.
     #[error("the database cannot be opened: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
+            _ => Self::Database(error),
+        }
+    }
 }

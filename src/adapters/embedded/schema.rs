@@ -1,6 +1,7 @@
 //! The SQLite file: how it is opened, and its schema with the migrations that lead there.
 
 use super::open_error::OpenError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +16,7 @@ const MIGRATIONS: [(u32, &str); 4] = [
 ];
 
 /// How long the writer may wait for a reader when it truncates the write-ahead log, and a reader for a recovery.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Prepared statements that a connection keeps. There are fewer distinct ones, so all of them stay prepared.
 const MAX_CACHED_STATEMENTS: usize = 64;
 /// Page cache of the connection that writes, in KiB.
@@ -25,28 +26,44 @@ const READER_CACHE_KIB: i64 = 1024;
 /// After how many pages in the write-ahead log SQLite moves them into the file by itself (a checkpoint).
 const AUTO_CHECKPOINT_PAGES: u32 = 2_000;
 
-/// Opens the one connection that writes, in write-ahead log mode. Creates the file, migrates an older schema, refuses a
-/// newer one.
-pub fn open_writer(path: &Path) -> Result<Connection, OpenError> {
-    let mut conn = Connection::open(path)?;
+/// Opens the one connection that writes, and creates the file if it is missing. Nothing is written to one that is there
+/// before [`prepare_writer`], not even at the end, when SQLite would move the write-ahead log into it.
+pub fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = Connection::open(path)?;
     configure(&conn, WRITER_CACHE_KIB)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(conn)
+}
+
+/// The version of the schema in the file.
+///
+/// # Errors
+/// It is newer than this program, or the file cannot be read.
+pub fn version(conn: &Connection) -> Result<u32, OpenError> {
+    let (found, known) =
+        (conn.pragma_query_value(None, "user_version", |row| row.get(0))?, MIGRATIONS[MIGRATIONS.len() - 1].0);
+    if found > known { Err(OpenError::Newer { found, known }) } else { Ok(found) }
+}
+
+/// Puts the file into write-ahead log mode, and migrates an older schema.
+///
+/// # Errors
+/// The schema is newer than this program, or SQLite cannot use the file.
+pub fn prepare_writer(conn: &mut Connection) -> Result<(), OpenError> {
+    let found = version(conn)?;
     // Only possible while the file is empty: swept blobs give their disk space back step by step.
     conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT_PAGES)?;
-    let found: u32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = MIGRATIONS[MIGRATIONS.len() - 1].0;
-    if found > known {
-        return Err(OpenError::Newer { found, known });
-    }
     for (version, sql) in MIGRATIONS.into_iter().filter(|(version, _)| *version > found) {
         let migration = conn.transaction()?;
         migration.execute_batch(sql)?;
         migration.pragma_update(None, "user_version", version)?;
         migration.commit()?;
     }
-    Ok(conn)
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(())
 }
 
 /// Opens a connection that only reads.

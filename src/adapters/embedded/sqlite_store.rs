@@ -1,5 +1,6 @@
 //! The open SQLite file as the ports see it: writes go to the single writer, reads to a small pool of connections.
 
+use super::damage::Damage;
 use super::limits::{MAX_CONCURRENT_READS, MAX_QUEUED_WRITES, UNREADY_AFTER_WRITE_ERROR};
 use super::schema;
 use super::store_error::StoreError;
@@ -22,16 +23,19 @@ pub struct SqliteStore {
     read_permits: Arc<Semaphore>,
     /// How and when the last write failed; `None` after one that did not.
     write_error: Arc<Mutex<Option<(Instant, StoreError)>>>,
+    damage: Arc<Damage>,
     closed: CancellationToken,
 }
 
 impl SqliteStore {
     /// Starts the writer. `lock` is released when the writer is done with the file.
-    pub fn start(path: &Path, conn: Connection, lock: std::fs::File) -> std::io::Result<Arc<Self>> {
+    pub fn start(path: &Path, conn: Connection, lock: std::fs::File, damage: Damage) -> std::io::Result<Arc<Self>> {
         let (writes, queued) = mpsc::channel(MAX_QUEUED_WRITES);
         let write_error = Arc::new(Mutex::new(None));
-        let last_error = write_error.clone();
+        let damage = Arc::new(damage);
+        let (last_error, seen) = (write_error.clone(), damage.clone());
         let record_result = move |error: Option<&StoreError>| {
+            _ = error.inspect(|error| seen.notice(error));
             *locked(&last_error) = error.map(|error| (Instant::now(), error.clone()));
         };
         let file = path.to_owned();
@@ -46,18 +50,24 @@ impl SqliteStore {
             idle_readers: Mutex::default(),
             read_permits: Arc::new(Semaphore::new(MAX_CONCURRENT_READS)),
             write_error,
+            damage,
             closed: CancellationToken::new(),
         }))
     }
 
-    /// Runs `work` in a transaction; `Ok` means that it is committed. The work is done even if the future is dropped
+    /// Runs `work` in a transaction, unless damage was found; `Ok` means that it is committed. The work is done even if the future is dropped
     /// once it was handed over.
     pub async fn write<T, F>(&self, durability: Durability, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        let (job, result) = WriteClosure::new(durability, work);
+        let damage = self.damage.clone();
+        // Asked when its turn comes: damage may be found while it waits.
+        let (job, result) = WriteClosure::new(durability, move |conn: &Connection| {
+            damage.refuse_if_any()?;
+            work(conn)
+        });
         self.writes.send(Some(Box::new(job))).await.map_err(|_| StoreError::closed())?;
         result.await.map_err(|_| StoreError::closed())?
     }
@@ -72,23 +82,24 @@ impl SqliteStore {
         let store = self.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let idle = locked(&store.idle_readers).pop();
-            let conn = match idle {
-                Some(conn) => conn,
-                None => schema::open_reader(&store.path)?,
-            };
-            let result = work(&conn);
-            locked(&store.idle_readers).push(conn);
+            let opened = idle.map_or_else(|| schema::open_reader(&store.path), Ok);
+            let result = opened.map_err(StoreError::from).and_then(|conn| {
+                let result = work(&conn);
+                locked(&store.idle_readers).push(conn);
+                result
+            });
             drop(permit);
-            result
+            result.inspect_err(|error| store.damage.notice(error))
         });
         reading.await.map_err(|_| StoreError::closed())?
     }
 
-    /// Whether the file can be read, and the last write succeeded or failed some seconds ago.
+    /// Whether the file can be read, no damage was found, and the last write succeeded or failed some seconds ago.
     pub async fn ready(self: &Arc<Self>) -> Result<(), StoreError> {
         if self.closed.is_cancelled() {
             return Err(StoreError::closed());
         }
+        self.damage.refuse_if_any()?;
         let last = locked(&self.write_error).clone();
         if let Some((_, error)) = last.filter(|(at, _)| at.elapsed() < UNREADY_AFTER_WRITE_ERROR) {
             return Err(error);

@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The disk is full.
     #[error("{0}")]
     Full(String),
+    /// The file is damaged: nothing that it says can be relied on any more.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
     /// Anything else: the disk fails, the store is closed, a row cannot be read.
     #[error("{0}")]
     Broken(String),
@@ -30,6 +33,7 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full(error.to_string()),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(error.to_string()),
             _ => Self::Broken(error.to_string()),
         }
     }
@@ -39,7 +43,7 @@ impl From<StoreError> for QueueError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full(reason) => Self::Full(reason),
-            StoreError::Broken(reason) => Self::Unavailable(reason),
+            StoreError::Damaged(_) | StoreError::Broken(_) => Self::Unavailable(error.to_string()),
         }
     }
 }
@@ -48,7 +52,7 @@ impl From<StoreError> for BlobError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full(reason) => Self::Full(reason),
-            StoreError::Broken(reason) => Self::Unavailable(reason),
+            StoreError::Damaged(_) | StoreError::Broken(_) => Self::Unavailable(error.to_string()),
         }
     }
 }
@@ -63,7 +67,9 @@ impl From<StoreError> for AcceptError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full(reason) => Self::Full(reason),
-            StoreError::Broken(reason) => Self::Unavailable { part: "queue", reason },
+            StoreError::Damaged(_) | StoreError::Broken(_) => {
+                Self::Unavailable { part: "queue", reason: error.to_string() }
+            }
         }
     }
 }

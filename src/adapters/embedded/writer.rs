@@ -2,10 +2,13 @@
 //! locks. It takes every job that waits, runs them in one transaction, commits once, which is one wait for the disk,
 //! and answers all of them (group commit). SQLite writes to a write-ahead log, so readers are not held up meanwhile.
 
-use super::limits::{MAX_JOBS_PER_COMMIT, WAL_LIMIT_BYTES};
+use super::data_folder;
+use super::limits::{MAX_JOBS_PER_COMMIT, WAL_LIMIT_BYTES, WAL_TRUNCATION_PAUSE, WAL_TRUNCATION_WAIT};
+use super::schema::BUSY_TIMEOUT;
 use super::store_error::StoreError;
 use rusqlite::Connection;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// What the `Ok` of a write promises.
@@ -75,8 +78,9 @@ pub fn run(
     mut jobs: mpsc::Receiver<Option<Box<dyn WriteJob>>>,
     record_result: impl Fn(Option<&StoreError>),
 ) {
-    let wal = PathBuf::from(format!("{}-wal", path.display()));
+    let wal = data_folder::beside(&path, "-wal");
     let mut open = true;
+    let mut truncate_after = Instant::now();
     while open {
         let Some(Some(first)) = jobs.blocking_recv() else { break };
         let mut group = vec![first];
@@ -91,22 +95,31 @@ pub fn run(
             }
         }
         commit_group(&conn, group, &record_result);
-        if std::fs::metadata(&wal).is_ok_and(|wal| wal.len() > WAL_LIMIT_BYTES) {
-            truncate_wal(&conn);
+        let large = std::fs::metadata(&wal).is_ok_and(|wal| wal.len() > WAL_LIMIT_BYTES);
+        if large && Instant::now() >= truncate_after && !truncate_wal(&conn, WAL_TRUNCATION_WAIT) {
+            truncate_after = Instant::now() + WAL_TRUNCATION_PAUSE;
         }
     }
-    truncate_wal(&conn);
+    truncate_wal(&conn, BUSY_TIMEOUT);
 }
 
-/// Moves the write-ahead log into the file and empties it (a checkpoint). Fails when a reader holds on to it: then the
-/// next one does it.
-fn truncate_wal(conn: &Connection) {
-    if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+/// Moves the write-ahead log into the file and empties it (a checkpoint). `false` when a reader holds on to it for longer
+/// than this, or the disk fails.
+fn truncate_wal(conn: &Connection, wait: Duration) -> bool {
+    let truncate = || {
+        conn.busy_timeout(wait)?;
+        let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        conn.busy_timeout(BUSY_TIMEOUT)?;
+        Ok(!busy?)
+    };
+    truncate().unwrap_or_else(|error: rusqlite::Error| {
         tracing::warn!(%error, "the write-ahead log of the database could not be truncated");
-    }
+        false
+    })
 }
 
-/// Commits all jobs in one transaction; when it fails as a whole, those that had not run yet get a fresh one.
+/// Commits all jobs in one transaction; when it fails as a whole, those that had not run yet get a fresh one, unless the
+/// file is damaged.
 fn commit_group(conn: &Connection, group: Vec<Box<dyn WriteJob>>, record_result: &impl Fn(Option<&StoreError>)) {
     let mut waiting = group.into_iter();
     while waiting.len() > 0 {
@@ -118,8 +131,8 @@ fn commit_group(conn: &Connection, group: Vec<Box<dyn WriteJob>>, record_result:
             }
         });
         record_result(committed.as_ref().err());
-        if done.is_empty() {
-            // It did not even begin.
+        if done.is_empty() || matches!(committed, Err(StoreError::Damaged(_))) {
+            // It did not even begin, or nothing may follow.
             done.extend(waiting.by_ref());
         }
         for job in done {
@@ -143,8 +156,8 @@ fn run_transaction(
         let outcome = job.run(conn);
         done.push(job);
         if let Err(error) = outcome {
-            if conn.is_autocommit() {
-                // On some faults of the disk SQLite gives the whole transaction up.
+            if conn.is_autocommit() || matches!(error, StoreError::Damaged(_)) {
+                // On some faults of the disk SQLite gives the whole transaction up. In a damaged file nothing is believed.
                 return Err(error);
             }
             run_statement(conn, "ROLLBACK TO job")?;
@@ -207,5 +220,23 @@ mod tests {
         assert!(matches!(one.try_recv().unwrap(), Err(StoreError::Full(_))));
         assert!(matches!(two.try_recv().unwrap(), Err(StoreError::Full(_))));
         assert!(three.try_recv().unwrap().is_ok());
+    }
+
+    #[test]
+    fn a_long_reader_puts_the_truncation_of_the_log_off_and_holds_up_nobody_for_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch("PRAGMA journal_mode=WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
+        let reader = Connection::open(&path).unwrap();
+        reader.execute_batch("BEGIN; SELECT * FROM t").unwrap();
+        conn.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        let began = Instant::now();
+        assert!(!truncate_wal(&conn, Duration::from_millis(50)));
+        assert!(began.elapsed() < BUSY_TIMEOUT / 2, "{:?}", began.elapsed());
+        conn.execute_batch("INSERT INTO t VALUES (3)").unwrap();
+        reader.execute_batch("COMMIT").unwrap();
+        assert!(truncate_wal(&conn, Duration::from_millis(50)));
+        assert!(data_folder::beside(&path, "-wal").metadata().unwrap().len() == 0);
     }
 }
