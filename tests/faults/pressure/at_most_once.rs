@@ -15,7 +15,7 @@ const CHATS: i64 = 50;
 /// leave; then the owner is cut off from RabbitMQ. What has not left is sent by who owns the bot next.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_outcome_is_unknown_of_what_had_not_left_when_the_bot_was_lost() {
-    let (each, cuts) = scale((5, 3), (25, 15));
+    let (each, cuts) = scale((4, 2), (25, 15));
     let sandbox = sandbox::start();
     let port = port_of(&support::amqp_url());
     let network = Proxy::to(port).await;

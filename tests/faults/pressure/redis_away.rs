@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const AWAY: Duration = Duration::from_secs(2);
 /// How long after its return the rate is watched.
-const WATCHED: Duration = Duration::from_secs(3);
+const WATCHED: Duration = Duration::from_secs(2);
 /// When the full rate is to be reached, in seconds after the return.
 const MOST: f64 = 1.0;
 
