@@ -10,7 +10,7 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The wall clock now; in a test, the clock of its thread if [`Timestamp::set_clock`] has set one.
+    /// The wall clock now; in a test, the clock of its thread if `set_clock` has set one.
     pub fn now() -> Self {
         #[cfg(test)]
         if let Some(now) = test_clock::now() {
