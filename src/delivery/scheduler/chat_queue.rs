@@ -135,13 +135,15 @@ impl ChatQueue {
         }
     }
 
-    /// Counts it among the chats that have something to send in a lane, or no longer.
-    pub fn count_active(&mut self, active: &mut [usize; 3]) {
+    /// Counts it among the chats that have something to send in a lane, or no longer; whether it had nothing before.
+    pub fn count_active(&mut self, active: &mut [usize; 3]) -> bool {
+        let was_idle = self.counted == [false; 3] && !self.in_flight;
         for ((lane, counted), active) in self.lanes.iter().zip(&mut self.counted).zip(active) {
             let is_active = !lane.is_empty() || !lane.deferred.is_empty();
             *active = *active + usize::from(is_active) - usize::from(*counted);
             *counted = is_active;
         }
+        was_idle && self.counted != [false; 3]
     }
 
     pub fn is_counted(&self, lane: Lane) -> bool {

@@ -3,11 +3,12 @@
 use super::chat_queue::{ChatQueue, DeferredJob};
 use super::job::SendJob;
 use super::lane_load::Share;
+use super::ready_lane::ReadyLane;
 use crate::delivery::mono_time::MonoTime;
 use crate::domain::{ChatId, Lane};
 use crate::settings::RateLimits;
 use lru::LruCache;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 
 /// A lower lane that has stood ready while this many sends from above it went gets a turn, by lane: bulk is never
@@ -23,8 +24,8 @@ const MIN_CHATS_TO_PRUNE: usize = 1024;
 pub(super) struct ChatTable {
     limits: RateLimits,
     chats: HashMap<ChatId, ChatQueue>,
-    /// Chats that may send now, by lane, first come first served. An entry counts only while its stamp is its chat's.
-    ready: [VecDeque<(ChatId, u64)>; 3],
+    /// Chats that may send now, by lane. An entry counts only while its stamp is its chat's.
+    ready: [ReadyLane; 3],
     /// Chats that may send from a moment on. An entry counts only while its stamp is its chat's.
     waiting: BTreeMap<(MonoTime, u64), ChatId>,
     /// For how many sends each lane has been passed over.
@@ -87,7 +88,7 @@ impl ChatTable {
     /// send it behind the others.
     pub fn place(&mut self, now: MonoTime, name: &ChatId) {
         let Some(chat) = self.chats.get_mut(name) else { return };
-        chat.count_active(&mut self.active);
+        let is_fresh = chat.count_active(&mut self.active);
         let stands_in = chat.ready_in.take();
         let stood = std::mem::take(&mut chat.stamp);
         if chat.in_flight || chat.is_empty() {
@@ -104,7 +105,7 @@ impl ChatTable {
             }
             self.last_stamp += 1;
             chat.stamp = self.last_stamp;
-            self.ready[lane as usize].push_back((name.clone(), self.last_stamp));
+            self.ready[lane as usize].push(name.clone(), self.last_stamp, is_fresh);
         }
     }
 
@@ -138,13 +139,8 @@ impl ChatTable {
 
     /// The lane to serve: the highest with a ready chat, unless a lower one has been passed over too often.
     pub fn pick_lane(&mut self) -> Option<Lane> {
-        for queue in &mut self.ready {
-            while queue
-                .front()
-                .is_some_and(|(name, stamp)| self.chats.get(name).is_none_or(|chat| chat.stamp != *stamp))
-            {
-                queue.pop_front();
-            }
+        for lane in &mut self.ready {
+            lane.drop_outdated(|(name, stamp)| self.chats.get(name).is_some_and(|chat| chat.stamp == *stamp));
         }
         let is_ready = |lane: &Lane| !self.ready[*lane as usize].is_empty();
         let is_starved =
@@ -155,7 +151,7 @@ impl ChatTable {
 
     /// Takes the first ready chat out of a lane; it is in no list then.
     pub fn pop_ready(&mut self, lane: Lane) -> Option<ChatId> {
-        let (name, _) = self.ready[lane as usize].pop_front()?;
+        let name = self.ready[lane as usize].pop()?;
         let chat = self.chats.get_mut(&name)?;
         (chat.stamp, chat.ready_in) = (0, None);
         Some(name)
@@ -174,7 +170,7 @@ impl ChatTable {
 
     /// How many chats are ready in a lane and those above it.
     pub fn ready_up_to(&self, lane: Lane) -> usize {
-        self.ready[..=lane as usize].iter().map(VecDeque::len).sum()
+        self.ready[..=lane as usize].iter().map(ReadyLane::len).sum()
     }
 
     /// Moves everything that waits for a chat to the chat's new id, and what arrives for it later too.

@@ -11,6 +11,7 @@ mod deferred;
 mod inherit;
 mod job;
 mod lane_load;
+mod ready_lane;
 mod schedule;
 #[cfg(test)]
 mod tests;

@@ -225,7 +225,9 @@ impl Scheduler {
             }
             NextStep::TooSoon(wait) => {
                 chat.insert(now, number, job, now);
+                // The owner before has used up the burst.
                 chat.limiter_mut().freeze(now + wait);
+                chat.limiter_mut().take_over(now + wait);
             }
             NextStep::Migrate(to) => {
                 chat.insert(now, number, job, now);

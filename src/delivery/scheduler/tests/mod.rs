@@ -351,3 +351,34 @@ fn what_waits_for_a_part_of_ours_goes_when_it_is_back() {
     assert_eq!(number(&s.next(at(5_000))), Some(1));
     assert!(!s.is_awaiting_part());
 }
+
+#[test]
+fn one_message_does_not_wait_for_a_turn_of_everybody_who_has_hundreds() {
+    let mut s =
+        Scheduler::new(RateLimits { bot_rate: 30.0, chat_rate: 0.0, chat_burst: 3, group_rate_per_minute: 0 }, 10_000);
+    let mut n = 0;
+    for chat in 1..=250 {
+        for _ in 0..20 {
+            n += 1;
+            s.enqueue(at(0), job(n, chat, Lane::Normal));
+        }
+    }
+    let mut sent = Vec::new();
+    for millis in (0..16_000).step_by(10) {
+        // The busy ones have had a turn each by then.
+        if millis == 13_000 {
+            (1..=30)
+                .for_each(|idle| drop(s.enqueue(at(millis), job(9_000 + idle as u128, 1_000 + idle, Lane::Normal))));
+        }
+        while let NextSend::Now(dispatch) = s.next(at(millis)) {
+            let id = dispatch.id;
+            sent.push((millis, number(&NextSend::Now(dispatch)).unwrap()));
+            s.finish(at(millis), id, NextStep::Done, FileIds::new(), true);
+        }
+    }
+    let idle: Vec<_> = sent.iter().filter(|(_, n)| *n > 9_000).map(|(millis, _)| *millis).collect();
+    assert_eq!(idle.len(), 30);
+    assert!(idle[29] < 14_500, "all within a second and a half: {idle:?}");
+    let busy = sent.iter().filter(|(millis, n)| *n < 9_000 && (13_000..14_500).contains(millis)).count();
+    assert!(busy >= 10, "and the others are not stopped: {busy}");
+}
