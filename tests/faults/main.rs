@@ -25,6 +25,7 @@ mod service;
 
 use support::wait;
 
+mod backups;
 mod brokers;
 mod demo;
 mod disk;

@@ -17,7 +17,7 @@ use super::recipients::EmbeddedRecipients;
 use super::schema;
 use super::sqlite_store::SqliteStore;
 use crate::ports::Ports;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -93,6 +93,12 @@ fn open_checked(path: &Path, in_full: bool) -> Result<Connection, OpenError> {
         integrity::check_for(&conn, START_CHECK_TIME)?;
     }
     schema::prepare_writer(&mut conn)?;
-    blob_rows::delete_leftovers(&conn)?;
+    match blob_rows::delete_leftovers(&conn) {
+        // It can wait for another start; what was accepted should be there to be asked for now.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+            tracing::warn!(%error, "leftovers of interrupted uploads cannot be deleted");
+        }
+        deleted => deleted?,
+    }
     Ok(conn)
 }

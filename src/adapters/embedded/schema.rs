@@ -51,8 +51,11 @@ pub fn version(conn: &Connection) -> Result<u32, OpenError> {
 /// The schema is newer than this program, or SQLite cannot use the file.
 pub fn prepare_writer(conn: &mut Connection) -> Result<(), OpenError> {
     let found = version(conn)?;
-    // Only possible while the file is empty: swept blobs give their disk space back step by step.
-    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    // Only possible while the file is empty: swept blobs give their disk space back step by step. To say it again would be
+    // a write, for which a full disk has no room.
+    if found == 0 {
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT_PAGES)?;
