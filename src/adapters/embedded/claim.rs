@@ -110,7 +110,9 @@ mod tests {
 
     fn open() -> (Connection, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
-        (super::super::schema::open_writer(&folder.path().join("queue.db")).unwrap(), folder)
+        let mut conn = super::super::schema::open_writer(&folder.path().join("queue.db")).unwrap();
+        super::super::schema::prepare_writer(&mut conn).unwrap();
+        (conn, folder)
     }
 
     #[test]

@@ -187,7 +187,8 @@ mod tests {
     #[test]
     fn the_counts_follow_every_change_of_a_row() {
         let folder = tempfile::tempdir().unwrap();
-        let conn = super::super::schema::open_writer(&folder.path().join("queue.db")).unwrap();
+        let mut conn = super::super::schema::open_writer(&folder.path().join("queue.db")).unwrap();
+        super::super::schema::prepare_writer(&mut conn).unwrap();
         let bot = BotName::default_bot();
         let mut random = fastrand::Rng::with_seed(7);
         for _ in 0..2_000 {
