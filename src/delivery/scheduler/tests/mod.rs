@@ -367,8 +367,9 @@ fn one_message_does_not_wait_for_a_turn_of_everybody_who_has_hundreds() {
     for millis in (0..16_000).step_by(10) {
         // The busy ones have had a turn each by then.
         if millis == 13_000 {
-            (1..=30)
-                .for_each(|idle| drop(s.enqueue(at(millis), job(9_000 + idle as u128, 1_000 + idle, Lane::Normal))));
+            for idle in 1..=30 {
+                s.enqueue(at(millis), job(9_000 + idle as u128, 1_000 + idle, Lane::Normal));
+            }
         }
         while let NextSend::Now(dispatch) = s.next(at(millis)) {
             let id = dispatch.id;
