@@ -18,6 +18,10 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+/// How long to wait before a queue that was deleted is declared again. Declared at once, RabbitMQ takes it for the old one: the
+/// consumer of that is not cancelled, counts as the new one's, and gets nothing (seen with RabbitMQ 3.10).
+const REDECLARE_DELAY: Duration = Duration::from_secs(1);
+
 /// How often to check whether the connection still stands, should no event say so.
 const CONNECTION_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -169,6 +173,9 @@ impl Session {
     /// Declares what turned out to be missing, and binds it.
     pub(super) async fn repair(&self, missing: &Declarable, seen: DeclarationState) -> lapin::Result<()> {
         let declare = async {
+            if let Declarable::Bot(_) = missing {
+                sleep(REDECLARE_DELAY).await;
+            }
             self.declare_shared().await?;
             match missing {
                 Declarable::Shared => Ok(()),
