@@ -36,6 +36,20 @@ impl Record {
     /// How many attempts a record keeps at the most: an outage of a day must not grow it without bound.
     pub const ATTEMPTS_KEPT: usize = 50;
 
+    /// Takes in what its courier has to say; of its attempts the last [`Record::ATTEMPTS_KEPT`] stay.
+    pub fn apply(&mut self, update: RecordUpdate) {
+        self.status = update.status;
+        self.updated_at = update.at;
+        self.attempts.extend(update.attempt);
+        let surplus = self.attempts.len().saturating_sub(Self::ATTEMPTS_KEPT);
+        self.attempts.drain(..surplus);
+        self.message_id = update.message_id.or(self.message_id);
+        self.file_id = update.file_id.or(self.file_id.take());
+        self.failure = update.failure;
+        self.next_attempt_at = update.next_attempt_at;
+        self.result = update.result.or(self.result.take());
+    }
+
     /// The record of a notification that has just been accepted.
     pub fn accepted(notification: Notification) -> Self {
         Self {

@@ -44,7 +44,7 @@ impl Ledger for EmbeddedLedger {
             }
             let failure = record.failure.clone();
             let attempt = interrupted.then(|| Attempt::interrupted(at));
-            apply_update(&mut record, RecordUpdate { attempt, failure, ..RecordUpdate::of(Status::Sending, at) });
+            record.apply(RecordUpdate { attempt, failure, ..RecordUpdate::of(Status::Sending, at) });
             let interrupted_attempts = record_rows::save_begun(conn, &record, interrupted)?;
             Ok(Begin::Proceed { interrupted, interrupted_attempts })
         };
@@ -56,7 +56,7 @@ impl Ledger for EmbeddedLedger {
         let settle = move |conn: &Connection| {
             let Ok(mut record) = record_rows::load_for_update(conn, &notification)? else { return Ok(false) };
             chat_rows::settle(conn, &notification, &record, &update)?;
-            apply_update(&mut record, update);
+            record.apply(update);
             record_rows::save(conn, &record)?;
             Ok(true)
         };
@@ -69,7 +69,7 @@ impl Ledger for EmbeddedLedger {
             if !record.status.is_cancellable() {
                 return Ok(Cancelled::TooLate(record.status));
             }
-            apply_update(&mut record, RecordUpdate::of(Status::Cancelled, at));
+            record.apply(RecordUpdate::of(Status::Cancelled, at));
             record_rows::save(conn, &record)?;
             queue_rows::leave_order(conn, id)?;
             Ok(Cancelled::Done(Box::new(record)))
@@ -112,7 +112,7 @@ impl Ledger for EmbeddedLedger {
                 let Some(mut record) = record_rows::load(conn, *id)?.filter(|record| !record.status.is_final()) else {
                     continue;
                 };
-                apply_update(&mut record, RecordUpdate::lost(at));
+                record.apply(RecordUpdate::lost(at));
                 record_rows::save(conn, &record)?;
                 bots.push(record.notification.bot);
             }
@@ -168,18 +168,4 @@ fn take_turn(
         chat.save(conn, notification)?;
     }
     Ok(None)
-}
-
-/// What an update makes of a record.
-fn apply_update(record: &mut Record, update: RecordUpdate) {
-    record.status = update.status;
-    record.updated_at = update.at;
-    record.attempts.extend(update.attempt);
-    let surplus = record.attempts.len().saturating_sub(Record::ATTEMPTS_KEPT);
-    record.attempts.drain(..surplus);
-    record.message_id = update.message_id.or(record.message_id);
-    record.file_id = update.file_id.or(record.file_id.take());
-    record.failure = update.failure;
-    record.next_attempt_at = update.next_attempt_at;
-    record.result = update.result.or(record.result.take());
 }

@@ -95,7 +95,7 @@ impl LedgerModel {
         entry.interrupted += u32::from(interrupted);
         let attempt = interrupted.then(|| Attempt::interrupted(at));
         let failure = entry.record.failure.clone();
-        apply(&mut entry.record, RecordUpdate { attempt, failure, ..RecordUpdate::of(Status::Sending, at) });
+        entry.record.apply(RecordUpdate { attempt, failure, ..RecordUpdate::of(Status::Sending, at) });
         let told = Begin::Proceed { interrupted, interrupted_attempts: entry.interrupted };
         let before = entry.begun.replace(Begun { number, worker, told, unanswered: false }).filter(|_| interrupted);
         let chat = self.chats.entry(notification.chat_id.clone()).or_default();
@@ -195,7 +195,7 @@ impl LedgerModel {
 
     fn write(&mut self, id: NotificationId, update: RecordUpdate) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        apply(&mut entry.record, update);
+        entry.record.apply(update);
         if entry.record.status.is_final()
             && let Some(place) = entry.place.take()
         {
@@ -234,18 +234,4 @@ impl LedgerModel {
         let next = records.last().filter(|_| more).map(|last| last.notification.id);
         RecordPage { records, next }
     }
-}
-
-/// What an update makes of a record.
-fn apply(record: &mut Record, update: RecordUpdate) {
-    record.status = update.status;
-    record.updated_at = update.at;
-    record.attempts.extend(update.attempt);
-    let surplus = record.attempts.len().saturating_sub(Record::ATTEMPTS_KEPT);
-    record.attempts.drain(..surplus);
-    record.message_id = update.message_id.or(record.message_id);
-    record.file_id = update.file_id.or(record.file_id.take());
-    record.failure = update.failure;
-    record.next_attempt_at = update.next_attempt_at;
-    record.result = update.result.or(record.result.take());
 }
