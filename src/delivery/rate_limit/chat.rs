@@ -53,7 +53,7 @@ impl ChatRateLimiter {
     /// When a send that makes so many messages may start.
     pub fn ready_at(&self, now: MonoTime, cost: u32) -> MonoTime {
         let minute = self.minute.as_ref().map_or(now, |minute| minute.ready_at(cost));
-        self.rate.ready_at().max(minute).max(self.frozen_until).max(self.spaced_until)
+        self.rate.ready_for(cost).max(minute).max(self.frozen_until).max(self.spaced_until)
     }
 
     /// The average time between two messages.

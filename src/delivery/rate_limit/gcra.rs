@@ -47,12 +47,18 @@ impl Gcra {
         self.interval
     }
 
-    /// When the next send may start. A send that costs several tokens starts when one is there and is paid off after.
+    /// When a send may start that costs one token.
     pub fn ready_at(&self) -> MonoTime {
         self.paid_off_at - self.tolerance
     }
 
-    /// The same once so many tokens are taken.
+    /// When a send may start that costs so many tokens: when they are all there, or, if they are more than there can ever be,
+    /// when nothing is left to pay off; the rest is paid off after it.
+    pub fn ready_for(&self, tokens: u32) -> MonoTime {
+        self.ready_at() + (self.interval * tokens.saturating_sub(1)).min(self.tolerance)
+    }
+
+    /// When a send may start that costs one token, once so many are taken.
     pub fn ready_after(&self, now: MonoTime, tokens: u32) -> MonoTime {
         self.paid_off_at.max(now) + self.interval * tokens - self.tolerance
     }
@@ -123,11 +129,18 @@ mod tests {
     }
 
     #[test]
-    fn several_tokens_are_paid_off_after_the_send() {
-        let mut gcra = Gcra::bursty(1.0, 1);
-        let now = MonoTime::after(ms(1_000));
-        gcra.take(now, 10, 1.0);
-        assert_eq!(gcra.ready_at() - now, ms(10_000));
+    fn what_costs_more_than_there_can_be_waits_for_all_and_is_paid_off_after() {
+        for burst in [1, 3] {
+            let mut gcra = Gcra::bursty(1.0, burst);
+            let now = MonoTime::after(ms(5_000));
+            assert!(gcra.ready_for(10) <= now);
+            gcra.take(now, 10, 1.0);
+            assert_eq!(gcra.ready_for(10) - now, ms(10_000), "all is paid off");
+            assert_eq!(gcra.ready_for(1) - now, ms(11_000 - 1_000 * u64::from(burst)));
+        }
+        let mut gcra = Gcra::bursty(1.0, 3);
+        gcra.take(MonoTime::after(ms(5_000)), 2, 1.0);
+        assert_eq!(gcra.ready_for(2), MonoTime::after(ms(6_000)), "one of two is still there");
     }
 
     #[test]

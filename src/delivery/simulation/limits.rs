@@ -43,16 +43,17 @@ impl StrictLimits {
             }
         } else {
             let private = self.private.entry(chat).or_default();
-            if private.paid_off > now + BURST {
+            // An album needs as much as it costs, and all there can be if it costs more; the rest is paid off after it.
+            let free_at = private.paid_off + (SECOND * cost.saturating_sub(1)).min(BURST);
+            if free_at > now + BURST {
                 let is_heir = private.worker != worker;
                 let rule = if is_heir { Rule::AlbumDebt } else { Rule::PrivateLimit };
-                broken.push((rule, format!("{:?} early to {chat}", private.paid_off - now - BURST)));
+                broken.push((rule, format!("{:?} early to {chat}", free_at - now - BURST)));
                 if is_heir {
                     // Told once, and not of each that follows.
                     private.paid_off = now + SECOND;
                 }
             }
-            // An album is let in by its first message.
             private.paid_off = private.paid_off.max(now) + cost * SECOND;
             private.worker = worker;
         }
@@ -94,6 +95,14 @@ mod tests {
         assert_eq!(first_broken(|_| -1, 3_000), None);
         assert_eq!(first_broken(|_| 1, 10), Some((3, Rule::PrivateLimit)));
         assert_eq!(first_broken(|_| 1, 1_000), None);
+    }
+
+    #[test]
+    fn an_album_needs_a_full_bucket() {
+        let mut limits = StrictLimits::default();
+        assert!(limits.count(10 * SECOND, 0, 1, 4).is_empty());
+        assert!(!limits.count(13 * SECOND, 0, 1, 4).is_empty());
+        assert!(limits.count(18 * SECOND, 0, 1, 4).is_empty());
     }
 
     #[test]

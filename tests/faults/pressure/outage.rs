@@ -16,7 +16,7 @@ async fn an_outage_of_telegram_changes_no_order() {
 }
 
 async fn sit_out(engine: Engine) {
-    let (outage, each) = scale((Duration::from_secs(4), 3), (Duration::from_secs(660), 40));
+    let (outage, each) = scale((Duration::from_secs(4), 3), (Duration::from_secs(1_500), 40));
     let sandbox = sandbox::start();
     let port = sandbox.addr().port();
     let telegram = Proxy::to(port).await;
