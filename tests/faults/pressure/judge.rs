@@ -1,9 +1,12 @@
 //! What the Bot API saw, judged: when messages arrived, and in which order.
 
 use super::posting;
+use crate::load::Client;
 use crate::sandbox::Sandbox;
 use crate::wait;
+use pixcourier::domain::Timestamp;
 use pixcourier::sandbox::MessageFilter;
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -40,6 +43,47 @@ pub fn last_seq(sandbox: &Sandbox) -> u64 {
 /// When every message arrived, the items of albums singly; Unix time in milliseconds.
 pub fn moments(sandbox: &Sandbox) -> Vec<u64> {
     sandbox.messages(&MessageFilter::default()).into_iter().map(|message| message.at_ms).collect()
+}
+
+/// The same by chat.
+pub fn moments_by_chat(sandbox: &Sandbox) -> HashMap<i64, Vec<u64>> {
+    let mut moments = HashMap::<_, Vec<u64>>::new();
+    for message in sandbox.messages(&MessageFilter::default()) {
+        moments.entry(message.chat_id).or_default().push(message.at_ms);
+    }
+    moments
+}
+
+/// One that was refused with 429.
+pub struct Refused {
+    /// When the request was begun, Unix time in milliseconds.
+    pub at_ms: u64,
+    pub chat: i64,
+    pub method: String,
+}
+
+/// All that were refused, as their records say.
+pub async fn refused(client: &Client) -> Vec<Refused> {
+    let mut refused = Vec::new();
+    let mut path = "/v1/notifications?limit=1000".to_owned();
+    loop {
+        let page: Value = serde_json::from_str(&client.get(&path).await.unwrap().text).unwrap();
+        for notification in page["notifications"].as_array().unwrap() {
+            for attempt in notification["attempts"].as_array().unwrap() {
+                if attempt["error_code"] == 429 {
+                    let at: Timestamp = serde_json::from_value(attempt["at"].clone()).unwrap();
+                    let at_ms = at.unix_millis() as u64 + attempt["duration_ms"].as_u64().unwrap();
+                    let (chat, method) =
+                        (notification["chat_id"].as_i64().unwrap(), notification["method"].as_str().unwrap());
+                    refused.push(Refused { at_ms, chat, method: method.to_owned() });
+                }
+            }
+        }
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/v1/notifications?limit=1000&cursor={cursor}");
+    }
+    refused.sort_by_key(|refused| refused.at_ms);
+    refused
 }
 
 /// Unix time in milliseconds, on the clock of the arrivals.

@@ -51,7 +51,7 @@ async fn end_and_go_on(engine: Engine) {
         share * 100.0,
         shares.iter().copied().fold(f64::MAX, f64::min) * 100.0,
     );
-    assert_eq!(sandbox.stats().too_many_requests, 0);
+    assert_none_refused(&sandbox, &installation).await;
     // A few seconds right after a take-over tell less than a minute does.
     assert!(share >= if is_long() { LEAST_SHARE } else { 0.9 }, "{shares:?}");
 }
@@ -80,7 +80,27 @@ async fn strict_limits_hold_while_redis_answers_in_pulses() {
         counted(&sandbox),
         share * 100.0,
     );
-    assert_eq!(sandbox.stats().too_many_requests, 0);
+    assert_none_refused(&sandbox, &installation).await;
+}
+
+/// Panics if the Bot API said 429, with who was refused and what its chat had got before.
+async fn assert_none_refused(sandbox: &Sandbox, installation: &Installation) {
+    let count = sandbox.stats().too_many_requests;
+    if count == 0 {
+        return;
+    }
+    let moments = judge::moments_by_chat(sandbox);
+    for refused in judge::refused(&installation.client()).await {
+        let (at, chat) = (refused.at_ms, refused.chat);
+        let before =
+            moments.get(&chat).into_iter().flatten().filter(|moment| (at.saturating_sub(60_000)..at).contains(moment));
+        let ago: Vec<_> = before.map(|moment| (at - moment) as f64 / 1000.0).collect();
+        println!(
+            "refused: {} to {chat} at {at}, which had got messages so many seconds before: {ago:.2?}",
+            refused.method
+        );
+    }
+    panic!("{count} were refused with 429");
 }
 
 /// How many a group may get in a minute: few in the short form, so that its seconds are enough to get more.
