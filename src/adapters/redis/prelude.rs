@@ -109,7 +109,7 @@ end
 /// What is remembered of a chat. A send that counts for a window is noted in the chat as `at:messages`, and in its record as
 /// `at:messages:span`, by which its note is found again.
 const CHATS: &str = r"
-local patience, migration_kept = 15 * 60 * 1000, 30 * 24 * 3600 * 1000
+local patience, migration_kept = 30 * 60 * 1000, 30 * 24 * 3600 * 1000
 
 local function chat_key(chat) return ns .. ':chat:' .. ARGV[3] .. ':' .. chat end
 

@@ -28,10 +28,6 @@ pub struct AttemptRun {
     pub then_pause: Duration,
 }
 
-/// After being behind an earlier notification of its chat so many times in a row, for a quarter of an hour, one goes all the
-/// same: the other is lost, as when somebody has purged a queue.
-const MAX_BEHIND: u32 = 120;
-
 /// Tells whether this process still owns the bot.
 #[derive(Clone)]
 pub struct OwnershipCheck {
@@ -81,7 +77,7 @@ impl AttemptRun {
                 span: GROUP_SPAN,
                 cost: self.notification.call.cost(),
             }),
-            in_order: self.postponements < MAX_BEHIND,
+            in_order: true,
             then_pause: Some(self.then_pause).filter(|pause| *pause > BOT_SPAN).unwrap_or_default(),
         }
     }

@@ -1,9 +1,9 @@
 //! The bot's rate limit where requests leave. The scheduler paces what is dispatched, but between dispatch and departure
 //! lie the ledger and the blob store: when those answer in pulses, what was dispatched evenly would leave in a bunch.
 
-use super::recent_departures::RecentDepartures;
+use super::departure_log::DepartureLog;
 use crate::delivery::mono_time::MonoTime;
-use crate::delivery::rate_limit::{BOT_SPAN, Gcra, SlidingWindow};
+use crate::delivery::rate_limit::{BOT_SPAN, Gcra};
 use crate::domain::ChatId;
 use crate::ports::Departure;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,9 +14,14 @@ use tokio::time::{Instant, sleep_until};
 
 /// So many are always let on their way, however slow the bot.
 const MIN_ON_THEIR_WAY: usize = 64;
-
 /// What may leave at once after a silence, as a part of a second's messages.
 const BURST: f64 = 1.0 / 6.0;
+/// How often to look again whether the courier is awake, while it is not.
+const AWAKE_CHECK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A courier that has not been seen for so long may have been frozen while its bot got a new owner (a broker with a
+/// heartbeat of 4 s gives it away after 8 to 12 s).
+pub const STALL_THRESHOLD: Duration = Duration::from_secs(7);
 
 /// Lets so many messages of a bot leave in any second, whatever held them up before. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,21 +30,28 @@ pub struct DepartureGate(Arc<Gate>);
 #[derive(Debug)]
 struct Gate {
     left: Mutex<Left>,
+    /// Whose turn it is to leave next: first come, first served.
+    turn: tokio::sync::Mutex<()>,
+    is_limited: bool,
     started: Instant,
     /// What was dispatched and has not left.
     on_their_way: AtomicUsize,
     max_on_their_way: usize,
     freed: Notify,
+    /// Something was answered, so that more may leave.
+    answered: Notify,
     closed: watch::Sender<bool>,
 }
 
 /// What has left.
 #[derive(Debug)]
 struct Left {
-    second: SlidingWindow,
+    log: DepartureLog,
     /// Evenly: of what leaves in a train, and then waits for the second to pass, the least delay on the way breaks the limit.
     rate: Gcra,
-    recent: RecentDepartures,
+    held_until: MonoTime,
+    /// When the courier was seen last.
+    awake_at: MonoTime,
 }
 
 impl DepartureGate {
@@ -48,14 +60,22 @@ impl DepartureGate {
     pub fn new(rate: f64) -> Self {
         // Two seconds' worth: what is dispatched while the ledger is slow waits here, and urgent ones behind it.
         let max_on_their_way = if rate > 0.0 { MIN_ON_THEIR_WAY.max((rate * 2.0) as usize) } else { usize::MAX };
-        let second = SlidingWindow::new(rate as u32, BOT_SPAN, Duration::ZERO);
-        let (burst, recent) = (((rate * BURST) as u32).max(1), RecentDepartures::default());
+        let burst = ((rate * BURST) as u32).max(1);
+        let left = Left {
+            log: DepartureLog::new(rate as u32),
+            rate: Gcra::bursty(rate / BOT_SPAN.as_secs_f64(), burst),
+            held_until: MonoTime::default(),
+            awake_at: MonoTime::default(),
+        };
         Self(Arc::new(Gate {
-            left: Mutex::new(Left { second, rate: Gcra::bursty(rate / BOT_SPAN.as_secs_f64(), burst), recent }),
+            left: Mutex::new(left),
+            turn: tokio::sync::Mutex::new(()),
+            is_limited: rate > 0.0,
             started: Instant::now(),
             on_their_way: AtomicUsize::new(0),
             max_on_their_way,
             freed: Notify::new(),
+            answered: Notify::new(),
             closed: watch::Sender::new(false),
         }))
     }
@@ -78,12 +98,23 @@ impl DepartureGate {
 
     /// What has left lately, oldest first.
     pub fn recent(&self) -> Vec<Departure> {
-        self.0.left().recent.at(self.0.now())
+        self.0.left().log.recent(self.0.now())
     }
 
     /// Counts what another owner of the bot has sent, oldest first, as if it had left here.
     pub fn inherit(&self, departures: &[Departure]) {
-        self.0.inherit(self.0.now(), departures);
+        self.0.left().log.inherit(self.0.now(), departures);
+    }
+
+    /// Lets nothing leave for so long, because Telegram has asked the bot to wait.
+    pub fn hold_for(&self, wait: Duration) {
+        let mut left = self.0.left();
+        left.held_until = left.held_until.max(self.0.now() + wait);
+    }
+
+    /// The courier is awake and knows whether it owns its bot. Without this for [`STALL_THRESHOLD`] nothing leaves.
+    pub fn note_awake(&self) {
+        self.0.left().awake_at = self.0.now();
     }
 
     /// Lets nothing leave any more: what is on its way turns back.
@@ -102,17 +133,16 @@ impl DepartureGate {
 pub struct Approach(Arc<Gate>);
 
 impl Approach {
-    /// Waits until a request to this chat that makes so many messages may leave; `false` if it may not any more. What waits
-    /// leaves in the order of its coming. The permit counts from then on, so it is to be asked for immediately before the
-    /// request.
-    pub async fn leave(self, chat: &ChatId, messages: u32) -> bool {
+    /// Waits until a request to this chat that makes so many messages may leave; `None` if it may not any more. The permit
+    /// counts from then on, so it is to be asked for immediately before the request, and kept until its answer. `is_upload`:
+    /// when that is counted, its answer does not tell.
+    pub async fn leave(self, chat: &ChatId, messages: u32, is_upload: bool) -> Option<DepartedRequest> {
         let gate = &self.0;
-        let at = gate.reserve(gate.now(), chat, messages);
         let mut closed = gate.closed.subscribe();
         tokio::select! {
             biased;
-            _ = closed.wait_for(|closed| *closed) => false,
-            () = sleep_until(gate.started + (at - MonoTime::default())) => true,
+            _ = closed.wait_for(|closed| *closed) => None,
+            number = gate.let_leave(chat, messages, is_upload) => Some(DepartedRequest { gate: gate.clone(), number }),
         }
     }
 }
@@ -124,24 +154,48 @@ impl Drop for Approach {
     }
 }
 
+/// A request that has left; to be dropped when its answer is there.
+#[derive(Debug)]
+pub struct DepartedRequest {
+    gate: Arc<Gate>,
+    number: u64,
+}
+
+impl Drop for DepartedRequest {
+    fn drop(&mut self) {
+        self.gate.left().log.record_answer(self.gate.now(), self.number);
+        self.gate.answered.notify_one();
+    }
+}
+
 impl Gate {
-    /// When it may leave; the next one is counted after it.
-    fn reserve(&self, now: MonoTime, chat: &ChatId, messages: u32) -> MonoTime {
-        let mut left = self.left();
-        let at = left.second.ready_at(messages).max(left.rate.ready_at()).max(now);
-        left.second.take(at, messages);
-        left.rate.take(at, messages, 1.0);
-        left.recent.record(at, chat, messages);
-        at
+    /// Waits for its turn and for room; the number of its departure.
+    async fn let_leave(&self, chat: &ChatId, messages: u32, is_upload: bool) -> u64 {
+        let _turn = if self.is_limited { Some(self.turn.lock().await) } else { None };
+        loop {
+            let ask_again_at = match self.try_leave(self.now(), chat, messages, is_upload) {
+                Ok(number) => return number,
+                Err(ask_again_at) => self.started + (ask_again_at - MonoTime::default()),
+            };
+            tokio::select! {
+                () = sleep_until(ask_again_at) => {}
+                () = self.answered.notified() => {}
+            }
+        }
     }
 
-    fn inherit(&self, now: MonoTime, departures: &[Departure]) {
+    /// Lets it leave now, or says when to ask again.
+    fn try_leave(&self, now: MonoTime, chat: &ChatId, messages: u32, is_upload: bool) -> Result<u64, MonoTime> {
         let mut left = self.left();
-        for departure in departures {
-            let at = now - Duration::from_millis(departure.age_ms);
-            left.second.take(at, departure.messages);
-            left.recent.record(at, &departure.chat, departure.messages);
+        if now - left.awake_at > STALL_THRESHOLD {
+            return Err(now + AWAKE_CHECK_INTERVAL);
         }
+        let ready_at = left.log.ready_at(now, messages).max(left.rate.ready_at()).max(left.held_until);
+        if ready_at > now {
+            return Err(ready_at);
+        }
+        left.rate.take(now, messages, 1.0);
+        Ok(left.log.record(now, chat, messages, is_upload.then_some(Duration::ZERO)))
     }
 
     fn now(&self) -> MonoTime {
@@ -157,13 +211,20 @@ impl Gate {
 mod tests {
     use super::*;
 
-    /// When requests leave that all come at one moment, with what each costs.
-    fn departures(rate: f64, costs: impl Iterator<Item = u32>) -> Vec<(MonoTime, u32)> {
-        let (gate, now) = (DepartureGate::new(rate), MonoTime::after(Duration::from_secs(100)));
-        costs.map(|cost| (gate.0.reserve(now, &ChatId::Id(1), cost), cost)).collect()
+    /// When requests leave that all come at one moment, with what each costs; each is answered at once.
+    async fn departures(rate: f64, costs: impl Iterator<Item = u32>) -> Vec<(Duration, u32)> {
+        let gate = DepartureGate::new(rate);
+        let began = Instant::now();
+        let mut left = Vec::new();
+        for cost in costs {
+            gate.note_awake();
+            assert!(gate.approach().leave(&ChatId::Id(1), cost, false).await.is_some());
+            left.push((began.elapsed(), cost));
+        }
+        left
     }
 
-    fn most_in_a_second(left: &[(MonoTime, u32)]) -> u32 {
+    fn most_in_a_second(left: &[(Duration, u32)]) -> u32 {
         let within = |from: usize| {
             let second = left[from..].iter().take_while(|(at, _)| *at - left[from].0 < Duration::from_secs(1));
             second.map(|(_, cost)| cost).sum()
@@ -171,57 +232,69 @@ mod tests {
         (0..left.len()).map(within).max().unwrap_or(0)
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_was_held_up_together_leaves_within_the_limit() {
-        let left = departures(30.0, std::iter::repeat_n(1, 200));
+        let left = departures(30.0, std::iter::repeat_n(1, 200)).await;
         assert_eq!(most_in_a_second(&left), 30);
         let took = left[199].0 - left[0].0;
         assert!(took < Duration::from_millis(6_850), "at 97 % of the rate at least: {took:?}");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_album_counts_all_its_messages() {
-        assert!(most_in_a_second(&departures(30.0, [1, 10].into_iter().cycle().take(60))) <= 30);
+        assert!(most_in_a_second(&departures(30.0, [1, 10].into_iter().cycle().take(60)).await) <= 30);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn without_a_limit_nothing_waits() {
-        let left = departures(0.0, std::iter::repeat_n(1, 1000));
+        let left = departures(0.0, std::iter::repeat_n(1, 1000)).await;
         assert!(left.iter().all(|(at, _)| *at == left[0].0));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_next_owner_counts_what_the_last_one_has_sent() {
         let (gate, next) = (DepartureGate::new(30.0), DepartureGate::new(30.0));
-        let now = MonoTime::after(Duration::from_secs(100));
+        let first_left = Instant::now();
         for chat in 1..=30 {
-            gate.0.reserve(now, &ChatId::Id(chat), 1);
+            assert!(gate.approach().leave(&ChatId::Id(chat), 1, false).await.is_some());
         }
-        let later = now + Duration::from_millis(400);
-        next.0.inherit(later, &gate.0.left().recent.at(later));
-        assert_eq!(next.0.reserve(later, &ChatId::Id(31), 1) - now, Duration::from_millis(1_025));
-        let of_both = next.0.left().recent.at(later + Duration::from_secs(1));
-        let ages: Vec<u64> = of_both.iter().map(|departure| departure.age_ms).collect();
-        assert_eq!((ages.len(), ages[0], ages[30]), (31, 1_400, 375), "and tells its own next of both");
-        assert!(
-            next.0.left().recent.at(later + Duration::from_secs(20)).is_empty(),
-            "what is long past is told nobody"
-        );
+        next.inherit(&gate.recent());
+        assert!(next.approach().leave(&ChatId::Id(31), 1, false).await.is_some());
+        assert!(first_left.elapsed() >= BOT_SPAN, "{:?}", first_left.elapsed());
+        assert_eq!(next.recent().len(), 31, "and tells its own next of both");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
+    async fn nothing_leaves_while_the_bot_is_to_wait_or_the_courier_is_not_awake() {
+        let (gate, began) = (DepartureGate::new(30.0), Instant::now());
+        gate.hold_for(Duration::from_secs(3));
+        assert!(gate.approach().leave(&ChatId::Id(1), 1, false).await.is_some());
+        assert_eq!(began.elapsed(), Duration::from_secs(3));
+        tokio::time::advance(STALL_THRESHOLD).await;
+        let waiting = gate.approach();
+        let waiting = tokio::spawn(async move { waiting.leave(&ChatId::Id(1), 1, false).await });
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(!waiting.is_finished());
+        gate.note_awake();
+        assert!(waiting.await.unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn it_is_crowded_until_one_has_left_and_closed_lets_nothing_leave() {
         let gate = DepartureGate::new(1.0);
         let mut coming: Vec<_> = (0..MIN_ON_THEIR_WAY).map(|_| gate.approach()).collect();
         assert!(gate.is_crowded());
-        assert!(coming.pop().unwrap().leave(&ChatId::Id(1), 1).await);
+        assert!(coming.pop().unwrap().leave(&ChatId::Id(1), 1, false).await.is_some());
         gate.freed().await;
         assert!(!gate.is_crowded());
         let waits = coming.pop().unwrap();
-        let waits = tokio::spawn(async move { waits.leave(&ChatId::Id(1), 1).await });
+        let waits = tokio::spawn(async move { waits.leave(&ChatId::Id(1), 1, false).await });
         gate.close();
-        assert!(!waits.await.unwrap());
+        assert!(waits.await.unwrap().is_none());
         gate.open();
-        assert!(coming.pop().unwrap().leave(&ChatId::Id(1), 1).await);
+        assert!(
+            coming.pop().unwrap().leave(&ChatId::Id(1), 1, false).await.is_some(),
+            "who turned back has taken nothing"
+        );
     }
 }

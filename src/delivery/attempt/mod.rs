@@ -7,13 +7,13 @@ mod begin;
 mod conclude;
 mod count;
 mod departure_gate;
-mod recent_departures;
+mod departure_log;
 mod recording;
 mod report;
 mod request;
 mod run;
 
 pub use attempt_run::{AttemptRun, OwnershipCheck};
-pub use departure_gate::{Approach, DepartureGate};
+pub use departure_gate::{Approach, DepartureGate, STALL_THRESHOLD};
 pub use recording::ack;
 pub use report::AttemptReport;

@@ -36,20 +36,22 @@ impl AttemptRun {
             }
             Err(PrepareError::StoreUnavailable(reason)) => return self.undo_begin(&reason).await,
         };
-        let may_leave = tokio::select! {
+        let (chat, cost) = (&self.notification.chat_id, self.notification.call.cost());
+        let departed = tokio::select! {
             biased;
-            () = owner.lost() => false,
-            may_leave = approach.leave(&self.notification.chat_id, self.notification.call.cost()) => may_leave,
+            () = owner.lost() => None,
+            departed = approach.leave(chat, cost, images.bytes.is_some()) => departed,
         };
         // Checked last before it leaves. The mark of a new owner is not taken back: the ledger tells them apart.
-        if !may_leave || !owner.is_owner() {
+        let Some(departed) = departed.filter(|_| owner.is_owner()) else {
             return self.undo_begin(LOST).await;
-        }
+        };
         let now = Timestamp::now();
         if self.notification.expires_at <= now {
             return self.finish(RecordUpdate::of(Status::Expired, now)).await;
         }
         let result = self.context.messenger.call(request).await;
+        drop(departed);
         let answer = classify(result, !images.remembered.is_empty());
         let attempt = Attempt {
             at,

@@ -90,6 +90,7 @@ impl Courier {
         let (id, chat) = (held.notification.id, held.notification.chat_id.clone());
         self.held.insert(id, held);
         self.scheduler.finish(now, id, next, file_ids, has_left);
+        self.departures.hold_for(self.scheduler.frozen_for(now));
         // Callers whose turn is too late now are told so first; what is left goes back to the queue.
         self.expire_and_return_overdue();
         for deferred in self.scheduler.take_long_waiting(now, &chat) {

@@ -1,7 +1,7 @@
 //! The event loop: takes deliveries while this process owns the bot, and starts attempts as the scheduler says.
 
 use super::state::{Courier, EndedAttempt};
-use crate::delivery::attempt::{AttemptRun, OwnershipCheck};
+use crate::delivery::attempt::{AttemptRun, OwnershipCheck, STALL_THRESHOLD};
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::next_step::NextStep;
 use crate::delivery::scheduler::{Dispatch, NextSend};
@@ -15,10 +15,7 @@ use tracing::Instrument;
 
 /// How often those that wait here are checked for their expiry.
 const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// A loop that stood still for so long may have been frozen while its bot got a new owner (a broker with a heartbeat of
-/// 4 s gives it away after 8 to 12 s).
-const STALL_THRESHOLD: Duration = Duration::from_secs(7);
-/// How long to let the news of a new owner arrive then, before anything is sent.
+/// How long to let the news of a new owner arrive after standing still, before anything is sent.
 const STALL_RECOVERY_WAIT: Duration = Duration::from_secs(2);
 
 impl Courier {
@@ -52,6 +49,7 @@ impl Courier {
         let mut last_loop = Instant::now();
         self.follow_ownership(subscription);
         loop {
+            self.departures.note_awake();
             self.hand_over_if_asked(&mut subscription.release).await;
             let wake = self.start_attempts(&subscription.ownership);
             tokio::select! {
@@ -150,10 +148,9 @@ impl Courier {
     async fn drain(&mut self, grace: Duration) -> usize {
         self.departures.close();
         let deadline = Instant::now() + grace;
-        while !self.attempts.is_empty() {
-            if tokio::time::timeout_at(deadline, self.attempts.join_next()).await.is_err() {
-                break;
-            }
+        // What Telegram says meanwhile, the next owner is to be told.
+        while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.attempts.join_next_with_id()).await {
+            self.end_attempt(ended);
         }
         self.context.metrics.owned.with_label_values(&[self.context.bot_label()]).set(0);
         self.attempts.len()

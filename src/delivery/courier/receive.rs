@@ -4,7 +4,8 @@
 use super::send_job::send_job;
 use super::state::{Courier, HeldDelivery};
 use crate::delivery::scheduler::EnqueueResult;
-use crate::ports::Delivery;
+use crate::domain::Notification;
+use crate::ports::{Delivery, Receipt};
 
 impl Courier {
     /// Takes a delivery of the ownership held now; others come back by themselves.
@@ -19,7 +20,7 @@ impl Courier {
         }
         let Delivery { mut notification, receipt, redeliveries } = delivered;
         if self.recently_finished.contains(&(id, notification.accepted_at)) {
-            return self.spawn_ack(receipt);
+            return self.ack_copy(&notification, receipt);
         }
         if redeliveries > 0 {
             // No reason to bury it: at every restart of a worker, all that it held comes back. What crashes its worker shows
@@ -57,15 +58,24 @@ impl Courier {
                 held.resubmitted = Some(delivered);
                 return;
             }
+            let job = send_job(&self.context.bot, &delivered.notification, self.epoch);
             let old = std::mem::replace(&mut held.receipt, delivered.receipt);
             held.notification = delivered.notification;
+            self.scheduler.forget_deferred(self.now(), &job);
             self.spawn_ack(old);
         } else if there < here || Some(held.receipt.epoch) == self.epoch {
             // An outdated copy, or a second copy from a publisher that was not sure: one of them is enough.
-            self.spawn_ack(delivered.receipt);
+            self.ack_copy(&delivered.notification, delivered.receipt);
         } else {
             // It was in flight while the bot was lost and regained; the old receipt is worth nothing now.
             held.receipt = delivered.receipt;
         }
+    }
+
+    /// Acks what is not needed; its chat, if it had gone back to the queue, waits for it no more.
+    fn ack_copy(&mut self, notification: &Notification, receipt: Receipt) {
+        let job = send_job(&self.context.bot, notification, self.epoch);
+        self.scheduler.forget_deferred(self.now(), &job);
+        self.spawn_ack(receipt);
     }
 }

@@ -62,11 +62,12 @@ impl ChatRateLimiter {
         self.rate.interval().max(minute).max(MIN_INTERVAL)
     }
 
-    /// When a message will be sent that has so many before it, where the chat gets a turn every `turn_interval` at most.
-    pub fn estimate(&self, now: MonoTime, ahead: u64, turn_interval: Duration) -> MonoTime {
+    /// When a message will be sent that has so many before it, where the turns of other chats take so long until then.
+    pub fn estimate(&self, now: MonoTime, ahead: u64, turns_of_others: Duration) -> MonoTime {
         let fits = self.minute.as_ref().is_none_or(|minute| ahead < minute.free(now) as u64);
         let interval = if fits { self.rate.interval().max(MIN_INTERVAL) } else { self.interval() };
-        self.ready_at(now, 1).max(now) + interval.max(turn_interval) * u32::try_from(ahead).unwrap_or(u32::MAX)
+        let own_turns = interval.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX));
+        self.ready_at(now, 1).max(now) + own_turns.max(turns_of_others)
     }
 
     /// For how long nothing more may be sent once so many messages have been.

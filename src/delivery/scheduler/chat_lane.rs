@@ -95,10 +95,14 @@ impl ChatLane {
         Some((job, number))
     }
 
-    pub fn remove(&mut self, job: &SendJob) -> Option<SendJob> {
+    pub fn forget_deferred(&mut self, job: &SendJob) {
         if let Some(number) = job.number {
             self.deferred.remove(number, job.place);
         }
+    }
+
+    pub fn remove(&mut self, job: &SendJob) -> Option<SendJob> {
+        self.forget_deferred(job);
         let removed = self.waiting.remove(&job.place)?.job;
         self.bytes -= removed.bytes;
         Some(removed)

@@ -2,7 +2,7 @@
 
 use super::chat_lane::ChatLane;
 use super::job::{MAX_HOLD, Place, SendJob};
-use super::lane_load::Share;
+use super::lane_load::{LaneDemand, Share};
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::rate_limit::ChatRateLimiter;
 use crate::domain::{ChatId, Lane, NotificationId};
@@ -21,8 +21,8 @@ pub(super) struct ChatQueue {
     /// The lane in whose list of ready chats that entry stands, if it stands in one.
     pub ready_in: Option<Lane>,
     pub in_flight: bool,
-    /// In which lanes it counts as having something to send.
-    counted: [bool; 3],
+    /// What of each lane is counted of it.
+    counted: [LaneDemand; 3],
 }
 
 /// One that goes back to the queue.
@@ -39,7 +39,14 @@ pub struct DeferredJob {
 impl ChatQueue {
     pub fn new(chat: &ChatId, limits: &RateLimits) -> Self {
         let limiter = ChatRateLimiter::new(chat, limits);
-        Self { lanes: Default::default(), limiter, stamp: 0, ready_in: None, in_flight: false, counted: [false; 3] }
+        Self {
+            lanes: Default::default(),
+            limiter,
+            stamp: 0,
+            ready_in: None,
+            in_flight: false,
+            counted: Default::default(),
+        }
     }
 
     /// Takes in a job that arrives, or says until when it should go back to the queue.
@@ -54,7 +61,10 @@ impl ChatQueue {
             lane.insert(now, number, job, now);
             return Ok(());
         }
-        let until = self.limiter.estimate(now, ahead, share.turn_interval).max(now + MIN_DEFER);
+        let mut until = self.limiter.estimate(now, ahead, share.turns_of_others(ahead)).max(now + MIN_DEFER);
+        if job.bytes > share.free_bytes {
+            until = until.max(now + share.room_in());
+        }
         self.lanes[job.lane as usize].deferred.insert(number, job.place, until);
         Err(DeferredJob { id: job.id, until, number })
     }
@@ -128,31 +138,40 @@ impl ChatQueue {
         while self.lanes[lane as usize].len() as u64 > share.messages {
             let Some((number, place)) = self.lanes[lane as usize].last() else { return };
             let ahead = self.lanes[lane as usize].count_ahead(number, place);
-            let until = self.limiter.estimate(now, ahead, share.turn_interval).max(now + MIN_DEFER);
+            let until = self.limiter.estimate(now, ahead, share.turns_of_others(ahead)).max(now + MIN_DEFER);
             if let Some((job, number)) = self.lanes[lane as usize].defer(place, until) {
                 out.push((job.clone(), DeferredJob { id: job.id, until, number }));
             }
         }
     }
 
-    /// Counts it among the chats that have something to send in a lane, or no longer; whether it had nothing before.
-    pub fn count_active(&mut self, active: &mut [usize; 3]) -> bool {
-        let was_idle = self.counted == [false; 3] && !self.in_flight;
-        for ((lane, counted), active) in self.lanes.iter().zip(&mut self.counted).zip(active) {
+    /// Counts what it has to send among what all chats have; whether it had nothing before.
+    pub fn count_demand(&mut self, demand: &mut [LaneDemand; 3]) -> bool {
+        let was_idle = self.is_idle();
+        for ((lane, counted), all) in self.lanes.iter().zip(&mut self.counted).zip(demand) {
             let is_active = !lane.is_empty() || !lane.deferred.is_empty();
-            *active = *active + usize::from(is_active) - usize::from(*counted);
-            *counted = is_active;
+            let own = LaneDemand { chats: usize::from(is_active), deferred: lane.deferred.len() };
+            all.chats = all.chats + own.chats - counted.chats;
+            all.deferred = all.deferred + own.deferred - counted.deferred;
+            *counted = own;
         }
-        was_idle && self.counted != [false; 3]
+        was_idle && !self.is_idle()
+    }
+
+    /// Whether it had nothing to send when it was looked at last.
+    pub fn is_idle(&self) -> bool {
+        self.counted == [LaneDemand::default(); 3] && !self.in_flight
     }
 
     pub fn is_counted(&self, lane: Lane) -> bool {
-        self.counted[lane as usize]
+        self.counted[lane as usize].chats > 0
     }
 
-    pub fn stop_counting(&mut self, active: &mut [usize; 3]) {
-        for (counted, active) in self.counted.iter_mut().zip(active) {
-            *active -= usize::from(std::mem::take(counted));
+    pub fn stop_counting(&mut self, demand: &mut [LaneDemand; 3]) {
+        for (counted, all) in self.counted.iter_mut().zip(demand) {
+            let own = std::mem::take(counted);
+            all.chats -= own.chats;
+            all.deferred -= own.deferred;
         }
     }
 
@@ -168,6 +187,11 @@ impl ChatQueue {
             }
         }
         out
+    }
+
+    /// Forgets that one has gone back to the queue: it is back, and not needed.
+    pub fn forget_deferred(&mut self, job: &SendJob) {
+        self.lanes[job.lane as usize].forget_deferred(job);
     }
 
     /// Forgets one, also one that has gone back to the queue: what ended there must not be waited for. The one that waited
@@ -192,7 +216,7 @@ impl ChatQueue {
 
     pub fn clear(&mut self) {
         self.lanes = Default::default();
-        (self.stamp, self.ready_in, self.counted) = (0, None, [false; 3]);
+        (self.stamp, self.ready_in, self.counted) = (0, None, Default::default());
     }
 
     pub fn is_empty(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::chat_queue::{ChatQueue, DeferredJob};
 use super::job::SendJob;
-use super::lane_load::Share;
+use super::lane_load::{LaneDemand, Share};
 use super::ready_lane::ReadyLane;
 use crate::delivery::mono_time::MonoTime;
 use crate::domain::{ChatId, Lane};
@@ -34,8 +34,8 @@ pub(super) struct ChatTable {
     prune_at: usize,
     /// Before this somebody else may have sent.
     taken_over_at: MonoTime,
-    /// How many chats have something to send, here or in the queue, by lane.
-    active: [usize; 3],
+    /// What all chats have to send, by lane.
+    demand: [LaneDemand; 3],
     /// To which chat one has migrated.
     migrations: LruCache<ChatId, ChatId>,
 }
@@ -51,7 +51,7 @@ impl ChatTable {
             last_stamp: 0,
             prune_at: MIN_CHATS_TO_PRUNE,
             taken_over_at: MonoTime::default(),
-            active: [0; 3],
+            demand: Default::default(),
             migrations: LruCache::new(MAX_MIGRATIONS),
         }
     }
@@ -88,7 +88,7 @@ impl ChatTable {
     /// send it behind the others.
     pub fn place(&mut self, now: MonoTime, name: &ChatId) {
         let Some(chat) = self.chats.get_mut(name) else { return };
-        let is_fresh = chat.count_active(&mut self.active);
+        let is_fresh = chat.count_demand(&mut self.demand);
         let stands_in = chat.ready_in.take();
         let stood = std::mem::take(&mut chat.stamp);
         if chat.in_flight || chat.is_empty() {
@@ -105,7 +105,11 @@ impl ChatTable {
             }
             self.last_stamp += 1;
             chat.stamp = self.last_stamp;
-            self.ready[lane as usize].push(name.clone(), self.last_stamp, is_fresh);
+            let ready = &mut self.ready[lane as usize];
+            ready.push(name.clone(), self.last_stamp, is_fresh);
+            if ready.len() > 2 * self.chats.len() {
+                ready.retain(|(name, stamp)| self.chats.get(name).is_some_and(|chat| chat.stamp == *stamp));
+            }
         }
     }
 
@@ -168,9 +172,10 @@ impl ChatTable {
         }
     }
 
-    /// How many chats are ready in a lane and those above it.
-    pub fn ready_up_to(&self, lane: Lane) -> usize {
-        self.ready[..=lane as usize].iter().map(ReadyLane::len).sum()
+    /// How many chats are ready in a lane and those above it that go before one more, which has had nothing to send or has.
+    pub fn ready_before(&self, lane: Lane, is_fresh: bool) -> usize {
+        let counts = |(name, stamp): &(ChatId, u64)| self.chats.get(name).is_some_and(|chat| chat.stamp == *stamp);
+        self.ready[..=lane as usize].iter().map(|ready| ready.count_before(is_fresh, counts)).sum()
     }
 
     /// Moves everything that waits for a chat to the chat's new id, and what arrives for it later too.
@@ -185,7 +190,7 @@ impl ChatTable {
         }
         self.migrations.put(from.clone(), to.clone());
         if let Some(mut old) = self.chats.remove(from) {
-            old.stop_counting(&mut self.active);
+            old.stop_counting(&mut self.demand);
             let moved = match self.chats.remove(&to) {
                 Some(mut known) => {
                     known.absorb(now, old, &to);
@@ -203,31 +208,32 @@ impl ChatTable {
         self.chats.values_mut().for_each(ChatQueue::clear);
         self.ready = Default::default();
         self.waiting.clear();
-        self.active = [0; 3];
+        self.demand = Default::default();
     }
 
     /// Forgets chats with which nothing is left to do and whose rate limits have recovered.
     pub fn prune(&mut self, now: MonoTime) {
         if self.chats.len() >= self.prune_at {
-            let active = &mut self.active;
+            let demand = &mut self.demand;
             self.chats.retain(|_, chat| {
                 let forget = chat.is_forgettable(now);
-                chat.count_active(active);
+                chat.count_demand(demand);
                 !forget
             });
             self.prune_at = (self.chats.len() * 2).max(MIN_CHATS_TO_PRUNE);
         }
     }
 
-    /// How many chats have something to send in a lane, here or in the queue.
-    pub fn active(&self, lane: Lane) -> usize {
-        self.active[lane as usize]
+    /// What all chats have to send in a lane.
+    pub fn demand(&self, lane: Lane) -> LaneDemand {
+        self.demand[lane as usize]
     }
 
     /// The same once this chat has something to send in it.
-    pub fn active_with(&self, lane: Lane, name: &ChatId) -> usize {
+    pub fn demand_with(&self, lane: Lane, name: &ChatId) -> LaneDemand {
         let is_counted = self.chats.get(name).is_some_and(|chat| chat.is_counted(lane));
-        self.active(lane) + usize::from(!is_counted)
+        let demand = self.demand(lane);
+        LaneDemand { chats: demand.chats + usize::from(!is_counted), ..demand }
     }
 
     /// Takes out what chats hold of a lane beyond their shares, the last of each chat first, to go back to the queue.

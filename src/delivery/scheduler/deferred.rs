@@ -6,14 +6,16 @@ use crate::delivery::mono_time::MonoTime;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// One that is later than this is not waited for any more: it was lost, as when somebody has purged a queue.
-const LOST_AFTER: Duration = Duration::from_secs(900);
+/// One that is later than this is not waited for any more: it was lost, as when somebody has purged a queue. Longer than the
+/// steps in which what is far off comes back.
+const LOST_AFTER: Duration = Duration::from_secs(1_800);
 
 /// The notifications of a chat and lane that are away. Each arrival has a number, and keeps it when it goes back to the queue.
 #[derive(Debug, Default)]
 pub(super) struct Deferred {
     /// By the first number of each range.
     ranges: BTreeMap<u64, DeferredRange>,
+    len: u64,
 }
 
 /// Numbers without a gap.
@@ -41,16 +43,18 @@ impl Deferred {
         let mut range = DeferredRange { last: number, from: place, first_due: due, last_due: due };
         let mut first = number;
         if let Some(next) = number.checked_add(1).and_then(|next| self.ranges.remove(&next)) {
-            range = DeferredRange { from: place.min(next.from), first_due: due.min(next.last_due), ..next };
+            let last_due = due.max(next.last_due);
+            range = DeferredRange { from: place.min(next.from), first_due: due, last_due, ..next };
         }
         if let Some((start, before)) = self.ranges.range(..number).next_back().map(|(start, before)| (*start, *before))
             && before.last + 1 == number
         {
-            let last_due = range.last_due.max(before.first_due);
+            let last_due = range.last_due.max(before.last_due);
             range = DeferredRange { last: range.last, from: before.from.min(range.from), last_due, ..before };
             first = start;
         }
         self.ranges.insert(first, range);
+        self.len += 1;
     }
 
     /// Notes that one is back, or has ended; whether it was away.
@@ -63,6 +67,7 @@ impl Deferred {
             return false;
         }
         self.ranges.remove(&first);
+        self.len -= 1;
         if number > first {
             let last_due = range.due_at(first, number - 1);
             self.ranges.insert(first, DeferredRange { last: number - 1, last_due, ..range });
@@ -80,9 +85,9 @@ impl Deferred {
         self.before(number, place).map(|(first, range)| range.last.min(number - 1) - first + 1).sum()
     }
 
-    /// Until when the arrival of this number and place waits for those before it; `None` if it may go.
+    /// Until when the arrival of this number and place waits for those before it at most; `None` if it may go.
     pub fn blocks_until(&self, number: u64, place: Place) -> Option<MonoTime> {
-        self.before(number, place).map(|(_, range)| range.first_due + LOST_AFTER).max()
+        self.before(number, place).map(|(_, range)| range.last_due + LOST_AFTER).max()
     }
 
     /// Gives up waiting for what is long overdue; how many those are.
@@ -93,11 +98,16 @@ impl Deferred {
             lost += if is_lost { range.last - first + 1 } else { 0 };
             !is_lost
         });
+        self.len -= lost;
         lost
     }
 
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
+    }
+
+    pub fn len(&self) -> u64 {
+        self.len
     }
 
     fn before(&self, number: u64, place: Place) -> impl Iterator<Item = (u64, &DeferredRange)> {
@@ -125,7 +135,13 @@ mod tests {
         assert_eq!((deferred.ranges.len(), deferred.count_before(100_000, place(100_000))), (1, 100_000));
         assert_eq!(deferred.count_before(7, place(7)), 7, "only those before it");
         assert_eq!(deferred.count_before(100_000, place(0)), 0, "one accepted before all of them need not wait");
-        assert_eq!(deferred.blocks_until(50, place(50)), Some(at(0) + LOST_AFTER));
+        assert_eq!(deferred.blocks_until(50, place(50)), Some(at(99_999) + LOST_AFTER));
+        deferred.insert(70, place(70), at(3));
+        assert_eq!(
+            deferred.blocks_until(99_999, place(99_999)),
+            Some(at(99_999) + LOST_AFTER),
+            "the last is not due sooner"
+        );
     }
 
     #[test]
@@ -142,6 +158,7 @@ mod tests {
             }
             let asked = random.u64(0..300);
             assert_eq!(deferred.count_before(asked, place(asked)), away.range(..asked).count() as u64);
+            assert_eq!(deferred.len(), away.len() as u64);
         }
         away.iter().for_each(|number| assert!(deferred.remove(*number, place(*number))));
         assert!(deferred.is_empty());

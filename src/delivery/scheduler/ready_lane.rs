@@ -31,6 +31,19 @@ impl ReadyLane {
         }
     }
 
+    /// Forgets all entries that do not count any more.
+    pub fn retain(&mut self, counts: impl Fn(&(ChatId, u64)) -> bool) {
+        self.fresh.retain(&counts);
+        self.known.retain(&counts);
+    }
+
+    /// How many go before one more that has had nothing to send, or has.
+    pub fn count_before(&self, is_fresh: bool, counts: impl Fn(&(ChatId, u64)) -> bool) -> usize {
+        let fresh = self.fresh.iter().filter(|entry| counts(entry)).count();
+        let known = self.known.iter().filter(|entry| counts(entry)).count();
+        fresh + if is_fresh { known.min(fresh / MAX_FRESH_IN_A_ROW as usize) } else { known }
+    }
+
     /// Takes the first chat out.
     pub fn pop(&mut self) -> Option<ChatId> {
         let is_known_due = self.fresh_in_a_row >= MAX_FRESH_IN_A_ROW && !self.known.is_empty();

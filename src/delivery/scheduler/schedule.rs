@@ -1,6 +1,6 @@
 //! The scheduler of one bot: which notification is sent next, and when.
 
-use super::chat_queue::DeferredJob;
+use super::chat_queue::{ChatQueue, DeferredJob};
 use super::chat_table::ChatTable;
 use super::job::{MAX_HOLD, Place, SendJob};
 use super::lane_load::LaneLoad;
@@ -100,7 +100,7 @@ impl Scheduler {
     pub fn enqueue(&mut self, now: MonoTime, job: SendJob) -> EnqueueResult {
         self.chats.prune(now);
         let (name, lane, bytes) = (job.chat.clone(), job.lane, job.bytes);
-        let share = self.load.share(lane, self.chats.active_with(lane, &name), self.rate.interval());
+        let share = self.load.share(lane, self.chats.demand_with(lane, &name), self.rate.interval());
         let admitted = self.chats.get_or_insert(&name).admit(now, job, share);
         // One that comes back may let those go that have waited for it, even if it goes back once more.
         self.chats.place(now, &name);
@@ -120,7 +120,7 @@ impl Scheduler {
             if !self.load.is_crowded(lane) {
                 continue;
             }
-            let share = self.load.share(lane, self.chats.active(lane), self.rate.interval());
+            let share = self.load.share(lane, self.chats.demand(lane), self.rate.interval());
             for (job, deferred) in self.chats.shed(now, lane, share) {
                 self.load.remove(job.lane, job.bytes);
                 self.awaiting_part.remove(&job.id);
@@ -281,7 +281,8 @@ impl Scheduler {
     /// wait for. It may be sooner if others are taken back, and later if more urgent ones come.
     pub fn estimate_turn(&self, now: MonoTime, job: &SendJob) -> MonoTime {
         let in_chat = self.chats.get(&job.chat).map_or(now, |chat| chat.estimate_turn(now, job));
-        let before = u32::try_from(self.chats.ready_up_to(job.lane)).unwrap_or(u32::MAX);
+        let is_fresh = self.chats.get(&job.chat).is_none_or(ChatQueue::is_idle);
+        let before = u32::try_from(self.chats.ready_before(job.lane, is_fresh)).unwrap_or(u32::MAX);
         let in_bot = self.rate.ready_at().max(now) + self.rate.interval() * before;
         match self.breaker.gate() {
             SendGate::ProbeAt(at) => in_chat.max(in_bot).max(at),
@@ -296,6 +297,13 @@ impl Scheduler {
         if let Some(removed) = chat.remove(job) {
             self.load.remove(removed.lane, removed.bytes);
         }
+        self.chats.place(now, &job.chat);
+    }
+
+    /// Forgets that one has gone back to the queue: it is back, and not needed. Its chat waits for it no more.
+    pub fn forget_deferred(&mut self, now: MonoTime, job: &SendJob) {
+        let Some(chat) = self.chats.get_mut(&job.chat) else { return };
+        chat.forget_deferred(job);
         self.chats.place(now, &job.chat);
     }
 

@@ -117,3 +117,61 @@ fn what_expired_on_its_way_back_is_not_waited_for() {
     assert!(s.estimate_turn(at(1), &newest) < at(10_000));
     assert_eq!(s.enqueue(at(1), newest), EnqueueResult::Enqueued);
 }
+
+/// A broadcast makes each turn of a chat rare, but only for as long as it lasts.
+#[test]
+fn what_is_deferred_beside_a_broadcast_comes_back_when_that_is_over() {
+    let mut s = Scheduler::new(RateLimits::default(), 4_000);
+    for n in 1..=2_700 {
+        s.enqueue(at(0), job(n, n as i64, Lane::Normal));
+    }
+    let turns = (1..=100).filter_map(|n| match s.enqueue(at(0), job(10_000 + n, 9_999, Lane::Normal)) {
+        EnqueueResult::Enqueued => None,
+        EnqueueResult::Defer(deferred) => Some(deferred.until - at(0)),
+    });
+    let turns: Vec<_> = turns.collect();
+    assert!(turns.len() > 90, "{}", turns.len());
+    let broadcast = secs(2_800 / 29);
+    assert!(turns.iter().all(|turn| *turn < broadcast + secs(100)), "{turns:?}");
+    assert!(turns[..50].iter().all(|turn| *turn <= broadcast.max(secs(60))), "its own turns pass meanwhile: {turns:?}");
+}
+
+#[test]
+fn what_does_not_fit_into_the_bytes_comes_back_when_half_of_them_is_sent() {
+    let mut s = Scheduler::new(RateLimits::default(), 20_000);
+    let large = |n: u128| SendJob { bytes: 9_000, ..job(n, n as i64, Lane::Normal) };
+    let turns = (1..=4_000).filter_map(|n| match s.enqueue(at(0), large(n)) {
+        EnqueueResult::Enqueued => None,
+        EnqueueResult::Defer(deferred) => Some(deferred.until - at(0)),
+    });
+    let turns: Vec<_> = turns.collect();
+    assert!(turns.len() > 2_000 && turns.iter().all(|turn| *turn > secs(20) && *turn < secs(60)), "{turns:?}");
+}
+
+#[test]
+fn a_copy_that_is_not_needed_leaves_nothing_to_wait_for() {
+    let mut s = Scheduler::new(RateLimits::default(), 8);
+    let deferred = |s: &mut Scheduler, n| match s.enqueue(at(0), job(n, 5, Lane::Normal)) {
+        EnqueueResult::Enqueued => None,
+        EnqueueResult::Defer(away) => Some(SendJob { number: Some(away.number), ..job(n, 5, Lane::Normal) }),
+    };
+    assert!((1..=4).all(|n| deferred(&mut s, n).is_none()));
+    // A publisher was not sure and published it twice; both copies go back to the queue.
+    let (first_copy, second_copy) = (deferred(&mut s, 5).unwrap(), deferred(&mut s, 5).unwrap());
+    let mut sent = Vec::new();
+    let mut run = |s: &mut Scheduler, from: u64, to: u64| {
+        for second in from..to {
+            while let Some(n) = number(&s.next(at(second * 1_000))) {
+                sent.push(n);
+                s.finish(at(second * 1_000), NotificationId::from_number(n), NextStep::Done, FileIds::new(), true);
+            }
+        }
+        sent.clone()
+    };
+    assert_eq!(run(&mut s, 0, 9), [1, 2, 3, 4]);
+    assert_eq!(s.enqueue(at(10_000), first_copy), EnqueueResult::Enqueued);
+    assert_eq!(s.enqueue(at(10_000), job(6, 5, Lane::Normal)), EnqueueResult::Enqueued);
+    assert_eq!(run(&mut s, 10, 30), [1, 2, 3, 4, 5], "6 waits for the second copy");
+    s.forget_deferred(at(30_000), &second_copy);
+    assert_eq!(run(&mut s, 30, 32), [1, 2, 3, 4, 5, 6]);
+}
