@@ -13,8 +13,7 @@ pub(super) const WRITE_BACKOFF: BackoffPolicy = BackoffPolicy::new(Duration::fro
     .with_jitter(1.0)
     .with_min(Duration::from_millis(100));
 
-/// Between two tries of a notification that cannot leave because a part of ours is away. What would wait for longer
-/// than the courier holds notifications goes back to the queue, and makes room for what need not wait.
+/// Between two tries of a notification that cannot leave because a part of ours is away.
 pub(super) const POSTPONE_BACKOFF: BackoffPolicy = BackoffPolicy::new(Duration::from_secs(1), Duration::from_secs(128));
 
 /// Between two tries of a notification that must not overtake another, which is on its way.

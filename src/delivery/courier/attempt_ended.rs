@@ -98,6 +98,7 @@ impl Courier {
                 self.spawn_defer(now, held.notification, held.receipt, deferred);
             }
         }
+        self.shed(now);
     }
 
     /// Lets those go that wait for a part of ours: it is back.

@@ -20,6 +20,9 @@ const MAX_IN_FLIGHT: usize = 512;
 /// A deferred notification should be back a little before its turn: by this, or by a tenth of the time until then, whichever
 /// is less.
 const MAX_DEFER_LEAD: Duration = Duration::from_secs(5);
+/// For how long what waits for a part of ours goes back to the queue, when it would fill the window.
+const AWAIT_PART_IN_QUEUE: Duration = Duration::from_secs(30);
+
 /// What became of a job that was to be enqueued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnqueueResult {
@@ -113,7 +116,8 @@ impl Scheduler {
         }
     }
 
-    /// Takes out what chats hold beyond their shares, when the window fills: it is to go back to the queue.
+    /// Takes out what chats hold beyond their shares, when the window fills, and if it is still full then, what waits for a part of
+    /// ours: it is to go back to the queue.
     pub fn shed(&mut self, now: MonoTime) -> Vec<DeferredJob> {
         let mut out = Vec::new();
         for lane in Lane::ALL {
@@ -126,8 +130,26 @@ impl Scheduler {
                 self.awaiting_part.remove(&job.id);
                 out.push(with_lead(now, deferred));
             }
+            self.shed_awaiting_part(now, lane, &mut out);
         }
         out
+    }
+
+    fn shed_awaiting_part(&mut self, now: MonoTime, lane: Lane, out: &mut Vec<DeferredJob>) {
+        let waiting = self.awaiting_part.iter().rev().filter(|(_, (_, of, _))| *of == lane);
+        let waiting: Vec<_> = waiting.map(|(id, (name, _, place))| (*id, name.clone(), *place)).collect();
+        for (id, name, place) in waiting {
+            if !self.load.is_crowded(lane) {
+                return;
+            }
+            self.awaiting_part.remove(&id);
+            let Some(chat) = self.chats.get_mut(&name) else { continue };
+            if let Some((job, number)) = chat.defer(now, lane, place, now + AWAIT_PART_IN_QUEUE) {
+                self.load.remove(job.lane, job.bytes);
+                self.chats.place(now, &name);
+                out.push(DeferredJob { id, until: now + AWAIT_PART_IN_QUEUE, number });
+            }
+        }
     }
 
     /// The next one to send at this moment. Call until it says wait.

@@ -175,3 +175,18 @@ fn a_copy_that_is_not_needed_leaves_nothing_to_wait_for() {
     s.forget_deferred(at(30_000), &second_copy);
     assert_eq!(run(&mut s, 30, 32), [1, 2, 3, 4, 5, 6]);
 }
+
+#[test]
+fn what_waits_for_a_part_of_ours_makes_room_for_what_does_not() {
+    let mut s = Scheduler::new(RateLimits { bot_rate: 0.0, ..RateLimits::default() }, 100);
+    let mut given_back = 0;
+    for n in 1..=500 {
+        assert_eq!(s.enqueue(at(0), job(n, n as i64, Lane::Normal)), EnqueueResult::Enqueued, "{n}");
+        assert_eq!(number(&s.next(at(0))), Some(n));
+        s.finish(at(0), NotificationId::from_number(n), NextStep::AwaitPart(secs(128)), FileIds::new(), false);
+        given_back += s.shed(at(0)).len();
+        assert!(held(&s) < 100, "{n}");
+    }
+    assert!(given_back > 400);
+    assert_eq!(s.wake_awaiting_part(at(1_000)), 500 - given_back, "those that are here go when it is back");
+}
