@@ -192,8 +192,11 @@ local function is_lost(chat, blocker, updated_at, at)
   return at - tonumber(since) > patience
 end
 
--- The one before it that is still to be sent. What has ended, or is lost, leaves; at most a hundred at a time.
-local function first_before(order, passed, at)
+-- The one before it that is still to be sent, under one of its chat's ids. What has ended, or is lost, leaves; at most a
+-- hundred at a time.
+local function first_before(chat, passed, at)
+  local order = order_key(ARGV[3], chat .. ' ' .. ARGV[8])
+  if not order then return nil end
   local first
   for _ = 1, 100 do
     first = redis.call('ZRANGE', order, 0, 0)[1]
@@ -201,7 +204,7 @@ local function first_before(order, passed, at)
     local status, updated_at, accepted_at =
       unpack(redis.call('HMGET', ns .. ':n:' .. first, 'status', 'updated_at', 'accepted_at'))
     local gone = not status or final[status] or first .. ':' .. accepted_at == passed
-    if not gone and not is_lost(chat_key(ARGV[7]), first, updated_at, at) then return first end
+    if not gone and not is_lost(chat_key(chat), first, updated_at, at) then return first end
     redis.call('ZREM', order, first)
   end
   return first

@@ -35,7 +35,8 @@ if old and (final[old] or is_older_than(generation)) then return { 'skip', old, 
 local at, chat, is_again = tonumber(ARGV[9]), chat_key(ARGV[7]), old == 'sending' and token == ARGV[10]
 local sends, limit = nil, tonumber(ARGV[14])
 if ARGV[13] == '1' and not is_again then
-  local frozen_until, noted, migrated_to = unpack(redis.call('HMGET', chat, 'frozen_until', 'sends', 'migrated_to'))
+  local frozen_until, noted, migrated_to, former_chat =
+    unpack(redis.call('HMGET', chat, 'frozen_until', 'sends', 'migrated_to', 'migrated_from'))
   if migrated_to then
     keep(chat, migration_kept)
     return { 'migrated', migrated_to, 0, 0 }
@@ -50,8 +51,8 @@ if ARGV[13] == '1' and not is_again then
     if old == 'sending' then renote(sends, last_note, at) end
     sends[#sends + 1] = { at = at, messages = messages }
   end
-  local order = ARGV[17] == '1' and order_key(ARGV[3], here())
-  local first = order and first_before(order, ARGV[18], at)
+  local first = ARGV[17] == '1' and (first_before(ARGV[7], ARGV[18], at)
+    or former_chat and first_before(former_chat, ARGV[18], at))
   if first then return { 'behind', first, 0, 0 } end
 end
 create_or_set(old, 'sending', ARGV[9])
@@ -88,9 +89,14 @@ local old, generation, begun, place, noted =
 local new, at, attempt, token, outcome = ARGV[9], ARGV[10], ARGV[11], ARGV[18], ARGV[20]
 if ARGV[19] ~= '' then freeze(ARGV[19], at) end
 if outcome == 'migrated' and place and place ~= here() then
-  local left = chat_key(string.match(place, '^%S+'))
+  local former_chat = string.match(place, '^%S+')
+  local left, present = chat_key(former_chat), chat_key(ARGV[7])
   redis.call('HSET', left, 'migrated_to', ARGV[7])
   keep(left, migration_kept)
+  redis.call('HSET', present, 'migrated_from', former_chat)
+  -- A circle ends here.
+  redis.call('HDEL', present, 'migrated_to')
+  keep(present, migration_kept)
 end
 local was_sent_all_the_same = old == 'cancelled' and new == 'sent' and outcome == 'sent'
 if old and (final[old] and not was_sent_all_the_same or is_older_than(generation)) then return 0 end

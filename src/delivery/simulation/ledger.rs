@@ -36,6 +36,7 @@ struct Begun {
 struct ChatMemory {
     frozen_until: Option<Timestamp>,
     migrated_to: Option<i64>,
+    migrated_from: Option<ChatId>,
     /// When and how many messages, by the attempt that made them.
     sends: BTreeMap<u64, (Timestamp, u32)>,
 }
@@ -136,13 +137,18 @@ impl LedgerModel {
             }
         }
         if conditions.in_order && notification.keeps_order() {
-            let place = (notification.chat_id.clone(), notification.lane);
-            let first = self.pending.get(&place).and_then(|pending| pending.first());
-            if let Some(first) = first.filter(|first| **first < notification.id) {
-                return Some(Begin::Behind(*first));
-            }
+            let former = chat.and_then(|chat| chat.migrated_from.as_ref());
+            let mut names = [Some(&notification.chat_id), former].into_iter().flatten();
+            let before = names.find_map(|name| self.first_before(notification, name));
+            return before.map(Begin::Behind);
         }
         None
+    }
+
+    /// What is still to be sent before it, under a name of its chat.
+    fn first_before(&self, notification: &Notification, chat: &ChatId) -> Option<NotificationId> {
+        let first = self.pending.get(&(chat.clone(), notification.lane))?.first()?;
+        Some(*first).filter(|first| *first < notification.id)
     }
 
     /// The answer to the last begin of a worker was lost.
@@ -173,6 +179,7 @@ impl LedgerModel {
             && *from != notification.chat_id
         {
             self.chats.entry(from.clone()).or_default().migrated_to = Some(*to);
+            self.chats.entry(notification.chat_id.clone()).or_default().migrated_from = Some(from.clone());
         }
         let chat = self.chats.entry(notification.chat_id.clone()).or_default();
         match (&update.attempt, number) {
