@@ -56,7 +56,12 @@ impl LedgerModel {
             place: None,
         });
         let place = notification.keeps_order().then(|| (notification.chat_id.clone(), notification.lane));
-        if entry.place != place && !entry.record.status.is_final() {
+        if entry.record.status.is_final() {
+            return entry;
+        }
+        // Its group may be a supergroup by now.
+        entry.record.notification.chat_id = notification.chat_id.clone();
+        if entry.place != place {
             let left = std::mem::replace(&mut entry.place, place.clone());
             if let Some(place) = left {
                 self.pending.entry(place).or_default().remove(&notification.id);
@@ -162,8 +167,7 @@ impl LedgerModel {
     /// See [`crate::ports::Ledger::settle`]; by a worker. What a former owner writes that is not final changes nothing once
     /// the next one has begun.
     pub fn settle(&mut self, notification: &Notification, update: RecordUpdate, worker: usize) -> bool {
-        let place = self.entries.get(&notification.id).and_then(|entry| entry.place.clone());
-        let accepted_for = place.map_or_else(|| notification.chat_id.clone(), |(chat, _)| chat);
+        let former = self.entries.get(&notification.id).map(|entry| entry.record.notification.chat_id.clone());
         let entry = self.entry(notification);
         let superseded = entry.record.notification.accepted_at > notification.accepted_at;
         if entry.record.status.is_final() || superseded {
@@ -175,11 +179,11 @@ impl LedgerModel {
         }
         let number = begun.map(|begun| begun.number);
         let migrated = update.attempt.as_ref().is_some_and(|attempt| attempt.outcome == AttemptOutcome::Migrated);
-        if let (true, ChatId::Id(to), from) = (migrated, &notification.chat_id, &accepted_for)
-            && *from != notification.chat_id
+        if let (true, ChatId::Id(to), Some(from)) = (migrated, &notification.chat_id, former)
+            && from != notification.chat_id
         {
             self.chats.entry(from.clone()).or_default().migrated_to = Some(*to);
-            self.chats.entry(notification.chat_id.clone()).or_default().migrated_from = Some(from.clone());
+            self.chats.entry(notification.chat_id.clone()).or_default().migrated_from = Some(from);
         }
         let chat = self.chats.entry(notification.chat_id.clone()).or_default();
         match (&update.attempt, number) {

@@ -1,7 +1,7 @@
 //! The contract of [`Ledger`] about groups that become supergroups: the first notification that is refused for it tells the
 //! ledger, and so every owner to come.
 
-use super::{bot, notification};
+use super::{bot, later, notification};
 use pixcourier::domain::{Attempt, AttemptOutcome, ChatId, Lane, Notification, RecordUpdate, Status, Timestamp};
 use pixcourier::ports::{Acceptor, Begin, BeginConditions, Ledger, Submission};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ pub async fn suite(acceptor: Arc<dyn Acceptor>, ledger: Arc<dyn Ledger>) {
     what_comes_for_the_old_id_is_told_the_new_one(&ports).await;
     the_records_of_a_migrated_group_name_its_new_id(&ports).await;
     the_order_of_a_group_outlives_its_migration(&ports).await;
+    one_that_stands_in_no_order_may_be_told_first(&ports).await;
     only_who_is_told_so_has_migrated(&ports).await;
     two_ids_never_send_each_other_what_comes(&ports).await;
 }
@@ -123,6 +124,19 @@ async fn the_order_of_a_group_outlives_its_migration(ports: &MigrationPorts) {
         ports.send(&moved(one, -1_003)).await;
     }
     ports.send(last).await;
+}
+
+/// It keeps the order of the others all the same.
+async fn one_that_stands_in_no_order_may_be_told_first(ports: &MigrationPorts) {
+    let all = ports.accepted(-7, 2).await;
+    let scheduled = later(&bot("m-group"), -7, Duration::from_secs(1));
+    ports.accept(&scheduled).await;
+    ports.migrate(&scheduled, -1_007).await;
+    let next = moved(&all[1], -1_007);
+    assert_eq!(ports.begin(&next, IN_ORDER).await, Begin::Behind(all[0].id));
+    assert_eq!(ports.begin(&all[0], IN_ORDER).await, Begin::Migrated(-1_007));
+    ports.send(&moved(&all[0], -1_007)).await;
+    ports.send(&next).await;
 }
 
 /// No other group and no other bot; nor by another name that its courier goes by.
