@@ -155,6 +155,15 @@ local function renote(sends, noted, at)
   end
 end
 
+-- Notes a send.
+local function note(at, messages, span)
+  local chat = chat_key(ARGV[7])
+  local sends = read_sends(redis.call('HGET', chat, 'sends'), tonumber(at) - tonumber(span))
+  sends[#sends + 1] = { at = tonumber(at), messages = tonumber(messages) }
+  write_sends(chat, sends)
+  keep(chat, tonumber(span))
+end
+
 -- Moves the note of a send to the moment when it was answered, or takes it back if nothing has left.
 local function move_note(noted, at)
   local was, messages, span = string.match(noted or '', '^(%d+):(%d+):(%d+)$')
@@ -167,9 +176,8 @@ local function move_note(noted, at)
       break
     end
   end
-  if at then sends[#sends + 1] = { at = tonumber(at), messages = tonumber(messages) } end
   write_sends(chat, sends)
-  if at then keep(chat, tonumber(span)) end
+  if at then note(at, messages, span) end
 end
 
 local function freeze(until_, now)
