@@ -5,6 +5,7 @@ use super::routing::{get_or_head, resource};
 use super::state::AppState;
 use crate::domain::{BotName, Lane};
 use crate::ports::{AcceptError, Depth};
+use crate::telemetry::Metrics;
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data};
 use futures_util::future::join_all;
@@ -17,8 +18,10 @@ use utoipa::ToSchema;
 
 /// How long a part may take to say that it is ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a page of metrics waits for the depths of the bots.
+const DEPTH_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the queue may take to tell a bot's depth.
-const DEPTH_TIMEOUT: Duration = Duration::from_secs(1);
+const DEPTH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Adds the routes.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -116,28 +119,29 @@ pub async fn metrics(state: Data<AppState>) -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.page())
 }
 
-/// Asks the queue how much is waiting. The gauge of a bot whose depth is unknown is removed, not left at its last value.
+/// Asks the queue how much is waiting, and shows what it says. An answer that comes late is shown on the next page, and this
+/// one has the last known depth; a bot whose depth is not told for [`DEPTH_TIMEOUT`] vanishes, and is not left at its last value.
 async fn refresh_depths(state: &AppState) {
-    let queue = state.ports.queue.clone();
-    let bots: Vec<BotName> = state.settings.bots.keys().cloned().collect();
-    let ask = join_all(bots.into_iter().map(|bot| {
-        let queue = queue.clone();
-        async move {
+    let asked = state.settings.bots.keys().cloned().map(|bot| {
+        let (queue, metrics) = (state.ports.queue.clone(), state.metrics.clone());
+        state.runtime.spawn(async move {
             let depth = timeout(DEPTH_TIMEOUT, queue.depth(&bot)).await;
-            (bot, depth.ok().and_then(Result::ok))
-        }
-    }));
-    let depths: Vec<(BotName, Option<Depth>)> = state.run(ask).await.unwrap_or_default();
-    for (bot, depth) in depths {
-        for (i, lane) in Lane::ALL.into_iter().enumerate() {
-            let labels = [bot.as_str(), lane.as_str()];
-            match &depth {
-                Some(depth) => {
-                    let waiting = i64::try_from(depth.lanes[i]).unwrap_or(i64::MAX);
-                    state.metrics.queue_depth.with_label_values(&labels).set(waiting);
-                }
-                None => _ = state.metrics.queue_depth.remove_label_values(&labels),
+            show_depth(&metrics, &bot, depth.ok().and_then(Result::ok).as_ref());
+        })
+    });
+    // Late is no fault.
+    let _ = timeout(DEPTH_PATIENCE, join_all(asked.collect::<Vec<_>>())).await;
+}
+
+fn show_depth(metrics: &Metrics, bot: &BotName, depth: Option<&Depth>) {
+    for (i, lane) in Lane::ALL.into_iter().enumerate() {
+        let labels = [bot.as_str(), lane.as_str()];
+        match depth {
+            Some(depth) => {
+                let waiting = i64::try_from(depth.lanes[i]).unwrap_or(i64::MAX);
+                metrics.queue_depth.with_label_values(&labels).set(waiting);
             }
+            None => _ = metrics.queue_depth.remove_label_values(&labels),
         }
     }
 }

@@ -15,7 +15,8 @@ pub trait Ledger: Send + Sync {
     /// acceptance (its `accepted_at` is earlier, as after a cancel and a retry) is skipped.
     ///
     /// The ledger outlives every owner of a bot, so it keeps what a new one must not break: flood waits, the last minute's
-    /// messages to a group, and which notifications of a chat are still to be sent. One that `conditions` do not let begin
+    /// messages to a group, which groups have become supergroups, and which notifications of a chat are still to be sent,
+    /// under its present id or the former one. One that `conditions` do not let begin
     /// now leaves no mark.
     async fn begin(
         &self,
@@ -26,7 +27,7 @@ pub trait Ledger: Send + Sync {
 
     /// Writes what an attempt led to; creates the record if it is missing. Does nothing and returns `false` if the
     /// record is final already, or if the copy is from before the record's last acceptance. A flood wait in it is remembered
-    /// for its chat; without an attempt in it nothing has left, so what `begin` counted for the chat is taken back. Where the
+    /// for its chat; so is a migration, by which the notification has its new chat id already; without an attempt in it nothing has left, so what `begin` counted for the chat is taken back. Where the
     /// ledger may have been away when it was sent, `sent` takes the place of `cancelled`: it is what happened.
     async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError>;
 

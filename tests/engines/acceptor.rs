@@ -2,7 +2,7 @@
 //! what is published, and can be told to refuse or to hang.
 
 use crate::engines::contract::{
-    WAIT_TIMEOUT, acceptor as contract, bot, eventually, ledger_conditions, notification, with_image,
+    WAIT_TIMEOUT, acceptor as contract, bot, eventually, ledger_conditions, ledger_migrations, notification, with_image,
 };
 use crate::support::{Redis, amqp_url, redis_url};
 use async_trait::async_trait;
@@ -119,7 +119,9 @@ async fn rabbitmq_and_redis_keep_the_contract_of_the_acceptor() {
 #[tokio::test]
 async fn the_ledger_keeps_the_contract_of_begin() {
     let setup = setup().await;
-    ledger_conditions::suite(Arc::new(setup.acceptor), setup.ledger).await;
+    let acceptor = Arc::new(setup.acceptor);
+    ledger_conditions::suite(acceptor.clone(), setup.ledger.clone()).await;
+    ledger_migrations::suite(acceptor, setup.ledger).await;
 }
 
 #[tokio::test]

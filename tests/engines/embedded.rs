@@ -47,6 +47,7 @@ async fn its_ledger_keeps_the_contract() {
 async fn its_ledger_keeps_the_contract_of_begin() {
     let (engine, _folder) = fresh();
     contract::ledger_conditions::suite(engine.ports.acceptor.clone(), engine.ports.ledger.clone()).await;
+    contract::ledger_migrations::suite(engine.ports.acceptor.clone(), engine.ports.ledger.clone()).await;
 }
 
 #[tokio::test]

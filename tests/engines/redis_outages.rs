@@ -7,8 +7,8 @@ use crate::support::wait::{until_ok, until_true};
 use crate::support::{Redis, port_of};
 use pixcourier::adapters::redis::{RedisLedger, WriteBehindLedger};
 use pixcourier::app::Role;
-use pixcourier::domain::{Notification, RecordUpdate, Status, Timestamp};
-use pixcourier::ports::{Begin, BeginConditions, Cancelled, Ledger};
+use pixcourier::domain::{Attempt, AttemptOutcome, Notification, RecordUpdate, Status, Timestamp};
+use pixcourier::ports::{Begin, BeginConditions, Cancelled, ChatWindow, Ledger};
 use pixcourier::settings::EngineSettings;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -104,6 +104,35 @@ async fn what_was_cancelled_is_not_sent_while_redis_is_away() {
     assert!(begun.is_err(), "who does not know asks first: {begun:?}");
     let begun = late.begin(&later(&name, 3, Duration::from_secs(1)), Timestamp::now(), &BeginConditions::NONE).await;
     assert!(begun.is_err(), "who does not know asks first: {begun:?}");
+}
+
+/// Whether its answer was there before Redis was or came after it.
+#[tokio::test]
+async fn what_a_group_gets_while_redis_is_away_counts_for_the_next_owner() {
+    let mut redis = Redis::launch().await;
+    let courier = process(&redis);
+    let group = || notification(&bot("o-group"), -1);
+    courier.ready().await.expect("Redis is there");
+    redis.kill9();
+    let (answered, under_way) = (group(), group());
+    for one in [&answered, &under_way] {
+        assert_eq!(begin_persistently(&courier, one).await, GO);
+    }
+    let sent_at = Timestamp::now();
+    let attempt = Some(Attempt { outcome: AttemptOutcome::Sent, ..Attempt::interrupted(sent_at) });
+    let sent = RecordUpdate { attempt, ..RecordUpdate::of(Status::Sent, sent_at) };
+    courier.settle(&answered, &sent).await.expect("it waits in memory");
+    redis.start().await;
+    until_true("all to be written", WAIT_TIMEOUT, async || courier.buffered() == 0).await;
+    courier.settle(&under_way, &sent).await.expect("Redis is there");
+    let next = process(&redis);
+    let asks = async |limit| {
+        let chat_window = Some(ChatWindow { limit, span: Duration::from_secs(60), cost: 1 });
+        let conditions = BeginConditions { chat_window, ..BeginConditions::NONE };
+        next.begin(&group(), sent_at.plus(Duration::from_secs(1)), &conditions).await.expect("begin")
+    };
+    assert_eq!(asks(2).await, Begin::TooSoon(sent_at.plus(Duration::from_secs(60))), "both count, once");
+    assert_eq!(asks(3).await, GO);
 }
 
 async fn on(redis: &Redis) -> TestApp {

@@ -104,6 +104,34 @@ async fn both_brokers_may_come_late_and_die_together() {
     assert_answered(&book);
 }
 
+/// How much waits for a bot is shown as it was last told, until nobody tells it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_stays_in_the_metrics_while_rabbitmq_is_slow() {
+    let sandbox = sandbox::start();
+    let rabbit = Rabbit::launch().await;
+    let engine = Engine::DistributedSettings { amqp: rabbit.url(), redis: support::redis_url() };
+    let mut service = Service::new("slow", engine, &sandbox.url());
+    service.start().await;
+    let client = service.client();
+    wait::until_true("its depth", WAIT_TIMEOUT, async || client.waiting().await == Some(0)).await;
+    rabbit.pause();
+    let began = Instant::now();
+    let page = client.waiting().await;
+    let took = began.elapsed();
+    rabbit.resume();
+    assert_eq!(page, Some(0), "a page after {took:?} shows what was known");
+    assert!((1.0..2.0).contains(&took.as_secs_f64()), "a page after {took:?}");
+    rabbit.pause();
+    wait::until_true("the gauge to vanish", WAIT_TIMEOUT, async || client.waiting().await.is_none()).await;
+    println!(
+        "RabbitMQ slow: a page of metrics after {:.1} s with the depth, without it after {:.1} s",
+        took.as_secs_f64(),
+        began.elapsed().as_secs_f64() - took.as_secs_f64()
+    );
+    rabbit.resume();
+    wait::until_true("its depth", WAIT_TIMEOUT, async || client.waiting().await == Some(0)).await;
+}
+
 /// A service that has nothing to do ends soon, whatever is away.
 pub async fn stop_without(service: &mut Service) -> Duration {
     let began = Instant::now();

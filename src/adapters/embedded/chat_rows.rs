@@ -1,13 +1,18 @@
-//! The rows of chats: what a new owner of a bot must not break. A row holds the end of the chat's flood wait and the
-//! messages that count in its window; a chat of which there is nothing to say has none.
+//! The rows of chats: what a new owner of a bot must not break. A row holds the end of the chat's flood wait, the messages
+//! that count in its window, and where it has migrated to and from; a chat of which there is nothing to say has none.
 
 use super::columns::{from_json, to_json};
+use super::limits::MIGRATION_RETENTION;
 use super::store_error::StoreError;
-use crate::domain::{Attempt, AttemptOutcome, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
+use crate::domain::{
+    Attempt, AttemptOutcome, BotName, ChatId, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
+};
 use crate::ports::ChatWindow;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// What is known of a chat.
 #[derive(Default)]
@@ -16,6 +21,12 @@ pub struct ChatState {
     frozen_until: i64,
     /// In the order in which they began.
     sends: Vec<CountedSend>,
+    /// Its present id, if it is a supergroup now.
+    pub migrated_to: Option<i64>,
+    /// The id that it had before.
+    pub migrated_from: Option<String>,
+    /// Until when that is to be remembered, in Unix milliseconds.
+    remembered_until: i64,
 }
 
 /// An attempt that counts in the window of its chat.
@@ -30,12 +41,20 @@ struct CountedSend {
 impl ChatState {
     /// Reads the row of the chat that a notification goes to.
     pub fn load(conn: &Connection, notification: &Notification) -> Result<Self, StoreError> {
-        let sql = "SELECT frozen_until, sends FROM chats WHERE bot = ?1 AND chat = ?2";
-        let key = params![notification.bot.as_str(), notification.chat_id.to_string()];
+        Self::load_of(conn, &notification.bot, &notification.chat_id)
+    }
+
+    fn load_of(conn: &Connection, bot: &BotName, chat: &ChatId) -> Result<Self, StoreError> {
+        let sql =
+            "SELECT frozen_until, sends, migrated_to, migrated_from, until FROM chats WHERE bot = ?1 AND chat = ?2";
         let mut select = conn.prepare_cached(sql)?;
-        let found = select.query_row(key, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).optional()?;
-        let Some((frozen_until, sends)) = found else { return Ok(Self::default()) };
-        Ok(Self { frozen_until, sends: from_json("sends of a chat", &sends)? })
+        let mut rows = select.query(params![bot.as_str(), chat.to_string()])?;
+        let Some(row) = rows.next()? else { return Ok(Self::default()) };
+        let (migrated_to, migrated_from) = (row.get::<_, Option<i64>>(2)?, row.get::<_, Option<String>>(3)?);
+        let has_migrated = migrated_to.is_some() || migrated_from.is_some();
+        let remembered_until = if has_migrated { row.get(4)? } else { 0 };
+        let sends = from_json("sends of a chat", &row.get::<_, String>(1)?)?;
+        Ok(Self { frozen_until: row.get(0)?, sends, migrated_to, migrated_from, remembered_until })
     }
 
     /// The moment before which nothing may be sent to it; `None` if it may be now.
@@ -99,15 +118,56 @@ impl ChatState {
         changed
     }
 
+    /// Remembers for a while longer that it has migrated; whether that needs to be written.
+    pub fn remember_migration(&mut self, at: Timestamp) -> bool {
+        let until = at.plus(MIGRATION_RETENTION).unix_millis();
+        let is_due = self.remembered_until < until - DAY_MS;
+        self.remembered_until = self.remembered_until.max(until);
+        is_due
+    }
+
     /// Writes the row of the chat that a notification goes to.
     pub fn save(&self, conn: &Connection, notification: &Notification) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO chats (bot, chat, frozen_until, sends, until) VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.save_of(conn, &notification.bot, &notification.chat_id)
+    }
+
+    fn save_of(&self, conn: &Connection, bot: &BotName, chat: &ChatId) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO chats (bot, chat, frozen_until, sends, migrated_to, migrated_from, until)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let until = self.sends.iter().map(|send| send.until).fold(self.frozen_until, i64::max);
-        let chat = notification.chat_id.to_string();
-        let values = params![notification.bot.as_str(), chat, self.frozen_until, to_json(&self.sends), until];
+        let values = params![
+            bot.as_str(),
+            chat.to_string(),
+            self.frozen_until,
+            to_json(&self.sends),
+            self.migrated_to,
+            self.migrated_from,
+            until.max(self.remembered_until),
+        ];
         conn.prepare_cached(sql)?.execute(values)?;
         Ok(())
     }
+}
+
+/// Notes that a group is the supergroup now that a notification goes to.
+fn note_migration(
+    conn: &Connection,
+    from: &ChatId,
+    notification: &Notification,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let (bot, to) = (&notification.bot, &notification.chat_id);
+    let ChatId::Id(number) = to else { return Ok(()) };
+    let (mut former, mut present) = (ChatState::load_of(conn, bot, from)?, ChatState::load_of(conn, bot, to)?);
+    former.migrated_to = Some(*number);
+    present.migrated_from = Some(from.to_string());
+    // A circle ends here.
+    present.migrated_to = None;
+    for (chat, state) in [(from, &mut former), (to, &mut present)] {
+        state.remember_migration(at);
+        state.save_of(conn, bot, chat)?;
+    }
+    Ok(())
 }
 
 /// Takes what became of an attempt into the row of its chat. `record` is that of before the update.
@@ -117,6 +177,11 @@ pub fn settle(
     record: &Record,
     update: &RecordUpdate,
 ) -> Result<(), StoreError> {
+    let from = &record.notification.chat_id;
+    let is_told = update.attempt.as_ref().is_some_and(|attempt| attempt.outcome == AttemptOutcome::Migrated);
+    if is_told && *from != notification.chat_id {
+        note_migration(conn, from, notification, update.at)?;
+    }
     let begun_at = (record.status == Status::Sending).then_some(record.updated_at);
     if begun_at.is_none() && update.attempt.as_ref().and_then(flood_wait).is_none() {
         return Ok(());

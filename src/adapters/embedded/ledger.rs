@@ -42,6 +42,8 @@ impl Ledger for EmbeddedLedger {
             if let Some(obstacle) = take_turn(conn, &notification, at, &conditions, interrupted)? {
                 return Ok(obstacle);
             }
+            // Its group may be a supergroup by now.
+            record.notification.chat_id = notification.chat_id.clone();
             let failure = record.failure.clone();
             let attempt = interrupted.then(|| Attempt::interrupted(at));
             record.apply(RecordUpdate { attempt, failure, ..RecordUpdate::of(Status::Sending, at) });
@@ -56,6 +58,7 @@ impl Ledger for EmbeddedLedger {
         let settle = move |conn: &Connection| {
             let Ok(mut record) = record_rows::load_for_update(conn, &notification)? else { return Ok(false) };
             chat_rows::settle(conn, &notification, &record, &update)?;
+            record.notification.chat_id = notification.chat_id.clone();
             record.apply(update);
             record_rows::save(conn, &record)?;
             Ok(true)
@@ -151,12 +154,18 @@ fn take_turn(
     interrupted: bool,
 ) -> Result<Option<Begin>, StoreError> {
     let mut chat = ChatState::load(conn, notification)?;
+    if let Some(to) = chat.migrated_to {
+        if chat.remember_migration(at) {
+            chat.save(conn, notification)?;
+        }
+        return Ok(Some(Begin::Migrated(to)));
+    }
     if let Some(until) = chat.too_soon(at, conditions.chat_window.as_ref()) {
         return Ok(Some(Begin::TooSoon(until)));
     }
     if conditions.in_order
         && notification.keeps_order()
-        && let Some(earlier) = queue_rows::first_before(conn, notification)?
+        && let Some(earlier) = queue_rows::first_before(conn, notification, chat.migrated_from.as_deref())?
     {
         return Ok(Some(Begin::Behind(earlier)));
     }

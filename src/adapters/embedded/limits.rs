@@ -42,6 +42,8 @@ pub const MAX_PAGE_RECORDS: usize = 1_000;
 pub const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// How long a file_id is kept after it was learnt; then the image is uploaded once more.
 pub const FILE_ID_RETENTION: Duration = Duration::from_secs(180 * 24 * 3600);
+/// How long it is remembered where a group has migrated to, since it was last written to under its old id.
+pub const MIGRATION_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Groups that are listed as waiting for the number of one user.
 pub const MAX_HELD_GROUPS: u32 = 1_000;
 

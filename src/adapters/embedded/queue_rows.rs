@@ -111,16 +111,25 @@ pub fn requeue_unacked(conn: &Connection, bot: &BotName) -> Result<bool, StoreEr
     Ok(conn.prepare_cached(sql)?.execute(values)? > 0)
 }
 
-/// The lowest id below a notification's own that is still to be sent, of the same bot, chat and lane.
-pub fn first_before(conn: &Connection, notification: &Notification) -> Result<Option<NotificationId>, StoreError> {
+/// An id below a notification's own that is still to be sent, of the same bot, chat and lane: the lowest under the chat's
+/// present id, or else under its former one.
+pub fn first_before(
+    conn: &Connection,
+    notification: &Notification,
+    former_chat: Option<&str>,
+) -> Result<Option<NotificationId>, StoreError> {
     // Between its end and its ack a row is still there.
     let sql = "SELECT id FROM queue WHERE bot = ?1 AND chat = ?2 AND lane = ?3 AND id < ?4
         AND NOT EXISTS (SELECT 1 FROM records WHERE records.id = queue.id AND finished_at IS NOT NULL)
         ORDER BY id LIMIT 1";
-    let (lane, id) = (notification.lane as i64, id_bytes(notification.id));
-    let values = params![notification.bot.as_str(), notification.chat_id.to_string(), lane, id];
-    let first = conn.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
-    Ok(first.map(id_from_bytes))
+    let (bot, lane, id) = (notification.bot.as_str(), notification.lane as i64, id_bytes(notification.id));
+    let mut select = conn.prepare_cached(sql)?;
+    for chat in [Some(notification.chat_id.to_string().as_str()), former_chat].into_iter().flatten() {
+        if let Some(first) = select.query_row(params![bot, chat, lane, id], |row| row.get(0)).optional()? {
+            return Ok(Some(id_from_bytes(first)));
+        }
+    }
+    Ok(None)
 }
 
 /// Nothing waits for one that is not to be sent, however long its row stays.

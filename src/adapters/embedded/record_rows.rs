@@ -18,13 +18,11 @@ pub fn load(conn: &Connection, id: NotificationId) -> Result<Option<Record>, Sto
 /// The record for a courier to change, a new one if it is missing; or the status that forbids it: it is final, or that
 /// of a later acceptance.
 pub fn load_for_update(conn: &Connection, notification: &Notification) -> Result<Result<Record, Status>, StoreError> {
-    let mut record = load(conn, notification.id)?.unwrap_or_else(|| Record::accepted(notification.clone()));
+    let record = load(conn, notification.id)?.unwrap_or_else(|| Record::accepted(notification.clone()));
     let is_older = notification.accepted_at < record.notification.accepted_at;
     if is_older || record.status.is_final() {
         return Ok(Err(record.status));
     }
-    // Its group may be a supergroup by now.
-    record.notification.chat_id = notification.chat_id.clone();
     Ok(Ok(record))
 }
 

@@ -8,7 +8,7 @@ use super::settled::RecentlySettled;
 use crate::domain::{
     Attempt, AttemptOutcome, BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
-use crate::ports::{Begin, BeginConditions, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
+use crate::ports::{Begin, BeginConditions, Cancelled, ChatWindow, Ledger, LedgerError, ListQuery, RecordPage};
 use async_trait::async_trait;
 use deadpool_redis::redis::{self, Script, ScriptInvocation};
 use secrecy::SecretString;
@@ -19,6 +19,9 @@ const BATCH_SIZE: usize = 100;
 
 /// After how long a reservation or reopening that has come to nothing may be taken over: longer than a publish takes.
 pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(5);
+
+/// For how long it is kept what a group got without the ledger: a minute, over which Telegram counts, and a little more.
+const GROUP_SPAN: Duration = Duration::from_secs(61);
 
 /// [`Ledger`] and [`MediaIndex`](crate::ports::MediaIndex) on Redis. Fails within two seconds while Redis is away; see
 /// [`WriteBehindLedger`](super::WriteBehindLedger) for going on regardless.
@@ -59,10 +62,11 @@ impl RedisLedger {
         let token = self.tokens.token(notification.id);
         let mut call = self.notification_call(&scripts::BEGIN, notification);
         call.arg(at.unix_millis()).arg(&token).arg(to_json(&Attempt::interrupted(at))).arg(Record::ATTEMPTS_KEPT);
-        let window = conditions.and_then(|conditions| conditions.chat_window.as_ref());
-        call.arg(u8::from(conditions.is_some())).arg(optional_argument(window, |window| window.limit.to_string()));
-        call.arg(optional_argument(window, |window| millis(window.span).to_string()));
-        call.arg(optional_argument(window, |window| window.cost.to_string()));
+        let unasked = group_cost(notification).map(|cost| ChatWindow { limit: u32::MAX, span: GROUP_SPAN, cost });
+        let window = conditions.map_or(unasked, |conditions| conditions.chat_window);
+        let argument = |value: fn(&ChatWindow) -> u64| optional_argument(window.as_ref(), |it| value(it).to_string());
+        call.arg(u8::from(conditions.is_some())).arg(argument(|window| window.limit.into()));
+        call.arg(argument(|window| millis(window.span))).arg(argument(|window| window.cost.into()));
         call.arg(u8::from(conditions.is_some_and(|conditions| conditions.in_order)));
         call.arg(optional_argument(passed.as_ref(), |(id, at)| format!("{id}:{}", at.unix_millis())));
         call.arg(conditions.map_or(0, |conditions| millis(conditions.then_pause)));
@@ -139,6 +143,11 @@ impl RedisLedger {
     }
 }
 
+/// How many messages one makes that count in the window of a group.
+fn group_cost(notification: &Notification) -> Option<u32> {
+    notification.chat_id.is_group().then(|| notification.call.cost())
+}
+
 pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
@@ -192,6 +201,7 @@ impl Ledger for RedisLedger {
         let wait = flood_wait.and_then(|attempt| attempt.retry_after).map(Duration::from_secs);
         call.arg(optional_argument(wait.as_ref(), |wait| update.at.plus(*wait).unix_millis().to_string()));
         call.arg(optional_argument(update.attempt.as_ref(), |attempt| attempt.outcome.as_str().to_owned()));
+        call.arg(millis(GROUP_SPAN)).arg(optional_argument(group_cost(notification).as_ref(), u32::to_string));
         let written = self.pool.script(&call).await?;
         self.tokens.forget_under_way(notification.id);
         if update.status.is_final() {

@@ -155,6 +155,15 @@ local function renote(sends, noted, at)
   end
 end
 
+-- Notes a send.
+local function note(at, messages, span)
+  local chat = chat_key(ARGV[7])
+  local sends = read_sends(redis.call('HGET', chat, 'sends'), tonumber(at) - tonumber(span))
+  sends[#sends + 1] = { at = tonumber(at), messages = tonumber(messages) }
+  write_sends(chat, sends)
+  keep(chat, tonumber(span))
+end
+
 -- Moves the note of a send to the moment when it was answered, or takes it back if nothing has left.
 local function move_note(noted, at)
   local was, messages, span = string.match(noted or '', '^(%d+):(%d+):(%d+)$')
@@ -167,9 +176,8 @@ local function move_note(noted, at)
       break
     end
   end
-  if at then sends[#sends + 1] = { at = tonumber(at), messages = tonumber(messages) } end
   write_sends(chat, sends)
-  if at then keep(chat, tonumber(span)) end
+  if at then note(at, messages, span) end
 end
 
 local function freeze(until_, now)
@@ -192,8 +200,11 @@ local function is_lost(chat, blocker, updated_at, at)
   return at - tonumber(since) > patience
 end
 
--- The one before it that is still to be sent. What has ended, or is lost, leaves; at most a hundred at a time.
-local function first_before(order, passed, at)
+-- The one before it that is still to be sent, under one of its chat's ids. What has ended, or is lost, leaves; at most a
+-- hundred at a time.
+local function first_before(chat, passed, at)
+  local order = order_key(ARGV[3], chat .. ' ' .. ARGV[8])
+  if not order then return nil end
   local first
   for _ = 1, 100 do
     first = redis.call('ZRANGE', order, 0, 0)[1]
@@ -201,7 +212,7 @@ local function first_before(order, passed, at)
     local status, updated_at, accepted_at =
       unpack(redis.call('HMGET', ns .. ':n:' .. first, 'status', 'updated_at', 'accepted_at'))
     local gone = not status or final[status] or first .. ':' .. accepted_at == passed
-    if not gone and not is_lost(chat_key(ARGV[7]), first, updated_at, at) then return first end
+    if not gone and not is_lost(chat_key(chat), first, updated_at, at) then return first end
     redis.call('ZREM', order, first)
   end
   return first

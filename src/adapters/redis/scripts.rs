@@ -24,8 +24,8 @@ return 1
 /// A notification and `at, token, attempt, attempts kept, is checked, limit (empty: none), span (ms), messages, is in order,
 /// passed, pause of the chat after it (ms)` → what to do (`go`, `skip`, `too_soon`, `behind`, `migrated`) and by what (a status, a moment, an id, a
 /// chat); then, for `go`, 1 if it was `sending` by another token (the attempt is appended and counted), and the count. The same
-/// token again gets the same answer. Nothing is asked of one that is not checked: it has left already. `passed`: the id and
-/// accepted_at of one that has ended, whatever its record says.
+/// token again gets the same answer. Nothing is asked of one that is not checked: it has left already, and counts. `passed`: the
+/// id and accepted_at of one that has ended, whatever its record says.
 pub(super) static BEGIN: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
@@ -35,7 +35,8 @@ if old and (final[old] or is_older_than(generation)) then return { 'skip', old, 
 local at, chat, is_again = tonumber(ARGV[9]), chat_key(ARGV[7]), old == 'sending' and token == ARGV[10]
 local sends, limit = nil, tonumber(ARGV[14])
 if ARGV[13] == '1' and not is_again then
-  local frozen_until, noted, migrated_to = unpack(redis.call('HMGET', chat, 'frozen_until', 'sends', 'migrated_to'))
+  local frozen_until, noted, migrated_to, former_chat =
+    unpack(redis.call('HMGET', chat, 'frozen_until', 'sends', 'migrated_to', 'migrated_from'))
   if migrated_to then
     keep(chat, migration_kept)
     return { 'migrated', migrated_to, 0, 0 }
@@ -50,9 +51,12 @@ if ARGV[13] == '1' and not is_again then
     if old == 'sending' then renote(sends, last_note, at) end
     sends[#sends + 1] = { at = at, messages = messages }
   end
-  local order = ARGV[17] == '1' and order_key(ARGV[3], here())
-  local first = order and first_before(order, ARGV[18], at)
+  local first = ARGV[17] == '1' and (first_before(ARGV[7], ARGV[18], at)
+    or former_chat and first_before(former_chat, ARGV[18], at))
   if first then return { 'behind', first, 0, 0 } end
+elseif not is_again and ARGV[16] ~= '' then
+  sends = read_sends(redis.call('HGET', chat, 'sends'), at - tonumber(ARGV[15]))
+  sends[#sends + 1] = { at = at, messages = tonumber(ARGV[16]) }
 end
 create_or_set(old, 'sending', ARGV[9])
 enter(place, ARGV[5])
@@ -76,10 +80,11 @@ return { 'go', '', tonumber(interrupted), tonumber(cut_offs or 0) }
 });
 
 /// A notification and `status, at, attempt, attempts kept, message_id, file_id, failure, next_attempt_at, result,
-/// token, frozen until, outcome of the attempt`, empty for none → 1, or 0 if it is final or was accepted again later. One that was
+/// token, frozen until, outcome of the attempt, span (ms), messages`, empty for none → 1, or 0 if it is final or was accepted again later. One that was
 /// cancelled and then sent without the ledger is `sent`: that is what happened. An attempt equal to the last is that
 /// attempt, written again after a lost answer. While the last attempt is by another token, an update that is not final changes
-/// nothing: it comes from a worker that has lost the bot meanwhile, and would hide the attempt of the new owner.
+/// nothing: it comes from a worker that has lost the bot meanwhile, and would hide the attempt of the new owner. What has left without the
+/// ledger, so that no begin has counted it, counts for its group's window from then on.
 pub(super) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
@@ -88,14 +93,20 @@ local old, generation, begun, place, noted =
 local new, at, attempt, token, outcome = ARGV[9], ARGV[10], ARGV[11], ARGV[18], ARGV[20]
 if ARGV[19] ~= '' then freeze(ARGV[19], at) end
 if outcome == 'migrated' and place and place ~= here() then
-  local left = chat_key(string.match(place, '^%S+'))
+  local former_chat = string.match(place, '^%S+')
+  local left, present = chat_key(former_chat), chat_key(ARGV[7])
   redis.call('HSET', left, 'migrated_to', ARGV[7])
   keep(left, migration_kept)
+  redis.call('HSET', present, 'migrated_from', former_chat)
+  -- A circle ends here.
+  redis.call('HDEL', present, 'migrated_to')
+  keep(present, migration_kept)
 end
 local was_sent_all_the_same = old == 'cancelled' and new == 'sent' and outcome == 'sent'
 if old and (final[old] and not was_sent_all_the_same or is_older_than(generation)) then return 0 end
 if begun and token ~= '' and token ~= begun and not final[new] then return 0 end
 move_note(noted, attempt ~= '' and at)
+if attempt ~= '' and not begun and ARGV[22] ~= '' then note(at, ARGV[22], ARGV[21]) end
 create_or_set(old, new, at)
 if not final[new] then
   enter(place, ARGV[5])

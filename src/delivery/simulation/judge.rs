@@ -22,10 +22,9 @@ pub enum Rule {
     /// Nothing arrives in a chat before a `retry_after` is over that its worker was told, or that was recorded before
     /// the attempt began.
     FloodWait,
-    /// Within a chat and lane, messages appear in the order of their acceptance.
+    /// Within a chat and lane, messages appear in the order of their acceptance, also in a group that has become a supergroup
+    /// meanwhile.
     Order,
-    /// The same in a group that has become a supergroup.
-    MigratedOrder,
     /// One more message of a notification than one needs a recorded doubt each; `at_most_once` never makes two.
     Duplicate,
     /// What a caller was told to be cancelled is not sent.
@@ -98,8 +97,6 @@ pub struct Judge {
     floods: BTreeMap<i64, Vec<Flood>>,
     /// The latest notification that has appeared in each chat and lane.
     appeared: BTreeMap<(i64, Lane), NotificationId>,
-    /// The groups that have been written to under a new id, by the old one.
-    migrated: BTreeSet<i64>,
     /// When something was broken, recovery included: nobody is called starved then.
     disturbances: Vec<(Duration, Duration)>,
     /// How long the bot's own limit may hold a message up: one message of each chat.
@@ -182,11 +179,7 @@ impl Judge {
         story.arrivals += 1;
         let (began, cost) = (story.under_way.as_ref().map_or(now, |it| it.began), story.accepted.call.cost());
         let (cancelled, expired) = (story.cancelled, story.accepted.expires_at < left_at);
-        let accepted_for = chat_number(&story.accepted);
         let waited = (story.is_probe && story.arrivals == 1).then_some(story.accepted_at);
-        if accepted_for != chat {
-            self.migrated.insert(accepted_for);
-        }
         for (rule, what) in self.limits.count(now, worker, chat, cost) {
             self.breaks(rule, now, what);
         }
@@ -225,8 +218,7 @@ impl Judge {
             let last = self.appeared.entry(place).or_insert(id);
             if *last > id {
                 let what = format!("{id} after {last} in {place:?}");
-                let rule = if self.migrated.contains(&place.0) { Rule::MigratedOrder } else { Rule::Order };
-                self.breaks(rule, now, what);
+                self.breaks(Rule::Order, now, what);
             } else {
                 *last = id;
             }

@@ -36,6 +36,7 @@ struct Begun {
 struct ChatMemory {
     frozen_until: Option<Timestamp>,
     migrated_to: Option<i64>,
+    migrated_from: Option<ChatId>,
     /// When and how many messages, by the attempt that made them.
     sends: BTreeMap<u64, (Timestamp, u32)>,
 }
@@ -55,7 +56,12 @@ impl LedgerModel {
             place: None,
         });
         let place = notification.keeps_order().then(|| (notification.chat_id.clone(), notification.lane));
-        if entry.place != place && !entry.record.status.is_final() {
+        if entry.record.status.is_final() {
+            return entry;
+        }
+        // Its group may be a supergroup by now.
+        entry.record.notification.chat_id = notification.chat_id.clone();
+        if entry.place != place {
             let left = std::mem::replace(&mut entry.place, place.clone());
             if let Some(place) = left {
                 self.pending.entry(place).or_default().remove(&notification.id);
@@ -136,13 +142,18 @@ impl LedgerModel {
             }
         }
         if conditions.in_order && notification.keeps_order() {
-            let place = (notification.chat_id.clone(), notification.lane);
-            let first = self.pending.get(&place).and_then(|pending| pending.first());
-            if let Some(first) = first.filter(|first| **first < notification.id) {
-                return Some(Begin::Behind(*first));
-            }
+            let former = chat.and_then(|chat| chat.migrated_from.as_ref());
+            let mut names = [Some(&notification.chat_id), former].into_iter().flatten();
+            let before = names.find_map(|name| self.first_before(notification, name));
+            return before.map(Begin::Behind);
         }
         None
+    }
+
+    /// What is still to be sent before it, under a name of its chat.
+    fn first_before(&self, notification: &Notification, chat: &ChatId) -> Option<NotificationId> {
+        let first = self.pending.get(&(chat.clone(), notification.lane))?.first()?;
+        Some(*first).filter(|first| *first < notification.id)
     }
 
     /// The answer to the last begin of a worker was lost.
@@ -156,8 +167,7 @@ impl LedgerModel {
     /// See [`crate::ports::Ledger::settle`]; by a worker. What a former owner writes that is not final changes nothing once
     /// the next one has begun.
     pub fn settle(&mut self, notification: &Notification, update: RecordUpdate, worker: usize) -> bool {
-        let place = self.entries.get(&notification.id).and_then(|entry| entry.place.clone());
-        let accepted_for = place.map_or_else(|| notification.chat_id.clone(), |(chat, _)| chat);
+        let former = self.entries.get(&notification.id).map(|entry| entry.record.notification.chat_id.clone());
         let entry = self.entry(notification);
         let superseded = entry.record.notification.accepted_at > notification.accepted_at;
         if entry.record.status.is_final() || superseded {
@@ -169,10 +179,11 @@ impl LedgerModel {
         }
         let number = begun.map(|begun| begun.number);
         let migrated = update.attempt.as_ref().is_some_and(|attempt| attempt.outcome == AttemptOutcome::Migrated);
-        if let (true, ChatId::Id(to), from) = (migrated, &notification.chat_id, &accepted_for)
-            && *from != notification.chat_id
+        if let (true, ChatId::Id(to), Some(from)) = (migrated, &notification.chat_id, former)
+            && from != notification.chat_id
         {
             self.chats.entry(from.clone()).or_default().migrated_to = Some(*to);
+            self.chats.entry(notification.chat_id.clone()).or_default().migrated_from = Some(from);
         }
         let chat = self.chats.entry(notification.chat_id.clone()).or_default();
         match (&update.attempt, number) {

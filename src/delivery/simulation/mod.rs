@@ -34,8 +34,6 @@ use world::simulate;
 const UNMET: &[Rule] = &[
     // A mark that the ledger was asked for while the bot was owned, and sets after its next owner has come (1 world of 10,000).
     Rule::Doubt,
-    // The ledger's order is that of a chat's present id: what was put back under the old one is not waited for.
-    Rule::MigratedOrder,
 ];
 
 fn fails(violation: &Violation) -> bool {

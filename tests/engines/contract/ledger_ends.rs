@@ -1,7 +1,7 @@
-//! The contract of [`Ledger`] about what is lost and what has moved.
+//! The contract of [`Ledger`] about what is lost.
 
 use super::{bot, notification};
-use pixcourier::domain::{BotName, ChatId, Notification, Record, RecordUpdate, Status, Timestamp};
+use pixcourier::domain::{BotName, Notification, Record, RecordUpdate, Status, Timestamp};
 use pixcourier::ports::{Begin, BeginConditions, Ledger};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,6 @@ use std::time::Duration;
 pub async fn suite(ledger: &Arc<dyn Ledger>) {
     what_is_open_long_after_it_expired_ends_as_unknown(ledger).await;
     very_many_are_ended_in_steps(ledger).await;
-    the_record_of_a_migrated_group_names_its_new_id(ledger).await;
 }
 
 async fn settle(ledger: &Arc<dyn Ledger>, notification: &Notification, status: Status, at: Timestamp) {
@@ -85,18 +84,4 @@ async fn very_many_are_ended_in_steps(ledger: &Arc<dyn Ledger>) {
     let steps = end_lost(ledger, later, later).await;
     assert!(steps.len() > 1 && steps.concat().len() == 1_100, "{} steps", steps.len());
     ledger.sweep(later.plus(Duration::from_secs(1))).await.expect("sweep");
-}
-
-/// So that it says where the message is.
-async fn the_record_of_a_migrated_group_names_its_new_id(ledger: &Arc<dyn Ledger>) {
-    let sent = notification(&bot("l-moved"), -5);
-    let moved = Notification { chat_id: ChatId::Id(-1_005), ..sent.clone() };
-    ledger.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await.expect("begin");
-    settle(ledger, &moved, Status::Retrying, Timestamp::now()).await;
-    assert_eq!(record(ledger, &sent).await.notification, moved);
-    let again = Notification { chat_id: ChatId::Id(-1_006), ..sent.clone() };
-    ledger.begin(&again, Timestamp::now(), &BeginConditions::NONE).await.expect("begin");
-    assert_eq!(record(ledger, &sent).await.notification, again);
-    settle(ledger, &again, Status::Sent, Timestamp::now()).await;
-    assert_eq!(record(ledger, &sent).await.notification, again);
 }

@@ -6,6 +6,7 @@
 
 mod at_most_once;
 mod cancelled;
+mod due_at_once;
 mod fairness;
 mod flood_waits;
 mod installation;
