@@ -20,7 +20,7 @@ mod recipients;
 pub use acceptor::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
 pub use blobs::{BlobError, BlobStream, Blobs, Spooled};
 pub use bot_api_proxy::{BotApiProxy, ByteStream, ProxyError, ProxyRequest, ProxyResponse, ProxyTarget};
-pub use hand_over::{Departure, HandOver};
+pub use hand_over::{Departure, FrozenChat, HandOver};
 pub use journal::{Journal, JournalEntry};
 pub use ledger::{Begin, BeginConditions, Cancelled, ChatWindow, Ledger, LedgerError, ListQuery, RecordPage};
 pub use media_index::{FileIds, FileKey, MediaIndex};

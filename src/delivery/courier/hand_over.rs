@@ -22,11 +22,7 @@ impl Courier {
     pub(super) async fn hand_over(&mut self) {
         let Some(epoch) = self.epoch else { return };
         let bot = &self.context.bot.name;
-        let frozen_for = self.scheduler.frozen_for(self.now());
-        let left = HandOver {
-            departures: self.departures.recent(),
-            frozen_ms: u64::try_from(frozen_for.as_millis()).unwrap_or(u64::MAX),
-        };
+        let left = self.scheduler.hand_over(self.now(), self.departures.recent());
         match self.context.ports.queue.release(bot, epoch, left).await {
             Ok(()) => {
                 tracing::info!(%bot, "handed over");

@@ -119,6 +119,11 @@ impl ChatQueue {
         &mut self.limiter
     }
 
+    /// Until when flood waits keep it from being written to.
+    pub fn frozen_until(&self) -> MonoTime {
+        self.limiter.frozen_until()
+    }
+
     pub fn is_slowed(&self, now: MonoTime) -> bool {
         self.limiter.is_slowed(now)
     }

@@ -10,6 +10,7 @@ use crate::settings::RateLimits;
 use lru::LruCache;
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 /// A lower lane that has stood ready while this many sends from above it went gets a turn, by lane: bulk is never
 /// starved entirely.
@@ -243,6 +244,12 @@ impl ChatTable {
             chat.shed(now, lane, share, &mut out);
         }
         out
+    }
+
+    /// The chats that flood waits keep from being written to, and for how long.
+    pub fn frozen(&self, now: MonoTime) -> Vec<(ChatId, Duration)> {
+        let waits = self.chats.iter().map(|(name, chat)| (name, chat.frozen_until() - now));
+        waits.filter(|(_, wait)| *wait > Duration::ZERO).map(|(name, wait)| (name.clone(), wait)).collect()
     }
 
     /// How many chats are slowed down for having been written to too fast.

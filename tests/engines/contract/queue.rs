@@ -3,7 +3,7 @@
 use super::{bot, demanding, eventually, in_lane, later, next, nothing_comes, notification, ownership, text_of};
 use futures_util::future::try_join_all;
 use pixcourier::domain::{ChatId, Lane, NotificationId, Timestamp};
-use pixcourier::ports::{Departure, Depth, HandOver, Queue, QueueError, Subscription};
+use pixcourier::ports::{Departure, Depth, FrozenChat, HandOver, Queue, QueueError, Subscription};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -275,7 +275,8 @@ pub async fn what_an_owner_leaves_reaches_the_next_and_nobody_after_it(queue: &A
     let (first, second) = (next(&mut owner).await, next(&mut owner).await);
     queue.ack(&first.receipt).await.expect("ack");
     let departures = vec![Departure { age_ms: 40, chat: ChatId::Id(1), messages: 1 }];
-    let left = HandOver { departures, frozen_ms: 1_500 };
+    let frozen_chats = vec![FrozenChat { chat: ChatId::Id(2), frozen_ms: 75_000 }];
+    let left = HandOver { departures, frozen_ms: 1_500, frozen_chats };
     let stale = queue.release(&name, epoch + 1, left.clone()).await;
     assert!(matches!(stale, Err(QueueError::Stale)), "{stale:?}");
     assert_eq!(*owner.ownership.borrow(), Some(epoch), "another epoch's release changes nothing");
