@@ -21,6 +21,10 @@ const RENEWAL_INTERVAL: Duration = Duration::from_secs(30);
 /// Before a renewal that failed is tried again; the old token is held meanwhile.
 const RENEWAL_RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
+/// For how long an owner goes on that cannot renew: longer than a queue takes to get another leader. On the small side of a
+/// network partition of the cluster the others have given the bot to somebody else by then.
+const MAX_RENEWAL_FAILURE: Duration = Duration::from_secs(40);
+
 /// How long the owner goes on between acking the old token and getting the new one. After that another worker has it.
 const TOKEN_RETURN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -30,6 +34,8 @@ pub(super) struct TokenRenewal<'a> {
     token: Option<OwnershipToken>,
     acker: Acker,
     state: RenewalState,
+    /// Since when renewals have failed.
+    failing_since: Option<Instant>,
 }
 
 enum RenewalState {
@@ -43,7 +49,7 @@ impl<'a> TokenRenewal<'a> {
     pub(super) fn holding(subscription: &'a BotSubscription, held: AmqpDelivery) -> Self {
         let renew_at = Instant::now() + RENEWAL_INTERVAL.mul_f64(0.75 + fastrand::f64() / 2.0);
         let token = OwnershipToken::read(&held.data);
-        Self { subscription, token, acker: held.acker, state: RenewalState::Holding { renew_at } }
+        Self { subscription, token, acker: held.acker, state: RenewalState::Holding { renew_at }, failing_since: None }
     }
 
     /// Goes on to the next state when its time has come. Fails when another worker must have the token.
@@ -65,12 +71,23 @@ impl<'a> TokenRenewal<'a> {
                     let bot = &self.subscription.bot;
                     warn!(%bot, %error, "could not renew the ownership, holding the old token");
                     self.state = RenewalState::Holding { renew_at: Instant::now() + RENEWAL_RETRY_INTERVAL };
+                    return self.note_failure();
                 }
             },
             RenewalState::Awaiting { until, .. } => {
                 sleep_until(*until).await;
                 return Err("another worker has the token".to_owned());
             }
+        }
+        Ok(())
+    }
+
+    /// Fails when renewals have failed for too long. In an alarm nobody can renew, nor get the bot.
+    fn note_failure(&mut self) -> Result<(), String> {
+        if self.subscription.broker.publishing.session().is_ok_and(|session| session.is_blocked()) {
+            self.failing_since = None;
+        } else if self.failing_since.get_or_insert_with(Instant::now).elapsed() >= MAX_RENEWAL_FAILURE {
+            return Err("the ownership cannot be renewed".to_owned());
         }
         Ok(())
     }
