@@ -73,9 +73,11 @@ impl QueueRow {
         Ok(())
     }
 
-    /// The same in place of what still waits under the same id: a cancelled one that is accepted again before its time.
+    /// The same in place of what still waits under the same id: a cancelled one that is accepted again before its time. What
+    /// its courier has put back stays: it counts on the number of its arrival, and drops it as cancelled.
     pub fn insert_instead(&self, conn: &Connection) -> Result<(), StoreError> {
-        let sql = "DELETE FROM queue WHERE id = ?1 AND state IN (?2, ?3)";
+        let sql = "DELETE FROM queue WHERE id = ?1 AND state IN (?2, ?3)
+            AND CASE WHEN json_valid(body) THEN body ->> '$.deferral' IS NULL ELSE true END";
         conn.prepare_cached(sql)?.execute(params![self.id, READY, SCHEDULED])?;
         self.insert(conn)
     }

@@ -12,21 +12,20 @@ impl Courier {
         if Some(delivered.receipt.epoch) != self.epoch {
             return;
         }
-        let id = delivered.notification.id;
+        let (id, now) = (delivered.notification.id, self.now());
         let _span = tracing::info_span!("delivery", notification = %id, bot = %delivered.notification.bot).entered();
-        if self.held.contains_key(&id) {
-            return self.receive_again(delivered);
+        let is_held = self.held.contains_key(&id);
+        if is_held || self.recently_finished.contains(&(id, delivered.notification.accepted_at)) {
+            // Whatever becomes of it, its chat must not wait for it to come back.
+            self.scheduler.note_return(now, &send_job(&self.context.bot, &delivered.notification, self.epoch));
+            return if is_held { self.receive_again(delivered) } else { self.spawn_ack(delivered.receipt) };
         }
         let Delivery { mut notification, receipt, redeliveries } = delivered;
-        if self.recently_finished.contains(&(id, notification.accepted_at)) {
-            return self.spawn_ack(receipt);
-        }
         if redeliveries > 0 {
             // No reason to bury it: at every restart of a worker, all that it held comes back. What crashes its worker shows
             // as interrupted attempts.
             tracing::debug!(redeliveries, "redelivered");
         }
-        let now = self.now();
         if let Some(current) = self.scheduler.current_chat(&notification.chat_id) {
             notification.chat_id = current.clone();
         }

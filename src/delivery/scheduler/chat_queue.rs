@@ -170,6 +170,11 @@ impl ChatQueue {
         out
     }
 
+    /// Nothing waits any more for one that had gone back to the queue.
+    pub fn note_return(&mut self, job: &SendJob) {
+        self.lanes[job.lane as usize].note_return(job);
+    }
+
     /// Forgets one, also one that has gone back to the queue: what ended there must not be waited for. The one that waited
     /// here.
     pub fn remove(&mut self, job: &SendJob) -> Option<SendJob> {
