@@ -62,11 +62,15 @@ pub struct BeginConditions {
     pub in_order: bool,
     /// For so long nothing else may begin for the chat once this has: what an album takes of the chat's rate in advance.
     pub then_pause: Duration,
+    /// How much longer than until the end of such a pause this one waits: then there is room for one message, and an album in a
+    /// private chat needs more.
+    pub headroom: Duration,
 }
 
 impl BeginConditions {
     /// No conditions.
-    pub const NONE: Self = Self { chat_window: None, in_order: false, then_pause: Duration::ZERO };
+    pub const NONE: Self =
+        Self { chat_window: None, in_order: false, then_pause: Duration::ZERO, headroom: Duration::ZERO };
 }
 
 /// How many messages a chat may get within any span of time.

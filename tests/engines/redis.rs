@@ -8,7 +8,7 @@ use pixcourier::adapters::redis::{RedisLedger, WriteBehindLedger};
 use pixcourier::domain::{
     Attempt, AttemptOutcome, DeliveryGuarantee, MediaKind, Notification, RecordUpdate, Sha256, Status, Timestamp,
 };
-use pixcourier::ports::{Begin, BeginConditions, Cancelled, FileKey, Ledger, LedgerError, MediaIndex};
+use pixcourier::ports::{Begin, BeginConditions, Cancelled, ChatWindow, FileKey, Ledger, LedgerError, MediaIndex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -153,6 +153,25 @@ async fn a_begin_whose_answer_was_lost_is_not_an_interrupted_attempt() {
     let cut_off = Begin::Proceed { interrupted: true, interrupted_attempts: 2 };
     assert_eq!(begin().await.unwrap(), cut_off, "the answer that was lost, and counted once");
     assert_eq!(ledger.get(sent.id).await.unwrap().unwrap().attempts.len(), 2);
+}
+
+/// It is the same attempt, and nothing has left.
+#[tokio::test]
+async fn what_a_begin_noted_whose_answer_was_lost_can_be_taken_back() {
+    ledger().begin(&notification(&bot("r-lost"), 3), Timestamp::now(), &BeginConditions::NONE).await.unwrap();
+    let (port, deaf) = deaf_to_scripts(redis_url()).await;
+    let ledger = at(&format!("redis://127.0.0.1:{port}/"));
+    let minute = Duration::from_secs(60);
+    let chat_window = Some(ChatWindow { limit: 1, span: minute, cost: 1 });
+    let conditions = BeginConditions { chat_window, then_pause: minute, ..BeginConditions::NONE };
+    let (lost, next) = (notification(&bot("r-lost"), -4), notification(&bot("r-lost"), -4));
+    let begin = async |one| ledger.begin(one, Timestamp::now(), &conditions).await;
+    assert!(begin(&lost).await.is_err());
+    deaf.store(false, Ordering::Relaxed);
+    assert_eq!(begin(&lost).await.unwrap(), GO, "the answer that was lost");
+    assert!(matches!(begin(&next).await.unwrap(), Begin::TooSoon(_)));
+    assert!(ledger.settle(&lost, &ended(Status::Retrying)).await.unwrap());
+    assert_eq!(begin(&next).await.unwrap(), GO);
 }
 
 /// A way to Redis on which, while the switch is on, nothing comes back any more once a script was called.

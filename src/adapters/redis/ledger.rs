@@ -66,6 +66,7 @@ impl RedisLedger {
         call.arg(u8::from(conditions.is_some_and(|conditions| conditions.in_order)));
         call.arg(optional_argument(passed.as_ref(), |(id, at)| format!("{id}:{}", at.unix_millis())));
         call.arg(conditions.map_or(0, |conditions| millis(conditions.then_pause)));
+        call.arg(conditions.map_or(0, |conditions| millis(conditions.headroom)));
         match self.pool.script::<BeginAnswer>(&call).await {
             Ok((verdict, by, interrupted, interrupted_attempts)) => {
                 self.tokens.mark_answered(notification.id);

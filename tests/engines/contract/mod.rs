@@ -7,6 +7,7 @@ pub mod blobs;
 pub mod ledger;
 pub mod ledger_conditions;
 pub mod ledger_ends;
+pub mod ledger_pauses;
 pub mod media_index;
 pub mod outcome_notifier;
 pub mod queue;
