@@ -117,19 +117,21 @@ impl Ledger for EmbeddedLedger {
         Ok(swept)
     }
 
-    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
+    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<(BotName, Status)>, LedgerError> {
         let lost = self.store.read(move |conn| record_rows::lost(conn, expired_before)).await?;
         let end = move |conn: &Connection| {
-            let mut bots = Vec::new();
+            let mut ended = Vec::new();
             for id in &lost {
                 let Some(mut record) = record_rows::load(conn, *id)?.filter(|record| !record.status.is_final()) else {
                     continue;
                 };
-                record.apply(RecordUpdate::lost(at));
+                let Some(was_queued) = queue_rows::withdraw(conn, *id)? else { continue };
+                let is_unsent = was_queued && record.status != Status::Sending && record.attempts.is_empty();
+                record.apply(if is_unsent { RecordUpdate::of(Status::Expired, at) } else { RecordUpdate::lost(at) });
                 record_rows::save(conn, &record)?;
-                bots.push(record.notification.bot);
+                ended.push((record.notification.bot, record.status));
             }
-            Ok(bots)
+            Ok(ended)
         };
         Ok(self.store.write(Durability::Disk, end).await?)
     }

@@ -125,6 +125,16 @@ pub fn first_before(conn: &Connection, notification: &Notification) -> Result<Op
     Ok(first.map(id_from_bytes))
 }
 
+/// Takes a notification out that nobody holds; `None` if somebody does, else whether there was one.
+pub fn withdraw(conn: &Connection, id: NotificationId) -> Result<Option<bool>, StoreError> {
+    let held = "SELECT EXISTS (SELECT 1 FROM queue WHERE id = ?1 AND state = ?2)";
+    if conn.prepare_cached(held)?.query_row(params![id_bytes(id), UNACKED], |row| row.get(0))? {
+        return Ok(None);
+    }
+    let mut delete = conn.prepare_cached("DELETE FROM queue WHERE id = ?1 AND state IN (?2, ?3)")?;
+    Ok(Some(delete.execute(params![id_bytes(id), READY, SCHEDULED])? > 0))
+}
+
 /// Nothing waits for one that is not to be sent, however long its row stays.
 pub fn leave_order(conn: &Connection, id: NotificationId) -> Result<(), StoreError> {
     conn.prepare_cached("UPDATE queue SET chat = NULL WHERE id = ?1")?.execute([id_bytes(id)])?;

@@ -261,12 +261,12 @@ impl Ledger for RedisLedger {
         Ok(swept)
     }
 
-    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
+    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<(BotName, Status)>, LedgerError> {
         let mut call = scripts::END_LOST.arg(&self.namespace);
         call.arg("").arg(expired_before.unix_millis()).arg(at.unix_millis());
         call.arg(optional_argument(RecordUpdate::lost(at).failure.as_ref(), to_json)).arg(BATCH_SIZE);
         let bots: Vec<String> = self.pool.script(&call).await?;
-        Ok(bots.iter().filter_map(|bot| bot.parse().ok()).collect())
+        Ok(bots.iter().filter_map(|bot| Some((bot.parse().ok()?, Status::Unknown))).collect())
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

@@ -188,7 +188,7 @@ impl Ledger for WriteBehindLedger {
         self.ask(self.redis().sweep(finished_before)).await
     }
 
-    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
+    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<(BotName, Status)>, LedgerError> {
         self.ask(self.redis().end_lost(expired_before, at)).await
     }
 
