@@ -69,7 +69,10 @@ impl App {
     pub async fn build(settings: Settings, role: Role, listener: TcpListener) -> anyhow::Result<Self> {
         let settings = Arc::new(settings);
         let metrics = Arc::new(Metrics::new());
-        let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
+        let mut spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
+        if let Some(folder) = settings.engine.image_folder() {
+            spool = spool.with_images_in(folder.to_owned());
+        }
         let engine = Engine::open(&settings).await?;
         let messengers = MessengerByKind::new(settings.bots.clone()).context("start the HTTP client")?;
         let messenger: Arc<dyn Messenger> = Arc::new(messengers);

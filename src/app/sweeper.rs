@@ -37,19 +37,24 @@ pub async fn run(engine: Engine, settings: Arc<Settings>, metrics: Arc<Metrics>,
     }
 }
 
-/// Ends notifications whose end was lost, step by step.
+/// Ends notifications whose end was lost, or that nobody takes out of the queue, step by step.
 async fn end_lost(engine: &Engine, metrics: &Metrics, now: Timestamp) {
     loop {
         match engine.ports.ledger.end_lost(now.minus(LOST_AFTER), now).await {
-            Ok(bots) if bots.is_empty() => return,
-            Ok(bots) => {
+            Ok(ended) if ended.is_empty() => return,
+            Ok(ended) => {
+                let lost = ended.iter().filter(|(_, status)| *status == Status::Unknown).count();
+                let never_tried = ended.len() - lost;
                 tracing::warn!(
-                    notifications = bots.len(),
-                    "ended as unknown: expired a day ago, and their end was lost"
+                    lost,
+                    never_tried,
+                    "ended: expired a day ago, and their end was lost, or nobody took them"
                 );
-                for bot in bots {
-                    metrics.lost.with_label_values(&[bot.as_str()]).inc();
-                    metrics.ended.with_label_values(&[bot.as_str(), Status::Unknown.as_str()]).inc();
+                for (bot, status) in ended {
+                    metrics.ended.with_label_values(&[bot.as_str(), status.as_str()]).inc();
+                    if status == Status::Unknown {
+                        metrics.lost.with_label_values(&[bot.as_str()]).inc();
+                    }
                 }
             }
             Err(error) => return tracing::warn!(%error, "cannot look for lost notifications now"),

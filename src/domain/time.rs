@@ -1,4 +1,5 @@
-//! Wall-clock moments. Limits and waits never use these: they are monotonic (`delivery::mono_time`).
+//! Wall-clock moments: what people are told, and what one process leaves to another (flood waits and windows in the ledger,
+//! expiry, `send_at`), whose clocks must agree. What a courier counts by itself is monotonic (`delivery::mono_time`).
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::fmt;

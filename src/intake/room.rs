@@ -13,10 +13,10 @@ const TRIAL_BYTES: usize = 4 << 20;
 /// How often it is tried at the most.
 const TRIAL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The room in a folder.
+/// The room in the folders that files are put into.
 #[derive(Debug)]
 pub struct Room {
-    folder: PathBuf,
+    folders: Vec<PathBuf>,
     lack: Mutex<Lack>,
 }
 
@@ -29,8 +29,8 @@ struct Lack {
 
 impl Room {
     /// There is some, until something is refused.
-    pub fn of(folder: PathBuf) -> Self {
-        Self { folder, lack: Mutex::default() }
+    pub fn of(folders: Vec<PathBuf>) -> Self {
+        Self { folders, lack: Mutex::default() }
     }
 
     /// Notices that something is refused for want of room.
@@ -65,11 +65,13 @@ impl Room {
         regained
     }
 
-    /// Writes a file without a name, which is gone when it is closed.
+    /// Writes a file without a name into each folder, which is gone when it is closed.
     fn try_out(&self) -> std::io::Result<()> {
-        let mut file = tempfile::tempfile_in(&self.folder)?;
-        file.write_all(&vec![0xa5; TRIAL_BYTES])?;
-        file.sync_all()
+        self.folders.iter().try_for_each(|folder| {
+            let mut file = tempfile::tempfile_in(folder)?;
+            file.write_all(&vec![0xa5; TRIAL_BYTES])?;
+            file.sync_all()
+        })
     }
 
     fn lack(&self) -> MutexGuard<'_, Lack> {
@@ -85,11 +87,11 @@ mod tests {
     fn what_is_refused_for_want_of_room_is_believed_until_a_trial_succeeds() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("missing");
-        let room = Room::of(missing.clone());
+        let room = Room::of(vec![folder.path().to_owned(), missing.clone()]);
         room.notice(&Rejection::unknown_bot());
         assert!(room.is_there(), "nothing was refused for want of room, so nothing is tried");
         room.notice(&Rejection::no_room(&"full"));
-        assert!(!room.is_there(), "the trial fails");
+        assert!(!room.is_there(), "the trial fails in one of the folders");
         std::fs::create_dir(&missing).unwrap();
         assert!(!room.is_there(), "it was tried just now");
         room.lack().tried_at = None;

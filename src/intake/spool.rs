@@ -62,13 +62,18 @@ impl Spool {
     pub fn open(root: PathBuf) -> io::Result<Self> {
         std::fs::create_dir_all(&root)?;
         let folder = Arc::new(ProcessFolder::make(&root)?);
-        let room = Arc::new(Room::of(root.clone()));
+        let room = Arc::new(Room::of(vec![root.clone()]));
         let spool = Self { root, folder, inspector: ImageInspector::new(), room };
         spool.sweep()?;
         Ok(spool)
     }
 
-    /// The room on its disk, which is that of the data folder.
+    /// The same, where what is taken in goes on into a folder that may be on another disk.
+    pub fn with_images_in(self, folder: PathBuf) -> Self {
+        Self { room: Arc::new(Room::of(vec![self.root.clone(), folder])), ..self }
+    }
+
+    /// The room on its disk, which is that of the data folder, and on that of the images if they have a folder.
     pub fn room(&self) -> &Arc<Room> {
         &self.room
     }

@@ -45,9 +45,10 @@ pub trait Ledger: Send + Sync {
     async fn sweep(&self, finished_before: Timestamp) -> Result<u64, LedgerError>;
 
     /// Ends as [`Status::Unknown`] (see [`RecordUpdate::lost`]) what is open although it expired before the given time: its end
-    /// was lost, or its message could not be read. A step ends so many at most that others get their turn. Returns their
-    /// bots; none when nothing is left.
-    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<BotName>, LedgerError>;
+    /// was lost, its message could not be read, or its bot is configured no more. Where the ledger knows that it still lies in
+    /// the queue and was never tried, it is [`Status::Expired`], and taken out. A step ends so many at most that others get
+    /// their turn. Returns their bots and how each ended; none when nothing is left.
+    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<(BotName, Status)>, LedgerError>;
 
     /// Whether the ledger responds.
     async fn ready(&self) -> Result<(), LedgerError>;
@@ -63,11 +64,15 @@ pub struct BeginConditions {
     pub in_order: bool,
     /// For so long nothing else may begin for the chat once this has: what an album takes of the chat's rate in advance.
     pub then_pause: Duration,
+    /// How much longer than until the end of such a pause this one waits: then there is room for one message, and an album in a
+    /// private chat needs more.
+    pub headroom: Duration,
 }
 
 impl BeginConditions {
     /// No conditions.
-    pub const NONE: Self = Self { chat_window: None, in_order: false, then_pause: Duration::ZERO };
+    pub const NONE: Self =
+        Self { chat_window: None, in_order: false, then_pause: Duration::ZERO, headroom: Duration::ZERO };
 }
 
 /// How many messages a chat may get within any span of time.

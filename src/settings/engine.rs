@@ -1,7 +1,7 @@
 //! The engine and what it needs.
 
 use secrecy::SecretString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which engine.
 #[derive(Clone, Debug)]
@@ -10,6 +10,16 @@ pub enum EngineSettings {
     Embedded,
     /// RabbitMQ, Redis and an object store.
     Distributed(DistributedSettings),
+}
+
+impl EngineSettings {
+    /// The folder of the images, if they have one beside `data_dir`.
+    pub fn image_folder(&self) -> Option<&Path> {
+        match self {
+            Self::Distributed(DistributedSettings { blobs: BlobLocation::Folder(folder), .. }) => Some(folder),
+            _ => None,
+        }
+    }
 }
 
 /// What the distributed engine needs.

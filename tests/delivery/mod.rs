@@ -2,4 +2,5 @@
 
 mod outcomes;
 mod registration;
+mod retries;
 mod volume;

@@ -2,8 +2,8 @@
 
 use crate::engines::contract::{self, acceptor::AcceptorPorts, bot, later, next, notification, ownership};
 use pixcourier::adapters::embedded::{Embedded, OpenError};
-use pixcourier::domain::{NotificationId, Status, Timestamp};
-use pixcourier::ports::{Cancelled, Ports, Resubmitted, Spooled, Submission};
+use pixcourier::domain::{Attempt, Notification, NotificationId, RecordUpdate, Status, Timestamp};
+use pixcourier::ports::{BeginConditions, Cancelled, Ports, Resubmitted, Spooled, Submission};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -21,7 +21,7 @@ fn acceptor_ports(engine: &Embedded) -> AcceptorPorts {
     AcceptorPorts { acceptor, queue, ledger, media }
 }
 
-fn plainly(notification: pixcourier::domain::Notification) -> Submission {
+fn plainly(notification: Notification) -> Submission {
     Submission { notification, idempotency: None }
 }
 
@@ -157,7 +157,7 @@ async fn of_many_retries_of_one_notification_one_is_taken() {
     engine.ports.acceptor.accept(&plainly(sent.clone())).await.unwrap();
     let cancelled = engine.ports.ledger.cancel(sent.id, Timestamp::now()).await.unwrap();
     assert!(matches!(cancelled, Cancelled::Done(_)), "{cancelled:?}");
-    let fresh = pixcourier::domain::Notification { send_at: None, ..sent };
+    let fresh = Notification { send_at: None, ..sent };
     let answers = futures_util::future::join_all((0..10).map(|_| engine.ports.acceptor.resubmit(&fresh))).await;
     let taken = answers.iter().filter(|answer| matches!(answer, Ok(Resubmitted::Done(_)))).count();
     assert_eq!(taken, 1, "{answers:?}");
@@ -165,6 +165,54 @@ async fn of_many_retries_of_one_notification_one_is_taken() {
     let delivered = next(&mut subscription).await;
     engine.ports.queue.ack(&delivered.receipt).await.unwrap();
     contract::nothing_comes(&mut subscription, "one was taken").await;
+}
+
+/// As of a bot that is configured no more: what was never begun has expired, what was begun may have been sent, and what
+/// somebody holds is left to them.
+#[tokio::test]
+async fn what_expired_in_the_queue_long_ago_ends_and_leaves_it() {
+    let (engine, _folder) = fresh();
+    let Ports { acceptor, ledger, queue, .. } = engine.ports.clone();
+    let (name, other, now) = (bot("removed"), bot("held"), Timestamp::now());
+    let hour = |number: u64| now.plus(Duration::from_secs(number * 3_600));
+    let accept = async |one: Notification| {
+        let one = Notification { expires_at: hour(1), ..one };
+        acceptor.accept(&plainly(one.clone())).await.unwrap();
+        one
+    };
+    let ready = accept(notification(&name, 1)).await;
+    let scheduled = accept(later(&name, 2, Duration::from_secs(1_800))).await;
+    let (undone, cut_off) = (accept(notification(&name, 3)).await, accept(notification(&name, 4)).await);
+    let (refused, held) = (accept(notification(&name, 5)).await, accept(notification(&other, 1)).await);
+    for one in [&undone, &cut_off, &refused, &held] {
+        ledger.begin(one, now, &BeginConditions::NONE).await.unwrap();
+    }
+    ledger.settle(&undone, &RecordUpdate::of(Status::Retrying, now)).await.unwrap();
+    let attempt = Some(Attempt::interrupted(now));
+    ledger.settle(&refused, &RecordUpdate { attempt, ..RecordUpdate::of(Status::Retrying, now) }).await.unwrap();
+    let mut subscription = queue.subscribe(&other, 4).await.unwrap();
+    next(&mut subscription).await;
+
+    assert!(ledger.end_lost(hour(1), hour(25)).await.unwrap().is_empty(), "none has expired before its last hour");
+    let ended = ledger.end_lost(hour(2), hour(25)).await.unwrap();
+    assert_eq!(ended.len(), 5, "{ended:?}");
+    assert_eq!(ended.iter().filter(|it| **it == (name.clone(), Status::Expired)).count(), 3, "{ended:?}");
+    assert!(ledger.end_lost(hour(2), hour(25)).await.unwrap().is_empty());
+    let statuses = [
+        (&ready, Status::Expired),
+        (&scheduled, Status::Expired),
+        (&undone, Status::Expired),
+        (&cut_off, Status::Unknown),
+        (&refused, Status::Unknown),
+        (&held, Status::Sending),
+    ];
+    for (one, status) in statuses {
+        assert_eq!(ledger.get(one.id).await.unwrap().unwrap().status, status, "to {} of {}", one.chat_id, one.bot);
+    }
+    assert_eq!(queue.depth(&name).await.unwrap().lanes, [0, 0, 0]);
+    assert_eq!(queue.depth(&other).await.unwrap().lanes, [0, 1, 0]);
+    let mut later_owner = queue.subscribe(&name, 4).await.unwrap();
+    contract::nothing_comes(&mut later_owner, "the queue has forgotten them").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,7 +8,7 @@ use pixcourier::adapters::redis::{RedisLedger, WriteBehindLedger};
 use pixcourier::domain::{
     Attempt, AttemptOutcome, DeliveryGuarantee, MediaKind, Notification, RecordUpdate, Sha256, Status, Timestamp,
 };
-use pixcourier::ports::{Begin, BeginConditions, Cancelled, FileKey, Ledger, LedgerError, MediaIndex};
+use pixcourier::ports::{Begin, BeginConditions, Cancelled, ChatWindow, FileKey, Ledger, LedgerError, MediaIndex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -155,6 +155,25 @@ async fn a_begin_whose_answer_was_lost_is_not_an_interrupted_attempt() {
     assert_eq!(ledger.get(sent.id).await.unwrap().unwrap().attempts.len(), 2);
 }
 
+/// It is the same attempt, and nothing has left.
+#[tokio::test]
+async fn what_a_begin_noted_whose_answer_was_lost_can_be_taken_back() {
+    ledger().begin(&notification(&bot("r-lost"), 3), Timestamp::now(), &BeginConditions::NONE).await.unwrap();
+    let (port, deaf) = deaf_to_scripts(redis_url()).await;
+    let ledger = at(&format!("redis://127.0.0.1:{port}/"));
+    let minute = Duration::from_secs(60);
+    let chat_window = Some(ChatWindow { limit: 1, span: minute, cost: 1 });
+    let conditions = BeginConditions { chat_window, then_pause: minute, ..BeginConditions::NONE };
+    let (lost, next) = (notification(&bot("r-lost"), -4), notification(&bot("r-lost"), -4));
+    let begin = async |one| ledger.begin(one, Timestamp::now(), &conditions).await;
+    assert!(begin(&lost).await.is_err());
+    deaf.store(false, Ordering::Relaxed);
+    assert_eq!(begin(&lost).await.unwrap(), GO, "the answer that was lost");
+    assert!(matches!(begin(&next).await.unwrap(), Begin::TooSoon(_)));
+    assert!(ledger.settle(&lost, &ended(Status::Retrying)).await.unwrap());
+    assert_eq!(begin(&next).await.unwrap(), GO);
+}
+
 /// A way to Redis on which, while the switch is on, nothing comes back any more once a script was called.
 async fn deaf_to_scripts(url: String) -> (u16, Arc<AtomicBool>) {
     let address = url.trim_start_matches("redis://").trim_end_matches('/').to_owned();
@@ -257,14 +276,15 @@ async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_i
 async fn a_short_outage_of_redis_does_not_override_a_cancel() {
     let mut redis = Redis::launch().await;
     let ledger = WriteBehindLedger::new(at(&redis.url()));
-    let (cancelled, other) = (notification(&bot("r-outage"), 1), notification(&bot("r-outage"), 2));
+    let fresh = || notification(&bot("r-outage"), 2);
+    let (cancelled, other) = (notification(&bot("r-outage"), 1), fresh());
     assert!(ledger.settle(&cancelled, &RecordUpdate::of(Status::Queued, Timestamp::now())).await.unwrap());
     let answer = ledger.cancel(cancelled.id, Timestamp::now()).await.unwrap();
     assert!(matches!(answer, Cancelled::Done(_)), "{answer:?}");
-    let begin = async || ledger.begin(&cancelled, Timestamp::now(), &BeginConditions::NONE).await;
+    let begin = async |one| ledger.begin(one, Timestamp::now(), &BeginConditions::NONE).await;
     let back = async || {
-        let (begun, refused) = begin_persistently(&ledger, &cancelled).await;
-        assert_eq!(begun, Begin::Skip(Status::Cancelled));
+        let (begun, refused) = begin_persistently(&ledger, &fresh()).await;
+        assert_eq!(begun, GO);
         assert!(refused.is_none_or(|since| since.elapsed() < OUTAGE_GRACE), "Redis is asked as soon as it is back");
     };
 
@@ -273,7 +293,8 @@ async fn a_short_outage_of_redis_does_not_override_a_cancel() {
         redis.pause();
         let paused = Instant::now();
         while paused.elapsed() < OUTAGE_GRACE.mul_f64(0.6) {
-            assert!(matches!(begin().await, Err(LedgerError::Unavailable(_))));
+            assert!(matches!(begin(&other).await, Err(LedgerError::Unavailable(_))), "it may be cancelled");
+            assert_eq!(begin(&cancelled).await.unwrap(), Begin::Skip(Status::Cancelled), "known here");
             // The pace of a courier that asks, for as long as the pause is to last.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -281,14 +302,18 @@ async fn a_short_outage_of_redis_does_not_override_a_cancel() {
         back().await;
     }
     redis.kill9();
-    assert!(begin().await.is_err());
+    assert!(begin(&other).await.is_err());
     redis.start().await;
     back().await;
 
     redis.kill9();
     let (begun, refused) = begin_persistently(&ledger, &other).await;
     assert_eq!(begun, GO, "Redis is missed, and sending goes on");
-    assert_eq!(begin().await.unwrap(), Begin::Skip(Status::Cancelled), "but not what is known to be cancelled");
+    assert_eq!(
+        begin(&cancelled).await.unwrap(),
+        Begin::Skip(Status::Cancelled),
+        "but not what is known to be cancelled"
+    );
     let waited = refused.expect("not at once").elapsed();
     // It may have been missed a moment before, when the list of cancels was read.
     let at_least = OUTAGE_GRACE - Duration::from_millis(100);

@@ -211,3 +211,14 @@ async fn nothing_is_left_of_a_chat_that_has_nothing_to_remember() {
     let kept: i64 = kept.trim_start_matches(':').parse().unwrap();
     assert!((1..=60_000).contains(&kept), "{kept} ms");
 }
+
+/// An album waits for more than its end; and it does not stay for good.
+#[tokio::test]
+async fn a_pause_is_remembered_for_longer_than_it_lasts() {
+    let (ledger, _, namespace) = two_processes();
+    let conditions = BeginConditions { then_pause: MINUTE, ..IN_ORDER };
+    assert_eq!(begin(&ledger, &notification(&bot("r-pause"), 1), Timestamp::now(), conditions).await, GO);
+    let kept = command(&["PTTL", &format!("{namespace}:chat:r-pause:1")]).await;
+    let kept: i64 = kept.trim_start_matches(':').parse().unwrap();
+    assert!((16 * 60_000 - 10_000..=16 * 60_000).contains(&kept), "{kept} ms");
+}

@@ -34,12 +34,18 @@ async fn begin_persistently(ledger: &WriteBehindLedger, notification: &Notificat
     .await
 }
 
-/// How often the list of cancels was read, by anybody.
-async fn reads_of_cancels(redis: &Redis) -> u64 {
+/// All that Redis answers to a command.
+async fn ask(redis: &Redis, command: &str) -> String {
     let mut server = TcpStream::connect(("127.0.0.1", port_of(&redis.url()))).await.expect("Redis is there");
-    server.write_all(b"INFO commandstats\r\nQUIT\r\n").await.expect("Redis is there");
+    server.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.expect("Redis is there");
     let mut answer = String::new();
     server.read_to_string(&mut answer).await.expect("an answer");
+    answer
+}
+
+/// How often the list of cancels was read, by anybody.
+async fn reads_of_cancels(redis: &Redis) -> u64 {
+    let answer = ask(redis, "INFO commandstats").await;
     let calls = answer.lines().find_map(|line| line.strip_prefix("cmdstat_zrangebyscore:calls="));
     calls.and_then(|calls| calls.split(',').next()?.parse().ok()).unwrap_or(0)
 }
@@ -133,6 +139,40 @@ async fn what_a_group_gets_while_redis_is_away_counts_for_the_next_owner() {
     };
     assert_eq!(asks(2).await, Begin::TooSoon(sent_at.plus(Duration::from_secs(60))), "both count, once");
     assert_eq!(asks(3).await, GO);
+}
+
+/// A failover or a restore may bring a Redis back that knows nothing of a cancel, and maybe nothing of the notification.
+#[tokio::test]
+async fn what_a_process_knows_to_be_cancelled_is_not_sent_when_redis_has_forgotten_it() {
+    let redis = Redis::launch().await;
+    let (counter, courier) = (process(&redis), process(&redis));
+    let name = bot("o-forgot");
+    let all = [notification(&name, 1), notification(&name, 2), notification(&name, 3)];
+    let [restored, gone, retried] = &all;
+    let accept = async |ledger: &WriteBehindLedger, one: &Notification| {
+        assert!(ledger.settle(one, &RecordUpdate::of(Status::Queued, one.accepted_at)).await.unwrap());
+    };
+    for one in &all {
+        accept(&counter, one).await;
+        assert!(matches!(counter.cancel(one.id, Timestamp::now()).await, Ok(Cancelled::Done(_))));
+    }
+    let reads = reads_of_cancels(&redis).await;
+    until_true("the courier to know", WAIT_TIMEOUT, async || reads_of_cancels(&redis).await >= reads + 4).await;
+    ask(&redis, "FLUSHALL").await;
+    let again = Notification { accepted_at: retried.accepted_at.plus(Duration::from_secs(1)), ..retried.clone() };
+    accept(&counter, &again).await;
+    // As it was before the cancel.
+    accept(&process(&redis), restored).await;
+    let now = Timestamp::now();
+    for (one, status) in all.iter().zip([Status::Cancelled, Status::Cancelled, Status::Queued]) {
+        let begun = courier.begin(one, now, &BeginConditions::NONE).await.expect("begin");
+        assert_eq!(begun, Begin::Skip(status), "to {}", one.chat_id);
+    }
+    let status = async |id| counter.get(id).await.unwrap().map(|record| record.status);
+    assert_eq!(status(restored.id).await, Some(Status::Cancelled), "its caller was told so");
+    assert_eq!(status(gone.id).await, None);
+    assert_eq!(status(again.id).await, Some(Status::Queued), "the older copy says nothing of it");
+    assert_eq!(courier.begin(&again, now, &BeginConditions::NONE).await.expect("begin"), GO, "accepted again since");
 }
 
 async fn on(redis: &Redis) -> TestApp {

@@ -92,13 +92,6 @@ impl ChatState {
         self.sends.push(CountedSend { id, messages, until });
     }
 
-    /// Lets nothing begin for so long.
-    pub fn pause(&mut self, at: Timestamp, pause: Duration) {
-        if !pause.is_zero() {
-            self.frozen_until = self.frozen_until.max(at.plus(pause).unix_millis());
-        }
-    }
-
     /// Takes in what became of an attempt that began at `begun_at`; returns whether that changed anything. Telegram may
     /// have counted it as late as at its answer; without an attempt nothing has left.
     fn settle(&mut self, id: NotificationId, begun_at: Option<Timestamp>, update: &RecordUpdate) -> bool {

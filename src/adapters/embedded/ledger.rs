@@ -1,16 +1,32 @@
 //! The ledger port over the rows of the file.
 
 use super::chat_rows::{self, ChatState};
-use super::limits::{FILE_ID_RETENTION, SWEEP_STEP_ROWS};
+use super::limits::{FILE_ID_RETENTION, PAUSE_RETENTION, SWEEP_STEP_ROWS};
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
-use super::{queue_rows, record_rows};
+use super::{pause_rows, queue_rows, record_rows};
 use crate::domain::{Attempt, BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
 use crate::ports::{Begin, BeginConditions, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use std::sync::Arc;
+
+/// What a step of the sweep deletes, with a moment and [`SWEEP_STEP_ROWS`]: records that were done before it.
+const SWEEP_RECORDS: &str = "DELETE FROM records WHERE number IN
+    (SELECT number FROM records WHERE done_at < ?1 ORDER BY done_at LIMIT ?2)";
+/// File_ids that were learnt before it.
+const SWEEP_FILE_IDS: &str = "DELETE FROM file_ids WHERE (bot_id, kind, sha256) IN
+    (SELECT bot_id, kind, sha256 FROM file_ids WHERE kept_at < ?1 LIMIT ?2)";
+/// Pauses that were over before it.
+const SWEEP_PAUSES: &str =
+    "DELETE FROM pauses WHERE (bot, chat) IN (SELECT bot, chat FROM pauses WHERE until < ?1 LIMIT ?2)";
+/// What says nothing any more.
+const SWEEP_OUTDATED: [&str; 3] = [
+    "DELETE FROM keys WHERE key IN (SELECT key FROM keys WHERE until < ?1 LIMIT ?2)",
+    "DELETE FROM pins WHERE sha256 IN (SELECT sha256 FROM pins WHERE until < ?1 LIMIT ?2)",
+    "DELETE FROM chats WHERE (bot, chat) IN (SELECT bot, chat FROM chats WHERE until < ?1 LIMIT ?2)",
+];
 
 /// [`Ledger`] in the file.
 pub struct EmbeddedLedger {
@@ -58,6 +74,9 @@ impl Ledger for EmbeddedLedger {
         let settle = move |conn: &Connection| {
             let Ok(mut record) = record_rows::load_for_update(conn, &notification)? else { return Ok(false) };
             chat_rows::settle(conn, &notification, &record, &update)?;
+            if record.status == Status::Sending && update.attempt.is_none() {
+                pause_rows::take_back(conn, &notification, record.updated_at)?;
+            }
             record.notification.chat_id = notification.chat_id.clone();
             record.apply(update);
             record_rows::save(conn, &record)?;
@@ -91,35 +110,31 @@ impl Ledger for EmbeddedLedger {
 
     async fn sweep(&self, finished_before: Timestamp) -> Result<u64, LedgerError> {
         let before = finished_before.unix_millis();
-        let records = "DELETE FROM records WHERE number IN
-            (SELECT number FROM records WHERE done_at < ?1 ORDER BY done_at LIMIT ?2)";
-        let swept = self.sweep_in_steps(records, before).await?;
+        let swept = self.sweep_in_steps(SWEEP_RECORDS, before).await?;
         let now = Timestamp::now();
-        let keys = "DELETE FROM keys WHERE key IN (SELECT key FROM keys WHERE until < ?1 LIMIT ?2)";
-        self.sweep_in_steps(keys, now.unix_millis()).await?;
-        let pins = "DELETE FROM pins WHERE sha256 IN (SELECT sha256 FROM pins WHERE until < ?1 LIMIT ?2)";
-        self.sweep_in_steps(pins, now.unix_millis()).await?;
-        let file_ids = "DELETE FROM file_ids WHERE (bot_id, kind, sha256) IN
-            (SELECT bot_id, kind, sha256 FROM file_ids WHERE kept_at < ?1 LIMIT ?2)";
-        self.sweep_in_steps(file_ids, now.minus(FILE_ID_RETENTION).unix_millis()).await?;
-        let chats = "DELETE FROM chats WHERE (bot, chat) IN (SELECT bot, chat FROM chats WHERE until < ?1 LIMIT ?2)";
-        self.sweep_in_steps(chats, now.unix_millis()).await?;
+        self.sweep_in_steps(SWEEP_FILE_IDS, now.minus(FILE_ID_RETENTION).unix_millis()).await?;
+        self.sweep_in_steps(SWEEP_PAUSES, now.minus(PAUSE_RETENTION).unix_millis()).await?;
+        for outdated in SWEEP_OUTDATED {
+            self.sweep_in_steps(outdated, now.unix_millis()).await?;
+        }
         Ok(swept)
     }
 
-    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
+    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<(BotName, Status)>, LedgerError> {
         let lost = self.store.read(move |conn| record_rows::lost(conn, expired_before)).await?;
         let end = move |conn: &Connection| {
-            let mut bots = Vec::new();
+            let mut ended = Vec::new();
             for id in &lost {
                 let Some(mut record) = record_rows::load(conn, *id)?.filter(|record| !record.status.is_final()) else {
                     continue;
                 };
-                record.apply(RecordUpdate::lost(at));
+                let Some(was_queued) = queue_rows::withdraw(conn, *id)? else { continue };
+                let is_unsent = was_queued && record.status != Status::Sending && record.attempts.is_empty();
+                record.apply(if is_unsent { RecordUpdate::of(Status::Expired, at) } else { RecordUpdate::lost(at) });
                 record_rows::save(conn, &record)?;
-                bots.push(record.notification.bot);
+                ended.push((record.notification.bot, record.status));
             }
-            Ok(bots)
+            Ok(ended)
         };
         Ok(self.store.write(Durability::Disk, end).await?)
     }
@@ -160,7 +175,8 @@ fn take_turn(
         }
         return Ok(Some(Begin::Migrated(to)));
     }
-    if let Some(until) = chat.too_soon(at, conditions.chat_window.as_ref()) {
+    let paused_until = pause_rows::paused_until(conn, notification, at, conditions.headroom)?;
+    if let Some(until) = chat.too_soon(at, conditions.chat_window.as_ref()).max(paused_until) {
         return Ok(Some(Begin::TooSoon(until)));
     }
     if conditions.in_order
@@ -171,10 +187,28 @@ fn take_turn(
     }
     if let Some(window) = &conditions.chat_window {
         chat.count(notification.id, at, window, interrupted);
-    }
-    chat.pause(at, conditions.then_pause);
-    if conditions.chat_window.is_some() || !conditions.then_pause.is_zero() {
         chat.save(conn, notification)?;
     }
+    if !conditions.then_pause.is_zero() {
+        pause_rows::begin(conn, notification, at, conditions.then_pause)?;
+    }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_step_of_a_sweep_looks_at_more_rows_than_it_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut conn = super::super::schema::open_writer(&folder.path().join("queue.db")).unwrap();
+        super::super::schema::prepare_writer(&mut conn).unwrap();
+        for sql in [SWEEP_RECORDS, SWEEP_FILE_IDS, SWEEP_PAUSES].into_iter().chain(SWEEP_OUTDATED) {
+            let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan = explain.raw_query().mapped(|row| row.get::<_, String>(3));
+            let plan: Vec<String> = plan.collect::<Result<_, _>>().unwrap();
+            assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{sql}: {plan:?}");
+        }
+    }
 }

@@ -44,6 +44,8 @@ pub const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 pub const FILE_ID_RETENTION: Duration = Duration::from_secs(180 * 24 * 3600);
 /// How long it is remembered where a group has migrated to, since it was last written to under its old id.
 pub const MIGRATION_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long the pause of a chat is kept after its end: longer than an album waits until the rest of its chat's rate is there.
+pub const PAUSE_RETENTION: Duration = Duration::from_secs(900);
 /// Groups that are listed as waiting for the number of one user.
 pub const MAX_HELD_GROUPS: u32 = 1_000;
 

@@ -25,6 +25,7 @@ mod media_index;
 mod open_error;
 mod outcome_notifier;
 mod ownership_table;
+mod pause_rows;
 mod queue;
 mod queue_rows;
 mod recipients;

@@ -73,9 +73,11 @@ impl QueueRow {
         Ok(())
     }
 
-    /// The same in place of what still waits under the same id: a cancelled one that is accepted again before its time.
+    /// The same in place of what still waits under the same id: a cancelled one that is accepted again before its time. What
+    /// its courier has put back stays: it counts on the number of its arrival, and drops it as cancelled.
     pub fn insert_instead(&self, conn: &Connection) -> Result<(), StoreError> {
-        let sql = "DELETE FROM queue WHERE id = ?1 AND state IN (?2, ?3)";
+        let sql = "DELETE FROM queue WHERE id = ?1 AND state IN (?2, ?3)
+            AND CASE WHEN json_valid(body) THEN body ->> '$.deferral' IS NULL ELSE true END";
         conn.prepare_cached(sql)?.execute(params![self.id, READY, SCHEDULED])?;
         self.insert(conn)
     }
@@ -130,6 +132,16 @@ pub fn first_before(
         }
     }
     Ok(None)
+}
+
+/// Takes a notification out that nobody holds; `None` if somebody does, else whether there was one.
+pub fn withdraw(conn: &Connection, id: NotificationId) -> Result<Option<bool>, StoreError> {
+    let held = "SELECT EXISTS (SELECT 1 FROM queue WHERE id = ?1 AND state = ?2)";
+    if conn.prepare_cached(held)?.query_row(params![id_bytes(id), UNACKED], |row| row.get(0))? {
+        return Ok(None);
+    }
+    let mut delete = conn.prepare_cached("DELETE FROM queue WHERE id = ?1 AND state IN (?2, ?3)")?;
+    Ok(Some(delete.execute(params![id_bytes(id), READY, SCHEDULED])? > 0))
 }
 
 /// Nothing waits for one that is not to be sent, however long its row stays.

@@ -58,11 +58,11 @@ pub fn reset_interrupted_attempts(conn: &Connection, id: NotificationId) -> Resu
     Ok(())
 }
 
-/// Open records that expired before the given time and are in the queue no more, or cannot be read there; the longest
-/// expired first, [`SWEEP_STEP_ROWS`] at most.
+/// Open records that expired before the given time and whose notifications nobody holds; the longest expired first,
+/// [`SWEEP_STEP_ROWS`] at most.
 pub fn lost(conn: &Connection, expired_before: Timestamp) -> Result<Vec<NotificationId>, StoreError> {
     let sql = "SELECT id FROM records WHERE finished_at IS NULL AND expires_at < ?1
-        AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.id = records.id AND queue.state <> 3)
+        AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.id = records.id AND queue.state = 2)
         ORDER BY expires_at LIMIT ?2";
     let mut select = conn.prepare_cached(sql)?;
     let ids = select.query_map([expired_before.unix_millis(), SWEEP_STEP_ROWS], |row| row.get::<_, [u8; 16]>(0))?;

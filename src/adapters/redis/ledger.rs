@@ -70,6 +70,7 @@ impl RedisLedger {
         call.arg(u8::from(conditions.is_some_and(|conditions| conditions.in_order)));
         call.arg(optional_argument(passed.as_ref(), |(id, at)| format!("{id}:{}", at.unix_millis())));
         call.arg(conditions.map_or(0, |conditions| millis(conditions.then_pause)));
+        call.arg(conditions.map_or(0, |conditions| millis(conditions.headroom)));
         match self.pool.script::<BeginAnswer>(&call).await {
             Ok((verdict, by, interrupted, interrupted_attempts)) => {
                 self.tokens.mark_answered(notification.id);
@@ -270,12 +271,12 @@ impl Ledger for RedisLedger {
         Ok(swept)
     }
 
-    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
+    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<(BotName, Status)>, LedgerError> {
         let mut call = scripts::END_LOST.arg(&self.namespace);
         call.arg("").arg(expired_before.unix_millis()).arg(at.unix_millis());
         call.arg(optional_argument(RecordUpdate::lost(at).failure.as_ref(), to_json)).arg(BATCH_SIZE);
         let bots: Vec<String> = self.pool.script(&call).await?;
-        Ok(bots.iter().filter_map(|bot| bot.parse().ok()).collect())
+        Ok(bots.iter().filter_map(|bot| Some((bot.parse().ok()?, Status::Unknown))).collect())
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

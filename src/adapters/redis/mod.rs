@@ -12,7 +12,7 @@
 //! | `<ns>:n:<id>` | hash: a record |
 //! | `<ns>:i:all`, `<ns>:i:bot:<bot>`, `<ns>:i:status:<status>`, `<ns>:i:bot:<bot>:<status>` | sorted sets of ids |
 //! | `<ns>:o:<bot>:<chat>:<lane>` | sorted set: ids that are still to be sent and keep the order of their chat |
-//! | `<ns>:chat:<bot>:<chat>` | hash: flood wait, sends within the window, migration; until it says nothing any more |
+//! | `<ns>:chat:<bot>:<chat>` | hash: flood wait, pause after an album, sends within the window, migration; until it says nothing any more |
 //! | `<ns>:cancels` | ids and acceptances of cancelled ones, by when they were cancelled, 32 days |
 //! | `<ns>:open` | ids of open records by when they expire |
 //! | `<ns>:done` | ids of final records by the later of when they became final and when they expire |

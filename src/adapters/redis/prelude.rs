@@ -54,12 +54,12 @@ local function set(bot, old, new, at)
     local expires_at, place = unpack(redis.call('HMGET', record, 'expires_at', 'place'))
     local done_at = tonumber(at) < tonumber(expires_at) and expires_at or at
     leave(bot, place)
-    redis.call('HDEL', record, 'reopening', 'next_attempt_at', 'noted', 'place', 'begun', 'interrupted')
+    redis.call('HDEL', record, 'reopening', 'next_attempt_at', 'noted', 'paused', 'place', 'begun', 'interrupted')
     redis.call('HSET', record, 'done_at', done_at)
     redis.call('ZADD', ns .. ':done', done_at, id)
     redis.call('ZREM', ns .. ':open', id)
   else
-    redis.call('HDEL', record, 'reopening', 'next_attempt_at', 'noted')
+    redis.call('HDEL', record, 'reopening', 'next_attempt_at', 'noted', 'paused')
     if old and final[old] then
       redis.call('HDEL', record, 'done_at')
       redis.call('ZREM', ns .. ':done', id)
@@ -186,6 +186,25 @@ local function freeze(until_, now)
   if old and tonumber(old) >= tonumber(until_) then return end
   redis.call('HSET', chat, 'frozen_until', until_)
   keep(chat, math.max(1, tonumber(until_) - tonumber(now)))
+end
+
+-- Lets nothing else begin for so long, and notes in its record what to take back: `until:before`. Kept for longer, since an album
+-- waits for more than the end.
+local function pause(at, millis)
+  local chat, until_ = chat_key(ARGV[7]), tostring(at + millis)
+  local before = redis.call('HGET', chat, 'paused_until') or 0
+  redis.call('HSET', chat, 'paused_until', until_)
+  redis.call('HSET', record, 'paused', until_ .. ':' .. before)
+  keep(chat, millis + patience)
+end
+
+-- Nothing has left: takes its pause back, unless there is another by now.
+local function take_pause_back(paused)
+  local until_, before = string.match(paused or '', '^(%d+):(%d+)$')
+  local chat = chat_key(ARGV[7])
+  if until_ and redis.call('HGET', chat, 'paused_until') == until_ then
+    redis.call('HSET', chat, 'paused_until', before)
+  end
 end
 
 -- Whether one that stands in the way for so long is taken for lost: its record is open and its message gone (the broker lost

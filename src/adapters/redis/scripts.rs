@@ -22,15 +22,15 @@ return 1
 });
 
 /// A notification and `at, token, attempt, attempts kept, is checked, limit (empty: none), span (ms), messages, is in order,
-/// passed, pause of the chat after it (ms)` → what to do (`go`, `skip`, `too_soon`, `behind`, `migrated`) and by what (a status, a moment, an id, a
+/// passed, pause of the chat after it (ms), headroom after such a pause (ms)` → what to do (`go`, `skip`, `too_soon`, `behind`, `migrated`) and by what (a status, a moment, an id, a
 /// chat); then, for `go`, 1 if it was `sending` by another token (the attempt is appended and counted), and the count. The same
 /// token again gets the same answer. Nothing is asked of one that is not checked: it has left already, and counts. `passed`: the
 /// id and accepted_at of one that has ended, whatever its record says.
 pub(super) static BEGIN: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
-local old, generation, token, interrupted, cut_offs, place, last_note =
-  unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun', 'interrupted', 'cut_offs', 'place', 'noted'))
+local old, generation, token, interrupted, cut_offs, place, last_note, last_pause = unpack(redis.call('HMGET', record,
+  'status', 'accepted_at', 'begun', 'interrupted', 'cut_offs', 'place', 'noted', 'paused'))
 if old and (final[old] or is_older_than(generation)) then return { 'skip', old, 0, 0 } end
 local at, chat, is_again = tonumber(ARGV[9]), chat_key(ARGV[7]), old == 'sending' and token == ARGV[10]
 local sends, limit = nil, tonumber(ARGV[14])
@@ -41,7 +41,9 @@ if ARGV[13] == '1' and not is_again then
     keep(chat, migration_kept)
     return { 'migrated', migrated_to, 0, 0 }
   end
-  if frozen_until and tonumber(frozen_until) > at then return { 'too_soon', frozen_until, 0, 0 } end
+  local paused_until = redis.call('HGET', chat, 'paused_until')
+  local free_at = math.max(tonumber(frozen_until or 0), paused_until and paused_until + tonumber(ARGV[20]) or 0)
+  if free_at > at then return { 'too_soon', tostring(free_at), 0, 0 } end
   if limit then
     local span, messages = tonumber(ARGV[15]), math.min(tonumber(ARGV[16]), limit)
     sends = read_sends(noted, at - span)
@@ -72,7 +74,11 @@ if not is_again then
     write_sends(chat, sends)
     keep(chat, tonumber(ARGV[15]))
   end
-  if ARGV[19] ~= '0' then freeze(tostring(at + tonumber(ARGV[19])), ARGV[9]) end
+  if ARGV[19] ~= '0' then pause(at, tonumber(ARGV[19])) end
+else
+  -- It has the notes that it had.
+  if last_note then redis.call('HSET', record, 'noted', last_note) end
+  if last_pause then redis.call('HSET', record, 'paused', last_pause) end
 end
 return { 'go', '', tonumber(interrupted), tonumber(cut_offs or 0) }
 ",
@@ -88,8 +94,8 @@ return { 'go', '', tonumber(interrupted), tonumber(cut_offs or 0) }
 pub(super) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
-local old, generation, begun, place, noted =
-  unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun', 'place', 'noted'))
+local old, generation, begun, place, noted, paused =
+  unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun', 'place', 'noted', 'paused'))
 local new, at, attempt, token, outcome = ARGV[9], ARGV[10], ARGV[11], ARGV[18], ARGV[20]
 if ARGV[19] ~= '' then freeze(ARGV[19], at) end
 if outcome == 'migrated' and place and place ~= here() then
@@ -107,6 +113,7 @@ if old and (final[old] and not was_sent_all_the_same or is_older_than(generation
 if begun and token ~= '' and token ~= begun and not final[new] then return 0 end
 move_note(noted, attempt ~= '' and at)
 if attempt ~= '' and not begun and ARGV[22] ~= '' then note(at, ARGV[22], ARGV[21]) end
+if attempt == '' then take_pause_back(paused) end
 create_or_set(old, new, at)
 if not final[new] then
   enter(place, ARGV[5])

@@ -4,7 +4,7 @@ use super::recording;
 use super::report::AttemptReport;
 use crate::delivery::context::CourierContext;
 use crate::delivery::next_step::NextStep;
-use crate::delivery::rate_limit::{BOT_SPAN, GROUP_SPAN};
+use crate::delivery::rate_limit::{BOT_SPAN, ChatRateLimiter, GROUP_SPAN};
 use crate::delivery::timeouts::{BEHIND_BACKOFF, POSTPONE_BACKOFF};
 use crate::domain::{Failure, FailureClass, Notification, RecordUpdate, Status, Timestamp};
 use crate::ports::{BeginConditions, ChatWindow, Receipt};
@@ -69,16 +69,15 @@ impl AttemptRun {
 
     /// What must hold before it begins, besides what this courier knows itself.
     pub(super) fn begin_conditions(&self) -> BeginConditions {
-        let limit = self.context.bot.limits.group_rate_per_minute;
-        let is_limited = limit > 0 && self.notification.chat_id.is_group();
+        let (limits, chat, cost) =
+            (&self.context.bot.limits, &self.notification.chat_id, self.notification.call.cost());
+        let limit = limits.group_rate_per_minute;
+        let is_limited = limit > 0 && chat.is_group();
         BeginConditions {
-            chat_window: is_limited.then(|| ChatWindow {
-                limit,
-                span: GROUP_SPAN,
-                cost: self.notification.call.cost(),
-            }),
+            chat_window: is_limited.then_some(ChatWindow { limit, span: GROUP_SPAN, cost }),
             in_order: true,
             then_pause: Some(self.then_pause).filter(|pause| *pause > BOT_SPAN).unwrap_or_default(),
+            headroom: ChatRateLimiter::headroom(chat, limits, cost),
         }
     }
 

@@ -6,7 +6,15 @@ use super::report::AttemptReport;
 use crate::delivery::next_step::NextStep;
 use crate::delivery::timeouts::RETRY_BACKOFF;
 use crate::domain::{Attempt, ChatId, DeliveryGuarantee, Failure, FailureClass, RecordUpdate, Status, Timestamp};
-use crate::ports::{Begin, BeginConditions};
+use crate::ports::{Begin, BeginConditions, QueueError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// For how long the end of an expired notification is tried to be written while it is held, and when it is delivered again then:
+/// its courier may have held it for 20 minutes before, and a broker closes the channel of a consumer that holds a delivery for half
+/// an hour (RabbitMQ).
+const MAX_EXPIRING_TIME: Duration = Duration::from_secs(300);
+const EXPIRING_AGAIN_AFTER: Duration = Duration::from_secs(300);
 
 /// How many attempts at a notification may be interrupted by the end of their process before the notification is taken
 /// for the cause and buried, as poison messages are. Not related to `max_attempts`.
@@ -63,6 +71,7 @@ impl AttemptRun {
 
     /// Records that it has expired, unless it may have been sent. `turn`: when it would have been sent.
     pub async fn expire(mut self, turn: Timestamp) {
+        let started = Instant::now();
         loop {
             let now = Timestamp::now();
             let next_attempt_at = self.notification.reply_to.is_some().then_some(turn);
@@ -80,11 +89,22 @@ impl AttemptRun {
                     break;
                 }
                 Some(AttemptReport { next: NextStep::AwaitPart(_), .. }) => {
+                    if started.elapsed() >= MAX_EXPIRING_TIME && self.put_back(now.plus(EXPIRING_AGAIN_AFTER)).await {
+                        break;
+                    }
                     tokio::time::sleep(RETRY_BACKOFF.pause(4, fastrand::f64())).await;
                 }
                 Some(AttemptReport { next: NextStep::Migrate(_), .. }) => {}
                 Some(_) => break,
             }
+        }
+    }
+
+    /// Whether it is held here no longer, but comes back from the queue.
+    async fn put_back(&self, until: Timestamp) -> bool {
+        match self.context.ports.queue.defer(&self.receipt, &self.notification, until).await {
+            Ok(()) | Err(QueueError::Stale) => true,
+            Err(QueueError::Unavailable(_) | QueueError::Full(_)) => false,
         }
     }
 

@@ -4,8 +4,7 @@
 use super::send_job::send_job;
 use super::state::{Courier, HeldDelivery};
 use crate::delivery::scheduler::EnqueueResult;
-use crate::domain::Notification;
-use crate::ports::{Delivery, Receipt};
+use crate::ports::Delivery;
 
 impl Courier {
     /// Takes a delivery of the ownership held now; others come back by themselves.
@@ -13,21 +12,20 @@ impl Courier {
         if Some(delivered.receipt.epoch) != self.epoch {
             return;
         }
-        let id = delivered.notification.id;
+        let (id, now) = (delivered.notification.id, self.now());
         let _span = tracing::info_span!("delivery", notification = %id, bot = %delivered.notification.bot).entered();
-        if self.held.contains_key(&id) {
-            return self.receive_again(delivered);
+        let is_held = self.held.contains_key(&id);
+        if is_held || self.recently_finished.contains(&(id, delivered.notification.accepted_at)) {
+            // Whatever becomes of it, its chat must not wait for it to come back.
+            self.scheduler.note_return(now, &send_job(&self.context.bot, &delivered.notification, self.epoch));
+            return if is_held { self.receive_again(delivered) } else { self.spawn_ack(delivered.receipt) };
         }
         let Delivery { mut notification, receipt, redeliveries } = delivered;
-        if self.recently_finished.contains(&(id, notification.accepted_at)) {
-            return self.ack_copy(&notification, receipt);
-        }
         if redeliveries > 0 {
             // No reason to bury it: at every restart of a worker, all that it held comes back. What crashes its worker shows
             // as interrupted attempts.
             tracing::debug!(redeliveries, "redelivered");
         }
-        let now = self.now();
         if let Some(current) = self.scheduler.current_chat(&notification.chat_id) {
             notification.chat_id = current.clone();
         }
@@ -58,24 +56,15 @@ impl Courier {
                 held.resubmitted = Some(delivered);
                 return;
             }
-            let job = send_job(&self.context.bot, &delivered.notification, self.epoch);
             let old = std::mem::replace(&mut held.receipt, delivered.receipt);
             held.notification = delivered.notification;
-            self.scheduler.forget_deferred(self.now(), &job);
             self.spawn_ack(old);
         } else if there < here || Some(held.receipt.epoch) == self.epoch {
             // An outdated copy, or a second copy from a publisher that was not sure: one of them is enough.
-            self.ack_copy(&delivered.notification, delivered.receipt);
+            self.spawn_ack(delivered.receipt);
         } else {
             // It was in flight while the bot was lost and regained; the old receipt is worth nothing now.
             held.receipt = delivered.receipt;
         }
-    }
-
-    /// Acks what is not needed; its chat, if it had gone back to the queue, waits for it no more.
-    fn ack_copy(&mut self, notification: &Notification, receipt: Receipt) {
-        let job = send_job(&self.context.bot, notification, self.epoch);
-        self.scheduler.forget_deferred(self.now(), &job);
-        self.spawn_ack(receipt);
     }
 }

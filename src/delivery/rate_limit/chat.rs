@@ -70,6 +70,11 @@ impl ChatRateLimiter {
         self.ready_at(now, 1).max(now) + own_turns.max(turns_of_others)
     }
 
+    /// How much longer than for one message a chat must be left alone for so many at once. A group saves up no burst.
+    pub fn headroom(chat: &ChatId, limits: &RateLimits, cost: u32) -> Duration {
+        if chat.is_group() { Duration::ZERO } else { Gcra::bursty(limits.chat_rate, limits.chat_burst).headroom(cost) }
+    }
+
     /// For how long nothing more may be sent once so many messages have been.
     pub fn pause_after(&self, now: MonoTime, cost: u32) -> Duration {
         self.rate.ready_after(now, cost) - now

@@ -55,7 +55,12 @@ impl Gcra {
     /// When a send may start that costs so many tokens: when they are all there, or, if they are more than there can ever be,
     /// when nothing is left to pay off; the rest is paid off after it.
     pub fn ready_for(&self, tokens: u32) -> MonoTime {
-        self.ready_at() + (self.interval * tokens.saturating_sub(1)).min(self.tolerance)
+        self.ready_at() + self.headroom(tokens)
+    }
+
+    /// How much later than one token so many are there.
+    pub fn headroom(&self, tokens: u32) -> Duration {
+        (self.interval * tokens.saturating_sub(1)).min(self.tolerance)
     }
 
     /// When a send may start that costs one token, once so many are taken.
@@ -139,6 +144,7 @@ mod tests {
             assert_eq!(gcra.ready_for(1) - now, ms(11_000 - 1_000 * u64::from(burst)));
         }
         let mut gcra = Gcra::bursty(1.0, 3);
+        assert_eq!([1, 2, 3, 10].map(|tokens| gcra.headroom(tokens)), [ms(0), ms(1_000), ms(2_000), ms(2_000)]);
         gcra.take(MonoTime::after(ms(5_000)), 2, 1.0);
         assert_eq!(gcra.ready_for(2), MonoTime::after(ms(6_000)), "one of two is still there");
     }

@@ -95,14 +95,14 @@ impl ChatLane {
         Some((job, number))
     }
 
-    pub fn forget_deferred(&mut self, job: &SendJob) {
+    pub fn note_return(&mut self, job: &SendJob) {
         if let Some(number) = job.number {
             self.deferred.remove(number, job.place);
         }
     }
 
     pub fn remove(&mut self, job: &SendJob) -> Option<SendJob> {
-        self.forget_deferred(job);
+        self.note_return(job);
         let removed = self.waiting.remove(&job.place)?.job;
         self.bytes -= removed.bytes;
         Some(removed)

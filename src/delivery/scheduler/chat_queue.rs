@@ -194,9 +194,9 @@ impl ChatQueue {
         out
     }
 
-    /// Forgets that one has gone back to the queue: it is back, and not needed.
-    pub fn forget_deferred(&mut self, job: &SendJob) {
-        self.lanes[job.lane as usize].forget_deferred(job);
+    /// Nothing waits any more for one that had gone back to the queue.
+    pub fn note_return(&mut self, job: &SendJob) {
+        self.lanes[job.lane as usize].note_return(job);
     }
 
     /// Forgets one, also one that has gone back to the queue: what ended there must not be waited for. The one that waited

@@ -322,11 +322,13 @@ impl Scheduler {
         self.chats.place(now, &job.chat);
     }
 
-    /// Forgets that one has gone back to the queue: it is back, and not needed. Its chat waits for it no more.
-    pub fn forget_deferred(&mut self, now: MonoTime, job: &SendJob) {
-        let Some(chat) = self.chats.get_mut(&job.chat) else { return };
-        chat.forget_deferred(job);
-        self.chats.place(now, &job.chat);
+    /// Notes that one is back from the queue that is not taken in: a copy of another.
+    pub fn note_return(&mut self, now: MonoTime, job: &SendJob) {
+        let chat = self.chats.current(&job.chat).unwrap_or(&job.chat).clone();
+        if let Some(found) = self.chats.get_mut(&chat) {
+            found.note_return(job);
+            self.chats.place(now, &chat);
+        }
     }
 
     /// Begins as a new owner of the bot, who does not know what the one before has sent: with a second of silence, and

@@ -39,6 +39,8 @@ struct ChatMemory {
     migrated_from: Option<ChatId>,
     /// When and how many messages, by the attempt that made them.
     sends: BTreeMap<u64, (Timestamp, u32)>,
+    /// Until when nothing may follow, by the attempt that it follows.
+    pauses: BTreeMap<u64, Timestamp>,
 }
 
 impl LedgerModel {
@@ -114,7 +116,7 @@ impl LedgerModel {
             chat.sends.insert(number, (at, cost));
         }
         if !conditions.then_pause.is_zero() {
-            chat.frozen_until = chat.frozen_until.max(Some(at.plus(conditions.then_pause)));
+            chat.pauses.insert(number, at.plus(conditions.then_pause));
         }
         told
     }
@@ -124,7 +126,10 @@ impl LedgerModel {
         if let Some(to) = chat.and_then(|chat| chat.migrated_to) {
             return Some(Begin::Migrated(to));
         }
-        if let Some(until) = chat.and_then(|chat| chat.frozen_until).filter(|until| *until > at) {
+        let paused_until =
+            chat.and_then(|chat| chat.pauses.values().max()).map(|until| until.plus(conditions.headroom));
+        let free_at = chat.and_then(|chat| chat.frozen_until).max(paused_until);
+        if let Some(until) = free_at.filter(|until| *until > at) {
             return Some(Begin::TooSoon(until));
         }
         if let (Some(window), Some(chat)) = (conditions.chat_window, chat) {
@@ -192,7 +197,10 @@ impl LedgerModel {
                     send.0 = update.at;
                 }
             }
-            (None, Some(number)) => drop(chat.sends.remove(&number)),
+            (None, Some(number)) => {
+                chat.sends.remove(&number);
+                chat.pauses.remove(&number);
+            }
             _ => {}
         }
         let flood = update.attempt.as_ref().filter(|attempt| attempt.outcome == AttemptOutcome::FloodWait);

@@ -10,6 +10,7 @@
 //! [`UNMET`] count too.
 
 mod draft;
+mod expiring;
 mod judge;
 mod ledger;
 mod limits;

@@ -4,7 +4,7 @@ use super::judge::chat_number;
 use super::link::{Away, Link};
 use super::queue::Stale;
 use super::state::{Part, State};
-use crate::domain::{BotName, Notification, NotificationId, Record, RecordUpdate, Sha256, Timestamp};
+use crate::domain::{BotName, Notification, NotificationId, Record, RecordUpdate, Sha256, Status, Timestamp};
 use crate::ports::{
     Begin, BeginConditions, BlobError, BlobStream, Blobs, Cancelled, Depth, FileKey, HandOver, Ledger, LedgerError,
     ListQuery, MediaIndex, Queue, QueueError, Receipt, RecordPage, Spooled, Subscription,
@@ -150,7 +150,7 @@ impl Ledger for Link {
         self.ask(Part::Ledger, move |state| state.ledger.list(&query)).await.map_err(gone)
     }
 
-    async fn end_lost(&self, _expired_before: Timestamp, _at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
+    async fn end_lost(&self, _before: Timestamp, _at: Timestamp) -> Result<Vec<(BotName, Status)>, LedgerError> {
         // Whatever is lost in a world is for the judge to find.
         Ok(Vec::new())
     }

@@ -68,6 +68,13 @@ impl Shared {
         Self(Arc::new(Mutex::new(state)))
     }
 
+    /// Starts the clock of a world; returns when.
+    pub fn start(&self) -> Instant {
+        let started = Instant::now();
+        self.lock().started = started;
+        started
+    }
+
     /// The state, for a moment.
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -48,17 +48,36 @@ pub fn simulate(seed: u64, plan: impl FnOnce(&mut fastrand::Rng) -> Plan, traced
     fastrand::seed(seed);
     let mut random = fastrand::Rng::with_seed(seed);
     let plan = plan(&mut random);
+    let shared = Shared::new(random, traced);
+    on_paused_clock(shared.clone(), World { shared, workers: Vec::new(), window: plan.window }.run(plan))
+}
+
+/// Lets something happen in fresh servers, in paused time that the wall clock follows.
+pub fn on_paused_clock<T>(shared: Shared, happening: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let outcome = runtime.expect("a runtime").block_on(async {
-        let shared = Shared::new(random, traced);
-        let clock = shared.clone();
-        let started = tokio::time::Instant::now();
-        let begin = clock.lock().wall();
+        let started = shared.start();
+        let begin = shared.lock().wall();
         Timestamp::set_clock(Some(Box::new(move || begin.plus(started.elapsed()))));
-        World { shared, workers: Vec::new(), window: plan.window }.run(plan).await
+        happening.await
     });
     Timestamp::set_clock(None);
     outcome
+}
+
+/// What a worker's courier works with.
+pub fn context(link: Arc<Link>) -> CourierContext {
+    let ports = Ports {
+        acceptor: link.clone(),
+        queue: link.clone(),
+        ledger: link.clone(),
+        media: link.clone(),
+        blobs: link.clone(),
+        outcome_notifier: link.clone(),
+        recipients: link.clone(),
+    };
+    let (bot, metrics, max_attempts) = (BOT.clone(), METRICS.clone(), MAX_ATTEMPTS);
+    CourierContext { bot, ports, messenger: link, metrics, max_attempts }
 }
 
 struct World {
@@ -118,18 +137,7 @@ impl World {
     fn start_worker(&mut self) {
         let number = self.shared.lock().add_worker();
         let link = Arc::new(Link { shared: self.shared.clone(), worker: number });
-        let ports = Ports {
-            acceptor: link.clone(),
-            queue: link.clone(),
-            ledger: link.clone(),
-            media: link.clone(),
-            blobs: link.clone(),
-            outcome_notifier: link.clone(),
-            recipients: link.clone(),
-        };
-        let (bot, metrics, max_attempts) = (BOT.clone(), METRICS.clone(), MAX_ATTEMPTS);
-        let context = CourierContext { bot, ports, messenger: link, metrics, max_attempts };
-        let courier = Courier::new(context, self.window);
+        let courier = Courier::new(context(link), self.window);
         let (stop, shared) = (CancellationToken::new(), self.shared.clone());
         let told = stop.clone();
         let courier = tokio::spawn(async move {

@@ -4,8 +4,8 @@ use super::{bot, demanding, eventually, later, next, nothing_comes, notification
 use crate::support::wait::until;
 use futures_util::future::join_all;
 use pixcourier::domain::{
-    Attempt, AttemptOutcome, Failure, FailureClass, Notification, NotificationId, RecordUpdate, Sha256, Status,
-    Timestamp,
+    Attempt, AttemptOutcome, Deferral, Failure, FailureClass, Notification, NotificationId, RecordUpdate, Sha256,
+    Status, Timestamp,
 };
 use pixcourier::ports::{
     AcceptError, Accepted, Acceptor, Begin, BeginConditions, Cancelled, Delivery, Depth, Idempotency, Ledger,
@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The bots that the suite uses.
-pub const BOTS: [&str; 7] = ["a-plain", "a-later", "a-key", "a-crowd", "a-again", "a-copies", "a-pin"];
+pub const BOTS: [&str; 9] =
+    ["a-plain", "a-later", "a-key", "a-crowd", "a-again", "a-copies", "a-pin", "a-deferred", "a-nobody"];
 
 /// The ports of one engine.
 #[derive(Clone)]
@@ -48,6 +49,8 @@ pub async fn suite(ports: AcceptorPorts) {
     of_a_crowd_with_one_key_one_gets_in(&ports).await;
     only_what_ended_otherwise_than_sent_is_taken_in_again(&ports).await;
     of_a_cancelled_one_only_the_copy_taken_in_again_is_sent(&ports).await;
+    a_deferred_copy_comes_back_although_it_is_taken_in_again(&ports).await;
+    what_nobody_takes_out_of_the_queue_ends_after_its_expiry(&ports).await;
     what_is_taken_in_again_is_counted_anew_and_waits_for_its_time(&ports).await;
     what_is_taken_in_again_is_later_than_before_by_any_clock(&ports).await;
     an_image_is_pinned_until_its_notification_expires(&ports).await;
@@ -276,6 +279,54 @@ pub async fn of_a_cancelled_one_only_the_copy_taken_in_again_is_sent(ports: &Acc
     stopped(Status::Sent).await;
     ports.ledger.sweep(old.expires_at.plus(Duration::from_millis(1))).await.expect("sweep");
     assert_eq!(ports.ledger.get(old.id).await.expect("get"), None);
+}
+
+/// Its courier counts on the number of its arrival: what came later for its chat waits for that.
+pub async fn a_deferred_copy_comes_back_although_it_is_taken_in_again(ports: &AcceptorPorts) {
+    let mut subscription = ports.subscribe("a-deferred").await;
+    let old = notification(&bot("a-deferred"), 1);
+    ports.accept(&plainly(old.clone())).await;
+    ports.status_becomes(old.id, Status::Queued).await;
+    let delivered = next(&mut subscription).await;
+    let deferral = Some(Deferral { epoch: delivered.receipt.epoch, number: 3 });
+    let old = Notification { deferral, ..delivered.notification };
+    let until = Timestamp::now().plus(Duration::from_secs(3));
+    ports.queue.defer(&delivered.receipt, &old, until).await.expect("defer");
+    let cancelled = ports.ledger.cancel(old.id, Timestamp::now()).await.expect("cancel");
+    assert!(matches!(cancelled, Cancelled::Done(_)), "{cancelled:?}");
+    let accepted_at = old.accepted_at.plus(Duration::from_secs(1));
+    let fresh = Notification { accepted_at, deferral: None, ..old.clone() };
+    let answer = ports.acceptor.resubmit(&fresh).await.expect("resubmit");
+    assert!(matches!(answer, Resubmitted::Done(_)), "{answer:?}");
+    assert_eq!(ports.take(&mut subscription).await.notification, fresh);
+    assert_eq!(ports.take(&mut subscription).await.notification, old);
+}
+
+/// Its bot is configured no more. Who takes it all the same is told that it has ended.
+pub async fn what_nobody_takes_out_of_the_queue_ends_after_its_expiry(ports: &AcceptorPorts) {
+    let name = bot("a-nobody");
+    let plain = notification(&name, 1);
+    let expires_at = plain.accepted_at.plus(Duration::from_secs(3_600));
+    let plain = Notification { expires_at, ..plain };
+    let scheduled = Notification { expires_at, ..later(&name, 2, Duration::from_secs(1_800)) };
+    let valid = Notification { expires_at: expires_at.plus(Duration::from_secs(1)), ..notification(&name, 3) };
+    for one in [&plain, &scheduled, &valid] {
+        ports.accept(&plainly(one.clone())).await;
+        ports.status_becomes(one.id, Status::accepted(one)).await;
+    }
+    let just_after = expires_at.plus(Duration::from_millis(1));
+    let ended = ports.ledger.end_lost(just_after, just_after).await.expect("end_lost");
+    assert_eq!(ended.len(), 2, "those that have expired: {ended:?}");
+    assert!(ended.iter().all(|(bot, _)| *bot == name), "{ended:?}");
+    assert!(ports.ledger.end_lost(just_after, just_after).await.expect("end_lost").is_empty(), "nothing is left");
+    for one in [&plain, &scheduled] {
+        let status = ports.ledger.get(one.id).await.expect("get").expect("recorded").status;
+        assert!([Status::Expired, Status::Unknown].contains(&status), "{status:?}");
+        assert!(ended.contains(&(name.clone(), status)), "{status:?} in {ended:?}");
+        let begun = ports.ledger.begin(one, just_after, &BeginConditions::NONE).await.expect("begin");
+        assert_eq!(begun, Begin::Skip(status));
+    }
+    ports.status_becomes(valid.id, Status::Queued).await;
 }
 
 /// Its cut-off attempts stay on record, and a `send_at` that is still to come makes it scheduled.

@@ -1,6 +1,6 @@
 //! The contract of [`Ledger`].
 
-use super::{bot, demanding, ledger_ends, notification, text_of};
+use super::{bot, demanding, ledger_ends, ledger_pauses, notification, text_of};
 use pixcourier::domain::{
     Attempt, AttemptOutcome, BotName, ChatId, Failure, FailureClass, Notification, NotificationId, Record,
     RecordUpdate, Status, Timestamp,
@@ -27,6 +27,7 @@ pub async fn suite(ledger: Arc<dyn Ledger>) {
     a_final_record_stays_until_its_notification_expires(&ledger).await;
     everything_in_a_record_is_kept_unbent(&ledger).await;
     ledger_ends::suite(&ledger).await;
+    ledger_pauses::suite(&ledger).await;
 }
 
 const GO: Begin = Begin::Proceed { interrupted: false, interrupted_attempts: 0 };

@@ -27,7 +27,6 @@ pub async fn suite(acceptor: Arc<dyn Acceptor>, ledger: Arc<dyn Ledger>) {
     a_window_counts_an_attempt_from_its_answer(&ports).await;
     what_has_not_left_takes_no_room(&ports).await;
     one_that_ends_without_an_attempt_takes_back_nothing_of_another(&ports).await;
-    an_album_holds_its_chat_back(&ports).await;
     an_interrupted_attempt_keeps_its_room(&ports).await;
     what_begins_without_a_window_takes_no_room(&ports).await;
     chats_have_windows_of_their_own(&ports).await;
@@ -244,16 +243,6 @@ async fn an_interrupted_attempt_keeps_its_room(ports: &ConditionPorts) {
     ports.settle(&cut_off, RecordUpdate::of(Status::Retrying, at(3))).await;
     assert_eq!(ports.begin(&next, at(4), window(2, 1)).await, GO, "the second has not left");
     assert_eq!(ports.begin(&cut_off, at(5), window(2, 1)).await, Begin::TooSoon(at(61)), "the first may have");
-}
-
-/// Whatever it is that makes it, and whoever begins next.
-async fn an_album_holds_its_chat_back(ports: &ConditionPorts) {
-    let (name, at) = (bot("c-pause"), clock());
-    let (album, next) = (notification(&name, 9), notification(&name, 9));
-    let conditions = BeginConditions { then_pause: Duration::from_secs(8), ..BeginConditions::NONE };
-    assert_eq!(ports.begin(&album, at(0), conditions).await, GO);
-    assert_eq!(ports.begin(&next, at(5), BeginConditions::NONE).await, Begin::TooSoon(at(8)));
-    assert_eq!(ports.begin(&next, at(8), BeginConditions::NONE).await, GO);
 }
 
 /// Private chats are not counted.

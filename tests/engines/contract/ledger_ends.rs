@@ -20,8 +20,8 @@ async fn record(ledger: &Arc<dyn Ledger>, notification: &Notification) -> Record
     ledger.get(notification.id).await.expect("get").expect("recorded")
 }
 
-/// Step by step until nothing is left; whose they were.
-async fn end_lost(ledger: &Arc<dyn Ledger>, before: Timestamp, at: Timestamp) -> Vec<Vec<BotName>> {
+/// Step by step until nothing is left; whose they were, and how they ended.
+async fn end_lost(ledger: &Arc<dyn Ledger>, before: Timestamp, at: Timestamp) -> Vec<Vec<(BotName, Status)>> {
     let mut steps = Vec::new();
     loop {
         let bots = ledger.end_lost(before, at).await.expect("end_lost");
@@ -57,7 +57,7 @@ async fn what_is_open_long_after_it_expired_ends_as_unknown(ledger: &Arc<dyn Led
 
     assert!(end_lost(ledger, hour(1), hour(2)).await.is_empty(), "none has expired before its last hour");
     let just_after = hour(1).plus(Duration::from_millis(1));
-    assert_eq!(end_lost(ledger, just_after, hour(2)).await.concat(), vec![name; lost.len()]);
+    assert_eq!(end_lost(ledger, just_after, hour(2)).await.concat(), vec![(name, Status::Unknown); lost.len()]);
     for one in &lost {
         let record = record(ledger, one).await;
         let expected = RecordUpdate::lost(hour(2));

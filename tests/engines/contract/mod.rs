@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod ledger_conditions;
 pub mod ledger_ends;
 pub mod ledger_migrations;
+pub mod ledger_pauses;
 pub mod media_index;
 pub mod outcome_notifier;
 pub mod queue;

@@ -1,5 +1,5 @@
 //! What has been cancelled, as far as this process knows: it reads the list of cancels every second while Redis is there, long
-//! before the grace period lets an attempt begin without Redis.
+//! before the grace period lets an attempt begin without Redis. It is asked before Redis is, which may have lost a cancel.
 
 use super::buffer::WriteBehindBuffer;
 use crate::adapters::redis::cancels::Cancel;

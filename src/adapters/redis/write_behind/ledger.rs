@@ -90,6 +90,18 @@ impl WriteBehindLedger {
         self.buffer.ask(response).await
     }
 
+    /// Cancels what Redis has a record of from before the cancel; returns the status that forbids this copy to be sent.
+    async fn cancel_again(&self, notification: &Notification, at: Timestamp) -> Status {
+        let Ok(Some(record)) = self.get(notification.id).await else { return Status::Cancelled };
+        let is_later = record.notification.accepted_at > notification.accepted_at;
+        if is_later || !record.status.is_cancellable() {
+            return record.status;
+        }
+        // Should it fail, the record ends as lost.
+        let _ = self.ask(self.redis().settle(notification, &RecordUpdate::of(Status::Cancelled, at))).await;
+        Status::Cancelled
+    }
+
     /// Creates the record of a notification that has just been accepted, now or later.
     pub(in crate::adapters::redis) async fn create(&self, notification: &Notification) -> Result<(), LedgerError> {
         self.buffer.write(LedgerChange::Create(notification.clone())).await.map(drop)
@@ -109,7 +121,8 @@ impl Drop for WriteBehindLedger {
 
 #[async_trait]
 impl Ledger for WriteBehindLedger {
-    /// While Redis is away: fails during the grace period, then goes on for `at_least_once`, and marks the attempt when
+    /// What is known here to be cancelled does not begin, whatever Redis says: it may have lost the cancel, by a failover or a
+    /// restore. While Redis is away: fails during the grace period, then goes on for `at_least_once`, and marks the attempt when
     /// Redis is back. `at_most_once` must have its mark before the request leaves, so it has to wait; so does what was
     /// scheduled if this process has never read which ones are cancelled. Only those interrupted attempts are known then
     /// that wait in memory.
@@ -123,6 +136,9 @@ impl Ledger for WriteBehindLedger {
         if let Some(status) = buffer.pending().superseding_status(notification) {
             return Ok(Begin::Skip(status));
         }
+        if self.cancels.forbid(notification) {
+            return Ok(Begin::Skip(self.cancel_again(notification, at).await));
+        }
         let entity = EntityKey::Notification(notification.id);
         let begun = buffer.ask_about(&entity, buffer.redis.begin(notification, at, conditions)).await;
         if begun.is_ok()
@@ -130,9 +146,6 @@ impl Ledger for WriteBehindLedger {
             || !buffer.availability.is_past_grace()
         {
             return begun;
-        }
-        if self.cancels.forbid(notification) {
-            return Ok(Begin::Skip(Status::Cancelled));
         }
         if notification.send_at.is_some() && !self.cancels.were_read() {
             return begun;
@@ -175,7 +188,7 @@ impl Ledger for WriteBehindLedger {
         self.ask(self.redis().sweep(finished_before)).await
     }
 
-    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<BotName>, LedgerError> {
+    async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<(BotName, Status)>, LedgerError> {
         self.ask(self.redis().end_lost(expired_before, at)).await
     }
 

@@ -172,7 +172,7 @@ fn a_copy_that_is_not_needed_leaves_nothing_to_wait_for() {
     assert_eq!(s.enqueue(at(10_000), first_copy), EnqueueResult::Enqueued);
     assert_eq!(s.enqueue(at(10_000), job(6, 5, Lane::Normal)), EnqueueResult::Enqueued);
     assert_eq!(run(&mut s, 10, 30), [1, 2, 3, 4, 5], "6 waits for the second copy");
-    s.forget_deferred(at(30_000), &second_copy);
+    s.note_return(at(30_000), &second_copy);
     assert_eq!(run(&mut s, 30, 32), [1, 2, 3, 4, 5, 6]);
 }
 
