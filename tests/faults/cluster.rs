@@ -4,11 +4,13 @@
 //! The short form freezes and kills the node that leads the bot's queues; the long one, `make cluster`, has ten such events.
 
 use crate::load::{Load, Plan};
+use crate::sandbox::Sandbox;
 use crate::service::{Engine, Service};
 use crate::support::{Rabbit, Redis};
 use crate::{reconcile, sandbox, wait};
+use pixcourier::sandbox::MessageFilter;
 use serde_json::Value;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const WAIT_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -45,6 +47,7 @@ async fn nodes_of_a_cluster_are_frozen_killed_and_stopped_and_accepting_goes_on(
     let urls: Vec<String> = nodes.iter().map(Rabbit::url).collect();
     let engine = Engine::DistributedSettings { amqp: urls.join(","), redis: redis.url() };
     let mut service = Service::new("cluster", engine, &sandbox.url());
+    service.set("LOG", "debug");
     service.start().await;
     wait::until_true("an owner", WAIT_TIMEOUT, async || service.owns().await).await;
     let plan = Plan { count: 1_000_000, clients: 8, chats: 40, rest: Duration::from_millis(350), mixed: false };
@@ -84,10 +87,11 @@ async fn nodes_of_a_cluster_are_frozen_killed_and_stopped_and_accepting_goes_on(
         whole(&nodes).await;
         let (took, silence) = (begun.elapsed(), load.book().longest_silence(begun, Instant::now()));
         let line = format!(
-            "{event:?} (node {}, leader {}): longest time without a 202 {:.2} s in {:.0} s",
+            "{event:?} (node {}, leader {}): longest time without a 202 {:.2} s, without a send {:.1} s, in {:.0} s",
             node + 1,
             leader + 1,
             silence.as_secs_f64(),
+            longest_pause(&sandbox, took).as_secs_f64(),
             took.as_secs_f64()
         );
         println!("{line}");
@@ -121,9 +125,6 @@ async fn freeze_node(nodes: &[Rabbit], node: usize, time: Duration) -> usize {
 fn leader(nodes: &[Rabbit], namespace: &str) -> usize {
     let lane = format!("{namespace}.default.normal");
     let queues = queues(&nodes[0]).expect("all nodes answer");
-    let leaders: Vec<String> =
-        queues.iter().map(|queue| format!("{} {}", queue["name"].as_str().unwrap(), queue["leader"])).collect();
-    println!("{leaders:?}");
     let queue = queues.iter().find(|queue| queue["name"] == lane.as_str()).expect("the bot has one");
     nodes.iter().position(|node| queue["leader"] == node.node_name().as_str()).expect("one of ours")
 }
@@ -133,7 +134,6 @@ fn connected(nodes: &[Rabbit], service: &Service, leader: usize) -> usize {
     let log = std::fs::read_to_string(&service.process().log).unwrap();
     let last = |connection: &str| {
         let line = log.lines().rfind(|line| line.contains("connected to RabbitMQ") && line.contains(connection))?;
-        println!("{line}");
         nodes.iter().position(|node| line.contains(&format!("127.0.0.1:{}", node.port())))
     };
     let places = [last("\"publishing\""), last("\"publishing 2\"")];
@@ -143,10 +143,10 @@ fn connected(nodes: &[Rabbit], service: &Service, leader: usize) -> usize {
 /// Waits until every node has started and every queue has all its members.
 async fn whole(nodes: &[Rabbit]) {
     let is_whole = async || {
-        let all_there = |queue: &Value| queue["online"].as_array().map(Vec::len) == Some(nodes.len());
+        let count = |queue: &Value, column: &str| queue[column].as_array().map(Vec::len);
+        let all_there = |queue: &Value| count(queue, "online") == count(queue, "members");
         nodes.iter().all(|node| {
-            node.try_ctl(&["await_startup"]).is_ok()
-                && queues(node).is_ok_and(|queues| queues.iter().all(all_there))
+            node.try_ctl(&["await_startup"]).is_ok() && queues(node).is_ok_and(|queues| queues.iter().all(all_there))
         })
     };
     wait::until_true("the whole cluster", WAIT_TIMEOUT, is_whole).await;
@@ -154,6 +154,17 @@ async fn whole(nodes: &[Rabbit]) {
 
 /// The queues as a node knows them.
 fn queues(node: &Rabbit) -> Result<Vec<Value>, String> {
-    let page = node.try_ctl(&["list_queues", "--formatter", "json", "name", "leader", "online"])?;
+    let page = node.try_ctl(&["list_queues", "--formatter", "json", "name", "leader", "members", "online"])?;
     serde_json::from_str(&page).map_err(|error| format!("{error}: {page}"))
+}
+
+/// The longest time without a message in the last so much time.
+fn longest_pause(sandbox: &Sandbox, last: Duration) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    let from = now - last.as_millis() as u64;
+    let messages = sandbox.messages(&MessageFilter::default());
+    let mut times: Vec<u64> = messages.iter().map(|message| message.at_ms).filter(|at| *at >= from).collect();
+    times.extend([from, now]);
+    times.sort_unstable();
+    Duration::from_millis(times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default())
 }
