@@ -33,8 +33,9 @@ const RESEND_INTERVAL: Duration = Duration::from_secs(1);
 enum WayFailed {
     /// No confirm has come.
     Silent,
-    /// Something else; another node may do better. A queue that is full refuses what comes, but one that loses its leader does
-    /// so too.
+    /// The queue takes no more. One that loses its leader says so too.
+    Full(QueueError),
+    /// Something else; another node may do better.
     Unavailable(QueueError),
     /// No way would do better.
     Blocked,
@@ -72,10 +73,17 @@ impl Broker {
     /// Tries one node after the other, on each first the straight way, unless the queue is known to be silent. The error is
     /// `None` if there was no answer at all.
     async fn accept_by(&self, ways: &Ways<'_>) -> Result<(), Option<QueueError>> {
-        let (first, second) = self.publishing_sessions()?;
+        let (mut first, mut second) = self.publishing_sessions()?;
         let queue = ways.straight.1.queue(&self.topology);
+        // On a session that is newer than the silence, more than the queue may not answer.
+        if self.silent_queues.is_noted(&queue)
+            && let Some(second) = &mut second
+            && second.confirms.last_answer() > first.confirms.last_answer()
+        {
+            std::mem::swap(&mut first, second);
+        }
         let goes_straight = !self.silent_queues.is_silent(&queue, Instant::now());
-        let mut reason = None;
+        let (mut reason, mut refused) = (None, false);
         let others = [second.clone(), Some(first.clone())];
         for (session, other) in [Some(first), second].into_iter().zip(others) {
             let Some(session) = session else { break };
@@ -88,6 +96,10 @@ impl Broker {
                         return Ok(());
                     }
                     Err(WayFailed::Silent) => {}
+                    Err(WayFailed::Full(error)) if self.silent_queues.is_full(&queue, Instant::now()) => {
+                        return Err(Some(error));
+                    }
+                    Err(WayFailed::Full(error)) => (reason, refused) = (Some(error), true),
                     Err(WayFailed::Blocked) => return Err(Some(blocked())),
                     Err(WayFailed::Unavailable(error)) => {
                         reason = Some(error);
@@ -101,7 +113,7 @@ impl Broker {
             let begun = Instant::now();
             match session.publish_within(PATIENCE, ways, &ways.detour).await {
                 Ok(()) => {
-                    if goes_straight && self.silent_queues.note(&queue, Instant::now()) {
+                    if goes_straight && self.silent_queues.note(&queue, refused, Instant::now()) {
                         warn!(%queue, "the queue does not confirm: what is accepted for it goes by a detour");
                     }
                     self.silent_queues.remember(ways.detoured());
@@ -109,7 +121,7 @@ impl Broker {
                 }
                 Err(WayFailed::Silent) => session.has_not_confirmed(begun, other.as_deref()),
                 Err(WayFailed::Blocked) => return Err(Some(blocked())),
-                Err(WayFailed::Unavailable(error)) => reason = Some(error),
+                Err(WayFailed::Unavailable(error) | WayFailed::Full(error)) => reason = Some(error),
             }
         }
         Err(reason)
@@ -149,6 +161,7 @@ impl Session {
         let published = self.publish(channel_use.clone(), destination.clone(), body, properties.clone());
         match timeout(patience, published).await.map(result_of) {
             Ok(Ok(())) => Ok(()),
+            Ok(Err(error @ QueueError::Full(_))) => Err(WayFailed::Full(error)),
             Ok(Err(error)) => Err(WayFailed::Unavailable(error)),
             Err(_) if self.is_blocked() => Err(WayFailed::Blocked),
             Err(_) => Err(WayFailed::Silent),

@@ -204,7 +204,7 @@ impl Broker {
         body: &[u8],
         properties: BasicProperties,
     ) -> Result<(), QueueError> {
-        let (session, other) = self.publishing_sessions()?;
+        let (session, _) = self.publishing_sessions()?;
         if session.is_blocked() {
             return Err(blocked());
         }
@@ -216,7 +216,7 @@ impl Broker {
             Ok(published) => result_of(published),
             Err(_) if session.is_blocked() => Err(blocked()),
             Err(_) => {
-                session.has_not_confirmed(begun, other.as_deref());
+                session.confirms.timed_out(begun, Instant::now());
                 Err(not_confirmed())
             }
         }

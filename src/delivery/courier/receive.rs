@@ -4,6 +4,7 @@
 use super::send_job::send_job;
 use super::state::{Courier, HeldDelivery};
 use crate::delivery::scheduler::EnqueueResult;
+use crate::domain::Notification;
 use crate::ports::Delivery;
 
 impl Courier {
@@ -15,10 +16,12 @@ impl Courier {
         let id = delivered.notification.id;
         let _span = tracing::info_span!("delivery", notification = %id, bot = %delivered.notification.bot).entered();
         if self.held.contains_key(&id) {
+            self.note_returned(&delivered.notification);
             return self.receive_again(delivered);
         }
         let Delivery { mut notification, receipt, redeliveries } = delivered;
         if self.recently_finished.contains(&(id, notification.accepted_at)) {
+            self.note_returned(&notification);
             return self.spawn_ack(receipt);
         }
         if redeliveries > 0 {
@@ -45,6 +48,16 @@ impl Courier {
             }
             EnqueueResult::Defer(deferred) => self.spawn_defer(now, notification, receipt, deferred),
         }
+    }
+
+    /// A copy that was deferred is back, and another copy of it is here or was sent: its chat must not wait for it.
+    fn note_returned(&mut self, copy: &Notification) {
+        let now = self.now();
+        let mut job = send_job(&self.context.bot, copy, self.epoch);
+        if let Some(current) = self.scheduler.current_chat(&job.chat) {
+            job.chat = current.clone();
+        }
+        self.scheduler.note_returned(now, &job);
     }
 
     /// Takes a delivery whose id is here already.

@@ -176,6 +176,13 @@ impl ChatQueue {
         self.lanes[job.lane as usize].remove(job)
     }
 
+    /// Waits no longer for one that had been deferred.
+    pub fn note_returned(&mut self, job: &SendJob) {
+        if let Some(number) = job.number {
+            self.lanes[job.lane as usize].deferred.remove(number, job.place);
+        }
+    }
+
     /// Takes over what waits for another name of the same chat.
     pub fn absorb(&mut self, now: MonoTime, other: ChatQueue, name: &ChatId) {
         for (mine, theirs) in self.lanes.iter_mut().zip(other.lanes) {

@@ -299,6 +299,13 @@ impl Scheduler {
         self.chats.place(now, &job.chat);
     }
 
+    /// Takes note that one is back that had been deferred, but is not needed any more: it has ended, or is here already.
+    pub fn note_returned(&mut self, now: MonoTime, job: &SendJob) {
+        let Some(chat) = self.chats.get_mut(&job.chat) else { return };
+        chat.note_returned(job);
+        self.chats.place(now, &job.chat);
+    }
+
     /// Begins as a new owner of the bot, who does not know what the one before has sent: with a second of silence, and
     /// without a burst, neither of the bot nor of a chat.
     pub fn take_over(&mut self, now: MonoTime) {
