@@ -47,7 +47,6 @@ async fn nodes_of_a_cluster_are_frozen_killed_and_stopped_and_accepting_goes_on(
     let urls: Vec<String> = nodes.iter().map(Rabbit::url).collect();
     let engine = Engine::DistributedSettings { amqp: urls.join(","), redis: redis.url() };
     let mut service = Service::new("cluster", engine, &sandbox.url());
-    service.set("LOG", "debug");
     service.start().await;
     wait::until_true("an owner", WAIT_TIMEOUT, async || service.owns().await).await;
     let plan = Plan { count: 1_000_000, clients: 8, chats: 40, rest: Duration::from_millis(350), mixed: false };
