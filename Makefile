@@ -20,7 +20,9 @@ help:
 	@echo '  make fmt clippy doc    formatting, lints, documentation (make lint for the three)'
 	@echo '  make suite             unit tests, API tests, contracts, client libraries, against real RabbitMQ, Redis and S3'
 	@echo '  make volume            rates, memory and deadlines, alone on the machine'
-	@echo '  make faults            kills, outages and floods, the volume tests, and make pressure; an hour'
+	@echo '  make faults            kills, outages and floods, the volume tests, and make pressure; an hour and more'
+	@echo '  make cluster           a cluster of three RabbitMQ nodes, broken ten times; six minutes'
+	@echo '  make next              the broker part on RabbitMQ 4, Redis 8 and Valkey, as the next Debian release has them; as root'
 	@echo '  make pressure          fairness, order and limits under pressure: the long forms, with the figures of docs/guarantees.md'
 	@echo 'make deny    licences, advisories and bans of the dependencies (installs cargo-deny if missing)'
 	@echo 'make demo    see it work'
@@ -63,7 +65,8 @@ volume:
 	$(CARGO) test --locked --test suite -- $(ALONE) --test-threads=1 --nocapture
 
 # `make test` leaves these out, so that it stays within 20 minutes on a bare machine.
-ONLY_IN_FAULTS := pulses outage redis_away flood_waits one_chat_without cancelled fairness due_at_once a_bot_stays_in_the_metrics
+ONLY_IN_FAULTS := pulses outage redis_away flood_waits one_chat_without cancelled fairness due_at_once \
+    a_bot_stays_in_the_metrics cluster
 
 .PHONY: fault-tests
 fault-tests:
@@ -73,12 +76,37 @@ fault-tests:
 .PHONY: faults
 faults: tools
 	@$(SERVERS) $(MAKE) --no-print-directory volume fault-tests ONLY_IN_FAULTS=
-	@$(MAKE) --no-print-directory pressure
+	@$(MAKE) --no-print-directory pressure cluster
+	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory next; \
+	    else echo 'make next was left out: it needs root'; fi
 
 # In the release profile, whose figures count. One of them alone: `make pressure ONLY=order`.
 .PHONY: pressure
 pressure: tools
 	PIXCOURIER_PRESSURE=long tests/with-brokers $(CARGO) test --release --locked --test faults -- pressure::$(ONLY) \
+	    --test-threads=1 --nocapture
+
+# The same for the nodes of a cluster.
+.PHONY: cluster
+cluster: tools
+	PIXCOURIER_PRESSURE=long tests/with-brokers $(CARGO) test --release --locked --test faults -- cluster:: \
+	    --test-threads=1 --nocapture
+
+# What meets RabbitMQ and Redis, on those of the next Debian release; then what meets Redis, on Valkey.
+.PHONY: next
+next: tools
+	tests/with-next-brokers $(MAKE) --no-print-directory next-suite next-faults
+	PIXCOURIER_TEST_REDIS_SERVER=valkey-server tests/with-next-brokers $(CARGO) test --locked --test suite -- engines::redis \
+	    engines::acceptor --test-threads=8
+
+.PHONY: next-suite
+next-suite:
+	$(CARGO) test --locked --test suite -- engines:: --skip embedded --skip objects --skip somebody_deletes --test-threads=8
+	$(CARGO) test --locked --test suite -- somebody_deletes --test-threads=1
+
+.PHONY: next-faults
+next-faults:
+	$(CARGO) test --locked --test faults -- brokers:: cluster:: kills:: owners:: redis:: spread:: --skip embedded \
 	    --test-threads=1 --nocapture
 
 .PHONY: deny

@@ -161,6 +161,7 @@ pub struct Book {
 /// One try of one post.
 #[derive(Clone, Debug)]
 pub struct Try {
+    pub began: Instant,
     pub took: Duration,
     /// The status, or what went wrong with the connection.
     pub result: Result<u16, String>,
@@ -201,6 +202,16 @@ impl Book {
     /// The time that the slowest answer took.
     pub fn slowest(&self) -> Duration {
         self.tries.iter().map(|attempt| attempt.took).max().unwrap_or_default()
+    }
+
+    /// The longest time without a 202 in this span.
+    pub fn longest_silence(&self, from: Instant, until: Instant) -> Duration {
+        let accepted = self.tries.iter().filter(|attempt| attempt.result == Ok(202));
+        let mut times: Vec<Instant> = accepted.map(|attempt| attempt.began + attempt.took).collect();
+        times.retain(|at| (from..until).contains(at));
+        times.extend([from, until]);
+        times.sort_unstable();
+        times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
     }
 
     /// Panics if a caller was told anything but 202 or to try again later, or not when.
@@ -283,7 +294,7 @@ impl Shared {
             Ok(answer) => (Ok(answer.status.as_u16()), answer.retry_after()),
             Err(error) => (Err(format!("{error:?}")), None),
         };
-        book.tries.push(Try { took, result, retry_after });
+        book.tries.push(Try { began, took, result, retry_after });
         let Ok(answer) = answer else { return false };
         if answer.status == 202 {
             let id = answer.id();

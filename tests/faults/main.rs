@@ -27,6 +27,7 @@ use support::wait;
 
 mod backups;
 mod brokers;
+mod cluster;
 mod demo;
 mod disk;
 mod floods;

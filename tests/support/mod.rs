@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod api_app;
 pub mod images;
+mod installed;
 pub mod program;
 mod proxy;
 mod rabbit;

@@ -1,7 +1,8 @@
-//! A Redis of one's own, which writes every change to disk before it answers.
+//! A Redis of one's own, which writes every change to disk before it answers. `PIXCOURIER_TEST_REDIS_SERVER` names another
+//! program that speaks its protocol, `valkey-server` say.
 
+use super::installed;
 use super::server::{Server, free_port};
-use std::process::Command;
 use tempfile::TempDir;
 
 pub struct Redis {
@@ -25,7 +26,7 @@ impl Redis {
     }
 
     fn prepare() -> Self {
-        let home = TempDir::with_prefix("pixcourier-redis-").expect("a temporary folder");
+        let home = installed::folder("pixcourier-redis-");
         let port = free_port();
         let dir = home.path().to_owned();
         let server = Server {
@@ -34,7 +35,8 @@ impl Redis {
             hello: (b"PING\r\n", b'+'),
             output: home.path().join("output"),
             command: Box::new(move || {
-                let mut command = Command::new("redis-server");
+                let dir = installed::inside(&dir);
+                let mut command = installed::program(program(), &dir);
                 command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
                 command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(&dir);
                 command
@@ -73,4 +75,8 @@ impl Redis {
     pub fn resume(&self) {
         self.server.signal("CONT");
     }
+}
+
+fn program() -> String {
+    std::env::var("PIXCOURIER_TEST_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
 }

@@ -10,6 +10,7 @@ use super::presence::Presence;
 use super::publishing::{Destination, PublishOutcome};
 use super::release::Releases;
 use super::session::Session;
+use super::silent_queues::SilentQueues;
 use super::stakes::Stakes;
 use super::topology::{BotQueue, Topology, long_string};
 use super::unacked::UnackedByEpoch;
@@ -38,6 +39,7 @@ pub(super) struct Broker {
     /// learn in time that it has another leader.
     second_publishing: Option<BrokerConnection>,
     turn: AtomicUsize,
+    pub(super) silent_queues: SilentQueues,
     pub(super) consuming: BrokerConnection,
     pub(super) unacked: UnackedByEpoch,
     pub(super) releases: Releases,
@@ -64,6 +66,7 @@ impl Broker {
             publishing,
             second_publishing,
             turn: AtomicUsize::new(0),
+            silent_queues: SilentQueues::default(),
             consuming,
             unacked: UnackedByEpoch::default(),
             releases: Releases::default(),
@@ -73,6 +76,11 @@ impl Broker {
             stop,
             last_timeout: Mutex::default(),
         }
+    }
+
+    /// Whether there is more than one node.
+    pub(super) fn is_on_cluster(&self) -> bool {
+        self.second_publishing.is_some()
     }
 
     /// Whether a publish could succeed now.
@@ -88,35 +96,37 @@ impl Broker {
         }
     }
 
-    /// Stores a notification that somebody waits for, to be delivered no earlier than its `send_at`.
-    pub(super) async fn accept(&self, notification: &Notification) -> Result<(), QueueError> {
-        let (bot, due) = (notification.bot.clone(), notification.send_at);
-        let queue = BotQueue::Lane(notification.lane);
-        self.route(ChannelUse::Accept(bot), notification, queue, due, &to_body(notification)?).await
-    }
-
     /// Stores a notification in the queue of what is put back, to be delivered no earlier than `due`.
     pub(super) async fn put_back(&self, notification: &Notification, due: Timestamp) -> Result<(), QueueError> {
-        let (bot, body) = (notification.bot.clone(), to_body(notification)?);
-        self.route(ChannelUse::Move(bot), notification, BotQueue::Returned, Some(due), &body).await
+        self.move_to(notification, BotQueue::Returned, Some(due), &to_body(notification)?).await
     }
 
-    /// Publishes to a queue of the bot, or to a delay level before that if it is not due.
-    async fn route(
+    async fn move_to(
         &self,
-        channel_use: ChannelUse,
         notification: &Notification,
         queue: BotQueue,
         due: Option<Timestamp>,
         body: &[u8],
     ) -> Result<(), QueueError> {
+        let (destination, due) = Self::route(notification, queue, due);
+        let (channel_use, properties) =
+            (ChannelUse::Move(notification.bot.clone()), notification_properties(notification, due));
+        self.publish(channel_use, destination, body, properties).await
+    }
+
+    /// A queue of the bot, or a delay level before that if it is not due; and until when it is not.
+    pub(super) fn route(
+        notification: &Notification,
+        queue: BotQueue,
+        due: Option<Timestamp>,
+    ) -> (Destination, Option<Timestamp>) {
         let (now, bot) = (Timestamp::now(), notification.bot.clone());
         let due = due.filter(|due| *due > now);
         let destination = match due.and_then(|due| delay_levels::longest_within(due.since(now))) {
             Some(seconds) => Destination::Delayed { seconds, bot, queue },
             None => Destination::Bot(bot, queue),
         };
-        self.publish(channel_use, destination, body, notification_properties(notification, due)).await
+        (destination, due)
     }
 
     /// Publishes an ownership token.
@@ -148,8 +158,7 @@ impl Broker {
     /// Sends a message that has come too early to a delay level again, to lead to the same queue; tries until that is
     /// done. What is due meanwhile goes straight there.
     pub(super) async fn delay_again(&self, message: &NotificationMessage, queue: BotQueue) {
-        let channel_use = ChannelUse::Move(message.notification.bot.clone());
-        while self.route(channel_use.clone(), &message.notification, queue, message.due, &message.body).await.is_err() {
+        while self.move_to(&message.notification, queue, message.due, &message.body).await.is_err() {
             sleep(MOVE_RETRY_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
         }
     }
@@ -171,7 +180,7 @@ impl Broker {
 
     /// The session to publish on now, and the other if there is one: in turn, but one that does not answer only if the
     /// other does not either, and then the one that answered last.
-    fn publishing_sessions(&self) -> Result<(Arc<Session>, Option<Arc<Session>>), QueueError> {
+    pub(super) fn publishing_sessions(&self) -> Result<(Arc<Session>, Option<Arc<Session>>), QueueError> {
         let second = self.second_publishing.as_ref().and_then(|connection| connection.session().ok());
         let (first, second) = match (self.publishing.session(), second) {
             (Ok(first), Some(second)) => (first, second),
@@ -188,48 +197,57 @@ impl Broker {
     }
 
     /// Publishes within [`REQUEST_TIMEOUT`].
-    async fn publish(
+    pub(super) async fn publish(
         &self,
         channel_use: ChannelUse,
         destination: Destination,
         body: &[u8],
         properties: BasicProperties,
     ) -> Result<(), QueueError> {
-        let (session, other) = self.publishing_sessions()?;
+        let (session, _) = self.publishing_sessions()?;
         if session.is_blocked() {
             return Err(blocked());
         }
         let begun = Instant::now();
         let publish = session.publish(channel_use, destination, body, properties);
         let published = timeout(REQUEST_TIMEOUT, publish).await;
-        *self.last_timeout.lock().unwrap_or_else(PoisonError::into_inner) = published.is_err().then(Instant::now);
+        self.note_timeout(published.is_err());
         match published {
-            Ok(Ok(PublishOutcome::Stored)) => Ok(()),
-            Ok(Ok(PublishOutcome::Unroutable)) => Err(QueueError::Unavailable("no queue takes the message".to_owned())),
-            Ok(Ok(PublishOutcome::Refused)) => Err(QueueError::Full("RabbitMQ refuses the message".to_owned())),
-            Ok(Err(error)) => Err(QueueError::Unavailable(format!("RabbitMQ: {}", error_text(&error)))),
-            Ok(Ok(PublishOutcome::Unconfirmed)) => Err(not_confirmed()),
+            Ok(published) => result_of(published),
             Err(_) if session.is_blocked() => Err(blocked()),
             Err(_) => {
                 session.confirms.timed_out(begun, Instant::now());
-                if other.is_some_and(|other| session.confirms.is_outdone_by(&other.confirms)) {
-                    session.confirms.leave();
-                }
                 Err(not_confirmed())
             }
         }
     }
+
+    /// Notes whether the last publish timed out.
+    pub(super) fn note_timeout(&self, has_timed_out: bool) {
+        *self.last_timeout.lock().unwrap_or_else(PoisonError::into_inner) = has_timed_out.then(Instant::now);
+    }
 }
 
-fn to_body(notification: &Notification) -> Result<Vec<u8>, QueueError> {
+/// What came of a publish, for its caller.
+pub(super) fn result_of(published: lapin::Result<PublishOutcome>) -> Result<(), QueueError> {
+    match published {
+        Ok(PublishOutcome::Stored) => Ok(()),
+        Ok(PublishOutcome::Unroutable) => Err(QueueError::Unavailable("no queue takes the message".to_owned())),
+        Ok(PublishOutcome::Refused) => Err(QueueError::Full("RabbitMQ refuses the message".to_owned())),
+        Ok(PublishOutcome::Unconfirmed) => Err(not_confirmed()),
+        Err(error) => Err(QueueError::Unavailable(format!("RabbitMQ: {}", error_text(&error)))),
+    }
+}
+
+pub(super) fn to_body(notification: &Notification) -> Result<Vec<u8>, QueueError> {
     serde_json::to_vec(notification)
         .map_err(|e| QueueError::Unavailable(format!("the notification cannot be written: {e}")))
 }
 
-fn blocked() -> QueueError {
+pub(super) fn blocked() -> QueueError {
     QueueError::Unavailable("RabbitMQ takes no messages (memory or disk alarm)".to_owned())
 }
 
-fn not_confirmed() -> QueueError {
+pub(super) fn not_confirmed() -> QueueError {
     QueueError::Unavailable("RabbitMQ did not confirm in time".to_owned())
 }

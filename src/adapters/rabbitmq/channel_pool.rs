@@ -25,6 +25,8 @@ const MAX_CHANNELS_PER_USE: usize = 32;
 pub(super) enum ChannelUse {
     /// To store a notification that a caller waits for.
     Accept(BotName),
+    /// The same, by the detour of the node.
+    Detour(BotName),
     /// To move a notification from one queue to another.
     Move(BotName),
     /// For what is seldom or small.

@@ -2,17 +2,18 @@
 
 use super::amqp::{RECONNECT_BACKOFF, error_text};
 use super::session::Session;
-use super::topology::Topology;
+use super::topology::{NodeLabel, Topology};
 use crate::ports::QueueError;
 use lapin::uri::AMQPUri;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// The heartbeat, unless the address names one: the broker replaces an owner that is frozen or cut off after two to
 /// three times this, so within 12 s, and not before the owner has noticed itself. Less than 5 gives false alarms
@@ -189,7 +190,17 @@ impl ConnectionSupervisor {
         info!(connection = self.name, broker = address.label, "connected to RabbitMQ");
         let session = Arc::new(session);
         self.state.send_replace(ConnectionState::Up(session.clone()));
-        let reason = session.wait_until_lost().await;
+        let prepare_detour = async {
+            if self.beside.is_some() && self.addresses.len() > 1 {
+                let prepared = session.prepare_detour(NodeLabel::of(&address.label)).await;
+                prepared.unwrap_or_else(|error| debug!(reason = error_text(&error), "no detour could be declared"));
+            }
+            std::future::pending::<Infallible>().await
+        };
+        let reason = tokio::select! {
+            reason = session.wait_until_lost() => reason,
+            never = prepare_detour => match never {},
+        };
         self.set_down(&reason);
         session.end();
         warn!(connection = self.name, broker = address.label, reason, "lost the connection to RabbitMQ");

@@ -2,7 +2,7 @@
 //! and so hangs for as long as one of them is frozen, while looking whether a queue is there asks nobody (measured with
 //! RabbitMQ 3.10).
 
-use super::topology::{Binding, BotQueue, ExchangeDeclaration, QueueDeclaration, Topology};
+use super::topology::{Binding, BotQueue, ExchangeDeclaration, NodeLabel, QueueDeclaration, Topology};
 use crate::domain::BotName;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
@@ -48,6 +48,17 @@ impl Topology {
     pub(super) async fn declare_delay_queue(&self, channel: &Channel, seconds: u64) -> lapin::Result<()> {
         declare_queue(channel, self.delay_queue(seconds)).await?;
         bind(channel, self.delay_binding(seconds)).await
+    }
+
+    /// Declares the detour of a node, on which the channel must be, if it is missing; needs [`Topology::declare_shared`].
+    pub(super) async fn declare_detour(&self, channel: &Channel, node: &NodeLabel) -> lapin::Result<()> {
+        declare_queue(channel, self.detour(node)).await?;
+        bind(channel, self.detour_binding(node)).await
+    }
+
+    /// Whether the detour of a node is there. If not, the broker has closed the channel.
+    pub(super) async fn finds_detour(&self, channel: &Channel, node: &NodeLabel) -> lapin::Result<bool> {
+        finds(channel, &[], &[self.detour(node)]).await
     }
 
     /// Declares the token queue of a bot; says how many tokens lie ready and how many consumers there are.

@@ -15,6 +15,8 @@ pub(super) enum Declarable {
     Bot(BotName),
     /// The delay queue of so many seconds.
     DelayQueue(u64),
+    /// The detour of the node.
+    Detour,
 }
 
 /// By what is declared.

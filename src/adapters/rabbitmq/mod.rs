@@ -12,10 +12,13 @@
 //! which bots it has (`stakes`), passes a token on when it has its share, and gives bots away when it has more
 //! (`spreading`). What the next owner must know rides in the token (`release`).
 //!
+//! What callers wait for is stored by any node of a cluster that answers (`accepting`).
+//!
 //! A message that is not due waits in delay queues, whose message TTL and dead-letter exchange bring it back
 //! (`delay_levels`); if it can be brought nowhere then, it is an orphan (`orphans`). What the broker gives up on becomes a dead letter (`dead_letter`); outcomes that the ledger
 //! cannot take go to a journal queue (`journal`); callers are notified by direct reply-to (`outcome_notifier`).
 
+mod accepting;
 mod amqp;
 mod broker;
 mod channel_pool;
@@ -40,6 +43,7 @@ mod queue;
 mod release;
 mod session;
 mod side_queue;
+mod silent_queues;
 mod spreading;
 mod stakes;
 mod subscription;

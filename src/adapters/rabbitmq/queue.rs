@@ -72,6 +72,7 @@ impl RabbitQueue {
             queue.spawn(publisher);
         }
         queue.spawn(consumer);
+        queue.spawn(broker.clone().resend_detoured());
         queue.spawn(async move {
             if let Some(session) = broker.publishing.wait_for_session().await {
                 for bot in bots {

@@ -4,17 +4,17 @@ use super::amqp::error_text;
 use super::channel_pool::ChannelPool;
 use super::confirm_watch::ConfirmWatch;
 use super::declared_once::{Declarable, DeclarationState, DeclaredOnce};
-use super::topology::Topology;
+use super::topology::{NodeLabel, Topology};
 use crate::domain::BotName;
 use futures_util::StreamExt;
 use lapin::options::BasicQosOptions;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, Event};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -50,6 +50,8 @@ pub(super) struct Session {
     /// Something that the bots share was missing, and with it may have gone what was bound to it.
     must_bind: AtomicBool,
     pub(super) confirms: Arc<ConfirmWatch>,
+    /// The node by whose detour a notification may go, once that is known to be there.
+    pub(super) detour: OnceLock<NodeLabel>,
 }
 
 impl Session {
@@ -71,7 +73,8 @@ impl Session {
         let channels = ChannelPool::new(connection, ended.clone());
         let (declared, must_bind) = (DeclaredOnce::default(), AtomicBool::new(false));
         let confirms = Arc::default();
-        let session = Self { channels, liveness, ended, topology, declared, must_bind, confirms };
+        let session =
+            Self { channels, liveness, ended, topology, declared, must_bind, confirms, detour: OnceLock::new() };
         *step = "looking for the queues that all bots share";
         session.declare_shared().await?;
         Ok(session)
@@ -135,6 +138,14 @@ impl Session {
         last_error.unwrap_or_else(|| "the connection has ended".to_owned())
     }
 
+    /// A publish that was begun at this time was not confirmed. Leaves the node if the other one does better.
+    pub(super) fn has_not_confirmed(&self, begun: Instant, other: Option<&Session>) {
+        self.confirms.timed_out(begun, Instant::now());
+        if other.is_some_and(|other| self.confirms.is_outdone_by(&other.confirms)) {
+            self.confirms.leave();
+        }
+    }
+
     /// Whether the broker has an alarm and takes no publishes. Known only after the first publish in the alarm.
     pub(super) fn is_blocked(&self) -> bool {
         self.channels.connection.status().blocked()
@@ -170,6 +181,16 @@ impl Session {
         self.declared.declare(&Declarable::Bot(bot.clone()), self.declare_bot(bot)).await
     }
 
+    /// Declares the detour of the node, if it is missing. While another node is frozen this takes until that goes on, so it
+    /// is done ahead of need.
+    pub(super) async fn prepare_detour(&self, node: NodeLabel) -> lapin::Result<()> {
+        if !self.topology.finds_detour(&*self.channels.open().await?, &node).await? {
+            self.topology.declare_detour(&*self.channels.open().await?, &node).await?;
+        }
+        let _ = self.detour.set(node);
+        Ok(())
+    }
+
     /// Declares what turned out to be missing, and binds it.
     pub(super) async fn repair(&self, missing: &Declarable, seen: DeclarationState) -> lapin::Result<()> {
         let declare = async {
@@ -183,6 +204,10 @@ impl Session {
                 Declarable::DelayQueue(seconds) => {
                     self.topology.declare_delay_queue(&*self.channels.open().await?, *seconds).await
                 }
+                Declarable::Detour => match self.detour.get() {
+                    Some(node) => self.topology.declare_detour(&*self.channels.open().await?, node).await,
+                    None => Ok(()),
+                },
             }
         };
         self.declared.declare_again(missing, seen, declare).await

@@ -23,6 +23,9 @@ const LANE_DELIVERY_LIMIT: i64 = 500;
 /// Of queues whose messages nobody rejects. Yet a limit must be named: RabbitMQ 4 would drop after 20 returns.
 const SIDE_QUEUE_DELIVERY_LIMIT: i64 = 1_000_000;
 
+/// How long a message stays on a detour before it is brought to its queue, in milliseconds.
+const DETOUR_TTL_MILLIS: i64 = 100;
+
 /// Ownership tokens are disposable: more of them than this are of no use, and the oldest goes first.
 const MAX_OWNERSHIP_TOKENS: i64 = 8;
 
@@ -46,6 +49,16 @@ impl BotQueue {
             Self::Returned => "returned",
             Self::Lane(lane) => lane.as_str(),
         }
+    }
+}
+
+/// A node of a cluster, as routing keys name it.
+pub(super) struct NodeLabel(String);
+
+impl NodeLabel {
+    /// By its address. One word, since dots part the words of a routing key; cut off, since a key has 255 bytes at most.
+    pub(super) fn of(address: &str) -> Self {
+        Self(address.replace('.', "-").chars().take(60).collect())
     }
 }
 
@@ -217,6 +230,25 @@ impl Topology {
     pub(super) fn delay_binding(&self, seconds: u64) -> Binding {
         let queue = self.delay_queue(seconds).name;
         Binding { queue, exchange: self.delays_exchange(), key: format!("{seconds}.#").into() }
+    }
+
+    /// The detour of a node: a queue for what must go to another whose leader does not answer, and which brings it there by
+    /// itself. Its only member is the node on which it is declared, so it depends on no other.
+    pub(super) fn detour(&self, node: &NodeLabel) -> QueueDeclaration {
+        let [exchange, strategy, overflow] = dead_letter_to(self.due_exchange().as_str());
+        let ttl = ("x-message-ttl", DETOUR_TTL_MILLIS.into());
+        let name = format!("{}.detour.{}", self.namespace, node.0).into();
+        QueueDeclaration::quorum(name, [exchange, strategy, overflow, ttl, ("x-quorum-initial-group-size", 1.into())])
+    }
+
+    pub(super) fn detour_binding(&self, node: &NodeLabel) -> Binding {
+        let queue = self.detour(node).name;
+        Binding { queue, exchange: self.delays_exchange(), key: format!("{}.#", node.0).into() }
+    }
+
+    /// The routing key of a message that goes to the queue of the bot by the detour of a node.
+    pub(super) fn detour_routing_key(node: &NodeLabel, bot: &BotName, queue: BotQueue) -> ShortString {
+        format!("{}.{bot}.{}", node.0, queue.as_str()).into()
     }
 
     /// The token queue of a bot.

@@ -24,6 +24,8 @@ pub struct Draft {
     pub once: bool,
     /// The contents of its pictures; a text has none.
     pub pictures: Vec<u8>,
+    /// How long after its acceptance its publisher, who was not sure, has published it again.
+    pub again: Option<Duration>,
     /// How long after its acceptance it is to be sent.
     pub delay: Option<Duration>,
     /// How long it may wait.
@@ -37,7 +39,8 @@ impl Draft {
     pub fn text(chat: i64) -> Self {
         let lifetime = Duration::from_secs(3 * 3600);
         let id = NotificationId::from_number(0);
-        Self { id, chat, lane: Lane::Normal, once: false, pictures: Vec::new(), delay: None, lifetime, is_probe: false }
+        let (lane, pictures) = (Lane::Normal, Vec::new());
+        Self { id, chat, lane, once: false, pictures, again: None, delay: None, lifetime, is_probe: false }
     }
 
     /// Any kind of notification to a chat.

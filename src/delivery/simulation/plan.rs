@@ -167,7 +167,8 @@ impl Plan {
             if draft.once && number % 3 == 0 {
                 events.push((at + Duration::from_millis(number as u64 * 37), Event::Cancel(id)));
             }
-            events.push((at, Event::Accept(Box::new(Draft { id, ..draft }))));
+            let again = (number % 7 == 3).then(|| Duration::from_millis(number as u64 * 211 % 6_000));
+            events.push((at, Event::Accept(Box::new(Draft { id, again, ..draft }))));
         }
         events
     }

@@ -54,7 +54,9 @@ impl Queue for Link {
             let acked = state.queue.ack(worker, &receipt)?;
             let now = state.now();
             state.note(|| format!("worker {worker} acks {}", acked.id));
-            state.judge.acked(now, acked.id, acked.accepted_at, state.ledger.get(acked.id));
+            if !state.queue.has_copy(acked.id) {
+                state.judge.acked(now, acked.id, acked.accepted_at, state.ledger.get(acked.id));
+            }
             Ok(())
         };
         self.ask(Part::Queue, ack).await.map_err(lost)?.map_err(stale)

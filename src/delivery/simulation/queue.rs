@@ -1,7 +1,7 @@
 //! A queue as a broker is: lanes with a window, at least once, one owner at a time, redelivery in order to the next.
 
 use super::judge::chat_number;
-use crate::domain::{BotName, Lane, Notification};
+use crate::domain::{BotName, Lane, Notification, NotificationId};
 use crate::ports::{Delivery, Receipt};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -111,6 +111,13 @@ impl QueueModel {
         let acked = self.take(worker, receipt)?;
         self.deliver();
         Ok(acked.notification)
+    }
+
+    /// Whether it holds a notification, delivered or not.
+    pub fn has_copy(&self, id: NotificationId) -> bool {
+        let delivered = self.unacked.values().map(|(_, message)| message);
+        let delayed = self.delayed.values().map(|(_, message)| message);
+        self.ready.iter().flatten().chain(delivered).chain(delayed).any(|message| message.notification.id == id)
     }
 
     /// Puts a delivery back until then.

@@ -92,6 +92,16 @@ impl Shared {
         self.wake_queue(due.unwrap_or_default());
     }
 
+    /// Takes it into the queue once more, a while later.
+    pub fn publish_again(&self, notification: &Notification, later: Duration) {
+        let mut state = self.lock();
+        let (now, due) = (state.now(), notification.send_at.map(|at| state.moment(at)));
+        let due = due.unwrap_or_default().max(now + later);
+        state.queue.publish(now, notification.clone(), due);
+        drop(state);
+        self.wake_queue(due);
+    }
+
     /// Lets the queue look at a moment for what is due.
     pub fn wake_queue(&self, at: Duration) {
         let shared = self.clone();

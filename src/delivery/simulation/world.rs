@@ -166,6 +166,9 @@ impl World {
             Event::Accept(draft) => {
                 let notification = draft.accept(Timestamp::now());
                 self.shared.accept(&notification, draft.is_probe);
+                if let Some(later) = draft.again {
+                    self.shared.publish_again(&notification, later);
+                }
             }
             Event::Cancel(id) => {
                 let link = Link { shared: self.shared.clone(), worker: self.workers[0].number };
