@@ -69,8 +69,13 @@ impl Courier {
     /// Records that it has expired; `turn` is when it would have been sent.
     pub(super) fn spawn_expire(&self, notification: Notification, receipt: Receipt, turn: Timestamp) {
         let span = tracing::info_span!("delivery", notification = %notification.id, bot = %notification.bot);
+        let being_recorded = self.expiring.add(notification.id);
         let run = AttemptRun::new(self.context.clone(), notification, receipt);
-        tokio::spawn(run.expire(turn).instrument(span));
+        let expire = async move {
+            run.expire(turn).await;
+            drop(being_recorded);
+        };
+        tokio::spawn(expire.instrument(span));
     }
 
     /// Acks a copy.

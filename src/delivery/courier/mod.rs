@@ -5,6 +5,7 @@
 
 mod attempt_ended;
 mod event_loop;
+mod expiring;
 mod give_back;
 mod hand_over;
 mod part_watch;

@@ -15,7 +15,8 @@ impl Courier {
         let (id, now) = (delivered.notification.id, self.now());
         let _span = tracing::info_span!("delivery", notification = %id, bot = %delivered.notification.bot).entered();
         let is_held = self.held.contains_key(&id);
-        if is_held || self.recently_finished.contains(&(id, delivered.notification.accepted_at)) {
+        let has_ended = self.recently_finished.contains(&(id, delivered.notification.accepted_at));
+        if is_held || has_ended || self.expiring.contains(id) {
             // Whatever becomes of it, its chat must not wait for it to come back.
             self.scheduler.note_return(now, &send_job(&self.context.bot, &delivered.notification, self.epoch));
             return if is_held { self.receive_again(delivered) } else { self.spawn_ack(delivered.receipt) };

@@ -1,5 +1,6 @@
 //! What a courier keeps in memory.
 
+use super::expiring::Expiring;
 use super::part_watch::PartWatch;
 use crate::delivery::attempt::{AttemptReport, DepartureGate};
 use crate::delivery::context::CourierContext;
@@ -33,6 +34,7 @@ pub struct Courier {
     pub(super) panics: HashMap<NotificationId, u32>,
     /// By id and time of acceptance: one that was submitted again has a new one.
     pub(super) recently_finished: LruCache<(NotificationId, Timestamp), ()>,
+    pub(super) expiring: Expiring,
     /// The ownership held now.
     pub(super) epoch: Option<u64>,
     /// Whether nothing more is started, so that the bot can go to another process.
@@ -79,6 +81,7 @@ impl Courier {
             in_flight: HashMap::new(),
             panics: HashMap::new(),
             recently_finished,
+            expiring: Expiring::default(),
             epoch: None,
             is_handing_over: false,
             owned: watch::Sender::new(false),
