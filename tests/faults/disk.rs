@@ -59,6 +59,37 @@ async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded
     assert!(kept > 20, "only {kept} fitted");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_folder_of_images_is_told_by_readyz_on_the_distributed_engine() {
+    let disk = match SmallDisk::mount(24) {
+        Ok(disk) => disk,
+        Err(reason) => return println!("folder full: SKIPPED, a small file system cannot be mounted here: {reason}"),
+    };
+    let ballast = disk.path().join("ballast");
+    std::fs::write(&ballast, vec![0; 20 << 20]).unwrap();
+    let sandbox = sandbox::start();
+    let mut service = Service::new("folder", Engine::shared(), &sandbox.url());
+    service.set("BLOB_URL", &format!("file://{}", disk.path().join("blobs").display()));
+    service.start().await;
+
+    let mut book = Book::default();
+    let (status, slowest) = fill(&service, &mut book, 0).await;
+    let (probes, untrue) = probe_while_full(&service, &mut book).await;
+    std::fs::remove_file(&ballast).unwrap();
+    wait_until_ready(&service).await;
+    let letter = letter(5000);
+    let answer = service.client().post(&letter).await.unwrap();
+    assert_eq!(answer.status, 202, "there is room again: {}", answer.text);
+    book.confirm(&letter, &answer);
+    let figures = reconcile::compare(&service.client(), &sandbox, &book, WAIT_TIMEOUT).await;
+    println!(
+        "folder full, distributed: {figures}; refused with {status} after {:.2} s; of {probes} probes right after a rejection {untrue} said ready",
+        slowest.as_secs_f64(),
+    );
+    figures.assert_kept();
+    assert_eq!(untrue, 0, "ready was said right after a rejection");
+}
+
 fn letter(number: u64) -> Letter {
     Letter::new(format!("letter {number}"), 1000 + number as i64, Picture::medium(number))
 }
