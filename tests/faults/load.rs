@@ -87,6 +87,18 @@ impl Client {
         self.send(self.http.post(format!("{}/v1/notifications", self.base)).json(notification)).await
     }
 
+    /// The same with an idempotency key, and again for as long as it is told that something is away.
+    pub async fn post_json_until_taken(&self, notification: &serde_json::Value, key: &str) -> reqwest::Result<Answer> {
+        loop {
+            let request = self.http.post(format!("{}/v1/notifications", self.base)).json(notification);
+            let answer = self.send(request.header("Idempotency-Key", key)).await?;
+            if answer.status != 503 {
+                return Ok(answer);
+            }
+            tokio::time::sleep(RETRY_INTERVAL).await;
+        }
+    }
+
     /// Takes a notification back.
     pub async fn cancel(&self, id: &str) -> reqwest::Result<Answer> {
         self.send(self.http.delete(format!("{}/v1/notifications/{id}", self.base))).await

@@ -67,9 +67,11 @@ pub async fn post(
     posts.join_all().await.into_iter().flatten().collect()
 }
 
-/// Posts very many to one chat, in no certain order.
+/// Posts very many to one chat, in no certain order, as fast as they are taken.
 pub async fn post_deep(client: &Client, chat: i64, numbers: Range<u64>) {
-    let post = |number| async move { post_one(client, &plain(chat, number)).await };
+    let post = |number| async move {
+        accepted(client.post_json_until_taken(&plain(chat, number), &text(chat, number).replace(' ', "-")).await)
+    };
     stream::iter(numbers).map(post).buffer_unordered(CALLERS).for_each(async |_| ()).await;
 }
 
