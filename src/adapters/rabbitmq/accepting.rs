@@ -17,6 +17,7 @@ use super::topology::BotQueue;
 use crate::domain::Notification;
 use crate::ports::QueueError;
 use lapin::BasicProperties;
+use lapin::types::ShortString;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -116,7 +117,7 @@ impl Broker {
                     if goes_straight && self.silent_queues.note(&queue, refused, Instant::now()) {
                         warn!(%queue, "the queue does not confirm: what is accepted for it goes by a detour");
                     }
-                    self.silent_queues.remember(ways.detoured());
+                    self.silent_queues.remember(ways.detoured(queue));
                     return Ok(());
                 }
                 Err(WayFailed::Silent) => session.has_not_confirmed(begun, other.as_deref()),
@@ -131,8 +132,10 @@ impl Broker {
     pub(super) async fn resend_detoured(self: Arc<Self>) {
         let resend = async {
             loop {
-                let Detoured { destination, body, properties } = self.silent_queues.next_detoured().await;
-                while self.publish(ChannelUse::Other, destination.clone(), &body, properties.clone()).await.is_err() {
+                let message = self.silent_queues.next_detoured().await;
+                let (destination, properties) = (message.destination.clone(), message.properties.clone());
+                if self.publish(ChannelUse::Other, destination, &message.body, properties).await.is_err() {
+                    self.silent_queues.remember(message);
                     sleep(RESEND_INTERVAL).await;
                 }
             }
@@ -142,9 +145,9 @@ impl Broker {
 }
 
 impl Ways<'_> {
-    fn detoured(&self) -> Detoured {
+    fn detoured(&self, queue: ShortString) -> Detoured {
         let (destination, properties) = (self.straight.1.clone(), self.properties.clone());
-        Detoured { destination, body: self.body.to_vec(), properties }
+        Detoured { queue, destination, body: self.body.to_vec(), properties }
     }
 }
 

@@ -22,6 +22,8 @@ const MAX_DETOURED: usize = 10_000;
 
 /// A message that was stored on a detour.
 pub(super) struct Detoured {
+    /// The queue that did not confirm it.
+    pub(super) queue: ShortString,
     pub(super) destination: Destination,
     pub(super) body: Vec<u8>,
     pub(super) properties: BasicProperties,
@@ -83,22 +85,29 @@ impl SilentQueues {
 
     /// Remembers a message that went by a detour.
     pub(super) fn remember(&self, message: Detoured) {
-        let mut detoured = self.detoured();
+        let (queues, mut detoured) = (self.queues(), self.detoured());
+        if !queues.contains_key(&message.queue) {
+            self.confirmed.notify_one();
+        }
         if detoured.len() < MAX_DETOURED {
             detoured.push_back(message);
         }
     }
 
-    /// The first that went by a detour, once a queue confirms again.
+    /// The first that went by a detour and whose queue confirms again; waits for one.
     pub(super) async fn next_detoured(&self) -> Detoured {
         loop {
-            if self.queues().is_empty()
-                && let Some(first) = self.detoured().pop_front()
-            {
-                return first;
+            if let Some(next) = self.take_detoured() {
+                return next;
             }
             self.confirmed.notified().await;
         }
+    }
+
+    fn take_detoured(&self) -> Option<Detoured> {
+        let (queues, mut detoured) = (self.queues(), self.detoured());
+        let next = detoured.iter().position(|message| !queues.contains_key(&message.queue))?;
+        detoured.remove(next)
     }
 
     fn queues(&self) -> MutexGuard<'_, HashMap<ShortString, SilentQueue>> {
@@ -145,11 +154,11 @@ mod tests {
 
     #[test]
     fn what_went_by_a_detour_follows_once_the_queue_confirms() {
-        let (queues, queue) = (SilentQueues::default(), ShortString::from("lane"));
-        queues.note(&queue, false, Instant::now());
-        for body in [b"1", b"2"] {
+        let (queues, queue, other) = (SilentQueues::default(), ShortString::from("lane"), ShortString::from("other"));
+        for (body, queue) in [(b"0", &other), (b"1", &queue), (b"2", &queue)] {
+            queues.note(queue, false, Instant::now());
             let (destination, properties) = (Destination::Queue(queue.clone()), BasicProperties::default());
-            queues.remember(Detoured { destination, body: body.to_vec(), properties });
+            queues.remember(Detoured { queue: queue.clone(), destination, body: body.to_vec(), properties });
         }
         assert!(queues.next_detoured().now_or_never().is_none());
         queues.forget(&queue);

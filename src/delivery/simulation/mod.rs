@@ -33,7 +33,7 @@ use world::simulate;
 
 /// Rules that the engine is known to break. They are counted and told, and fail a test only if `SIMULATION_RULES=all`.
 const UNMET: &[Rule] = &[
-    // A mark that the ledger was asked for while the bot was owned, and sets after its next owner has come (1 world of 10,000).
+    // A mark that the ledger was asked for while the bot was owned, and sets after its next owner has come (8 worlds of 10,000).
     Rule::Doubt,
 ];
 
