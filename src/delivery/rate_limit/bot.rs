@@ -7,9 +7,9 @@ use crate::delivery::mono_time::MonoTime;
 use crate::domain::ChatId;
 use std::time::Duration;
 
-/// The second over which Telegram counts a bot's messages, and a margin for its clock, which costs 1.5 % of the rate. What takes
+/// The second over which Telegram counts a bot's messages, and a margin for its clock, which costs 1 % of the rate. What takes
 /// longer on its way than what left after it is seen by its answer. Also how long nobody may have sent for a new owner to begin.
-pub const BOT_SPAN: Duration = Duration::from_millis(1_015);
+pub const BOT_SPAN: Duration = Duration::from_millis(1_010);
 /// Flood waits of two chats within this mean that the bot is too fast, not the chats.
 const FLOODS_TOGETHER_WITHIN: Duration = Duration::from_secs(5);
 /// After a freeze of the bot it starts at a quarter of its pace; the whole of it is regained within this.
