@@ -292,7 +292,8 @@ impl Shared {
             while !self.deliver(&letter).await {
                 tokio::time::sleep(RETRY_INTERVAL).await;
             }
-            tokio::time::sleep(self.plan.rest).await;
+            // Varied, or all callers who have waited for the same would rest at the same time from then on.
+            tokio::time::sleep(self.plan.rest.mul_f64(0.5 + fastrand::f64())).await;
         }
     }
 
