@@ -16,9 +16,11 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// A queue that refuses what is published to it has just lost its leader, or is full: that is taken for granted after this.
 const FULL_AFTER: Duration = Duration::from_secs(10);
 
-/// How much that went by a detour is remembered at most, to be sent on as soon as its queue confirms again. The rest comes by
-/// itself, later.
-const MAX_DETOURED: usize = 10_000;
+/// How much that went by a detour is remembered at most, in bytes, to be sent on as soon as its queue confirms again. The rest
+/// comes by itself, later.
+const MAX_DETOURED_BYTES: usize = 16 * 1024 * 1024;
+/// What one takes besides its body, roughly, in bytes.
+const DETOURED_OVERHEAD_BYTES: usize = 1024;
 
 /// A message that was stored on a detour.
 pub(super) struct Detoured {
@@ -27,6 +29,19 @@ pub(super) struct Detoured {
     pub(super) destination: Destination,
     pub(super) body: Vec<u8>,
     pub(super) properties: BasicProperties,
+}
+
+impl Detoured {
+    fn bytes(&self) -> usize {
+        self.body.len() + DETOURED_OVERHEAD_BYTES
+    }
+}
+
+/// Those that are to be sent on.
+#[derive(Default)]
+struct DetouredMessages {
+    messages: VecDeque<Detoured>,
+    bytes: usize,
 }
 
 struct SilentQueue {
@@ -39,7 +54,7 @@ struct SilentQueue {
 pub(super) struct SilentQueues {
     /// By name.
     queues: Mutex<HashMap<ShortString, SilentQueue>>,
-    detoured: Mutex<VecDeque<Detoured>>,
+    detoured: Mutex<DetouredMessages>,
     confirmed: Notify,
 }
 
@@ -89,8 +104,9 @@ impl SilentQueues {
         if !queues.contains_key(&message.queue) {
             self.confirmed.notify_one();
         }
-        if detoured.len() < MAX_DETOURED {
-            detoured.push_back(message);
+        if detoured.bytes + message.bytes() <= MAX_DETOURED_BYTES {
+            detoured.bytes += message.bytes();
+            detoured.messages.push_back(message);
         }
     }
 
@@ -106,15 +122,17 @@ impl SilentQueues {
 
     fn take_detoured(&self) -> Option<Detoured> {
         let (queues, mut detoured) = (self.queues(), self.detoured());
-        let next = detoured.iter().position(|message| !queues.contains_key(&message.queue))?;
-        detoured.remove(next)
+        let next = detoured.messages.iter().position(|message| !queues.contains_key(&message.queue))?;
+        let taken = detoured.messages.remove(next)?;
+        detoured.bytes -= taken.bytes();
+        Some(taken)
     }
 
     fn queues(&self) -> MutexGuard<'_, HashMap<ShortString, SilentQueue>> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn detoured(&self) -> MutexGuard<'_, VecDeque<Detoured>> {
+    fn detoured(&self) -> MutexGuard<'_, DetouredMessages> {
         self.detoured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
