@@ -65,8 +65,8 @@ volume:
 	$(CARGO) test --locked --test suite -- $(ALONE) --test-threads=1 --nocapture
 
 # `make test` leaves these out, so that it stays within 20 minutes on a bare machine.
-ONLY_IN_FAULTS := pulses outage redis_away flood_waits one_chat_without cancelled fairness due_at_once \
-    a_bot_stays_in_the_metrics cluster
+ONLY_IN_FAULTS := pulses outage redis_away flood_waits one_chat_without cancelled fairness due_at_once at_most_once \
+    a_bot_stays_in_the_metrics cluster workers_killed a_full_folder_of_images
 
 .PHONY: fault-tests
 fault-tests:
