@@ -27,8 +27,8 @@ pub trait Ledger: Send + Sync {
 
     /// Writes what an attempt led to; creates the record if it is missing. Does nothing and returns `false` if the
     /// record is final already, or if the copy is from before the record's last acceptance. A flood wait in it is remembered
-    /// for its chat; so is a migration, by which the notification has its new chat id already; without an attempt in it nothing has left, so what `begin` counted for the chat is taken back. Where the
-    /// ledger may have been away when it was sent, `sent` takes the place of `cancelled`: it is what happened.
+    /// for its chat; so is a migration, by which the notification has its new chat id already. Without an attempt in it nothing
+    /// has left, so what `begin` counted for the chat is taken back. Where the ledger may have been away when it was sent, `sent` takes the place of `cancelled`: it is what happened.
     async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError>;
 
     /// Cancels one that has not begun ([`Status::is_cancellable`]).

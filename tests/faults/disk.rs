@@ -13,12 +13,7 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded_engine() {
-    let disk = match SmallDisk::mount(64) {
-        Ok(disk) => disk,
-        Err(reason) => return println!("disk full: SKIPPED, a small file system cannot be mounted here: {reason}"),
-    };
-    let ballast = disk.path().join("ballast");
-    std::fs::write(&ballast, vec![0; 16 << 20]).unwrap();
+    let Some((disk, ballast)) = disk_with_ballast("disk", 64, 16) else { return };
     // Nothing is delivered before the disk is free again: what is accepted must wait there.
     let sandbox = sandbox::start();
     let mut service = Service::new("disk", Engine::Embedded, "http://127.0.0.1:9");
@@ -41,10 +36,7 @@ async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded
     service.kill9();
     service.set("BOT_API_URL", &sandbox.url());
     service.start().await;
-    let letter = letter(5000);
-    let answer = service.client().post(&letter).await.unwrap();
-    assert_eq!(answer.status, 202, "there is room again: {}", answer.text);
-    book.confirm(&letter, &answer);
+    post_last(&service, &mut book).await;
     let figures = reconcile::compare(&service.client(), &sandbox, &book, WAIT_TIMEOUT).await;
     println!(
         "disk full, embedded: {figures}; {kept} were accepted before it was full; refused with {} after {:.2} s, after kill -9 and a start with {} after {:.2} s; {} in flight at the kill; of {probes} probes right after a rejection {untrue} said ready",
@@ -61,12 +53,7 @@ async fn a_full_disk_refuses_at_once_and_keeps_what_was_accepted_on_the_embedded
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_folder_of_images_is_told_by_readyz_on_the_distributed_engine() {
-    let disk = match SmallDisk::mount(24) {
-        Ok(disk) => disk,
-        Err(reason) => return println!("folder full: SKIPPED, a small file system cannot be mounted here: {reason}"),
-    };
-    let ballast = disk.path().join("ballast");
-    std::fs::write(&ballast, vec![0; 20 << 20]).unwrap();
+    let Some((disk, ballast)) = disk_with_ballast("folder", 24, 20) else { return };
     let sandbox = sandbox::start();
     let mut service = Service::new("folder", Engine::shared(), &sandbox.url());
     service.set("BLOB_URL", &format!("file://{}", disk.path().join("blobs").display()));
@@ -77,10 +64,7 @@ async fn a_full_folder_of_images_is_told_by_readyz_on_the_distributed_engine() {
     let (probes, untrue) = probe_while_full(&service, &mut book).await;
     std::fs::remove_file(&ballast).unwrap();
     wait_until_ready(&service).await;
-    let letter = letter(5000);
-    let answer = service.client().post(&letter).await.unwrap();
-    assert_eq!(answer.status, 202, "there is room again: {}", answer.text);
-    book.confirm(&letter, &answer);
+    post_last(&service, &mut book).await;
     let figures = reconcile::compare(&service.client(), &sandbox, &book, WAIT_TIMEOUT).await;
     println!(
         "folder full, distributed: {figures}; refused with {status} after {:.2} s; of {probes} probes right after a rejection {untrue} said ready",
@@ -88,6 +72,24 @@ async fn a_full_folder_of_images_is_told_by_readyz_on_the_distributed_engine() {
     );
     figures.assert_kept();
     assert_eq!(untrue, 0, "ready was said right after a rejection");
+}
+
+/// A small file system, and a file on it that takes so much of it, both in MiB; `None`, told, where none can be mounted.
+fn disk_with_ballast(test: &str, size: u32, ballast: usize) -> Option<(SmallDisk, PathBuf)> {
+    let disk = SmallDisk::mount(size)
+        .inspect_err(|reason| println!("{test} full: SKIPPED, a small file system cannot be mounted here: {reason}"))
+        .ok()?;
+    let file = disk.path().join("ballast");
+    std::fs::write(&file, vec![0; ballast << 20]).unwrap();
+    Some((disk, file))
+}
+
+/// Posts one when there is room again.
+async fn post_last(service: &Service, book: &mut Book) {
+    let letter = letter(5000);
+    let answer = service.client().post(&letter).await.unwrap();
+    assert_eq!(answer.status, 202, "there is room again: {}", answer.text);
+    book.confirm(&letter, &answer);
 }
 
 fn letter(number: u64) -> Letter {

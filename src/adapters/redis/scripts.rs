@@ -22,8 +22,8 @@ return 1
 });
 
 /// A notification and `at, token, attempt, attempts kept, is checked, limit (empty: none), span (ms), messages, is in order,
-/// passed, pause of the chat after it (ms), headroom after such a pause (ms)` → what to do (`go`, `skip`, `too_soon`, `behind`, `migrated`) and by what (a status, a moment, an id, a
-/// chat); then, for `go`, 1 if it was `sending` by another token (the attempt is appended and counted), and the count. The same
+/// passed, pause of the chat after it (ms), headroom after such a pause (ms)` → what to do (`go`, `skip`, `too_soon`, `behind`,
+/// `migrated`) and by what (a status, a moment, an id, a chat); then, for `go`, 1 if it was `sending` by another token (the attempt is appended and counted), and the count. The same
 /// token again gets the same answer. Nothing is asked of one that is not checked: it has left already, and counts. `passed`: the
 /// id and accepted_at of one that has ended, whatever its record says.
 pub(super) static BEGIN: LazyLock<Script> = LazyLock::new(|| {
@@ -35,13 +35,12 @@ if old and (final[old] or is_older_than(generation)) then return { 'skip', old, 
 local at, chat, is_again = tonumber(ARGV[9]), chat_key(ARGV[7]), old == 'sending' and token == ARGV[10]
 local sends, limit = nil, tonumber(ARGV[14])
 if ARGV[13] == '1' and not is_again then
-  local frozen_until, noted, migrated_to, former_chat =
-    unpack(redis.call('HMGET', chat, 'frozen_until', 'sends', 'migrated_to', 'migrated_from'))
+  local frozen_until, paused_until, noted, migrated_to, former_chat =
+    unpack(redis.call('HMGET', chat, 'frozen_until', 'paused_until', 'sends', 'migrated_to', 'migrated_from'))
   if migrated_to then
     keep(chat, migration_kept)
     return { 'migrated', migrated_to, 0, 0 }
   end
-  local paused_until = redis.call('HGET', chat, 'paused_until')
   local free_at = math.max(tonumber(frozen_until or 0), paused_until and paused_until + tonumber(ARGV[20]) or 0)
   if free_at > at then return { 'too_soon', tostring(free_at), 0, 0 } end
   if limit then
@@ -86,11 +85,11 @@ return { 'go', '', tonumber(interrupted), tonumber(cut_offs or 0) }
 });
 
 /// A notification and `status, at, attempt, attempts kept, message_id, file_id, failure, next_attempt_at, result,
-/// token, frozen until, outcome of the attempt, span (ms), messages`, empty for none → 1, or 0 if it is final or was accepted again later. One that was
-/// cancelled and then sent without the ledger is `sent`: that is what happened. An attempt equal to the last is that
+/// token, frozen until, outcome of the attempt, span (ms), messages`, empty for none → 1, or 0 if it is final or was accepted
+/// again later. One that was cancelled and then sent without the ledger is `sent`: that is what happened. An attempt equal to the last is that
 /// attempt, written again after a lost answer. While the last attempt is by another token, an update that is not final changes
-/// nothing: it comes from a worker that has lost the bot meanwhile, and would hide the attempt of the new owner. What has left without the
-/// ledger, so that no begin has counted it, counts for its group's window from then on.
+/// nothing: it comes from a worker that has lost the bot meanwhile, and would hide the attempt of the new owner.
+/// What has left without the ledger, so that no begin has counted it, counts for its group's window from then on.
 pub(super) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"

@@ -7,6 +7,18 @@ use crate::domain::{ChatId, Lane, NotificationId};
 use crate::ports::FileIds;
 use crate::settings::RateLimits;
 
+/// Sends all that may go from one second to another, each answered at once.
+fn send_between(s: &mut Scheduler, from: u64, to: u64) -> Vec<u128> {
+    let mut sent = Vec::new();
+    for second in from..to {
+        while let Some(n) = number(&s.next(at(second * 1_000))) {
+            sent.push(n);
+            s.finish(at(second * 1_000), NotificationId::from_number(n), NextStep::Done, FileIds::new(), true);
+        }
+    }
+    sent
+}
+
 #[test]
 fn a_chat_that_fills_the_window_is_deferred_to_its_turns_in_order() {
     let mut s = scheduler();
@@ -36,12 +48,7 @@ fn a_deferred_one_is_not_overtaken_however_late_it_comes_back() {
         |n: u128, deferred: &DeferredJob| SendJob { number: Some(deferred.number), ..job(n, 5, Lane::Normal) };
     let mut sent = Vec::new();
     let mut run = |s: &mut Scheduler, from: u64, to: u64| {
-        for second in from..to {
-            while let Some(n) = number(&s.next(at(second * 1_000))) {
-                sent.push(n);
-                s.finish(at(second * 1_000), NotificationId::from_number(n), NextStep::Done, FileIds::new(), true);
-            }
-        }
+        sent.extend(send_between(s, from, to));
         sent.clone()
     };
     let before = run(&mut s, 0, 60);
@@ -160,12 +167,7 @@ fn a_copy_that_is_not_needed_leaves_nothing_to_wait_for() {
     let (first_copy, second_copy) = (deferred(&mut s, 5).unwrap(), deferred(&mut s, 5).unwrap());
     let mut sent = Vec::new();
     let mut run = |s: &mut Scheduler, from: u64, to: u64| {
-        for second in from..to {
-            while let Some(n) = number(&s.next(at(second * 1_000))) {
-                sent.push(n);
-                s.finish(at(second * 1_000), NotificationId::from_number(n), NextStep::Done, FileIds::new(), true);
-            }
-        }
+        sent.extend(send_between(s, from, to));
         sent.clone()
     };
     assert_eq!(run(&mut s, 0, 9), [1, 2, 3, 4]);
