@@ -19,8 +19,9 @@ async fn impatient(on: On, limits: RateLimits, patience: u64) -> TestApp {
 }
 
 async fn who_must_wait_too_long_is_told_when_to_come_back_and_nothing_is_sent_or_lost(on: On) {
-    let limits = RateLimits { chat_rate: 0.5, ..NO_LIMITS };
-    let app = impatient(on, limits, 3).await;
+    // Turns come five seconds apart, so that none comes when the patience of four ends.
+    let limits = RateLimits { chat_rate: 0.2, ..NO_LIMITS };
+    let app = impatient(on, limits, 4).await;
     let send = async |number: u32| {
         let params = json!({"chat_id": 7, "text": format!("number {number}")});
         let began = Instant::now();
@@ -31,7 +32,7 @@ async fn who_must_wait_too_long_is_told_when_to_come_back_and_nothing_is_sent_or
             return None;
         }
         assert_eq!(status, 429, "{body}");
-        assert!(began.elapsed() < Duration::from_millis(2500), "told at once, not after {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(3), "told at once, not after {:?}", began.elapsed());
         let wait = body["parameters"]["retry_after"].as_u64().unwrap();
         assert_eq!(body["description"], format!("Too Many Requests: retry after {wait}"));
         assert_eq!(header, Some(wait.to_string()));
@@ -42,7 +43,7 @@ async fn who_must_wait_too_long_is_told_when_to_come_back_and_nothing_is_sent_or
     // One at the least: a bot that has just been taken over has no burst.
     assert!((1..=6).contains(&sent), "{sent} at once, others told {waits:?}");
     assert_eq!(app.messages().len(), sent);
-    assert!(waits.iter().all(|wait| (2..=20).contains(wait)), "{waits:?}");
+    assert!(waits.iter().all(|wait| (2..=50).contains(wait)), "{waits:?}");
     // Whoever waits as long as told is served.
     tokio::time::sleep(Duration::from_secs(waits[0])).await;
     assert_eq!(send(99).await, None);
