@@ -11,6 +11,7 @@ pub mod json_stream;
 pub mod probes;
 pub mod problem;
 pub mod proxied;
+pub mod request_id;
 pub mod routing;
 pub mod server;
 pub mod state;

@@ -9,6 +9,7 @@
 mod accept;
 mod account;
 mod bots;
+mod deliver;
 pub mod fingerprint;
 mod image_check;
 pub mod json_limits;
@@ -24,3 +25,4 @@ mod staging;
 
 pub use accept::{Acceptance, Intake, StoredFile};
 pub use bots::configured_bot;
+pub use deliver::Delivered;

@@ -395,7 +395,7 @@ async fn when_the_engine_is_away_it_is_503_with_a_time_to_come_back() {
     app.get(id).await.assert_problem("a question", 503, "unavailable", None);
     app.get("/v1/notifications").await.assert_problem("a listing", 503, "unavailable", None);
     let cancel = Answer::of(app.request(Method::DELETE, id)).await;
-    cancel.assert_problem("a cancel", 503, "unavailable", None);
+    cancel.assert_problem("a cancel", 503, "unconfirmed", None);
     let ready = app.get("/readyz").await;
     assert_eq!((ready.status.as_u16(), &ready.json()["status"]), (503, &json!("unavailable")));
     assert!(!ready.json()["away"].as_array().unwrap().is_empty());

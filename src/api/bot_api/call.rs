@@ -3,10 +3,13 @@
 use super::arguments::{BESIDE_FILE_BYTES, CallArguments};
 use super::error::{self, BotApiError};
 use super::face::BotApiFace;
+use super::idempotency::idempotency;
 use super::send_request::send_request;
 use super::{inline, methods, outcome, proxying, read_arguments, reencode};
 use crate::domain::ChatId;
+use crate::http::access_log::Replayed;
 use crate::http::state::AppState;
+use crate::intake::Delivered;
 use crate::ports::ProxyTarget;
 use crate::settings::{Bot, Registration};
 use actix_web::web::Payload;
@@ -86,19 +89,24 @@ impl BotApiCall<'_> {
             return Err(BotApiError::too_many(wait.as_secs() + 1));
         }
         let send_request = send_request(arguments, &self.bot, &method, chat_id, time_limit);
+        let idempotency = idempotency(self.request.headers(), &send_request)?;
         let (intake, ledger) = (self.state.intake.clone(), self.state.ports.ledger.clone());
         let stopping = self.state.stopping_for(self.state.settings.grace_period.saturating_sub(RESTART_NOTICE));
         // Runs to its end even if the caller hangs up.
         let delivering = self.state.run(async move {
-            let (id, outcome) = tokio::select! {
-                delivered = intake.deliver(send_request) => delivered?,
+            let delivered = tokio::select! {
+                delivered = intake.deliver(send_request, idempotency) => delivered?,
                 // The delivery goes on after the restart; like Telegram, we cannot say how it will end.
                 () = stopping => return Err(BotApiError::api(500, "Internal Server Error: restart")),
             };
-            Ok((id, outcome::read(&*ledger, id, outcome).await))
+            let Delivered { id, outcome, replayed } = delivered;
+            Ok((id, replayed, outcome::read(&*ledger, id, outcome).await))
         });
-        let (id, result) = delivering.await??;
+        let (id, replayed, result) = delivering.await??;
         self.request.extensions_mut().insert(id);
+        if replayed {
+            self.request.extensions_mut().insert(Replayed);
+        }
         result
     }
 }

@@ -13,6 +13,7 @@ mod content_type;
 mod error;
 mod face;
 mod form;
+mod idempotency;
 mod inline;
 mod json;
 mod methods;

@@ -12,13 +12,14 @@ use super::request::verify_files::{blame_request_field, file_places, verify_file
 use super::schema::{NotificationForm, NotificationRequest};
 use super::view::{AcceptedNotification, NotificationPage, NotificationView};
 use crate::domain::{NotificationId, Record, Status, Timestamp};
+use crate::http::access_log::Replayed;
 use crate::http::auth::ApiClient;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::intake::StoredFile;
 use crate::intake::fingerprint::fingerprint;
 use crate::intake::rejection::{ProblemCode, Rejection};
-use crate::ports::{Cancelled, Idempotency};
+use crate::ports::{Cancelled, Idempotency, LedgerError};
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
@@ -26,14 +27,17 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 /// Send an image, another file, a text or an album.
 ///
 /// Answered when the notification is on stable storage. With an `Idempotency-Key`, the same request may be sent again
-/// for 24 hours: it gets the same answer and is delivered once.
+/// for 24 hours: it gets the same answer, with the present status, and is delivered once.
 #[utoipa::path(
     post, path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every notification")),
     request_body(content((NotificationRequest = "application/json"), (NotificationForm = "multipart/form-data"))),
     responses(
         (status = 202, body = AcceptedNotification, description = "Accepted, durably",
-            headers(("Location" = String, description = "Where to ask what became of it"))),
+            headers(
+                ("Location" = String, description = "Where to ask what became of it"),
+                ("Idempotent-Replayed" = Option<bool>, description = "`true` if the key was used before: nothing new was accepted"),
+            )),
         Invalid, Unauthorized, TooSlow, TooLarge, NotJsonOrForm, KeyReused, Unavailable, NoRoom,
     )
 )]
@@ -65,8 +69,15 @@ pub(super) async fn accept(
     let accepting = state.with_intake(|intake| async move { intake.accept(send_request, idempotency).await });
     let mut acceptance = accepting.await.map_err(|rejection| blame_request_field(rejection, &places))?;
     let id = acceptance.accepted.id;
-    if acceptance.accepted.replayed && acceptance.files.is_empty() {
-        acceptance.files.extend(stored_files(record(state, id).await.ok()));
+    if acceptance.accepted.replayed {
+        request.extensions_mut().insert(Replayed);
+        // Without it, the status of the first response.
+        if let Ok(record) = record(state, id).await {
+            acceptance.accepted.status = record.status;
+            if acceptance.files.is_empty() {
+                acceptance.files = stored_files(&record);
+            }
+        }
     }
     request.extensions_mut().insert(id);
     Ok(HttpResponse::Accepted().insert_header(location(id)).json(AcceptedNotification::new(acceptance, oversize)))
@@ -117,7 +128,13 @@ pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> 
 )]
 pub async fn cancel(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
     let id = id_of_path(&request, &path)?;
-    match state.with_ports(|ports| async move { ports.ledger.cancel(id, Timestamp::now()).await }).await? {
+    let cancelling = state.with_ports(|ports| async move {
+        ports.ledger.cancel(id, Timestamp::now()).await.map_err(|LedgerError::Unavailable(reason)| {
+            let detail = "The ledger did not answer, so it may have been cancelled or not. Repeat the request.";
+            Rejection::unconfirmed(&reason, detail)
+        })
+    });
+    match cancelling.await? {
         Cancelled::Done(record) => Ok(HttpResponse::Ok().json(NotificationView::from(*record))),
         Cancelled::NotFound => Err(Rejection::no_such_notification()),
         Cancelled::TooLate(Status::Cancelled) => {
@@ -153,8 +170,8 @@ pub async fn retry(request: HttpRequest, _: ApiClient, path: Path<String>, state
 }
 
 /// The files of a record whose bytes are with us, as the first response listed them.
-fn stored_files(record: Option<Record>) -> Vec<StoredFile> {
-    record.map(|record| record.notification.call.media.iter().filter_map(StoredFile::of).collect()).unwrap_or_default()
+fn stored_files(record: &Record) -> Vec<StoredFile> {
+    record.notification.call.media.iter().filter_map(StoredFile::of).collect()
 }
 
 async fn record(state: &AppState, id: NotificationId) -> Result<Record, Rejection> {

@@ -5,6 +5,7 @@ use super::error::WhatsMateError;
 use super::message::{self, RecipientKind, WhatsMateMessage};
 use crate::domain::whatsmate::WhatsMateKind;
 use crate::domain::{BotName, ChatId};
+use crate::http::access_log::Replayed;
 use crate::http::auth::ApiClient;
 use crate::http::body::Body;
 use crate::http::state::AppState;
@@ -123,6 +124,9 @@ async fn accept(
     });
     let acceptance = accepting.await?;
     request.extensions_mut().insert(acceptance.accepted.id);
+    if acceptance.accepted.replayed {
+        request.extensions_mut().insert(Replayed);
+    }
     Ok(acceptance.accepted.id.to_string())
 }
 

@@ -104,7 +104,7 @@ impl AttemptRun {
     async fn put_back(&self, until: Timestamp) -> bool {
         match self.context.ports.queue.defer(&self.receipt, &self.notification, until).await {
             Ok(()) | Err(QueueError::Stale) => true,
-            Err(QueueError::Unavailable(_) | QueueError::Full(_)) => false,
+            Err(QueueError::Unavailable(_) | QueueError::Unconfirmed(_) | QueueError::Full(_)) => false,
         }
     }
 
