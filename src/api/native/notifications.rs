@@ -29,7 +29,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 /// Answered when the notification is on stable storage. With an `Idempotency-Key`, the same request may be sent again
 /// for 24 hours: it gets the same answer, with the present status, and is delivered once.
 #[utoipa::path(
-    post, path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
+    post, operation_id = "create_notification", path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every notification")),
     request_body(content((NotificationRequest = "application/json"), (NotificationForm = "multipart/form-data"))),
     responses(
@@ -85,7 +85,7 @@ pub(super) async fn accept(
 
 /// What became of it.
 #[utoipa::path(
-    get, path = "/v1/notifications/{id}", tag = "Notifications", security(("api_key" = [])),
+    get, operation_id = "get_notification", path = "/v1/notifications/{id}", tag = "Notifications", security(("api_key" = [])),
     params(("id" = String, Path, format = Uuid, description = "The notification's id")),
     responses(
         (status = 200, body = NotificationView, description = "The notification as it stands"),
@@ -99,7 +99,7 @@ pub async fn get(request: HttpRequest, _: ApiClient, path: Path<String>, state: 
 
 /// List notifications, newest first.
 #[utoipa::path(
-    get, path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
+    get, operation_id = "list_notifications", path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
     params(
         ("status" = Option<Status>, Query, description = "Only this status"),
         ("bot" = Option<String>, Query, pattern = "^[a-z0-9_-]{1,64}$", description = "Only this bot"),
@@ -119,7 +119,7 @@ pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> 
 
 /// Cancel one that has not been sent. Again for one that is cancelled already is fine.
 #[utoipa::path(
-    delete, path = "/v1/notifications/{id}", tag = "Notifications", security(("api_key" = [])),
+    delete, operation_id = "cancel_notification", path = "/v1/notifications/{id}", tag = "Notifications", security(("api_key" = [])),
     params(("id" = String, Path, format = Uuid, description = "The notification's id")),
     responses(
         (status = 200, body = NotificationView, description = "It will not be sent"),
@@ -155,7 +155,7 @@ pub async fn cancel(request: HttpRequest, _: ApiClient, path: Path<String>, stat
 ///
 /// For one that has failed, expired, was cancelled, or is unknown. It keeps its id and lives for another 24 hours.
 #[utoipa::path(
-    post, path = "/v1/notifications/{id}/retry", tag = "Notifications", security(("api_key" = [])),
+    post, operation_id = "retry_notification", path = "/v1/notifications/{id}/retry", tag = "Notifications", security(("api_key" = [])),
     params(("id" = String, Path, format = Uuid, description = "The notification's id")),
     responses(
         (status = 202, body = NotificationView, description = "It is on its way again, durably",
