@@ -58,7 +58,7 @@ build-tests: tools
 # The next three want the servers: alone, run them as `tests/with-clients tests/with-brokers tests/with-s3 make suite`.
 .PHONY: suite
 suite:
-	$(CARGO) test --locked --lib --bins --test suite -- $(addprefix --skip ,$(ALONE)) --test-threads=8
+	$(CARGO) test --locked --lib --bins --test suite -- $(addprefix --skip ,$(ALONE)) --test-threads=6
 
 .PHONY: volume
 volume:
