@@ -64,8 +64,9 @@ suite:
 volume:
 	$(CARGO) test --locked --test suite -- $(ALONE) --test-threads=1 --nocapture
 
-# `make test` leaves these out, so that it stays within 20 minutes on a bare machine.
-ONLY_IN_FAULTS := pulses outage redis_away flood_waits one_chat_without cancelled fairness due_at_once at_most_once \
+# `make test` leaves these out, so that it stays within 20 minutes on a bare machine. Strict limits at real time need a quiet
+# one: where the machine itself stalls, messages arrive at the Bot API closer together than they left.
+ONLY_IN_FAULTS := strict_limits pulses outage redis_away flood_waits one_chat_without cancelled fairness due_at_once at_most_once \
     a_bot_stays_in_the_metrics cluster workers_killed a_full_folder_of_images
 
 .PHONY: fault-tests
