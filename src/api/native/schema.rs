@@ -39,6 +39,11 @@ macro_rules! described {
             fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
                 schemas.extend([
                     ("FileSource".to_owned(), file_source()),
+                    ("FileInBase64".to_owned(), file_object("base64", "The bytes in standard base64.")),
+                    (
+                        "FileByDigest".to_owned(),
+                        file_object("sha256", "The SHA-256 of a file that was sent before, in hexadecimal."),
+                    ),
                     ("AlbumItem".to_owned(), album_item().into()),
                     (ProblemCode::name().into_owned(), ProblemCode::schema()),
                     (ChatId::name().into_owned(), ChatId::schema()),
@@ -238,17 +243,20 @@ fn tags() -> RefOr<Schema> {
 
 /// A file in a JSON request.
 fn file_source() -> RefOr<Schema> {
-    let object = |name: &str, about: &str| {
-        ObjectBuilder::new()
-            .property(name, text(about))
-            .property("filename", text("The name that a document is sent under."))
-            .required(name)
-            .additional_properties(Some(AdditionalProperties::FreeForm(false)))
-    };
     OneOfBuilder::new()
         .item(text("An http(s) URL that Telegram fetches, or a file_id of this bot."))
-        .item(object("base64", "The bytes in standard base64."))
-        .item(object("sha256", "The SHA-256 of a file that was sent before, in hexadecimal."))
+        .item(Ref::from_schema_name("FileInBase64"))
+        .item(Ref::from_schema_name("FileByDigest"))
+        .into()
+}
+
+/// A file that is given by its bytes, or by their digest.
+fn file_object(name: &str, about: &str) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .property(name, text(about))
+        .property("filename", text("The name that a document is sent under."))
+        .required(name)
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
         .into()
 }
 
