@@ -1,6 +1,7 @@
 //! One call of a method: through the queue if it makes, changes or deletes messages, else passed through.
 
 use super::arguments::{BESIDE_FILE_BYTES, CallArguments};
+use super::chat::chat;
 use super::error::{self, BotApiError};
 use super::face::BotApiFace;
 use super::send_request::send_request;
@@ -51,8 +52,9 @@ impl BotApiCall<'_> {
         }
         check_updates_are_free(bot, &method)?;
         if methods::is_queued(&method) {
-            match chat(&arguments) {
+            match chat_of(&arguments) {
                 Ok(chat_id) => {
+                    arguments.check_utf8()?;
                     let result = self.deliver(method, chat_id, arguments).await?;
                     return Ok(error::ok(&result));
                 }
@@ -113,9 +115,9 @@ fn check_updates_are_free(bot: &Bot, method: &str) -> Result<(), BotApiError> {
 }
 
 /// The chat that a call goes to.
-fn chat(arguments: &CallArguments) -> Result<ChatId, BotApiError> {
+fn chat_of(arguments: &CallArguments) -> Result<ChatId, BotApiError> {
     let text = arguments.text("chat_id").ok_or_else(|| BotApiError::bad("chat_id is empty"))?;
-    text.trim().parse().map_err(|_| BotApiError::bad("chat not found"))
+    chat(text).ok_or_else(|| BotApiError::bad("chat not found"))
 }
 
 /// Whether the files of a call without a valid `chat_id` would be sent to Telegram for nothing: it is a method that needs

@@ -1,10 +1,10 @@
 //! Reads a call's arguments as the Bot API server does: query string, urlencoded form, JSON and multipart all become one
-//! flat list of texts, of which the first of a name wins; bodies of other content types are ignored.
+//! flat list of texts, of which the first of a name wins; a body of any other content type becomes a file named `file`.
 
-use super::arguments::{BESIDE_FILE_BYTES, CallArguments, TEXT_LIMIT_BYTES};
-use super::content_type::content_type;
+use super::arguments::{BESIDE_FILE_BYTES, CallArguments, FilePart};
+use super::content_type::BodyKind;
 use super::error::BotApiError;
-use super::{form, json};
+use super::form;
 use crate::http::body::Body;
 use crate::intake::spool::Spool;
 use actix_web::HttpRequest;
@@ -29,34 +29,36 @@ pub async fn read(
     let limit = file_limit + BESIDE_FILE_BYTES;
     let timeout = Duration::from_secs(MIN_TIMEOUT_SECONDS.max(limit / SLOWEST_BYTES_PER_SECOND));
     let body = Body::within(request, payload, limit, timeout)?;
-    match content_type(request).as_str() {
-        "application/x-www-form-urlencoded" => arguments.add_form(&whole(body).await?)?,
-        "application/json" => match String::from_utf8(whole(body).await?) {
-            Ok(text) => {
-                for (name, value) in json::members(&text) {
-                    arguments.add(name.into(), value.into())?;
-                }
-            }
-            Err(_) => arguments.has_invalid_utf8 = true,
-        },
-        "multipart/form-data" => form::read(request, body, spool, file_limit, &mut arguments).await?,
-        _ => discard(body).await?,
+    match BodyKind::of(request) {
+        BodyKind::Multipart => form::read(request, body, spool, file_limit, &mut arguments).await?,
+        BodyKind::Form => arguments.add_form(&whole(body, &arguments).await?)?,
+        BodyKind::Json => arguments.add_json(&whole(body, &arguments).await?)?,
+        BodyKind::File => file(body, spool, file_limit, &mut arguments).await?,
     }
-    match arguments.has_invalid_utf8 {
-        true => Err(BotApiError::bad("strings must be encoded in UTF-8")),
-        false => Ok(arguments),
-    }
+    Ok(arguments)
 }
 
 /// A body that is all text, in memory.
-async fn whole(body: Body) -> Result<Vec<u8>, BotApiError> {
-    body.collect(TEXT_LIMIT_BYTES, || BotApiError::Http(413)).await
+async fn whole(body: Body, arguments: &CallArguments) -> Result<Vec<u8>, BotApiError> {
+    body.collect(arguments.remaining_text_bytes(), || BotApiError::Http(413)).await
 }
 
-/// Reads a body that means nothing to its end.
-async fn discard(mut body: Body) -> Result<(), BotApiError> {
+/// A body that is a file, unless it is empty.
+async fn file(
+    mut body: Body,
+    spool: &Spool,
+    file_limit: u64,
+    arguments: &mut CallArguments,
+) -> Result<(), BotApiError> {
+    const NAME: &str = "file";
+    let mut writer = None;
     while let Some(piece) = body.pieces.next().await {
-        piece.map_err(|_| BotApiError::from(body.error.rejection()))?;
+        let piece = piece.map_err(|_| BotApiError::from(body.error.rejection()))?;
+        writer.get_or_insert_with(|| spool.begin_file(NAME, file_limit)).write(&piece)?;
+    }
+    if let Some(writer) = writer {
+        let upload = writer.finish().await?;
+        arguments.add_file(FilePart { name: NAME.to_owned(), filename: String::new(), upload });
     }
     Ok(())
 }

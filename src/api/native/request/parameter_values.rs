@@ -3,6 +3,7 @@
 use super::fields::Fields;
 use super::keyboard;
 use super::parameters::{CAPTION_LIMIT_UTF16, MARKUP_LIMIT_BYTES, PARAMETERS, Parameter, ParameterType};
+use crate::domain::markup::clean_text;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use serde_json::{Map, Value};
 
@@ -47,9 +48,10 @@ pub fn read(
     Ok(params)
 }
 
-/// Rejects a caption or text that Telegram would reject for its length; `limit` in UTF-16 units.
+/// Rejects a caption or text that Telegram would reject for its length, which it counts without the white space at the ends
+/// and what it drops; `limit` in UTF-16 units.
 pub fn check_length(name: &str, text: &str, has_markup: bool, limit: usize) -> Result<(), Rejection> {
-    let (units, bytes) = (text.encode_utf16().count(), text.len());
+    let (units, bytes) = (clean_text(text).encode_utf16().count(), text.len());
     let over = if has_markup && bytes > MARKUP_LIMIT_BYTES {
         format!("has {bytes} bytes, and Telegram takes {MARKUP_LIMIT_BYTES} before parsing")
     } else if !has_markup && units > limit {
