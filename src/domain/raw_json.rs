@@ -5,8 +5,8 @@
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 
-/// How deep values may be nested (Bot API server).
-const MAX_DEPTH: usize = 100;
+/// How many levels of values there may be (Bot API server).
+const MAX_DEPTH: usize = 101;
 /// How deep a [`tree`] may be nested, the answers to an inline query with their buttons being the deepest.
 const MAX_TREE_DEPTH: usize = 12;
 
@@ -142,6 +142,7 @@ impl<'a> Reader<'a> {
 
     /// Splits off the value that comes next; `None` if it is broken.
     fn value(&mut self, depth: usize) -> Option<RawValue<'a>> {
+        let depth = depth.checked_sub(1)?;
         self.skip_space();
         let begin = self.rest;
         match begin.first()? {
@@ -161,7 +162,6 @@ impl<'a> Reader<'a> {
 
     /// An object or an array.
     fn sequence(&mut self, end: u8, depth: usize, is_object: bool) -> Option<()> {
-        let depth = depth.checked_sub(1)?;
         self.next();
         self.skip_space();
         while !self.skip(end) {
@@ -302,10 +302,10 @@ mod tests {
     }
 
     #[test]
-    fn values_may_be_nested_a_hundred_deep() {
+    fn values_may_be_nested_a_hundred_and_one_deep() {
         let nested = |depth: usize| format!("{{\"a\":{}{},\"b\":1}}", "[".repeat(depth), "]".repeat(depth));
-        assert_eq!(read(nested(100)).len(), 2);
-        assert_eq!(read(nested(101)).len(), 0);
+        assert_eq!(read(nested(101)).len(), 2);
+        assert_eq!(read(nested(102)).len(), 0);
         assert_eq!(read(nested(100_000)).len(), 0);
     }
 

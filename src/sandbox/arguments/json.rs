@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-/// How deep values may be nested (Bot API server).
-const MAX_DEPTH: usize = 100;
+/// How many levels of values there may be (Bot API server).
+const MAX_DEPTH: usize = 101;
 
 /// A value. What a string says need not be UTF-8: half a surrogate pair is not.
 #[derive(Clone, Debug, PartialEq)]
@@ -173,16 +173,16 @@ impl JsonParser<'_> {
     }
 
     fn value(&mut self, depth: usize) -> Option<Json> {
+        let depth = depth.checked_sub(1)?;
         self.skip_space();
         match self.peek() {
             b'"' => self.string().map(Json::String),
             b'[' => {
                 let mut items = Vec::new();
                 self.list(b']', |parser| {
-                    items.push(parser.value(depth.checked_sub(1)?)?);
+                    items.push(parser.value(depth)?);
                     Some(())
                 })?;
-                depth.checked_sub(1)?;
                 Some(Json::Array(items))
             }
             b'{' => {
@@ -191,10 +191,9 @@ impl JsonParser<'_> {
                     let name = parser.string()?;
                     parser.skip_space();
                     parser.try_skip(b':').then_some(())?;
-                    members.push((name, parser.value(depth.checked_sub(1)?)?));
+                    members.push((name, parser.value(depth)?));
                     Some(())
                 })?;
-                depth.checked_sub(1)?;
                 Some(Json::Object(JsonObject(members)))
             }
             b'-' | b'+' | b'.' | b'0'..=b'9' => {
