@@ -25,6 +25,11 @@ pub fn clean_text(text: &str) -> String {
     text.trim_matches([' ', '\n']).to_owned()
 }
 
+/// Whether nothing in a text can be seen.
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(is_invisible)
+}
+
 impl Formatted {
     /// The text and its entities as Telegram cleans them. Nothing is left of a text of white space.
     ///
@@ -50,14 +55,19 @@ impl Formatted {
         for entity in &mut entities {
             let number = |name: &str| entity[name].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
             let (offset, end) = (number("offset"), number("offset").saturating_add(number("length")));
-            let begin = *places.get(offset).ok_or_else(|| {
-                format!("Entity begins after the end of the text at UTF-16 offset {offset}")
-            })?;
+            let begin = *places
+                .get(offset)
+                .ok_or_else(|| format!("Entity begins after the end of the text at UTF-16 offset {offset}"))?;
             let begin = begin.ok_or_else(|| {
-                format!("Entity begins in a middle of a UTF-16 symbol at byte offset {}", bytes_up_to(&self.text, offset))
+                format!(
+                    "Entity begins in a middle of a UTF-16 symbol at byte offset {}",
+                    bytes_up_to(&self.text, offset)
+                )
             })?;
             let end_place = *places.get(end).ok_or_else(|| {
-                format!("Entity beginning at UTF-16 offset {offset} ends after the end of the text at UTF-16 offset {end}")
+                format!(
+                    "Entity beginning at UTF-16 offset {offset} ends after the end of the text at UTF-16 offset {end}"
+                )
             })?;
             let end_place = end_place.ok_or_else(|| {
                 format!(
@@ -73,7 +83,7 @@ impl Formatted {
 
     /// Whether nothing in the text can be seen.
     pub fn is_blank(&self) -> bool {
-        self.text.chars().all(is_invisible)
+        is_blank(&self.text)
     }
 }
 
@@ -157,7 +167,11 @@ mod tests {
             ("ab", (3, 1), "Entity begins after the end of the text at UTF-16 offset 3"),
             ("ab", (0, 9), "Entity beginning at UTF-16 offset 0 ends after the end of the text at UTF-16 offset 9"),
             ("a🎉b", (2, 1), "Entity begins in a middle of a UTF-16 symbol at byte offset 5"),
-            ("a🎉b", (0, 2), "Entity beginning at UTF-16 offset 0 ends in a middle of a UTF-16 symbol at byte offset 5"),
+            (
+                "a🎉b",
+                (0, 2),
+                "Entity beginning at UTF-16 offset 0 ends in a middle of a UTF-16 symbol at byte offset 5",
+            ),
         ] {
             assert_eq!(clean(text, &[place]), Err(words.to_owned()));
         }

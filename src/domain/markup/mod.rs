@@ -7,5 +7,5 @@ mod markdown;
 mod markdown_v2;
 mod parse;
 
-pub use clean::clean_text;
+pub use clean::{clean_text, is_blank};
 pub use formatted::{Formatted, utf16};

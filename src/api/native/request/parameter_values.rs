@@ -68,7 +68,9 @@ fn parse_mode(fields: &mut Fields) -> Result<Option<&'static str>, Rejection> {
     const MODES: [&str; 3] = ["HTML", "Markdown", "MarkdownV2"];
     let Some(text) = fields.text("parse_mode")? else { return Ok(None) };
     let mode = MODES.into_iter().find(|mode| mode.eq_ignore_ascii_case(&text));
-    mode.map(Some).ok_or_else(|| Rejection::invalid("parse_mode", "is one of HTML, MarkdownV2, Markdown"))
+    mode.map(Some).ok_or_else(|| {
+        Rejection::invalid("parse_mode", "is one of HTML, MarkdownV2, Markdown; leave it out for plain text")
+    })
 }
 
 fn entities(fields: &mut Fields, name: &str) -> Result<Option<Vec<Value>>, Rejection> {
