@@ -219,7 +219,8 @@ impl<'a> Reader<'a> {
     fn code(&mut self) -> Option<u32> {
         let is_surrogate = |code: u32| (0xd800..0xe000).contains(&code);
         let first = self.four_digits()?;
-        if !is_surrogate(first) || !self.rest.starts_with(b"\\u") || self.rest.iter().take(6).any(|byte| *byte == b'"') {
+        if !is_surrogate(first) || !self.rest.starts_with(b"\\u") || self.rest.iter().take(6).any(|byte| *byte == b'"')
+        {
             return Some(first);
         }
         let behind_first = self.rest;
@@ -241,7 +242,9 @@ impl<'a> Reader<'a> {
 fn push_code(text: &mut Vec<u8>, code: u32) {
     match char::from_u32(code) {
         Some(c) => text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-        None => text.extend([0xe0 | (code >> 12), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63)].map(|byte| byte as u8)),
+        None => {
+            text.extend([0xe0 | (code >> 12), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63)].map(|byte| byte as u8))
+        }
     }
 }
 
@@ -323,7 +326,16 @@ mod tests {
         let wanted = json!([{"type": "photo", "caption": "two\nlines.", "width": 7, "x": [null, true, false]}]);
         assert_eq!(tree(album.as_bytes(), 10), Some(wanted));
         assert_eq!(tree(album.as_bytes(), 9), None);
-        for none in [r#"["\ud83d"]"#, "[1.50]", "[+1]", "[1] 2", "[", "", "[[[[[[[[[[[[1]]]]]]]]]]]]", "[123456789012345678901234]"] {
+        for none in [
+            r#"["\ud83d"]"#,
+            "[1.50]",
+            "[+1]",
+            "[1] 2",
+            "[",
+            "",
+            "[[[[[[[[[[[[1]]]]]]]]]]]]",
+            "[123456789012345678901234]",
+        ] {
             assert_eq!(tree(none.as_bytes(), 100), None, "{none}");
         }
         assert_eq!(tree(b" 7 ", 1), Some(json!(7)));

@@ -5,6 +5,7 @@ use super::percent::decode_form;
 use crate::domain::raw_json;
 use crate::intake::spool::Upload;
 use serde_json::{Map, Value};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// How long all parameters that are not files may be together, in bytes (Bot API server).
 pub(super) const TEXT_LIMIT_BYTES: usize = 1 << 20;
@@ -32,6 +33,8 @@ pub struct CallArguments {
     remaining_text_bytes: usize,
     /// Those of the texts that were not UTF-8; what was wrong in them has been replaced.
     garbled: Vec<String>,
+    /// What a call with large parameters holds as long as they are in memory.
+    pub(super) hold: Option<OwnedSemaphorePermit>,
 }
 
 /// A file that came with a call.
@@ -53,6 +56,7 @@ impl CallArguments {
             files: Vec::new(),
             remaining_text_bytes: TEXT_LIMIT_BYTES,
             garbled: Vec::new(),
+            hold: None,
         }
     }
 
@@ -156,12 +160,10 @@ mod tests {
         let mut arguments = CallArguments::new();
         arguments.add_form(b"a=1&a=2&b=x+y%21&c=&d").unwrap();
         arguments.add_json(br#"{"a": 3, "e": {"f": "\."}, "g": "\.", "h": nonsense"#).unwrap();
-        assert_eq!(["a", "b", "e", "g"].map(|name| arguments.text(name)), [
-            Some("1"),
-            Some("x y!"),
-            Some(r#"{"f": "\."}"#),
-            Some(".")
-        ]);
+        assert_eq!(
+            ["a", "b", "e", "g"].map(|name| arguments.text(name)),
+            [Some("1"), Some("x y!"), Some(r#"{"f": "\."}"#), Some(".")]
+        );
         assert_eq!(["c", "d", "h"].map(|name| arguments.text(name)), [None; 3]);
     }
 

@@ -38,8 +38,20 @@ mod tests {
         ] {
             assert_eq!(chat(text).map(|chat| chat.to_string()).as_deref(), Some(means), "{text}");
         }
-        for none in ["", " 42", "+42", "0", "-", "\u{2212}5", "\u{feff}42", "null", "@", "@a b", "t.me/channel", "9223372036854775807"]
-        {
+        for none in [
+            "",
+            " 42",
+            "+42",
+            "0",
+            "-",
+            "\u{2212}5",
+            "\u{feff}42",
+            "null",
+            "@",
+            "@a b",
+            "t.me/channel",
+            "9223372036854775807",
+        ] {
             assert_eq!(chat(none), None, "{none}");
         }
     }

@@ -24,7 +24,7 @@ pub fn send_request(
     chat_id: ChatId,
     time_limit: Duration,
 ) -> SendRequest {
-    let CallArguments { texts: mut params, files, .. } = arguments;
+    let CallArguments { texts: mut params, files, hold, .. } = arguments;
     params.remove("chat_id");
     let media = params.get(MEDIA).and_then(Value::as_str);
     if let Some(value @ (Value::Array(_) | Value::Object(_))) =
@@ -33,7 +33,7 @@ pub fn send_request(
         params.insert(MEDIA.to_owned(), value);
     }
     let media = attachments(method, &mut params, files);
-    SendRequest::now(bot.name.clone(), chat_id, method, params, media, time_limit)
+    SendRequest { hold, ..SendRequest::now(bot.name.clone(), chat_id, method, params, media, time_limit) }
 }
 
 /// The files of a call, each once, with what they are sent as: named by the parameter of the method's file, in `media`, in

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::raw_json;
 use serde_json::json;
 
 fn members(text: &str) -> Vec<(String, String)> {
@@ -68,4 +69,91 @@ fn members_have_types() {
     }
     assert_eq!(object.required_integer("x").unwrap_err(), "Can't find field \"x\"");
     assert_eq!(object.required_word("x").unwrap_err(), "Can't find field \"x\"");
+}
+
+/// What random documents are made of.
+const PIECES: [&str; 48] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "\"",
+    "\\",
+    "\"a\"",
+    "\"text\":",
+    "\"\\u",
+    "\\ud83d",
+    "\\udc4d",
+    "\\u0041",
+    "\\u00e9",
+    "\\n",
+    "\\.",
+    "\\\"",
+    "null",
+    "true",
+    "false",
+    "nul",
+    "0",
+    "-1",
+    "+1e3",
+    ".5",
+    "1.2.3",
+    "{}",
+    "[]",
+    "[1,2]",
+    "[1,]",
+    "{\"a\":1}",
+    "{\"a\":1,}",
+    " ",
+    "\n",
+    "\t",
+    "\0",
+    "\x0b",
+    "\x0c",
+    "é",
+    "🎉",
+    "\u{feff}",
+    "'",
+    "/",
+    "a",
+    "[[[[",
+    "]]]]",
+    "{\"x\":{\"y\":[\"z\"]}}",
+];
+
+/// The face and the sandbox have a reader each, written apart, and read every document the same. `PIXCOURIER_FUZZ_SEED` and
+/// `PIXCOURIER_FUZZ_SECONDS` choose which documents and how many.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a test's own arguments, no configuration")]
+fn the_face_reads_random_documents_alike() {
+    let number = |name: &str, otherwise: u64| std::env::var(name).map_or(otherwise, |text| text.parse().unwrap());
+    let seed = number("PIXCOURIER_FUZZ_SEED", 1);
+    let time = std::time::Duration::from_millis(1000 * number("PIXCOURIER_FUZZ_SECONDS", 0) + 300);
+    let (mut random, begin, mut count) = (fastrand::Rng::with_seed(seed), std::time::Instant::now(), 0_u64);
+    while begin.elapsed() < time {
+        let mut document = if random.bool() { b"{\"a\":".to_vec() } else { Vec::new() };
+        for _ in 0..random.usize(0..24) {
+            document.extend_from_slice(PIECES[random.usize(0..PIECES.len())].as_bytes());
+        }
+        for _ in 0..random.usize(0..3) {
+            let at = random.usize(0..=document.len());
+            document.insert(at, random.u8(..));
+        }
+        let shown = String::from_utf8_lossy(&document);
+        let read: Vec<_> =
+            raw_json::members(&document).map(|(name, value)| (name, value.text().into_owned())).collect();
+        assert_eq!(read, Json::members(&document), "seed {seed}: {shown:?}");
+        let whole = Json::parse(&document);
+        if let Some(Json::Array(items)) = &whole {
+            assert_eq!(raw_json::items(&document).count(), items.len(), "seed {seed}: {shown:?}");
+        }
+        if let Some(tree) = raw_json::tree(&document, 1000) {
+            let whole = whole.unwrap_or_else(|| panic!("seed {seed}: {shown:?}"));
+            assert_eq!(tree, whole.to_value(), "seed {seed}: {shown:?}");
+        }
+        count += 1;
+    }
+    println!("{count} documents from seed {seed} read alike");
 }

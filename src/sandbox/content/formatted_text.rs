@@ -14,6 +14,9 @@ const MAX_TEXT_CHARS: usize = 4096;
 const MAX_ARGUMENT_BYTES: usize = 32_768;
 /// How far away an entity may begin, and how long it may be (TDLib).
 const MAX_ENTITY_PLACE: i64 = 1_000_000;
+/// What is wrong with a text that is not UTF-8, if it has no `parse_mode`. Telegram finds it after all else was read, so it is
+/// told as it is also inside an `InputMedia`.
+pub const NOT_UTF8: &str = "Strings must be encoded in UTF-8";
 /// The kinds of entities that need nothing beside their place.
 const SIMPLE_ENTITIES: &str =
     " bold italic underline strikethrough spoiler code pre blockquote expandable_blockquote date_time ";
@@ -41,7 +44,7 @@ pub fn parse_text(text: &[u8], mode: &str, entities: Option<&Json>) -> Result<Fo
         }
         _ => Vec::new(),
     };
-    Ok(Formatted { text: read.map_err(|_| "Strings must be encoded in UTF-8")?.to_owned(), entities })
+    Ok(Formatted { text: read.map_err(|_| NOT_UTF8)?.to_owned(), entities })
 }
 
 /// The text of a message without media, from a call's arguments.
@@ -151,10 +154,7 @@ mod tests {
         );
         assert_eq!(read("html", "a<pre><code class=\"language-rust\">b</code></pre>").0, "ab");
         assert_eq!(read("html", "<span class=\"tg-spoiler\">x</span>").1, ["spoiler@0+1"]);
-        assert_eq!(
-            wrong("HTML", "<x>"),
-            "Can't parse entities: Unsupported start tag \"x\" at byte offset 0"
-        );
+        assert_eq!(wrong("HTML", "<x>"), "Can't parse entities: Unsupported start tag \"x\" at byte offset 0");
         assert_eq!(
             wrong("HTML", "<b>a</i>"),
             "Can't parse entities: Unmatched end tag at byte offset 4, expected \"</b>\", found \"</i>\""
@@ -186,10 +186,7 @@ mod tests {
             wrong("MarkdownV2", "a.b"),
             "Can't parse entities: Character '.' is reserved and must be escaped with the preceding '\\'"
         );
-        assert_eq!(
-            wrong("MarkdownV2", "a *b"),
-            "Can't parse entities: Can't find end of Bold entity at byte offset 2"
-        );
+        assert_eq!(wrong("MarkdownV2", "a *b"), "Can't parse entities: Can't find end of Bold entity at byte offset 2");
     }
 
     #[test]

@@ -15,8 +15,7 @@ pub fn check_reply_markup(text: &[u8]) -> ApiResult<Option<Box<Value>>> {
     if text.is_empty() {
         return Ok(None);
     }
-    let value =
-        Json::parse(text).ok_or_else(|| SandboxError::bad("can't parse reply keyboard markup JSON object"))?;
+    let value = Json::parse(text).ok_or_else(|| SandboxError::bad("can't parse reply keyboard markup JSON object"))?;
     let Json::Object(markup) = &value else { return Err(SandboxError::bad("object expected as reply markup")) };
     rows(markup, "keyboard", "must be an Array of Arrays", &|button| match button {
         Json::String(_) => Ok(()),
@@ -33,12 +32,7 @@ pub fn check_reply_markup(text: &[u8]) -> ApiResult<Option<Box<Value>>> {
 }
 
 /// Checks the buttons of a keyboard, if there is one; says whether it has rows.
-fn rows(
-    markup: &JsonObject,
-    name: &str,
-    must: &str,
-    check: &dyn Fn(&Json) -> ApiResult<()>,
-) -> ApiResult<bool> {
+fn rows(markup: &JsonObject, name: &str, must: &str, check: &dyn Fn(&Json) -> ApiResult<()>) -> ApiResult<bool> {
     let rows = match markup.get(name) {
         None => return Ok(false),
         Some(Json::Array(rows)) => rows,

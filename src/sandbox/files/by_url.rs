@@ -17,8 +17,8 @@ const STILL_EXTENSIONS: [&str; 8] = ["html", "htm", "txt", "pdf", "zip", "jpg", 
 
 /// The media that a URL stands for; `addr` is where the sandbox itself listens.
 pub fn media_by_url(files: &MediaFiles, addr: SocketAddr, url: &str, kind: FileKind) -> ApiResult<SandboxMedia> {
-    let (host, path) = split_url(url)
-        .map_err(|why| SandboxError::bad(format!("invalid file HTTP URL specified: {why}")))?;
+    let (host, path) =
+        split_url(url).map_err(|why| SandboxError::bad(format!("invalid file HTTP URL specified: {why}")))?;
     let port = addr.port();
     let here = [addr.to_string(), format!("localhost:{port}"), format!("127.0.0.1:{port}")];
     if here.iter().any(|own| own == host) {
@@ -96,7 +96,10 @@ fn check_part(part: &str, takes_colon: bool) -> Result<(), (&'static str, &'stat
         match byte {
             b'%' if is_hex(at + 1) && is_hex(at + 2) => at += 2,
             b'%' => {
-                return Err(("Wrong percent-encoded symbol in URL host", "Wrong percent-encoded symbol in URL userinfo"));
+                return Err((
+                    "Wrong percent-encoded symbol in URL host",
+                    "Wrong percent-encoded symbol in URL userinfo",
+                ));
             }
             b':' if takes_colon => {}
             byte if byte.is_ascii_alphanumeric() || *byte >= 128 || b".-_!$,~*'();&+=".contains(byte) => {}

@@ -5,7 +5,7 @@ use super::media_argument::{MediaArgument, MediaDetails};
 use super::send;
 use crate::domain::markup::Formatted;
 use crate::sandbox::arguments::{Json, JsonObject};
-use crate::sandbox::content::{checked_caption, parse_field};
+use crate::sandbox::content::{NOT_UTF8, checked_caption, parse_field};
 use crate::sandbox::log::FileKind;
 use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use serde_json::Value;
@@ -64,7 +64,10 @@ pub fn input_media(call: &SandboxCall, value: &Json, in_album: bool) -> ApiResul
         Json::Object(fields) => read_item(call, fields, in_album),
         _ => Err("expected an Object".to_owned()),
     };
-    item.map_err(|why| SandboxError::bad(format!("can't parse InputMedia: {why}")))
+    item.map_err(|why| match why.as_str() {
+        NOT_UTF8 => SandboxError::sentence(&why),
+        _ => SandboxError::bad(format!("can't parse InputMedia: {why}")),
+    })
 }
 
 /// The fields in the order in which the Bot API server reads them, each by its type.

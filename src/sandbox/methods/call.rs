@@ -83,8 +83,7 @@ impl SandboxCall {
         if text.is_empty() {
             return Err(SandboxError::bad("message identifiers are not specified"));
         }
-        let value =
-            Json::parse(text).ok_or_else(|| SandboxError::bad("can't parse message_ids JSON object"))?;
+        let value = Json::parse(text).ok_or_else(|| SandboxError::bad("can't parse message_ids JSON object"))?;
         let Json::Array(values) = value else {
             return Err(SandboxError::bad("expected an Array of message identifiers"));
         };
@@ -99,7 +98,11 @@ impl SandboxCall {
             };
             let number = text.parse::<i32>().ok().filter(|number| number.to_string() == text);
             let number = number.ok_or_else(|| SandboxError::bad("can't parse message identifier as a Number"))?;
-            if number > 0 { Ok(i64::from(number)) } else { Err(SandboxError::bad("invalid message identifier specified")) }
+            if number > 0 {
+                Ok(i64::from(number))
+            } else {
+                Err(SandboxError::bad("invalid message identifier specified"))
+            }
         });
         let ids = ids.collect::<Result<Vec<_>, _>>()?;
         if ids.is_empty() { Err(SandboxError::bad("message identifiers are not specified")) } else { Ok(ids) }
