@@ -35,7 +35,7 @@ async fn memory_of(what: &str, calls: u32, method: &str, body: impl Fn(u32) -> S
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_long_lists_of_messages_stay_under_150_mib() {
-    let ids = vec!["1"; 130_000].join(",");
+    let ids = "1,".repeat(129_999) + "1";
     let body = |number| format!(r#"{{"chat_id":{},"from_chat_id":7,"message_ids":[{ids}]}}"#, number + 1);
     assert!(memory_of("260 kB of message_ids", 60, "copyMessages", body).await < LIMIT_MIB);
 }
@@ -49,7 +49,7 @@ async fn two_hundred_megabytes_of_unknown_parameters_stay_under_150_mib() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn albums_of_nothing_but_nesting_stay_under_150_mib() {
-    let album = format!("[{}]", vec!["[]"; 300_000].join(","));
+    let album = format!("[{}[]]", "[],".repeat(299_999));
     let body = |number| format!(r#"{{"chat_id":{},"media":{album}}}"#, number + 1);
     assert!(memory_of("900 kB of media", 60, "sendMediaGroup", body).await < LIMIT_MIB);
 }

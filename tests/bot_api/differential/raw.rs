@@ -26,7 +26,7 @@ const IN_MARKUP: &str = r#"{"chat_id":42,"text":"<b>a^z</b>","parse_mode":"HTML"
 
 fn bytes_in_json() -> Vec<Case> {
     let mut cases = Vec::new();
-    for byte in (0..0x20).chain([0x7f]) {
+    for byte in (0..0x20_u8).chain([0x7f]) {
         for (what, method, around) in [
             ("text", "sendMessage", IN_A_TEXT),
             ("caption", "sendPhoto", IN_A_CAPTION),
@@ -35,7 +35,7 @@ fn bytes_in_json() -> Vec<Case> {
             cases.push(written(format!("the byte {byte:#04x} in a {what}"), method, around, &[byte]));
         }
     }
-    for c in (0x20..0x7f).map(char::from).filter(|c| *c != '"') {
+    for c in (0x20..0x7f_u8).map(char::from).filter(|c| *c != '"') {
         let escape = format!("\\{c}");
         cases.push(written(format!("the escape {escape} in a text"), "sendMessage", IN_A_TEXT, escape.as_bytes()));
         if c.is_ascii_punctuation() {
