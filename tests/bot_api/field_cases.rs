@@ -35,7 +35,7 @@ impl TestApp {
         sent["result"]["photo"][0]["file_id"].as_str().unwrap().to_owned()
     }
 
-    fn last(&self) -> SandboxMessage {
+    fn last_message(&self) -> SandboxMessage {
         self.messages().pop().unwrap()
     }
 }
@@ -170,7 +170,7 @@ async fn case_43_what_telegram_trims_does_not_count() {
         assert_eq!((status, sent["result"]["caption"].as_str().map(str::len)), (200, Some(1024)), "{ends:?}");
         let id = app.accept(json!({"chat_id": 7, "photo": photo, "caption": caption})).await;
         assert_eq!(app.sent(&id).await["status"], "sent", "on the native face too");
-        assert_eq!(app.last().caption.as_deref().map(str::len), Some(1024));
+        assert_eq!(app.last_message().caption.as_deref().map(str::len), Some(1024));
         let text = format!("{}{ends}", "x".repeat(4096));
         app.sent(&app.accept(json!({"chat_id": 7, "text": text})).await).await;
     }

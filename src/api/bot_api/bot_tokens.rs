@@ -71,7 +71,7 @@ mod tests {
         let (first, second) = ("1:first-first-first-first-first", "2:second-second-second-second");
         let (ours, other) = ("77:ours-ours-ours-ours-ours-ours", "78:other-other-other-other-ok");
         let tokens = BotTokens::new(&[bot("a", first, &[]), bot("b", second, &[ours, other])].into());
-        let name = |token| tokens.bot(token).map(|bot| bot.name.to_string());
+        let name = |token: &str| tokens.bot(token).map(|bot| bot.name.to_string());
         assert_eq!(name(first), Ok("a".to_owned()));
         for token in [second, ours, other] {
             assert_eq!(name(token), Ok("b".to_owned()));
