@@ -77,8 +77,8 @@ fn bombs_alone() {
         std::fs::write("/proc/self/clear_refs", "5").unwrap();
         let before = peak();
         for (what, work) in [
-            ("verify", &(|path| verify(path, &free)) as &dyn Fn(&Path) -> Result<ImageInfo, ImageRejection>),
-            ("fit", &|path| {
+            ("verify", &(|path: &Path| verify(path, &free)) as &dyn Fn(&Path) -> Result<ImageInfo, ImageRejection>),
+            ("fit", &|path: &Path| {
                 let out = path.with_extension("out");
                 fit(path, &out, PhotoLimits::default(), &free).and_then(|_| verify(&out, &free))
             }),
