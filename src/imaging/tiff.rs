@@ -6,6 +6,8 @@ use super::rejection::ImageRejection;
 use super::unpack::{PackBitsRun, Unpacker};
 
 const BAD_DIRECTORY: ImageRejection = ImageRejection::Damaged("its directory makes no sense");
+/// The number of the packing that holds a JPEG in the way of before TIFF 6.0.
+const OLD_JPEG: u64 = 6;
 /// More samples or bits for a pixel are no picture.
 const MAX_SAMPLES: u64 = 8;
 const MAX_BITS_PER_SAMPLE: u64 = 64;
@@ -202,6 +204,10 @@ impl ImageDirectory {
         mut lengths: TagReader,
         layout: &Layout,
     ) -> Result<(), ImageRejection> {
+        if layout.packing == OLD_JPEG && (self.offsets.is_none() || self.lengths.is_none()) {
+            // It may be in one piece, in a place that other tags tell.
+            return Ok(());
+        }
         let Some(offsets) = self.offsets else { return Err(BAD_DIRECTORY) };
         let mut strip = StripReader::of(layout.packing)?;
         // Strips may share their bytes, but not all of them the same.
@@ -210,6 +216,8 @@ impl ImageDirectory {
             let wanted = layout.bytes(index);
             let place = places.number(offsets, index as u32)?;
             let length = match self.lengths {
+                // What is not packed is as long as its pixels, whatever it says (libtiff).
+                Some(field) if layout.packing == 1 => lengths.number(field, index as u32)?.min(wanted),
                 Some(field) => lengths.number(field, index as u32)?,
                 None if layout.packing == 1 => wanted,
                 None => return Err(BAD_DIRECTORY),
@@ -270,7 +278,7 @@ impl StripReader {
             5 => Self::Packed(Unpacker::lzw()),
             8 | 32_946 => Self::Packed(Unpacker::inflate()),
             32_773 => Self::Packed(Unpacker::PackBits(PackBitsRun::None)),
-            2 | 3 | 4 | 6 | 7 | 34_925 | 50_000 => Self::Skipped,
+            2 | 3 | 4 | OLD_JPEG | 7 | 34_925 | 50_000 => Self::Skipped,
             _ => return Err(ImageRejection::Unsupported("a TIFF of a rare kind")),
         })
     }
