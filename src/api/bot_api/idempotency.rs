@@ -28,6 +28,7 @@ fn canonical(request: &SendRequest) -> Value {
             params = params.replace(&format!("attach://{}{end}", file.field), &format!("attach://{number}{end}"));
         }
     }
+    let params = serde_json::from_str(&params).unwrap_or(Value::String(params));
     let files: Vec<Value> = request.media.iter().map(canonical_file).collect();
     json!({"method": request.method, "chat_id": request.chat_id, "params": params, "files": files})
 }

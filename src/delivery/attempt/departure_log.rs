@@ -37,15 +37,16 @@ struct LoggedDeparture {
     left_at: MonoTime,
     chat: ChatId,
     messages: u32,
-    /// How much later than the quickest it may have been counted; `None` while its answer is awaited.
-    delay: Option<Duration>,
+    /// How long its answer took; `None` while that is awaited.
+    took: Option<Duration>,
 }
 
 impl LoggedDeparture {
-    /// From when it counts, as far as can be told now.
+    /// From when it counts, as far as can be told now: by the quickest answer that is known by now, since the first ones of a
+    /// process wait for a connection, and nothing was quicker then.
     fn counts_from(&self, now: MonoTime, quickest: Duration) -> MonoTime {
-        let delay = self.delay.unwrap_or_else(|| (now - self.left_at).saturating_sub(quickest).min(MAX_DELAY));
-        self.left_at + delay
+        let took = self.took.unwrap_or(now - self.left_at);
+        self.left_at + took.saturating_sub(quickest).min(MAX_DELAY)
     }
 }
 
@@ -77,14 +78,15 @@ impl DepartureLog {
         ready_at
     }
 
-    /// Logs a request that leaves; the number by which its answer is told.
-    pub fn record(&mut self, now: MonoTime, chat: &ChatId, messages: u32, delay: Option<Duration>) -> u64 {
+    /// Logs a request that leaves; the number by which its answer is told. `took`: to count it as if its answer had taken so
+    /// long, whatever it takes.
+    pub fn record(&mut self, now: MonoTime, chat: &ChatId, messages: u32, took: Option<Duration>) -> u64 {
         while self.log.len() >= MAX_KEPT || self.log.front().is_some_and(|first| first.left_at + KEPT_FOR < now) {
             self.log.pop_front();
         }
         let number = self.next_number;
         self.next_number += 1;
-        self.log.push_back(LoggedDeparture { number, left_at: now, chat: chat.clone(), messages, delay });
+        self.log.push_back(LoggedDeparture { number, left_at: now, chat: chat.clone(), messages, took });
         number
     }
 
@@ -93,10 +95,10 @@ impl DepartureLog {
         let Some(first) = self.log.front().map(|first| first.number) else { return };
         let index = number.checked_sub(first).and_then(|index| usize::try_from(index).ok());
         let Some(answered) = index.and_then(|index| self.log.get_mut(index)) else { return };
-        if answered.delay.is_none() {
+        if answered.took.is_none() {
             let took = now - answered.left_at;
             self.quickest.record(now, took);
-            answered.delay = Some(took.saturating_sub(self.quickest.get()).min(MAX_DELAY));
+            answered.took = Some(took);
         }
     }
 
@@ -188,6 +190,18 @@ mod tests {
         // Thirty are held up for 300 ms; those after them are not.
         let delays: Vec<u64> = (0..240).map(|n| if (90..120).contains(&n) { 350 } else { 50 }).collect();
         assert_eq!(most_in_a_second(&drive(30, &delays)), 30);
+    }
+
+    #[test]
+    fn the_first_request_which_waits_for_a_connection_counts_from_its_arrival() {
+        let mut log = DepartureLog::new(30);
+        for n in 0..30 {
+            // The first arrives after 57 ms; its answer takes the 3 ms of every other one.
+            let (left_at, took) = if n == 0 { (100_000, 60) } else { (100_100 + n * 10, 3) };
+            let number = log.record(at(left_at), &CHAT, 1, None);
+            log.record_answer(at(left_at + took), number);
+        }
+        assert_eq!(log.ready_at(at(100_900), 1), at(100_057) + BOT_SPAN);
     }
 
     #[test]
