@@ -12,7 +12,7 @@ SERVERS := tests/with-brokers tests/with-s3
 
 # Rates, memory and deadlines are measured in these, so nothing runs beside them; and a broker that is busy with many
 # queues takes long to bring a deleted one back.
-ALONE := volume:: somebody_deletes
+ALONE := volume:: somebody_deletes hostile_images
 
 .PHONY: help
 help:

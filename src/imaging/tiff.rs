@@ -37,11 +37,10 @@ pub fn read(
         let (tag, kind, count) = (tags.half()?, tags.half()?, tags.word()?);
         let value: [u8; 4] = tags.file.read_array()?;
         let field = TagField { kind, count, value };
-        // Whatever else is said of the picture nobody misses.
-        let is_missing = tags.place(field).is_some_and(|place| place + field.size() > tags.file.length());
-        if directory.set(tag, field) && is_missing {
+        if tags.place(field).is_some_and(|place| place + field.size() > tags.file.length()) {
             return Err(ImageRejection::Truncated);
         }
+        directory.set(tag, field);
     }
     // Where the next directory is, if there is one.
     tags.word()?;
@@ -144,8 +143,7 @@ struct ImageDirectory {
 }
 
 impl ImageDirectory {
-    /// Takes a field; tells whether it matters.
-    fn set(&mut self, tag: u16, field: TagField) -> bool {
+    fn set(&mut self, tag: u16, field: TagField) {
         let slot = match tag {
             256 => &mut self.width,
             257 => &mut self.height,
@@ -159,10 +157,9 @@ impl ImageDirectory {
             284 => &mut self.planar,
             322 => &mut self.tile_width,
             323 => &mut self.tile_height,
-            _ => return false,
+            _ => return,
         };
         *slot = Some(field);
-        true
     }
 
     fn layout(&self, tags: &mut TagReader, check: &GeometryCheck) -> Result<Layout, ImageRejection> {

@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 
 /// How long the other caller is watched.
 const WATCH: Duration = Duration::from_secs(4);
-/// What it may wait. These tests run unoptimized, beside others: the release profile is some ten times faster.
-const MAX_WAIT: Duration = Duration::from_secs(2);
+/// What it may wait beyond what it waits while nothing else goes on. These tests run unoptimized.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 const LIMIT_MIB: u64 = 150;
 
 /// A TIFF of so many tiles of one pixel, each with its place and its length.
@@ -117,6 +117,7 @@ async fn another_callers_photo_hardly_waits_for_images_that_are_made_to_cost_muc
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (tiff, gif, picture) = (tiles(612), one_byte_blocks(5_000_000), large_picture());
     assert!(tiff.len() > 2_900_000 && gif.len() > 9_900_000);
+    let mut usual = None;
     for attack in ["nothing else", "two TIFFs of 1x1 tiles, hung up", "GIFs of one-byte blocks", "ten shrinks"] {
         let (service, client) = (Program::serve("http://127.0.0.1:9", &[], Stdio::null()), Client::new());
         let url = format!("{}/v1/notifications", service.url);
@@ -137,6 +138,7 @@ async fn another_callers_photo_hardly_waits_for_images_that_are_made_to_cost_muc
         let memory = service.peak_mib();
         attackers.iter().for_each(JoinHandle::abort);
         println!("HOSTILE {attack}: another caller waits {} ms at most; {memory} MiB at the peak", wait.as_millis());
-        assert!(wait < MAX_WAIT && memory < LIMIT_MIB, "{attack}: {wait:?}, {memory} MiB");
+        let usual = *usual.get_or_insert(wait);
+        assert!(wait < usual + MAX_WAIT && memory < LIMIT_MIB, "{attack}: {wait:?}, usually {usual:?}, {memory} MiB");
     }
 }

@@ -6,6 +6,9 @@ use super::segment::BAD_SEGMENT;
 use crate::imaging::image_file::ImageFile;
 use crate::imaging::rejection::ImageRejection;
 
+/// After how many blocks their work is counted.
+const UNITS_COUNTED: u32 = 64;
+
 /// What a scan says of itself.
 pub struct Scan {
     /// The index of each component, and the numbers of its tables for DC and AC.
@@ -115,7 +118,9 @@ impl Scan {
             if interval > 0 && unit > 0 && unit % interval == 0 {
                 bits.restart()?;
             }
-            bits.worked(1)?;
+            if unit.is_multiple_of(UNITS_COUNTED) {
+                bits.worked(UNITS_COUNTED)?;
+            }
             for &(blocks, dc, ac) in &plan {
                 for _ in 0..blocks {
                     block(bits, dc, ac)?;
@@ -139,7 +144,9 @@ impl Scan {
         let band = u64::MAX << self.first & u64::MAX >> (63 - self.last);
         let (mut ended, mut unit) = (0_u32, 0);
         while unit < columns * rows {
-            bits.worked(1)?;
+            if unit.is_multiple_of(UNITS_COUNTED) {
+                bits.worked(UNITS_COUNTED)?;
+            }
             if interval > 0 && unit > 0 && unit % interval == 0 {
                 bits.restart()?;
                 ended = 0;
