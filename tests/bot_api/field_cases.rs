@@ -132,10 +132,10 @@ async fn case_39_null_is_four_letters() {
 async fn case_40_chat_ids_in_other_writings() {
     let app = started().await;
     for chat in ["42.0", "\"123.0\"", "\"42\\n\"", "\"-1001234567890_15\"", "4.2e1"] {
-        let accepted = app.metric("accepted_total", ",lane=\"normal\"").await;
+        let accepted = app.metric("notifications_accepted_total", ",lane=\"normal\"").await;
         let (status, sent) = app.written("sendMessage", format!("{{\"chat_id\":{chat},\"text\":\"a\"}}")).await;
         assert_eq!(status, 200, "{chat}: {sent:#}");
-        assert_eq!(app.metric("accepted_total", ",lane=\"normal\"").await, accepted + 1.0, "{chat} is queued");
+        assert_eq!(app.metric("notifications_accepted_total", ",lane=\"normal\"").await, accepted + 1.0, "{chat} is queued");
     }
     for chat in ["\" 42\"", "\"+42\"", "\"\u{2212}5\"", "\"t.me/channel\"", "\"\u{feff}42\""] {
         let body = format!("{{\"chat_id\":{chat},\"text\":\"a\"}}");

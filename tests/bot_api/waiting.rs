@@ -87,12 +87,12 @@ async fn a_queue_that_is_too_long_takes_no_more(on: On) {
     }
     app.until("a long queue", async || app.metric("queue_depth", ",lane=\"normal\"").await >= 15.0).await;
     let params = json!({"chat_id": 77, "text": "x"});
-    let accepted = app.metric("accepted_total", ",lane=\"normal\"").await;
+    let accepted = app.metric("notifications_accepted_total", ",lane=\"normal\"").await;
     let (status, body) = read(app.bot(Method::POST, "sendMessage").json(&params).send().await.unwrap()).await;
     assert_eq!(status, 429);
     let wait = body["parameters"]["retry_after"].as_u64().unwrap();
     assert!((5..=16).contains(&wait), "{wait}");
-    assert_eq!(app.metric("accepted_total", ",lane=\"normal\"").await, accepted, "not even taken");
+    assert_eq!(app.metric("notifications_accepted_total", ",lane=\"normal\"").await, accepted, "not even taken");
     app.leave_unfinished();
     app.stop().await;
 }
