@@ -9,6 +9,7 @@ use crate::domain::file_path;
 use crate::http::state::AppState;
 use crate::ports::ProxyTarget;
 use crate::settings::Bot;
+use actix_web::body::to_bytes_limited;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -16,6 +17,8 @@ use std::sync::Arc;
 
 /// A token without `bot` in front: digits and a colon begin it, everything else belongs to another address.
 const WITHOUT_BOT: &str = "/{token:[0-9]+:[^/]*}/{method}*";
+/// Error responses of Telegram have some hundred bytes.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// What begins like an address of this face: without a method, without a token, in capitals.
 const INCOMPLETE: [&str; 3] = ["/bot{token}", "/bot/{method}*", "/BOT{rest}*"];
 
@@ -53,15 +56,30 @@ async fn call(request: HttpRequest, payload: Payload, face: Data<BotApiFace>, st
 }
 
 /// `/<token>/<method>`, without `bot`: clients of this shape tell errors apart by their status
-/// ([`BotApiError::with_telling_status`]).
+/// ([`BotApiError::with_telling_status`]), whoever found them.
 async fn call_without_bot(
     request: HttpRequest,
     payload: Payload,
     face: Data<BotApiFace>,
     state: Data<AppState>,
 ) -> HttpResponse {
-    let response = respond(b"/", request, payload, face, state).await;
-    response.unwrap_or_else(|error| error.with_telling_status().response())
+    match respond(b"/", request, payload, face, state).await {
+        Ok(response) if response.status().is_client_error() => with_telling_status(response).await,
+        Ok(response) => response,
+        Err(error) => error.with_telling_status().response(),
+    }
+}
+
+/// An error of Telegram's that has been passed on, as [`BotApiError::with_telling_status`] has it; anything else stays.
+async fn with_telling_status(response: HttpResponse) -> HttpResponse {
+    let (head, body) = response.into_parts();
+    match to_bytes_limited(body, MAX_ERROR_BYTES).await {
+        Ok(Ok(bytes)) => match serde_json::from_slice(&bytes) {
+            Ok(error) => BotApiError::Api(error).with_telling_status().response(),
+            Err(_) => head.set_body(bytes).map_into_boxed_body(),
+        },
+        Ok(Err(_)) | Err(_) => BotApiError::api(502, "Bad Gateway").response(),
+    }
 }
 
 /// Responds to a call whose token stands behind `prefix` in the path.
