@@ -135,7 +135,11 @@ async fn case_40_chat_ids_in_other_writings() {
         let accepted = app.metric("notifications_accepted_total", ",lane=\"normal\"").await;
         let (status, sent) = app.written("sendMessage", format!("{{\"chat_id\":{chat},\"text\":\"a\"}}")).await;
         assert_eq!(status, 200, "{chat}: {sent:#}");
-        assert_eq!(app.metric("notifications_accepted_total", ",lane=\"normal\"").await, accepted + 1.0, "{chat} is queued");
+        assert_eq!(
+            app.metric("notifications_accepted_total", ",lane=\"normal\"").await,
+            accepted + 1.0,
+            "{chat} is queued"
+        );
     }
     for chat in ["\" 42\"", "\"+42\"", "\"\u{2212}5\"", "\"t.me/channel\"", "\"\u{feff}42\""] {
         let body = format!("{{\"chat_id\":{chat},\"text\":\"a\"}}");
