@@ -1,4 +1,4 @@
-//! Checks images on threads for blocking work, few at a time, so that many uploads at once take turns and not memory.
+//! Checks images on threads of their own, few at a time, so that many uploads at once take turns and not memory.
 //!
 //! To read an image is light, to decode one is heavy: it takes seconds and hundreds of megabytes. Both have places of their
 //! own, so that nobody's photo waits for what others have scaled down.
@@ -11,8 +11,9 @@ use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::sync::oneshot;
 
 /// For images that are read. A turn is as long as a small photo takes; one of 10 MB takes a tenth of a second.
 const LIGHT: TurnLimits = TurnLimits {
@@ -99,6 +100,9 @@ impl ImageInspector {
 }
 
 /// Runs work once there is a place for it. When this is dropped the work ends soon, and gives up its place.
+///
+/// Each has a thread, as many as have begun ([`TurnLimits::begun`]): what waits for its next turn holds it, so that in a pool
+/// of few the work whose turn it is would wait for that thread.
 async fn run<T: Send + 'static>(
     places: &Arc<Turns>,
     memory: usize,
@@ -108,19 +112,20 @@ async fn run<T: Send + 'static>(
     let turn: Arc<Turn> = Arc::new(places.begin(caller.clone()).await);
     let _caring = Caring(Arc::downgrade(&turn));
     let work = move || work(&Oversight::new(Arc::new(move || turn.go_on()), memory));
-    match spawn_blocking(work).await {
-        Ok(result) => Ok(result),
-        Err(error) => Err(crashed(&error)),
-    }
+    let (done, result) = oneshot::channel();
+    let thread = thread::Builder::new().name("pixcourier-image".to_owned());
+    let spawned = thread.spawn(move || {
+        // Nobody may wait for it any more.
+        let _ = done.send(work());
+    });
+    spawned.map_err(|error| Rejection::unavailable("spool", &error))?;
+    result.await.map_err(|_| crashed())
 }
 
 /// An image that makes its decoder panic counts as damaged.
-fn crashed(error: &JoinError) -> Rejection {
-    if error.is_panic() {
-        tracing::error!(%error, "an image made its decoder panic");
-        return reject(ImageRejection::Damaged("it cannot be decoded"));
-    }
-    Rejection::unavailable("spool", error)
+fn crashed() -> Rejection {
+    tracing::error!("an image made its decoder panic");
+    reject(ImageRejection::Damaged("it cannot be decoded"))
 }
 
 fn reject(unfit: ImageRejection) -> Rejection {
@@ -199,5 +204,25 @@ mod tests {
             _ => Ok(()),
         };
         ImageInspector::new().read(&Caller::default(), work).await.unwrap().unwrap();
+    }
+
+    #[test]
+    fn what_waits_for_its_turn_keeps_no_thread_from_others() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+        runtime.unwrap().block_on(async {
+            let inspector = ImageInspector::new();
+            let long = |oversight: &Oversight| {
+                // Three turns.
+                for _ in 0..3 {
+                    thread::sleep(LIGHT.turn);
+                    oversight.go_on()?;
+                }
+                Ok(())
+            };
+            let caller = Caller::default();
+            let all = futures_util::future::join_all((0..20).map(|_| inspector.read(&caller, long)));
+            let all = tokio::time::timeout(Duration::from_secs(60), all).await.expect("none waits for ever");
+            assert!(all.into_iter().all(|read| read.unwrap().is_ok()));
+        });
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 /// Prints for each path of a list the format, and why the picture is refused, if it is.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "it is given a list by a script, and is no service")]
 #[ignore = "run by tests/picture-corpus, which compares the verdicts with those of others"]
 fn every_picture_of_a_list_is_judged() {
     let list = std::env::var("PIXCOURIER_PICTURES").expect("the list");

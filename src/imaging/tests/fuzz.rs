@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 /// data ends.
 const MAX_TIME: Duration = Duration::from_secs(5);
 
+#[expect(clippy::disallowed_methods, reason = "a test's own arguments, no configuration")]
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
 }
