@@ -49,7 +49,7 @@ fn integers() -> Vec<Case> {
         let edit = json!({"chat_id": CHAT, "message_id": text, "text": format!("edit {}", cases.len())});
         cases.push(Case::json(name("message_id"), "editMessageText", edit));
         cases.push(Case::json(name("chat_id"), "sendMessage", json!({"chat_id": text, "text": "x"})));
-        let ids = json!({"chat_id": CHAT, "message_ids": [text]});
+        let ids = json!({"chat_id": CHAT + 1, "message_ids": [text]});
         cases.push(Case::json(name("message_ids"), "deleteMessages", ids));
         cases.push(Case::form(name("chat_id in a form"), "sendPhoto", &[("chat_id", text), ("photo", "@PHOTO@")]));
     }
