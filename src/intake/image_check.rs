@@ -212,9 +212,12 @@ mod tests {
         runtime.unwrap().block_on(async {
             let inspector = ImageInspector::new();
             let long = |oversight: &Oversight| {
-                // Three turns.
+                // Three turns of work.
                 for _ in 0..3 {
-                    thread::sleep(LIGHT.turn);
+                    let began = std::time::Instant::now();
+                    while began.elapsed() < LIGHT.turn {
+                        std::hint::spin_loop();
+                    }
                     oversight.go_on()?;
                 }
                 Ok(())
