@@ -6,6 +6,7 @@ pub mod access_log;
 pub mod auth;
 mod base64;
 pub mod body;
+pub mod caller;
 pub mod drain;
 pub mod json_stream;
 pub mod probes;

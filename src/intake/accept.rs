@@ -96,10 +96,11 @@ impl Intake {
     pub(super) async fn submit(
         &self,
         id: NotificationId,
-        request: SendRequest,
+        mut request: SendRequest,
         idempotency: Option<Idempotency>,
         reply_to: Option<String>,
     ) -> Result<Acceptance, Rejection> {
+        let _hold = request.hold.take();
         // The repetition of a request that was accepted in time gets the first response all the same.
         if request.expires_at <= request.received_at {
             return self.recall(request, idempotency, Rejection::invalid("expires_at", "has passed already")).await;

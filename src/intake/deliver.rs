@@ -59,6 +59,6 @@ impl Intake {
 
 /// Whether it could not be sent in time, and nothing else is known to be wrong with it.
 fn has_only_expired(record: &Record) -> bool {
-    record.status == Status::Expired
+    matches!(record.status, Status::Refused | Status::Expired)
         && !record.attempts.iter().any(|attempt| attempt.outcome == AttemptOutcome::Ambiguous)
 }

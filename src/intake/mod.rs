@@ -22,6 +22,8 @@ pub mod room;
 pub mod send_request;
 pub mod spool;
 mod staging;
+mod stored_image;
+pub mod turns;
 
 pub use accept::{Acceptance, Intake, StoredFile};
 pub use bots::configured_bot;

@@ -84,7 +84,7 @@ impl Intake {
 
 fn not_retryable(status: Status) -> Rejection {
     let detail = format!(
-        "It is {}; only one that has failed, expired, was cancelled or is unknown can be tried again.",
+        "It is {}; only one that has failed, expired, was refused or cancelled, or is unknown can be tried again.",
         status.as_str()
     );
     Rejection::new(ProblemCode::NotRetryable, detail)

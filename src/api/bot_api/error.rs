@@ -3,7 +3,7 @@
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// The error response to a call.
@@ -16,11 +16,11 @@ pub enum BotApiError {
 }
 
 /// The members of an error response beside `ok`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TelegramError {
     error_code: u16,
     description: String,
-    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     parameters: Map<String, Value>,
     /// For the header `Retry-After`, in seconds. Client libraries retry by themselves only for the member of `parameters`.
     #[serde(skip)]

@@ -9,13 +9,16 @@ use crate::domain::file_path;
 use crate::http::state::AppState;
 use crate::ports::ProxyTarget;
 use crate::settings::Bot;
+use actix_web::body::to_bytes_limited;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use std::sync::Arc;
 
 /// A token without `bot` in front: digits and a colon begin it, everything else belongs to another address.
-const WITHOUT_BOT: &str = "/{token:[0-9]+:[^/]*}/{method:(?i)sendPhoto}";
+const WITHOUT_BOT: &str = "/{token:[0-9]+:[^/]*}/{method}*";
+/// Error responses of Telegram have some hundred bytes.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// What begins like an address of this face: without a method, without a token, in capitals.
 const INCOMPLETE: [&str; 3] = ["/bot{token}", "/bot/{method}*", "/BOT{rest}*"];
 
@@ -24,7 +27,7 @@ pub fn routes(config: &mut ServiceConfig) {
     config
         .service(web::resource("/file/bot{token}/{path}*").route(web::to(download)))
         .service(web::resource("/bot{token}/{method}*").route(web::to(call)))
-        .service(web::resource(WITHOUT_BOT).route(web::to(send_photo)))
+        .service(web::resource(WITHOUT_BOT).route(web::to(call_without_bot)))
         .service(web::resource(INCOMPLETE).route(web::to(not_found)));
 }
 
@@ -49,30 +52,50 @@ fn admit(
 
 /// `/bot<token>/<method>`.
 async fn call(request: HttpRequest, payload: Payload, face: Data<BotApiFace>, state: Data<AppState>) -> HttpResponse {
-    let response = async {
-        let (bot, method) = admit(&request, &face, b"/bot", &[Method::GET, Method::POST])?;
-        let method = String::from_utf8_lossy(&method).trim_end_matches('/').to_owned();
-        if method.starts_with("test/") {
-            return Err(BotApiError::api(404, "Not Found: the test environment is not served here"));
-        }
-        BotApiCall { face: &face, state: &state, request: &request, bot }.respond(&method, payload).await
-    };
-    response.await.unwrap_or_else(|error| error.response())
+    respond(b"/bot", request, payload, face, state).await.unwrap_or_else(|error| error.response())
 }
 
-/// `/<token>/sendPhoto`, without `bot`: clients of this shape tell errors apart by their status
-/// ([`BotApiError::with_telling_status`]).
-async fn send_photo(
+/// `/<token>/<method>`, without `bot`: clients of this shape tell errors apart by their status
+/// ([`BotApiError::with_telling_status`]), whoever found them.
+async fn call_without_bot(
     request: HttpRequest,
     payload: Payload,
     face: Data<BotApiFace>,
     state: Data<AppState>,
 ) -> HttpResponse {
-    let response = async {
-        let (bot, _) = admit(&request, &face, b"/", &[Method::POST])?;
-        BotApiCall { face: &face, state: &state, request: &request, bot }.respond("sendPhoto", payload).await
-    };
-    response.await.unwrap_or_else(|error| error.with_telling_status().response())
+    match respond(b"/", request, payload, face, state).await {
+        Ok(response) if response.status().is_client_error() => with_telling_status(response).await,
+        Ok(response) => response,
+        Err(error) => error.with_telling_status().response(),
+    }
+}
+
+/// An error of Telegram's that has been passed on, as [`BotApiError::with_telling_status`] has it; anything else stays.
+async fn with_telling_status(response: HttpResponse) -> HttpResponse {
+    let (head, body) = response.into_parts();
+    match to_bytes_limited(body, MAX_ERROR_BYTES).await {
+        Ok(Ok(bytes)) => match serde_json::from_slice(&bytes) {
+            Ok(error) => BotApiError::Api(error).with_telling_status().response(),
+            Err(_) => head.set_body(bytes).map_into_boxed_body(),
+        },
+        Ok(Err(_)) | Err(_) => BotApiError::api(502, "Bad Gateway").response(),
+    }
+}
+
+/// Responds to a call whose token stands behind `prefix` in the path.
+async fn respond(
+    prefix: &[u8],
+    request: HttpRequest,
+    payload: Payload,
+    face: Data<BotApiFace>,
+    state: Data<AppState>,
+) -> Result<HttpResponse, BotApiError> {
+    let (bot, method) = admit(&request, &face, prefix, &[Method::GET, Method::POST])?;
+    let method = String::from_utf8_lossy(&method).trim_end_matches('/').to_owned();
+    if method.starts_with("test/") {
+        return Err(BotApiError::api(404, "Not Found: the test environment is not served here"));
+    }
+    BotApiCall { face: &face, state: &state, request: &request, bot }.respond(&method, payload).await
 }
 
 /// `/file/bot<token>/<path>`.

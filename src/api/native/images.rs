@@ -11,6 +11,7 @@ use super::schema::{ImageForm, ImageRequest};
 use crate::domain::{ChatId, ImageFormat, InvalidIdError, MediaKind, Sha256};
 use crate::http::auth::ApiClient;
 use crate::http::body::{Body, content_type};
+use crate::http::caller::spool_for;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::imaging::ImageInfo;
@@ -94,7 +95,7 @@ pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Da
     let keep_message = keep_message
         .map_err(|_| Rejection::field(ProblemCode::InvalidQuery, "keep_message", "keep_message is true or false."))?;
     let upload = image(&request, payload, &state).await?;
-    let info = state.intake.spool().verify_photo(&upload).await?;
+    let info = spool_for(&request, &state).verify_photo(&upload).await?;
     let spooled = upload.spooled();
     let (sha256, size) = (spooled.sha256, spooled.size);
     state.with_ports(|ports| async move { ports.blobs.put(&spooled).await }).await?;
@@ -146,7 +147,7 @@ async fn image(request: &HttpRequest, payload: Payload, state: &AppState) -> Res
     let media_type = content_type(request).unwrap_or_default();
     if media_type.starts_with("image/") || media_type == "application/octet-stream" {
         let mut body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
-        let mut writer = state.intake.spool().begin();
+        let mut writer = spool_for(request, state).begin();
         while let Some(piece) = body.pieces.next().await {
             writer.write(&piece.map_err(|_| body.error.rejection())?)?;
         }

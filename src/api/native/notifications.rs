@@ -14,6 +14,7 @@ use super::view::{AcceptedNotification, NotificationPage, NotificationView};
 use crate::domain::{NotificationId, Record, Status, Timestamp};
 use crate::http::access_log::Replayed;
 use crate::http::auth::ApiClient;
+use crate::http::caller::spool_for;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::intake::StoredFile;
@@ -63,7 +64,7 @@ pub(super) async fn accept(
             state.with_intake(|intake| async move { intake.chat_of(&bot, &address).await }).await?
         }
     };
-    let oversize = verify_files(&mut validated, state.intake.spool()).await?;
+    let oversize = verify_files(&mut validated, &spool_for(request, state), state).await?;
     let places = file_places(&validated);
     let send_request = validated.into_send_request(chat_id)?;
     let accepting = state.with_intake(|intake| async move { intake.accept(send_request, idempotency).await });

@@ -313,7 +313,7 @@ macro_rules! words {
 
 words! {
     "ProblemCode" ProblemCode: "The kinds of problems. More may come.", ProblemCode::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>();
-    "Status" Status: "Where a notification stands. The last five are final.", Status::ALL.map(Status::as_str);
+    "Status" Status: "Where a notification stands. The last six are final.", Status::ALL.map(Status::as_str);
     "Priority" Lane: "A lane: `urgent` before everything else, `bulk` when there is room.", Lane::ALL.map(Lane::as_str);
     "Delivery" DeliveryGuarantee: "`at_least_once` tries again in doubt, `at_most_once` stops and says `unknown`.",
         ["at_least_once", "at_most_once"];

@@ -6,7 +6,7 @@ use crate::domain::Sha256;
 use crate::sandbox::files::{MediaStore, ReceivedFile};
 use crate::sandbox::locked::Locked;
 use crate::sandbox::log::StatsCounters;
-use actix_multipart::{Field, Multipart};
+use actix_multipart::Multipart;
 use actix_web::HttpRequest;
 use actix_web::web::{Bytes, Payload};
 use futures_util::{Stream, StreamExt};
@@ -32,26 +32,32 @@ impl RequestReader<'_> {
         let mut arguments = SandboxArguments::default();
         arguments.add_form(request.query_string().as_bytes())?;
         let header = request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
-        let content_type = header.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-        match content_type.as_str() {
-            "application/x-www-form-urlencoded" => {
-                arguments.add_form(&read_to_end(payload, MAX_TEXT_BYTES).await?)?;
-            }
-            "application/json" => match std::str::from_utf8(&read_to_end(payload, MAX_TEXT_BYTES).await?) {
-                Ok(text) => arguments.add_json(text)?,
-                Err(_) => arguments.garbled = true,
-            },
-            "multipart/form-data" => {
+        let content_type = header.to_ascii_lowercase();
+        let is = |name| content_type.contains(name);
+        match () {
+            () if is("multipart/form-data") => {
                 let boundary = header.split("boundary=").nth(1).unwrap_or("").split(';').next().unwrap_or("");
                 if boundary.trim_matches('"').len() > MAX_BOUNDARY_BYTES {
                     return Err(BROKEN);
                 }
                 self.read_parts(Multipart::new(request.headers(), payload), &mut arguments).await?;
             }
-            _ => discard(payload, self.max_body_bytes).await?,
+            () if is("application/x-www-form-urlencoded") => {
+                arguments.add_form(&read_to_end(payload, MAX_TEXT_BYTES).await?)?;
+            }
+            () if is("application/json") => arguments.add_json(&read_to_end(payload, MAX_TEXT_BYTES).await?)?,
+            () => {
+                let mut bytes_left = self.max_body_bytes;
+                let file = receive(self.store, payload, String::new(), &mut bytes_left).await?;
+                if file.bytes > 0 {
+                    self.stats.lock().received(file.bytes);
+                    arguments.add_file("file".to_owned(), file)?;
+                }
+            }
         }
         Ok(arguments)
     }
+
     /// Reads the parts. One is a file only if it has a `filename`, if only an empty one.
     async fn read_parts(&self, mut parts: Multipart, arguments: &mut SandboxArguments) -> Result<(), RequestReadError> {
         let mut file_bytes_left = self.max_body_bytes;
@@ -78,9 +84,9 @@ impl RequestReader<'_> {
     }
 }
 
-async fn receive(
+async fn receive<E>(
     store: &MediaStore,
-    part: &mut Field,
+    mut part: impl Stream<Item = Result<Bytes, E>> + Unpin,
     file_name: String,
     bytes_left: &mut u64,
 ) -> Result<ReceivedFile, RequestReadError> {
@@ -115,19 +121,4 @@ async fn read_to_end<E>(
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// Reads a body that means nothing.
-async fn discard<E>(
-    mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
-    max_bytes: u64,
-) -> Result<(), RequestReadError> {
-    let mut bytes = 0;
-    while let Some(chunk) = chunks.next().await {
-        bytes += chunk.map_err(|_| BROKEN)?.len() as u64;
-        if bytes > max_bytes {
-            return Err(RequestReadError::TooLarge);
-        }
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@ use super::fields::Fields;
 use super::uploaded_files::UploadedFiles;
 use super::{json, multipart};
 use crate::http::body::{Body, content_type};
+use crate::http::caller::spool_for;
 use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::HttpRequest;
@@ -17,8 +18,8 @@ pub async fn read(
 ) -> Result<(Fields, UploadedFiles), Rejection> {
     let form = is_form(request)?;
     let body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
-    let spool = state.intake.spool();
-    if form { multipart::read(request, body, spool).await } else { json::read(body, spool).await }
+    let spool = spool_for(request, state);
+    if form { multipart::read(request, body, &spool).await } else { json::read(body, &spool).await }
 }
 
 fn is_form(request: &HttpRequest) -> Result<bool, Rejection> {
