@@ -18,6 +18,19 @@ const OWN_FIELDS: [&str; 11] = [
     "long_caption",
     "item",
 ];
+/// What fields are called elsewhere, or by people in a hurry.
+const MISNOMERS: [(&str, &str); 10] = [
+    ("chat", "chat_id"),
+    ("to", "chat_id"),
+    ("channel", "chat_id"),
+    ("image", "photo"),
+    ("picture", "photo"),
+    ("file", "photo, or document"),
+    ("message", "text, or caption below a file"),
+    ("keyboard", "reply_markup"),
+    ("buttons", "reply_markup"),
+    ("silent", "disable_notification"),
+];
 /// How much of an unknown name is repeated in its rejection.
 const MAX_SHOWN_CHARS: usize = 64;
 
@@ -45,8 +58,12 @@ pub fn is_file_field(name: &str) -> bool {
 pub fn unknown(name: &str) -> Rejection {
     let shown: String = name.chars().take(MAX_SHOWN_CHARS).collect();
     let nearest = known().map(|known| (strsim::osa_distance(&shown, known), known)).min();
-    let advice = match nearest {
-        Some((distance, known)) if distance <= 2 && distance * 2 < known.len() => format!(" Did you mean {known}?"),
+    let misnomer = MISNOMERS.iter().find(|(name, _)| shown.eq_ignore_ascii_case(name));
+    let advice = match (misnomer, nearest) {
+        (Some((_, meant)), _) => format!(" Did you mean {meant}?"),
+        (None, Some((distance, known))) if distance <= 2 && distance * 2 < known.len() => {
+            format!(" Did you mean {known}?")
+        }
         _ => format!(" The fields are {}.", known().collect::<Vec<_>>().join(", ")),
     };
     Rejection::field(ProblemCode::UnknownField, shown.clone(), format!("There is no field {shown:?}.{advice}"))
@@ -64,6 +81,8 @@ mod tests {
             ("Photo", "Did you mean photo?"),
             ("vidoe", "Did you mean video?"),
             ("parsemode", "Did you mean parse_mode?"),
+            ("chat", "Did you mean chat_id?"),
+            ("Image", "Did you mean photo?"),
             ("callback_url", "The fields are"),
             ("x", "The fields are"),
         ] {
