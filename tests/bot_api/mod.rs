@@ -6,3 +6,4 @@ mod documentation;
 mod proxying;
 mod queued_calls;
 mod waiting;
+mod written_requests;

@@ -1,20 +1,18 @@
 //! Reading a request's arguments by its content type: texts into memory, files to the disk as they arrive.
 
 use super::call_arguments::{MAX_TEXT_BYTES, RequestReadError, SandboxArguments};
-use super::percent::percent_decoded;
 use crate::domain::Sha256;
+use crate::multipart::{Boundary, MultipartError, PartHead, Parts, PartsError, Reading};
 use crate::sandbox::files::{MediaStore, ReceivedFile};
 use crate::sandbox::locked::Locked;
 use crate::sandbox::log::StatsCounters;
-use actix_multipart::{Field, Multipart};
 use actix_web::HttpRequest;
+use actix_web::error::PayloadError;
 use actix_web::web::{Bytes, Payload};
 use futures_util::{Stream, StreamExt};
 use sha2::Digest;
 use tokio::io::{AsyncWriteExt, BufWriter};
 
-/// The longest multipart boundary (Bot API server).
-const MAX_BOUNDARY_BYTES: usize = 70;
 /// Chunks are gathered to this size before they go to the disk.
 const WRITE_BUFFER_BYTES: usize = 128 << 10;
 /// The connection broke off, or the body is not what it says it is.
@@ -42,34 +40,33 @@ impl RequestReader<'_> {
                 Err(_) => arguments.garbled = true,
             },
             "multipart/form-data" => {
-                let boundary = header.split("boundary=").nth(1).unwrap_or("").split(';').next().unwrap_or("");
-                if boundary.trim_matches('"').len() > MAX_BOUNDARY_BYTES {
-                    return Err(BROKEN);
-                }
-                self.read_parts(Multipart::new(request.headers(), payload), &mut arguments).await?;
+                let header = request.headers().get("content-type").map_or(&[][..], |value| value.as_bytes());
+                let boundary = Boundary::of_content_type(header, Reading::AsTelegram).map_err(|_| BROKEN)?;
+                self.read_parts(Parts::new(payload, &boundary, Reading::AsTelegram), &mut arguments).await?;
             }
             _ => discard(payload, self.max_body_bytes).await?,
         }
         Ok(arguments)
     }
+
     /// Reads the parts. One is a file only if it has a `filename`, if only an empty one.
-    async fn read_parts(&self, mut parts: Multipart, arguments: &mut SandboxArguments) -> Result<(), RequestReadError> {
+    async fn read_parts(
+        &self,
+        mut parts: Parts<Payload>,
+        arguments: &mut SandboxArguments,
+    ) -> Result<(), RequestReadError> {
         let mut file_bytes_left = self.max_body_bytes;
-        while let Some(part) = parts.next().await {
-            let mut part = part.map_err(|_| BROKEN)?;
-            let disposition = part.content_disposition().ok_or(BROKEN)?;
-            let name = percent_decoded(disposition.get_name().ok_or(BROKEN)?.as_bytes()).into_owned();
-            let lossy = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
-            let file_name = disposition.get_filename().map(|name| lossy(&percent_decoded(name.as_bytes())));
-            match file_name {
-                Some(file_name) => {
-                    let file = receive(self.store, &mut part, file_name, &mut file_bytes_left).await?;
+        while let Some(PartHead { name, filename, content_type, .. }) = parts.next_part().await.map_err(error_of)? {
+            match filename {
+                Some(filename) => {
+                    let filename = String::from_utf8(filename).unwrap_or_default();
+                    let file = receive(self.store, &mut parts, filename, &mut file_bytes_left).await?;
                     self.stats.lock().received(file.bytes);
-                    arguments.add_file(lossy(&name), file)?;
+                    arguments.add_file(String::from_utf8_lossy(&name).into_owned(), file)?;
                 }
                 None => {
-                    let form = part.content_type().is_some_and(|mime| *mime == "application/x-www-form-urlencoded");
-                    let text = read_to_end(&mut part, arguments.text_bytes_left()).await?;
+                    let text = read_value(&mut parts, arguments.text_bytes_left()).await?;
+                    let form = content_type.starts_with(b"application/x-www-form-urlencoded");
                     if form { arguments.add_form(&text)? } else { arguments.add(name, text)? }
                 }
             }
@@ -78,9 +75,16 @@ impl RequestReader<'_> {
     }
 }
 
+fn error_of(error: PartsError<PayloadError>) -> RequestReadError {
+    match error {
+        PartsError::Malformed(MultipartError::LongHeaders) => RequestReadError::Status(431),
+        PartsError::Malformed(_) | PartsError::Body(_) => BROKEN,
+    }
+}
+
 async fn receive(
     store: &MediaStore,
-    part: &mut Field,
+    parts: &mut Parts<Payload>,
     file_name: String,
     bytes_left: &mut u64,
 ) -> Result<ReceivedFile, RequestReadError> {
@@ -90,8 +94,7 @@ async fn receive(
     let mut file = BufWriter::with_capacity(WRITE_BUFFER_BYTES, tokio::fs::File::from_std(file));
     let mut hash = sha2::Sha256::new();
     let mut bytes = 0;
-    while let Some(chunk) = part.next().await {
-        let chunk = chunk.map_err(|_| BROKEN)?;
+    while let Some(chunk) = parts.next_piece().await.map_err(error_of)? {
         *bytes_left = bytes_left.checked_sub(chunk.len() as u64).ok_or(RequestReadError::TooLarge)?;
         bytes += chunk.len() as u64;
         hash.update(&chunk);
@@ -101,7 +104,19 @@ async fn receive(
     Ok(ReceivedFile { path, sha256: Sha256::from_bytes(hash.finalize().into()), bytes, file_name })
 }
 
-/// The whole body, or the whole of one part of it.
+/// The whole of a part that is text.
+async fn read_value(parts: &mut Parts<Payload>, max_bytes: usize) -> Result<Vec<u8>, RequestReadError> {
+    let mut value = Vec::new();
+    while let Some(chunk) = parts.next_piece().await.map_err(error_of)? {
+        if value.len() + chunk.len() > max_bytes {
+            return Err(RequestReadError::Status(413));
+        }
+        value.extend_from_slice(&chunk);
+    }
+    Ok(value)
+}
+
+/// The whole body.
 async fn read_to_end<E>(
     mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
     max_bytes: usize,
