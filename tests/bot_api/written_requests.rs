@@ -78,7 +78,7 @@ async fn case_01_part_named_after_its_file(app: &TestApp) {
             {"type": "photo", "media": "attach://second"},
         ]);
         let media = media.to_string();
-        let second = "Content-Disposition: form-data; name=second; filename=b";
+        let second = "Content-Disposition: form-data; name=second; filename=b.png";
         let album: [(&str, &[u8]); 4] = [
             CHAT,
             ("Content-Disposition: form-data; name=\"media\"", media.as_bytes()),
