@@ -1,7 +1,7 @@
 //! The boundary that a `Content-Type` names.
 
-use super::Reading;
 use super::error::MultipartError;
+use super::reading::Reading;
 
 /// The longest boundary (RFC 2046, and the Bot API server).
 const LIMIT_BYTES: usize = 70;

@@ -1,7 +1,7 @@
 //! The attributes of a `Content-Disposition`: the name of a part, and the name of its file.
 
-use super::Reading;
 use super::error::MultipartError;
+use super::reading::Reading;
 use percent_encoding::percent_decode;
 
 /// What a part is, by its `Content-Disposition`.

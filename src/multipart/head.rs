@@ -1,8 +1,8 @@
 //! The headers of a part.
 
-use super::Reading;
 use super::disposition::{Disposition, trim};
 use super::error::MultipartError;
+use super::reading::Reading;
 
 /// What a part says about itself. All else that it says is ignored, a `Content-Length` too (RFC 7578, section 4.8): it is
 /// often that of the characters.

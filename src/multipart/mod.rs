@@ -13,19 +13,11 @@ mod form_body;
 mod head;
 mod parts;
 mod reader;
+mod reading;
 
 pub use boundary::Boundary;
 pub use error::{MultipartError, PartsError};
 pub use form_body::{EncodedForm, FormBody};
 pub use head::PartHead;
 pub use parts::Parts;
-
-/// How a form is read where the two kinds of readers differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// Exactly as Telegram's server source does it, refusals included: what is taken here must be taken there.
-    AsTelegram,
-    /// As much as can be understood: `filename*` and `name*`, names of attributes in any case, a quoted boundary with a
-    /// semicolon in it, Windows paths with their backslashes, and a boundary only where a line begins and ends with it.
-    Lenient,
-}
+pub use reading::Reading;

@@ -1,10 +1,10 @@
 //! The parts of a form, read from a stream.
 
-use super::Reading;
 use super::boundary::Boundary;
 use super::error::{MultipartError, PartsError};
 use super::head::PartHead;
 use super::reader::{FormReader, PartEvent};
+use super::reading::Reading;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use std::collections::VecDeque;

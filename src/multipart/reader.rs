@@ -1,10 +1,10 @@
 //! Finds the parts in a body that comes in pieces. What has come is handed on at once, but for what may be the beginning
 //! of a boundary; only the headers of one part are held, and they are bounded.
 
-use super::Reading;
 use super::boundary::Boundary;
 use super::error::MultipartError;
 use super::head::PartHead;
+use super::reading::Reading;
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memmem;
 use std::collections::VecDeque;
