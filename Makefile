@@ -24,6 +24,7 @@ help:
 	@echo '  make cluster           a cluster of three RabbitMQ nodes, broken ten times; six minutes'
 	@echo '  make next              the broker part on RabbitMQ 4, Redis 8 and Valkey, as the next Debian release has them; as root'
 	@echo '  make pressure          fairness, order and limits under pressure: the long forms, with the figures of docs/guarantees.md'
+	@echo 'make corpus  judges thousands of real pictures here and by other libraries: the tables of docs/pictures.md'
 	@echo 'make deny    licences, advisories and bans of the dependencies (installs cargo-deny if missing)'
 	@echo 'make demo    see it work'
 
@@ -108,6 +109,10 @@ next-suite:
 next-faults:
 	$(CARGO) test --locked --test faults -- brokers:: cluster:: kills:: owners:: redis:: spread:: --skip embedded \
 	    --test-threads=1 --nocapture
+
+.PHONY: corpus
+corpus: tools
+	tests/picture-corpus
 
 .PHONY: deny
 deny:

@@ -2,6 +2,7 @@
 //! check).
 
 use super::ids::Sha256;
+use super::raw_json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -22,8 +23,14 @@ impl Call {
     /// server counts them singly), a chat action none.
     pub fn cost(&self) -> u32 {
         // Not more than Telegram takes: a call that it will refuse must not cost the bot its tokens for an hour.
-        let items =
-            |name, most| self.params.get(name).and_then(Value::as_array).map_or(1, |it| it.len().clamp(1, most));
+        let items = |name, most| {
+            let number = match self.params.get(name) {
+                Some(Value::Array(items)) => items.len(),
+                Some(Value::String(text)) => raw_json::items(text.as_bytes()).take(most).count(),
+                _ => 1,
+            };
+            number.clamp(1, most)
+        };
         let messages = match self.method.as_str() {
             "sendMediaGroup" => items("media", 10),
             "copyMessages" | "forwardMessages" => items("message_ids", 100),
@@ -248,6 +255,7 @@ mod tests {
         );
         let refused = call("copyMessages", json!({"message_ids": vec![1; 100_000]}));
         assert_eq!(refused.cost(), 100, "no call costs more than the largest that Telegram takes");
+        assert_eq!(call("copyMessages", json!({"message_ids": "[1,2, 3]"})).cost(), 3, "as text too");
         assert_eq!([album.cost() as usize, album.message_of(&media("a")), album.message_of(&media("b"))], [2, 0, 1]);
         media("a").place(&mut album.params, "ID-A");
         media("b").place(&mut album.params, "ID-B");

@@ -7,6 +7,7 @@ mod ids;
 mod image;
 pub mod markup;
 mod notification;
+pub mod raw_json;
 mod recipient;
 mod record;
 mod time;

@@ -21,7 +21,7 @@ pub struct Record {
     pub file_id: Option<String>,
     /// Why it failed or is not known to have arrived.
     pub failure: Option<Failure>,
-    /// When the next attempt is due, while `retrying`; of one that expired with its caller waiting, when its turn would
+    /// When the next attempt is due, while `retrying`; of one that was refused, when its turn would
     /// have come.
     pub next_attempt_at: Option<Timestamp>,
     /// Telegram's result as it came, kept only for a caller that waits ([`Notification::reply_to`]); of an album always the
@@ -66,7 +66,7 @@ impl Record {
     }
 }
 
-/// Where a notification stands. The last five are final.
+/// Where a notification stands. The last six are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -86,6 +86,8 @@ pub enum Status {
     Failed,
     /// Its `expires_at` passed before it could be sent.
     Expired,
+    /// Its turn was too far away for the caller who waited for it, and who was told when to send it again (429).
+    Refused,
     /// Taken back by the caller before it was sent.
     Cancelled,
     /// It may have arrived, and `at_most_once` forbids to try again.
@@ -94,7 +96,7 @@ pub enum Status {
 
 impl Status {
     /// All statuses, in the order of a life.
-    pub const ALL: [Status; 10] = [
+    pub const ALL: [Status; 11] = [
         Self::Queued,
         Self::Scheduled,
         Self::Sending,
@@ -103,6 +105,7 @@ impl Status {
         Self::Sent,
         Self::Failed,
         Self::Expired,
+        Self::Refused,
         Self::Cancelled,
         Self::Unknown,
     ];
@@ -117,7 +120,7 @@ impl Status {
 
     /// Whether nothing more will happen to it by itself.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Sent | Self::Failed | Self::Expired | Self::Cancelled | Self::Unknown)
+        matches!(self, Self::Sent | Self::Failed | Self::Expired | Self::Refused | Self::Cancelled | Self::Unknown)
     }
 
     /// Whether the caller can still take it back: not final, and no request is under way.
@@ -127,7 +130,7 @@ impl Status {
 
     /// Whether the caller may ask for it to be tried again.
     pub fn is_retryable(self) -> bool {
-        matches!(self, Self::Failed | Self::Expired | Self::Cancelled | Self::Unknown)
+        matches!(self, Self::Failed | Self::Expired | Self::Refused | Self::Cancelled | Self::Unknown)
     }
 
     /// The name in answers, listings and metrics.
@@ -141,6 +144,7 @@ impl Status {
             Self::Sent => "sent",
             Self::Failed => "failed",
             Self::Expired => "expired",
+            Self::Refused => "refused",
             Self::Cancelled => "cancelled",
             Self::Unknown => "unknown",
         }
@@ -152,7 +156,8 @@ impl std::str::FromStr for Status {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(InvalidIdError(
-            "status is one of queued, scheduled, sending, retrying, held, sent, failed, expired, cancelled, unknown",
+            "status is one of queued, scheduled, sending, retrying, held, sent, failed, expired, refused, cancelled, \
+             unknown",
         ))
     }
 }

@@ -1,14 +1,17 @@
 //! The access log: one log line and one count in the metrics per request. Never a query string, a body, a chat or a key.
+//! Each request has an id, which its response and every log line about it carry.
 //!
 //! Also keeps the request's body alive until its response is written. actix reads a dropped chunked body to its end,
 //! however long that is, to keep the connection; one that is still held makes it respond, read on for the server's
 //! `LINGER_TIMEOUT` at most, and close.
 
+use super::request_id::{REQUEST_ID, request_id};
 use super::state::AppState;
 use crate::domain::NotificationId;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpMessage};
@@ -18,6 +21,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
+use tracing::Instrument;
+
+/// What the response to a repetition carries, with the value `true`.
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// The mark of a request, among its extensions, whose idempotency key was used before: the response is that of the first.
+pub struct Replayed;
 
 /// The middleware around every request.
 pub async fn access_log<B: MessageBody + 'static>(
@@ -27,7 +37,14 @@ pub async fn access_log<B: MessageBody + 'static>(
     let begun = Instant::now();
     let held = keep_payload(&mut request);
     let state = request.app_data::<Data<AppState>>().cloned();
-    let mut response = next.call(request).await?;
+    let id = request_id(request.headers());
+    let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or_default());
+    let mut response = next.call(request).instrument(span.clone()).await?;
+    let _in_span = span.enter();
+    response.headers_mut().insert(REQUEST_ID, id);
+    if response.request().extensions().contains::<Replayed>() {
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
     if state.as_ref().is_some_and(|state| !*state.ready.borrow()) {
         // Graceful shutdown: `Connection: close` now, so that the next request does not meet a connection being closed.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);

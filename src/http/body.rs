@@ -76,8 +76,8 @@ pub fn content_type_header(request: &HttpRequest) -> &[u8] {
 /// The media type of a request's body, in lower case and without its parameters, which may be anything; empty if the
 /// header is missing.
 pub fn content_type(request: &HttpRequest) -> String {
-    let essence = content_type_header(request).split(|byte| *byte == b';').next().unwrap_or_default();
-    String::from_utf8_lossy(essence).trim().to_ascii_lowercase()
+    let essence = content_type_header(request).split(|byte| b"; ".contains(byte)).next().unwrap_or_default();
+    String::from_utf8_lossy(essence).to_ascii_lowercase()
 }
 
 impl Body {

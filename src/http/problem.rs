@@ -22,7 +22,7 @@ pub struct ProblemDocument<'a> {
     #[schema(example = 400)]
     status: u16,
     /// The kind of problem, for programs; never changes.
-    #[schema(value_type = String, example = "invalid_chat_id")]
+    #[schema(value_type = ProblemCode, inline = false, example = "invalid_chat_id")]
     code: &'a str,
     /// What is wrong and what to do about it.
     #[schema(value_type = String)]

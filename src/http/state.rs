@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 /// The state of the HTTP API, shared by all workers of the server.
 pub struct AppState {
@@ -40,7 +41,7 @@ impl AppState {
     /// # Errors
     /// [`ProblemCode::Internal`] if the work panicked.
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Rejection> {
-        self.runtime.spawn(work).await.map_err(|error| {
+        self.runtime.spawn(work.in_current_span()).await.map_err(|error| {
             tracing::error!(%error, "work for a request ended abnormally");
             let detail = "Something went wrong on our side; whether it took effect is not known.";
             Rejection::new(ProblemCode::Internal, detail)

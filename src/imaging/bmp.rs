@@ -18,10 +18,11 @@ pub fn read(file: &mut ImageFile, check: &GeometryCheck) -> Result<(u32, u32), I
     // The height is negative when rows run downwards; the oldest header counts in 16 bits.
     let (width, height) = match header {
         12 => (u16::from_le_bytes(file.read_array()?).into(), u16::from_le_bytes(file.read_array()?).into()),
-        _ => (
-            i32::from_le_bytes(file.read_array()?).unsigned_abs(),
-            i32::from_le_bytes(file.read_array()?).unsigned_abs(),
-        ),
+        _ => {
+            let (width, height) = (i32::from_le_bytes(file.read_array()?), i32::from_le_bytes(file.read_array()?));
+            let width = u32::try_from(width).map_err(|_| ImageRejection::Damaged("its width is negative"))?;
+            (width, height.unsigned_abs())
+        }
     };
     check(width, height)?;
     let [_, _, depth, _] = file.read_array()?;

@@ -2,8 +2,8 @@
 
 use super::geometry::check_decodable;
 use super::image_file::ImageFile;
-use super::large_job;
 use super::limits::DECODE_LIMIT_BYTES;
+use super::oversight::Oversight;
 use super::rejection::{ForeignFormat, ImageRejection};
 use super::scale::Pixels;
 use super::verify::{inspect, sniff};
@@ -13,7 +13,7 @@ use image::codecs::png::PngEncoder;
 use image::error::{ImageError, LimitErrorKind};
 use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageEncoder, ImageFormat, ImageReader};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// The largest colour profile that is kept. Real ones have a few kilobytes, those of printers one or two megabytes.
@@ -54,31 +54,56 @@ pub struct FittedPhoto {
 /// applied), as JPEG or PNG. `out` is overwritten; nothing is written if the image is refused.
 ///
 /// For what [`super::verify()`] takes and is small enough there is no need. A ratio that breaks the limit stays broken, so it
-/// is refused, and so is what would take more memory than [`DECODE_LIMIT_BYTES`]. One picture is decoded at a time, whoever asks.
-pub fn fit(path: &Path, out: &Path, limits: PhotoLimits) -> Result<FittedPhoto, ImageRejection> {
-    let mut source = ImageFile::open(path)?;
+/// is refused, and so is what would take more memory than [`DECODE_LIMIT_BYTES`].
+///
+/// Asks whether to go on before each piece of the file and each step of the work, the longest of which takes a second or two:
+/// the libraries that decode do not ask.
+pub fn fit(path: &Path, out: &Path, limits: PhotoLimits, oversight: &Oversight) -> Result<FittedPhoto, ImageRejection> {
+    let mut source = ImageFile::open(path, oversight)?;
     let bytes = source.length();
     let head = source.peek(domain::ImageFormat::SNIFF_BYTES)?;
     let (format, progressive, memory) = match sniff(head) {
         Err(ImageRejection::Format(ForeignFormat::WebP)) => (ImageFormat::WebP, false, DECODE_LIMIT_BYTES),
         Err(other) => return Err(other),
         Ok(format) => {
-            let info = inspect(path, &check_decodable)?;
+            let info = inspect(path, oversight, &check_decodable)?;
             // The pixels, and a little for a colour profile, which may be packed.
             let memory = u64::from(info.width) * u64::from(info.height) * 8 + MAX_PROFILE_BYTES;
             (library_format(format), info.progressive, memory.min(DECODE_LIMIT_BYTES))
         }
     };
-    let _turn = large_job::turn(usize::MAX);
-    let mut reader = ImageReader::with_format(BufReader::new(File::open(path)?), format);
+    let watched = WatchedFile { file: File::open(path)?, oversight };
+    let mut reader = ImageReader::with_format(BufReader::new(watched), format);
     let mut most = image::Limits::default();
     most.max_alloc = Some(memory);
     reader.limits(most);
-    let picture = decode(reader.into_decoder().map_err(rejection_of)?, format, progressive, bytes, limits.side)?;
-    let written = encode(picture, limits)?;
+    let picture = reader.into_decoder().map_err(rejection_of);
+    let picture = picture.and_then(|decoder| decode(decoder, format, progressive, bytes, limits.side));
+    // If the reading was ended, this says so better than the library.
+    oversight.go_on()?;
+    let written = encode(picture?, limits, oversight)?;
     std::fs::write(out, &written.bytes)?;
     let (format, width, height) = (written.format, written.width, written.height);
     Ok(FittedPhoto { format, width, height, bytes: written.bytes.len() as u64 })
+}
+
+/// A file that asks whether to go on before it is read.
+struct WatchedFile<'a> {
+    file: File,
+    oversight: &'a Oversight,
+}
+
+impl Read for WatchedFile<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.oversight.go_on().map_err(io::Error::other)?;
+        self.file.read(buffer)
+    }
+}
+
+impl Seek for WatchedFile<'_> {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.file.seek(position)
+    }
 }
 
 fn library_format(format: domain::ImageFormat) -> ImageFormat {
@@ -168,7 +193,7 @@ struct EncodedPhoto {
     height: u32,
 }
 
-fn encode(picture: DecodedImage, limits: PhotoLimits) -> Result<EncodedPhoto, ImageRejection> {
+fn encode(picture: DecodedImage, limits: PhotoLimits, oversight: &Oversight) -> Result<EncodedPhoto, ImageRejection> {
     let DecodedImage { image, profile } = picture;
     let written = |bytes: Vec<u8>, format, image: &DynamicImage| {
         let (width, height) = (image.width(), image.height());
@@ -186,6 +211,7 @@ fn encode(picture: DecodedImage, limits: PhotoLimits) -> Result<EncodedPhoto, Im
     let mut image = on_white(image);
     loop {
         for quality in JPEG_QUALITIES {
+            oversight.go_on()?;
             let mut bytes = Vec::new();
             let mut encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
             set_profile(&mut encoder, profile.as_ref());

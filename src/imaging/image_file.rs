@@ -1,11 +1,16 @@
 //! A file that is read in small steps, forwards mostly.
 
+use super::oversight::Oversight;
 use super::rejection::ImageRejection;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-const READ_BUFFER_BYTES: usize = 64 * 1024;
+const MAX_PIECE_BYTES: u64 = 64 * 1024;
+/// How much is read after a jump; each further piece is twice as long, so that many jumps do not read the file many times.
+const MIN_PIECE_BYTES: u64 = 512;
+/// After how much work besides reading it is asked whether to go on: some ten thousand times a second.
+const WORK_BETWEEN_CHECKPOINTS: u32 = 1 << 16;
 
 /// A file and the piece of it that is in memory. Whoever asks for more than there is gets [`ImageRejection::Truncated`].
 pub struct ImageFile {
@@ -15,18 +20,29 @@ pub struct ImageFile {
     end: u64,
     piece: Vec<u8>,
     at: usize,
+    /// The length of the next piece.
+    ahead: u64,
+    oversight: Oversight,
+    /// The work since the last checkpoint.
+    work: u32,
 }
 
 impl ImageFile {
-    pub fn open(path: &Path) -> Result<Self, ImageRejection> {
+    pub fn open(path: &Path, oversight: &Oversight) -> Result<Self, ImageRejection> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
-        Ok(Self { file, length, end: 0, piece: Vec::with_capacity(READ_BUFFER_BYTES), at: 0 })
+        let (oversight, ahead) = (oversight.clone(), MIN_PIECE_BYTES);
+        Ok(Self { file, length, end: 0, piece: Vec::new(), at: 0, ahead, oversight, work: 0 })
     }
 
     /// How many bytes the file has.
     pub fn length(&self) -> u64 {
         self.length
+    }
+
+    /// How much memory its reader may take, in bytes.
+    pub fn memory_limit(&self) -> usize {
+        self.oversight.memory_bytes()
     }
 
     /// Where in the file it is.
@@ -54,6 +70,12 @@ impl ImageFile {
     /// Passes over some of what [`ImageFile::available`] showed.
     pub fn consume(&mut self, count: usize) {
         self.at += count;
+    }
+
+    /// The next bytes, as many as [`ImageFile::available`] showed at most.
+    pub fn take(&mut self, count: usize) -> &[u8] {
+        self.at += count;
+        &self.piece[self.at - count..self.at]
     }
 
     pub fn read_byte(&mut self) -> Result<u8, ImageRejection> {
@@ -95,14 +117,27 @@ impl ImageFile {
         }
         self.end = self.file.seek(SeekFrom::Start(position))?;
         self.piece.clear();
-        self.at = 0;
-        Ok(())
+        (self.at, self.ahead) = (0, MIN_PIECE_BYTES);
+        // A jump costs about as much as a few hundred steps.
+        self.worked(MIN_PIECE_BYTES as u32)
+    }
+
+    /// Counts work that reads nothing, in steps of a few nanoseconds, and asks now and then whether to go on.
+    pub fn worked(&mut self, steps: u32) -> Result<(), ImageRejection> {
+        self.work = self.work.saturating_add(steps);
+        if self.work < WORK_BETWEEN_CHECKPOINTS {
+            return Ok(());
+        }
+        self.work = 0;
+        self.oversight.go_on()
     }
 
     fn refill(&mut self) -> Result<(), ImageRejection> {
+        self.worked(self.ahead as u32)?;
         self.piece.clear();
         self.at = 0;
-        let read = self.file.by_ref().take(READ_BUFFER_BYTES as u64).read_to_end(&mut self.piece)?;
+        let read = self.file.by_ref().take(self.ahead).read_to_end(&mut self.piece)?;
+        self.ahead = (2 * self.ahead).min(MAX_PIECE_BYTES);
         self.end += read as u64;
         if read == 0 { Err(ImageRejection::Truncated) } else { Ok(()) }
     }

@@ -7,8 +7,8 @@
 //! texts, colour profiles and thumbnails are passed over unopened, so that nothing in a file can make it cost more than
 //! its pixels.
 //!
-//! All of this blocks and belongs on a thread for blocking work. Jobs that need more than a few megabytes take turns,
-//! whoever starts them.
+//! All of this blocks and belongs on a thread for blocking work. Whoever starts it says by an [`Oversight`] how much memory it
+//! may take, and may make it wait or end it at any time.
 
 mod bmp;
 mod fit;
@@ -16,8 +16,9 @@ mod geometry;
 mod gif;
 mod image_file;
 mod jpeg;
-mod large_job;
 mod limits;
+mod lzw;
+mod oversight;
 mod png;
 mod rejection;
 mod scale;
@@ -29,5 +30,6 @@ mod verify;
 
 pub use fit::{FittedPhoto, PhotoLimits, fit};
 pub use limits::{DECODE_LIMIT_BYTES, DIMENSIONS_LIMIT, RATIO_LIMIT};
-pub use rejection::{ForeignFormat, ImageRejection};
+pub use oversight::{Checkpoint, Oversight};
+pub use rejection::{ForeignFormat, ImageRejection, Stop};
 pub use verify::{ImageInfo, sniff, verify, verify_whole};

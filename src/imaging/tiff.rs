@@ -4,17 +4,30 @@ use super::geometry::GeometryCheck;
 use super::image_file::ImageFile;
 use super::rejection::ImageRejection;
 use super::unpack::{PackBitsRun, Unpacker};
-use flate2::Decompress;
-use weezl::BitOrder;
-use weezl::decode::Configuration;
 
 const BAD_DIRECTORY: ImageRejection = ImageRejection::Damaged("its directory makes no sense");
+/// The number of the packing that holds a JPEG in the way of before TIFF 6.0.
+const OLD_JPEG: u64 = 6;
 /// More samples or bits for a pixel are no picture.
 const MAX_SAMPLES: u64 = 8;
 const MAX_BITS_PER_SAMPLE: u64 = 64;
 
-/// Reads the first picture of a TIFF to its last strip. Strips that hold a JPEG or a fax are only looked for, not unpacked.
-pub fn read(file: &mut ImageFile, check: &GeometryCheck) -> Result<(u32, u32), ImageRejection> {
+const SHARED_BYTES: ImageRejection = ImageRejection::Unsupported("a TIFF of strips that share their bytes");
+/// What a picture unpacks to, in bytes: 25 megapixels of three colours in 32 bits have 300 MB.
+const MAX_UNPACKED_BYTES: u64 = 512 << 20;
+/// A tile has at least 16 x 16 pixels (TIFF 6.0). A picture of a few may have smaller ones.
+const MIN_TILE_PIXELS: u64 = 256;
+const MAX_SMALL_TILES: u64 = 1024;
+
+/// Reads the first picture of a TIFF to its last strip. Strips that hold a JPEG, a fax, LZMA or Zstandard are only
+/// looked for, not unpacked.
+///
+/// `open` opens the same file again: places and lengths of strips are read along with the strips, each from its own place.
+pub fn read(
+    file: &mut ImageFile,
+    open: &dyn Fn() -> Result<ImageFile, ImageRejection>,
+    check: &GeometryCheck,
+) -> Result<(u32, u32), ImageRejection> {
     let big_endian = file.read_array::<4>()?[0] == b'M';
     let mut tags = TagReader { file, big_endian };
     let directory = tags.word()?;
@@ -24,14 +37,20 @@ pub fn read(file: &mut ImageFile, check: &GeometryCheck) -> Result<(u32, u32), I
         let (tag, kind, count) = (tags.half()?, tags.half()?, tags.word()?);
         let value: [u8; 4] = tags.file.read_array()?;
         let field = TagField { kind, count, value };
-        if tags.place(field).is_some_and(|place| place + field.size() > tags.file.length()) {
+        // Whatever else is said of the picture nobody misses.
+        let is_missing = tags.place(field).is_some_and(|place| place + field.size() > tags.file.length());
+        if directory.set(tag, field) && is_missing {
             return Err(ImageRejection::Truncated);
         }
-        directory.set(tag, field);
     }
     // Where the next directory is, if there is one.
     tags.word()?;
-    directory.read(&mut tags, check)
+    let layout = directory.layout(&mut tags, check)?;
+    let (mut places, mut lengths) = (open()?, open()?);
+    let places = TagReader { file: &mut places, big_endian };
+    directory.read_strips(file, places, TagReader { file: &mut lengths, big_endian }, &layout)?;
+    // No wider than the tag's type, so than 32 bits.
+    Ok((layout.width as u32, layout.height as u32))
 }
 
 struct TagReader<'a> {
@@ -125,7 +144,8 @@ struct ImageDirectory {
 }
 
 impl ImageDirectory {
-    fn set(&mut self, tag: u16, field: TagField) {
+    /// Takes a field; tells whether it matters.
+    fn set(&mut self, tag: u16, field: TagField) -> bool {
         let slot = match tag {
             256 => &mut self.width,
             257 => &mut self.height,
@@ -139,14 +159,14 @@ impl ImageDirectory {
             284 => &mut self.planar,
             322 => &mut self.tile_width,
             323 => &mut self.tile_height,
-            _ => return,
+            _ => return false,
         };
         *slot = Some(field);
+        true
     }
 
-    fn read(&self, tags: &mut TagReader, check: &GeometryCheck) -> Result<(u32, u32), ImageRejection> {
+    fn layout(&self, tags: &mut TagReader, check: &GeometryCheck) -> Result<Layout, ImageRejection> {
         let (width, height) = (tags.only(self.width, 0)?, tags.only(self.height, 0)?);
-        // No wider than the tag's type, so than 32 bits.
         check(width as u32, height as u32)?;
         let (samples, depth) = (tags.only(self.samples, 1)?, tags.only(self.depth, 1)?);
         let (packing, colours) = (tags.only(self.packing, 1)?, tags.only(self.colours, 1)?);
@@ -162,45 +182,124 @@ impl ImageDirectory {
         if tile_width == 0 || tile_height == 0 || tile_width > 65_536 || tile_height > 65_536 {
             return Err(BAD_DIRECTORY);
         }
-        let row = (tile_width * per_pixel).div_ceil(8);
-        let (across, down) = (width.div_ceil(tile_width), height.div_ceil(tile_height));
         // In YCbCr the colours may be sampled more coarsely; a quarter of the colours is the least there is.
-        let whole = |rows: u64| if colours == 6 { (tile_width * depth).div_ceil(8) * rows } else { row * rows };
+        let row_bits = tile_width * if colours == 6 { depth } else { per_pixel };
+        let (row, tiled) = (row_bits.div_ceil(8), self.tile_width.is_some());
+        let (across, down) = (width.div_ceil(tile_width), height.div_ceil(tile_height));
+        let layout = Layout { width, height, packing, planes, across, down, tile_height, row, tiled };
+        if layout.count() > MAX_SMALL_TILES && tiled && tile_width * tile_height < MIN_TILE_PIXELS {
+            return Err(ImageRejection::Unsupported("a TIFF of tiles of a few pixels"));
+        }
+        if layout.count().saturating_mul(row * tile_height) > MAX_UNPACKED_BYTES {
+            return Err(ImageRejection::Unsupported("a TIFF that unpacks to far more than its pixels"));
+        }
+        Ok(layout)
+    }
+
+    /// Unpacks all strips or tiles.
+    fn read_strips(
+        &self,
+        file: &mut ImageFile,
+        mut places: TagReader,
+        mut lengths: TagReader,
+        layout: &Layout,
+    ) -> Result<(), ImageRejection> {
+        if layout.packing == OLD_JPEG && (self.offsets.is_none() || self.lengths.is_none()) {
+            // It may be in one piece, in a place that other tags tell.
+            return Ok(());
+        }
         let Some(offsets) = self.offsets else { return Err(BAD_DIRECTORY) };
-        for index in 0..planes * across * down {
-            let last = index / across % down == down - 1;
-            let rows = if last && self.tile_width.is_none() { height - tile_height * (down - 1) } else { tile_height };
-            let place = tags.number(offsets, index as u32)?;
+        let mut strip = StripReader::of(layout.packing)?;
+        // Strips may share their bytes, but not all of them the same.
+        let mut left = 2 * file.length();
+        for index in 0..layout.count() {
+            let wanted = layout.bytes(index);
+            let place = places.number(offsets, index as u32)?;
             let length = match self.lengths {
-                Some(lengths) => tags.number(lengths, index as u32)?,
-                None if packing == 1 => whole(rows),
+                // What is not packed is as long as its pixels, whatever it says (libtiff).
+                Some(field) if layout.packing == 1 => lengths.number(field, index as u32)?.min(wanted),
+                Some(field) => lengths.number(field, index as u32)?,
+                None if layout.packing == 1 => wanted,
                 None => return Err(BAD_DIRECTORY),
             };
-            if place.checked_add(length).is_none_or(|end| end > tags.file.length()) {
+            if place.checked_add(length).is_none_or(|end| end > file.length()) {
                 return Err(ImageRejection::Truncated);
             }
-            tags.file.seek_to(place)?;
-            unpack(tags.file, packing, length, whole(rows))?;
+            let consumed = strip.read(file, place, length, wanted)?;
+            left = left.checked_sub(consumed).ok_or(SHARED_BYTES)?;
         }
-        Ok((width as u32, height as u32))
+        Ok(())
     }
 }
 
-/// Unpacks a strip until it has given what its rows need.
-fn unpack(file: &mut ImageFile, packing: u64, length: u64, wanted: u64) -> Result<(), ImageRejection> {
-    let mut unpacker = match packing {
-        1 => Unpacker::Stored,
-        5 => {
-            let lzw = Configuration::with_tiff_size_switch(BitOrder::Msb, 8);
-            Unpacker::Lzw(lzw.with_yield_on_full_buffer(true).build())
+/// How the pixels lie in strips or tiles.
+struct Layout {
+    width: u64,
+    height: u64,
+    packing: u64,
+    planes: u64,
+    /// How many strips or tiles there are across and down.
+    across: u64,
+    down: u64,
+    /// How many rows each has.
+    tile_height: u64,
+    /// How many bytes a row of one has.
+    row: u64,
+    tiled: bool,
+}
+
+impl Layout {
+    fn count(&self) -> u64 {
+        self.planes * self.across * self.down
+    }
+
+    /// How many bytes a strip or tile unpacks to. The last strip may be shorter, a tile never is.
+    fn bytes(&self, index: u64) -> u64 {
+        let last = index / self.across % self.down == self.down - 1;
+        let rows =
+            if last && !self.tiled { self.height - self.tile_height * (self.down - 1) } else { self.tile_height };
+        self.row * rows
+    }
+}
+
+/// What is done with a strip, by its packing.
+enum StripReader {
+    /// Its bytes are the pixels.
+    Stored,
+    Packed(Unpacker),
+    /// A fax, a JPEG of either kind, LZMA and Zstandard are only looked for.
+    Skipped,
+}
+
+impl StripReader {
+    fn of(packing: u64) -> Result<Self, ImageRejection> {
+        Ok(match packing {
+            1 => Self::Stored,
+            5 => Self::Packed(Unpacker::lzw()),
+            8 | 32_946 => Self::Packed(Unpacker::inflate()),
+            32_773 => Self::Packed(Unpacker::PackBits(PackBitsRun::None)),
+            2 | 3 | 4 | OLD_JPEG | 7 | 34_925 | 50_000 => Self::Skipped,
+            _ => return Err(ImageRejection::Unsupported("a TIFF of a rare kind")),
+        })
+    }
+
+    /// Reads a strip until it has given what its rows need; tells how many bytes that took.
+    fn read(&mut self, file: &mut ImageFile, place: u64, length: u64, wanted: u64) -> Result<u64, ImageRejection> {
+        let (consumed, done) = match self {
+            Self::Stored => (0, length),
+            Self::Skipped if length == 0 => return Err(ImageRejection::Unsupported("a TIFF of a rare kind")),
+            Self::Skipped => (0, wanted),
+            Self::Packed(unpacker) => {
+                file.seek_to(place)?;
+                let head = if length < 2 { [0; 2] } else { file.read_array()? };
+                file.seek_to(place)?;
+                unpacker.restart(head);
+                unpacker.count(file, length, wanted)?
+            }
+        };
+        match done < wanted {
+            true => Err(ImageRejection::Damaged("a strip has fewer pixels than it says")),
+            false => Ok(consumed),
         }
-        8 | 32_946 => Unpacker::Inflate(Decompress::new(true)),
-        32_773 => Unpacker::PackBits(PackBitsRun::None),
-        2 | 3 | 4 | 7 if length > 0 => return Ok(()),
-        _ => return Err(ImageRejection::Unsupported("a TIFF of a rare kind")),
-    };
-    match unpacker.count(file, length, wanted)? {
-        done if done < wanted => Err(ImageRejection::Damaged("a strip has fewer pixels than it says")),
-        _ => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::geometry::{GeometryCheck, check_photo, check_readable};
 use super::image_file::ImageFile;
+use super::oversight::Oversight;
 use super::rejection::{ForeignFormat, ImageRejection};
 use super::{bmp, gif, jpeg, png, tiff};
 use crate::domain::ImageFormat;
@@ -24,15 +25,18 @@ pub struct ImageInfo {
 ///
 /// Takes time in proportion to the file and its pixels, and less than 1 MiB of memory; a progressive JPEG takes a bit for
 /// each coefficient, at most 13 MB.
-pub fn verify(path: &Path) -> Result<ImageInfo, ImageRejection> {
-    inspect(path, &check_photo)
+///
+/// # Errors
+/// Beside what is wrong with the image, [`ImageRejection::NeedsMemory`] and [`ImageRejection::Stopped`], as `oversight` has
+/// it.
+pub fn verify(path: &Path, oversight: &Oversight) -> Result<ImageInfo, ImageRejection> {
+    inspect(path, oversight, &check_photo)
 }
 
 /// Reads an image of any dimensions to its end, as far as that has an end: one of more pixels than
-/// [`DECODE_LIMIT_BYTES`](super::DECODE_LIMIT_BYTES), or a PNG with a row of more than a mebibyte, is taken at its
-/// header's word.
-pub fn verify_whole(path: &Path) -> Result<(), ImageRejection> {
-    match inspect(path, &check_readable) {
+/// [`DECODE_LIMIT_BYTES`](super::DECODE_LIMIT_BYTES) is taken at its header's word.
+pub fn verify_whole(path: &Path, oversight: &Oversight) -> Result<(), ImageRejection> {
+    match inspect(path, oversight, &check_readable) {
         Ok(_) | Err(ImageRejection::TooLarge { .. }) => Ok(()),
         Err(rejection) => Err(rejection),
     }
@@ -44,8 +48,9 @@ pub fn sniff(head: &[u8]) -> Result<ImageFormat, ImageRejection> {
 }
 
 /// Reads an image to its end if `check` takes its width and height.
-pub fn inspect(path: &Path, check: &GeometryCheck) -> Result<ImageInfo, ImageRejection> {
-    let mut file = ImageFile::open(path)?;
+pub fn inspect(path: &Path, oversight: &Oversight, check: &GeometryCheck) -> Result<ImageInfo, ImageRejection> {
+    let open = || ImageFile::open(path, oversight);
+    let mut file = open()?;
     let format = sniff(file.peek(ImageFormat::SNIFF_BYTES)?)?;
     let mut progressive = false;
     let (width, height) = match format {
@@ -53,7 +58,7 @@ pub fn inspect(path: &Path, check: &GeometryCheck) -> Result<ImageInfo, ImageRej
         ImageFormat::Png => png::read(&mut file, check),
         ImageFormat::Gif => gif::read(&mut file, check),
         ImageFormat::Bmp => bmp::read(&mut file, check),
-        ImageFormat::Tiff => tiff::read(&mut file, check),
+        ImageFormat::Tiff => tiff::read(&mut file, &open, check),
     }?;
     Ok(ImageInfo { format, width, height, progressive })
 }

@@ -1,15 +1,15 @@
 //! Accepts a request: stores its files, then the notification, whose id the caller gets.
 
 use super::account::check_account;
+use super::image_check;
 use super::rejection::{ProblemCode, Rejection};
 use super::send_request::{Attachment, InputFile, SendRequest};
 use super::spool::{self, Spool};
-use super::{image_check, outcome_wait};
 use crate::domain::{
     BotName, Call, FollowUp, ImageFormat, Lane, Media, MediaKind, MediaSource, Notification, NotificationId, Record,
     Sha256,
 };
-use crate::ports::{Accepted, Idempotency, Outcome, Ports, Submission};
+use crate::ports::{Accepted, Idempotency, Ports, Submission};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use futures_util::StreamExt;
@@ -88,31 +88,19 @@ impl Intake {
         self.submit(NotificationId::new(), request, idempotency, None).await
     }
 
-    /// Accepts, and waits for the outcome. The caller waits until the request's `expires_at`: what cannot be sent by then
-    /// ends as expired, as soon as that is known. Without an outcome, it is still not known. Dropping the future does
-    /// not cancel the delivery.
-    pub async fn deliver(&self, request: SendRequest) -> Result<(NotificationId, Option<Outcome>), Rejection> {
-        let id = NotificationId::new();
-        let deadline = request.expires_at;
-        let waiter = self.ports.outcome_notifier.listen(id);
-        let acceptance = self.submit(id, request, None, Some(waiter.address.clone())).await?;
-        let upload_bytes = acceptance.files.iter().map(|file| file.size).sum();
-        let outcome = outcome_wait::outcome(&*self.ports.ledger, id, waiter, deadline, upload_bytes).await;
-        Ok((id, outcome))
-    }
-
     /// Counts an accepted notification in the metrics.
     pub(super) fn count_accepted(&self, bot: &BotName, lane: Lane) {
         self.metrics.accepted.with_label_values(&[bot.as_str(), lane.as_str()]).inc();
     }
 
-    async fn submit(
+    pub(super) async fn submit(
         &self,
         id: NotificationId,
-        request: SendRequest,
+        mut request: SendRequest,
         idempotency: Option<Idempotency>,
         reply_to: Option<String>,
     ) -> Result<Acceptance, Rejection> {
+        let _hold = request.hold.take();
         // The repetition of a request that was accepted in time gets the first response all the same.
         if request.expires_at <= request.received_at {
             return self.recall(request, idempotency, Rejection::invalid("expires_at", "has passed already")).await;

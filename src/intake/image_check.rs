@@ -1,66 +1,116 @@
 //! Checks images on threads for blocking work, few at a time, so that many uploads at once take turns and not memory.
+//!
+//! To read an image is light, to decode one is heavy: it takes seconds and hundreds of megabytes. Both have places of their
+//! own, so that nobody's photo waits for what others have scaled down.
 
 use super::rejection::{ProblemCode, Rejection};
-use crate::domain::ImageFormat;
-use crate::imaging::{self, FittedPhoto, ForeignFormat, ImageInfo, ImageRejection, PhotoLimits};
+use super::turns::{Caller, Caring, Turn, TurnLimits, Turns};
+use crate::domain::{ImageFormat, Sha256};
+use crate::imaging::{self, FittedPhoto, ImageInfo, ImageRejection, Oversight, PhotoLimits, Stop};
+use lru::LruCache;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::task::{JoinError, spawn_blocking};
 
-/// How many images are checked at a time: it is work for the processor.
-const MAX_CONCURRENT_CHECKS: usize = 2;
+/// For images that are read. A turn is as long as a small photo takes; one of 10 MB takes a tenth of a second.
+const LIGHT: TurnLimits = TurnLimits {
+    places: 2,
+    begun: 16,
+    begun_by_caller: 8,
+    turn: Duration::from_millis(10),
+    running_time: Duration::from_secs(10),
+};
+/// What reading an image may take of memory at a light place, in bytes. Progressive JPEGs of 22 megapixels and more need more.
+const LIGHT_MEMORY_BYTES: usize = 8 << 20;
+/// For images that are decoded, and for the few that take much memory to be read: one at a time.
+const HEAVY: TurnLimits = TurnLimits {
+    places: 1,
+    begun: 1,
+    begun_by_caller: 1,
+    turn: Duration::from_secs(60),
+    running_time: Duration::from_secs(60),
+};
+/// Of how many images it is remembered what was found: some 300 bytes each.
+const REMEMBERED_VERDICTS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
 /// The format, from the first bytes ([`ImageFormat::SNIFF_BYTES`] if there are as many).
 pub fn format(head: &[u8]) -> Result<ImageFormat, Rejection> {
     imaging::sniff(head).map_err(reject)
 }
 
-/// Whether bytes begin like an image of a format that Telegram does not take as a photo.
-pub fn is_foreign_picture(head: &[u8]) -> bool {
-    ImageFormat::sniff(head).is_none() && matches!(ForeignFormat::of(head), ForeignFormat::WebP | ForeignFormat::Boxes)
-}
-
-/// Checks images, [`MAX_CONCURRENT_CHECKS`] at a time.
+/// Checks images.
 #[derive(Clone, Debug)]
 pub struct ImageInspector {
-    checks: Arc<Semaphore>,
+    light: Arc<Turns>,
+    heavy: Arc<Turns>,
+    /// What Telegram would say to an image as a photo, by its digest: the bytes of a digest never change.
+    verdicts: Arc<Mutex<LruCache<Sha256, Result<ImageInfo, Rejection>>>>,
 }
 
 impl ImageInspector {
     pub fn new() -> Self {
-        Self { checks: Arc::new(Semaphore::new(MAX_CONCURRENT_CHECKS)) }
+        let verdicts = Arc::new(Mutex::new(LruCache::new(REMEMBERED_VERDICTS)));
+        Self { light: Turns::new(LIGHT), heavy: Turns::new(HEAVY), verdicts }
+    }
+
+    /// What was found of an image lately.
+    pub fn verdict(&self, sha256: &Sha256) -> Option<Result<ImageInfo, Rejection>> {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(sha256).cloned()
     }
 
     /// Reads an image to its end, and rejects what Telegram would not take as a photo.
-    pub async fn verify(&self, path: PathBuf) -> Result<ImageInfo, Rejection> {
-        self.run(move || imaging::verify(&path)).await
+    pub async fn verify(&self, path: PathBuf, sha256: Sha256, caller: &Caller) -> Result<ImageInfo, Rejection> {
+        if let Some(known) = self.verdict(&sha256) {
+            return known;
+        }
+        let verdict = self.read(caller, move |oversight| imaging::verify(&path, oversight)).await?;
+        let is_final = !matches!(verdict, Err(ImageRejection::File(_) | ImageRejection::Stopped(_)));
+        let verdict = verdict.map_err(reject);
+        if is_final {
+            self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).put(sha256, verdict.clone());
+        }
+        verdict
     }
 
     /// Reads an image of any dimensions to its end, and rejects one that is damaged.
-    pub async fn verify_whole(&self, path: PathBuf) -> Result<(), Rejection> {
-        self.run(move || imaging::verify_whole(&path)).await
+    pub async fn verify_whole(&self, path: PathBuf, caller: &Caller) -> Result<(), Rejection> {
+        self.read(caller, move |oversight| imaging::verify_whole(&path, oversight)).await?.map_err(reject)
     }
 
     /// Writes to `out` a photo of what Telegram would not take as one: see [`imaging::fit`].
-    pub async fn fit(&self, path: PathBuf, out: PathBuf) -> Result<FittedPhoto, Rejection> {
-        self.run(move || imaging::fit(&path, &out, PhotoLimits::default())).await
+    pub async fn fit(&self, path: PathBuf, out: PathBuf, caller: &Caller) -> Result<FittedPhoto, Rejection> {
+        let work = move |oversight: &Oversight| imaging::fit(&path, &out, PhotoLimits::default(), oversight);
+        run(&self.heavy, usize::MAX, caller, work).await?.map_err(reject)
     }
 
-    async fn run<T: Send + 'static>(
+    /// Reads at a light place, or at a heavy one if it takes much memory.
+    async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, ImageRejection> + Send + 'static,
-    ) -> Result<T, Rejection> {
-        // The work holds the permit, since it goes on when the caller has hung up.
-        let permit = self.checks.clone().acquire_owned().await;
-        let work = move || {
-            let _permit = permit;
-            work()
-        };
-        match spawn_blocking(work).await {
-            Ok(result) => result.map_err(reject),
-            Err(error) => Err(crashed(&error)),
+        caller: &Caller,
+        work: impl Fn(&Oversight) -> Result<T, ImageRejection> + Clone + Send + 'static,
+    ) -> Result<Result<T, ImageRejection>, Rejection> {
+        match run(&self.light, LIGHT_MEMORY_BYTES, caller, work.clone()).await? {
+            Err(ImageRejection::NeedsMemory) => run(&self.heavy, usize::MAX, caller, work).await,
+            read => Ok(read),
         }
+    }
+}
+
+/// Runs work once there is a place for it. When this is dropped the work ends soon, and gives up its place.
+async fn run<T: Send + 'static>(
+    places: &Arc<Turns>,
+    memory: usize,
+    caller: &Caller,
+    work: impl FnOnce(&Oversight) -> Result<T, ImageRejection> + Send + 'static,
+) -> Result<Result<T, ImageRejection>, Rejection> {
+    let turn: Arc<Turn> = Arc::new(places.begin(caller.clone()).await);
+    let _caring = Caring(Arc::downgrade(&turn));
+    let work = move || work(&Oversight::new(Arc::new(move || turn.go_on()), memory));
+    match spawn_blocking(work).await {
+        Ok(result) => Ok(result),
+        Err(error) => Err(crashed(&error)),
     }
 }
 
@@ -76,9 +126,14 @@ fn crashed(error: &JoinError) -> Rejection {
 fn reject(unfit: ImageRejection) -> Rejection {
     let code = match &unfit {
         ImageRejection::File(error) => return Rejection::of_spool(error),
-        ImageRejection::Format(_) | ImageRejection::NoPixels | ImageRejection::Unsupported(_) => {
-            ProblemCode::NotAnImage
+        // Nobody is there to be told, or it was given all the memory that there is.
+        ImageRejection::Stopped(Stop::Unwanted) | ImageRejection::NeedsMemory => {
+            return Rejection::unavailable("spool", &unfit);
         }
+        ImageRejection::Format(_)
+        | ImageRejection::NoPixels
+        | ImageRejection::Unsupported(_)
+        | ImageRejection::Stopped(Stop::TooLong) => ProblemCode::NotAnImage,
         ImageRejection::Truncated | ImageRejection::Damaged(_) => ProblemCode::ImageDamaged,
         ImageRejection::Dimensions { .. } => ProblemCode::ImageDimensions,
         ImageRejection::Ratio { .. } => ProblemCode::ImageRatio,
@@ -98,6 +153,7 @@ mod tests {
             (ImageRejection::Format(imaging::ForeignFormat::WebP), ProblemCode::NotAnImage),
             (ImageRejection::NoPixels, ProblemCode::NotAnImage),
             (ImageRejection::Unsupported("an arithmetic JPEG"), ProblemCode::NotAnImage),
+            (ImageRejection::Stopped(Stop::TooLong), ProblemCode::NotAnImage),
             (ImageRejection::Truncated, ProblemCode::ImageDamaged),
             (ImageRejection::Damaged("a table is missing"), ProblemCode::ImageDamaged),
             (ImageRejection::Dimensions { width, height }, ProblemCode::ImageDimensions),
@@ -130,7 +186,18 @@ mod tests {
 
     #[tokio::test]
     async fn an_image_that_makes_its_decoder_panic_is_damaged() {
-        let rejection = ImageInspector::new().run::<()>(|| panic!("as decoders do")).await.unwrap_err();
+        let inspector = ImageInspector::new();
+        let work = |_: &Oversight| -> Result<(), ImageRejection> { panic!("as decoders do") };
+        let rejection = inspector.read(&Caller::default(), work).await.unwrap_err();
         assert_eq!(rejection.code, ProblemCode::ImageDamaged);
+    }
+
+    #[tokio::test]
+    async fn what_takes_much_memory_is_read_at_a_heavy_place() {
+        let work = |oversight: &Oversight| match oversight.memory_bytes() {
+            LIGHT_MEMORY_BYTES => Err(ImageRejection::NeedsMemory),
+            _ => Ok(()),
+        };
+        ImageInspector::new().read(&Caller::default(), work).await.unwrap().unwrap();
     }
 }

@@ -9,6 +9,7 @@
 mod accept;
 mod account;
 mod bots;
+mod deliver;
 pub mod fingerprint;
 mod image_check;
 pub mod json_limits;
@@ -21,6 +22,9 @@ pub mod room;
 pub mod send_request;
 pub mod spool;
 mod staging;
+mod stored_image;
+pub mod turns;
 
 pub use accept::{Acceptance, Intake, StoredFile};
 pub use bots::configured_bot;
+pub use deliver::Delivered;

@@ -65,6 +65,12 @@ impl Rejection {
         )
     }
 
+    /// It may have taken effect: the part that knows has not answered. The reason goes to the log only.
+    pub fn unconfirmed(reason: &dyn std::fmt::Display, detail: &str) -> Self {
+        tracing::warn!(reason = %reason, "a needed part did not say whether it did it");
+        Self::new(ProblemCode::Unconfirmed, detail)
+    }
+
     /// The file of an upload cannot be written or read.
     pub fn of_spool(error: &io::Error) -> Self {
         match error.kind() {
@@ -91,6 +97,12 @@ impl From<AcceptError> for Rejection {
                 "Idempotency-Key",
                 "This key was used with another request. Use a fresh key for every new notification.",
             ),
+            AcceptError::Unconfirmed(reason) => {
+                let detail = "The queue did not confirm in time, so the notification may have been taken. Repeat the \
+                              request with the same Idempotency-Key: it is then delivered once. Without a key a \
+                              repetition may be delivered twice.";
+                Self::unconfirmed(&reason, detail)
+            }
             AcceptError::Unavailable { part, reason } => Self::unavailable(part, &reason),
             AcceptError::Full(reason) => Self::no_room(&reason),
         }
@@ -196,6 +208,7 @@ codes! {
     StagingFailed = "staging_failed", 502, "The staging chat has not got the image";
     FileUnavailable = "file_unavailable", 502, "Telegram does not give the file out";
     Unavailable = "unavailable", 503, "A needed part is away";
+    Unconfirmed = "unconfirmed", 503, "It may have taken effect";
     NoRoom = "no_room", 507, "There is no room";
 }
 
@@ -203,7 +216,7 @@ impl ProblemCode {
     /// After how many seconds it makes sense to try again.
     pub fn retry_after(self) -> Option<u32> {
         match self {
-            Self::Unavailable => Some(2),
+            Self::Unavailable | Self::Unconfirmed => Some(2),
             Self::NoRoom => Some(30),
             _ => None,
         }
@@ -231,6 +244,7 @@ mod tests {
         for (rejection, code) in [
             (Rejection::from(AcceptError::KeyReused), ProblemCode::IdempotencyKeyReused),
             (AcceptError::Unavailable { part: "queue", reason: reason() }.into(), ProblemCode::Unavailable),
+            (AcceptError::Unconfirmed(reason()).into(), ProblemCode::Unconfirmed),
             (AcceptError::Full(reason()).into(), ProblemCode::NoRoom),
             (BlobError::Unavailable(reason()).into(), ProblemCode::Unavailable),
             (BlobError::Full(reason()).into(), ProblemCode::NoRoom),

@@ -3,8 +3,9 @@
 use super::accept::Intake;
 use super::rejection::{ProblemCode, Rejection};
 use super::send_request::DEFAULT_LIFETIME;
-use crate::domain::{BotName, MediaSource, NotificationId, Record, Status, Timestamp};
+use crate::domain::{BotName, MediaSource, Notification, NotificationId, Record, Status, Timestamp};
 use crate::ports::Resubmitted;
+use std::time::Duration;
 
 impl Intake {
     /// Accepts one that has ended unsent again, to be sent at its `send_at` if that still lies ahead, else at once, with a
@@ -19,7 +20,17 @@ impl Intake {
         if !record.status.is_retryable() {
             return Err(not_retryable(record.status));
         }
-        let mut notification = record.notification;
+        self.resubmit(record.notification, DEFAULT_LIFETIME, None).await
+    }
+
+    /// Accepts one that has ended again, with a fresh expiry of `lifetime` from its `send_at` or now, and tells `reply_to` its
+    /// outcome.
+    pub(super) async fn resubmit(
+        &self,
+        mut notification: Notification,
+        lifetime: Duration,
+        reply_to: Option<String>,
+    ) -> Result<Record, Rejection> {
         self.check_still_configured(&notification.bot)?;
         for media in &notification.call.media {
             let MediaSource::Blob { sha256, .. } = media.source else { continue };
@@ -33,9 +44,8 @@ impl Intake {
         notification.first_accepted_at = Some(notification.created_at());
         notification.send_at = notification.send_at.filter(|at| *at > now);
         notification.accepted_at = now;
-        notification.expires_at = notification.send_at.unwrap_or(now).plus(DEFAULT_LIFETIME);
-        // Without `reply_to`: nobody waits for its outcome any more.
-        (notification.attempts, notification.reply_to) = (0, None);
+        notification.expires_at = notification.send_at.unwrap_or(now).plus(lifetime);
+        (notification.attempts, notification.reply_to) = (0, reply_to);
         match self.ports.acceptor.resubmit(&notification).await? {
             Resubmitted::Done(record) => {
                 self.count_accepted(&notification.bot, notification.lane);
@@ -74,7 +84,7 @@ impl Intake {
 
 fn not_retryable(status: Status) -> Rejection {
     let detail = format!(
-        "It is {}; only one that has failed, expired, was cancelled or is unknown can be tried again.",
+        "It is {}; only one that has failed, expired, was refused or cancelled, or is unknown can be tried again.",
         status.as_str()
     );
     Rejection::new(ProblemCode::NotRetryable, detail)

@@ -4,6 +4,7 @@ use super::spool::Upload;
 use crate::domain::{BotName, ChatId, DeliveryGuarantee, FollowUp, ImageFormat, Lane, MediaKind, Sha256, Timestamp};
 use serde_json::{Map, Value};
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// How long a notification lives from its `send_at`, or from its acceptance, if nothing else is said.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -35,6 +36,8 @@ pub struct SendRequest {
     pub expires_at: Timestamp,
     /// The calls that are sent after it, in reply to it.
     pub then: Vec<FollowUp>,
+    /// What a large request holds until it is accepted, so that few of them are in memory at a time.
+    pub hold: Option<OwnedSemaphorePermit>,
 }
 
 impl SendRequest {
@@ -61,6 +64,7 @@ impl SendRequest {
             send_at: None,
             expires_at: now.plus(life),
             then: Vec::new(),
+            hold: None,
         }
     }
 }

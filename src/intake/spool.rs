@@ -11,6 +11,7 @@
 use super::image_check::{self, ImageInspector};
 use super::rejection::{ProblemCode, Rejection};
 use super::room::Room;
+use super::turns::Caller;
 use crate::domain::{ImageFormat, Sha256};
 use crate::imaging::ImageInfo;
 use crate::ports::Spooled;
@@ -42,6 +43,8 @@ pub struct Spool {
     folder: Arc<ProcessFolder>,
     inspector: ImageInspector,
     room: Arc<Room>,
+    /// On whose behalf images are checked.
+    caller: Caller,
 }
 
 /// The folder of this process; removed when dropped.
@@ -63,7 +66,7 @@ impl Spool {
         std::fs::create_dir_all(&root)?;
         let folder = Arc::new(ProcessFolder::make(&root)?);
         let room = Arc::new(Room::of(vec![root.clone()]));
-        let spool = Self { root, folder, inspector: ImageInspector::new(), room };
+        let spool = Self { root, folder, inspector: ImageInspector::new(), room, caller: Caller::default() };
         spool.sweep()?;
         Ok(spool)
     }
@@ -71,6 +74,11 @@ impl Spool {
     /// The same, where what is taken in goes on into a folder that may be on another disk.
     pub fn with_images_in(self, folder: PathBuf) -> Self {
         Self { room: Arc::new(Room::of(vec![self.root.clone(), folder])), ..self }
+    }
+
+    /// The same, on behalf of a caller: those who wait for images to be checked share the processor evenly.
+    pub fn for_caller(&self, caller: Caller) -> Self {
+        Self { caller, ..self.clone() }
     }
 
     /// The room on its disk, which is that of the data folder, and on that of the images if they have a folder.
@@ -97,10 +105,10 @@ impl Spool {
         self.writer(ExpectedContent::Photo, PHOTO_LIMIT_BYTES, "photo")
     }
 
-    /// Begins the upload of an image that may be sent as a photo, or else as a document: rejected unless it begins like an
-    /// image. Whether Telegram takes it as a photo is for [`Spool::verify_photo`] to say.
+    /// Begins the upload of an image that may be sent as a photo, or else as a document. Whether Telegram takes it as a photo is
+    /// for [`Spool::verify_photo`] to say.
     pub fn begin_image(&self, field: &str) -> UploadWriter {
-        self.writer(ExpectedContent::Image, FILE_LIMIT_BYTES, field)
+        self.writer(ExpectedContent::Anything, FILE_LIMIT_BYTES, field)
     }
 
     /// Begins the upload of any file of at most `limit` bytes; rejections blame `field`.
@@ -112,7 +120,7 @@ impl Spool {
     /// rejected can be sent as a document, or be given to [`Spool::shrink`]. Uploads of [`Spool::begin`] are verified
     /// already.
     pub async fn verify(&self, upload: &Upload) -> Result<ImageInfo, Rejection> {
-        self.inspector.verify(upload.path.to_path_buf()).await
+        self.inspector.verify(upload.path.to_path_buf(), upload.sha256, &self.caller).await
     }
 
     /// The same; also rejects a photo of too many bytes.
@@ -123,10 +131,15 @@ impl Spool {
         self.verify(upload).await
     }
 
+    /// What [`Spool::verify`] has found lately of the bytes of this digest.
+    pub fn known_verdict(&self, sha256: &Sha256) -> Option<Result<ImageInfo, Rejection>> {
+        self.inspector.verdict(sha256)
+    }
+
     /// Rejects an image that is damaged, whatever its size; what is no image passes.
     pub async fn verify_whole(&self, upload: &Upload) -> Result<(), Rejection> {
         match upload.format {
-            Some(_) => self.inspector.verify_whole(upload.path.to_path_buf()).await,
+            Some(_) => self.inspector.verify_whole(upload.path.to_path_buf(), &self.caller).await,
             None => Ok(()),
         }
     }
@@ -135,7 +148,7 @@ impl Spool {
     /// larger than a photo, or WebP; the file stays as it is.
     pub async fn shrink(&self, image: &Path) -> Result<Upload, Rejection> {
         let path = self.temporary_file()?.into_temp_path();
-        let fitted = self.inspector.fit(image.to_owned(), path.to_path_buf()).await;
+        let fitted = self.inspector.fit(image.to_owned(), path.to_path_buf(), &self.caller).await;
         let shrunk = fitted.inspect_err(|rejection| self.room.notice(rejection))?;
         blocking(move || {
             let sha256 = Sha256::of(&std::fs::read(&path).map_err(|e| Rejection::of_spool(&e))?);
@@ -204,8 +217,6 @@ pub struct UploadWriter {
 #[derive(Clone, Copy, PartialEq)]
 enum ExpectedContent {
     Photo,
-    /// An image that Telegram may or may not take as a photo.
-    Image,
     Anything,
 }
 
@@ -221,8 +232,6 @@ impl UploadFile {
     fn open(spool: &Spool, head: &[u8], expected: ExpectedContent) -> Result<Self, Rejection> {
         let format = match expected {
             ExpectedContent::Photo => Some(image_check::format(head)?),
-            ExpectedContent::Image if image_check::is_foreign_picture(head) => None,
-            ExpectedContent::Image => Some(image_check::format(head)?),
             ExpectedContent::Anything => ImageFormat::sniff(head),
         };
         let (file, room) = (spool.temporary_file()?, spool.room.clone());

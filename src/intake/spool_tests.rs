@@ -70,7 +70,7 @@ async fn nothing_at_all_and_a_cut_off_image_are_rejected() {
         (&nothing[..], ProblemCode::NotAnImage),
         (b"\xff\xd8\xff", ProblemCode::ImageDamaged),
         (b"GIF89a", ProblemCode::ImageDamaged),
-        (&whole[..whole.len() - 1], ProblemCode::ImageDamaged),
+        (&whole[..whole.len() - 4], ProblemCode::ImageDamaged),
     ] {
         let mut writer = spool.begin();
         writer.write(bytes).unwrap();

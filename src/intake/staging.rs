@@ -2,6 +2,7 @@
 //! it.
 
 use super::accept::Intake;
+use super::deliver::Delivered;
 use super::rejection::{ProblemCode, Rejection};
 use super::send_request::{Attachment, InputFile, SendRequest};
 use super::spool::Upload;
@@ -39,7 +40,7 @@ impl Intake {
         let photo = Attachment { field: "photo".to_owned(), kind: MediaKind::Photo, input, filename: None };
         let silent = Map::from_iter([("disable_notification".to_owned(), Value::Bool(true))]);
         let sending = SendRequest::now(bot.clone(), chat_id.clone(), "sendPhoto", silent, vec![photo], STAGING_TIMEOUT);
-        let (id, outcome) = self.deliver(sending).await?;
+        let Delivered { id, outcome, .. } = self.deliver(sending, None).await?;
         let failed = |why: &str| {
             let detail = format!("The image is kept. The staging chat has not got it: {why}");
             Err(Rejection::field(ProblemCode::StagingFailed, "chat_id", detail))

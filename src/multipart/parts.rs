@@ -6,7 +6,7 @@ use super::head::PartHead;
 use super::reader::{FormReader, PartEvent};
 use super::reading::Reading;
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use std::collections::VecDeque;
 
 /// The parts of the form that a stream of bytes is. The stream is read to its end, whatever stands behind the last
@@ -59,6 +59,14 @@ where
         }
     }
 
+    /// The rest of the part's value as a stream.
+    pub fn value(&mut self) -> impl Stream<Item = Result<Bytes, PartsError<E>>> {
+        stream::unfold(self, |parts| async move {
+            let piece = parts.next_piece().await.transpose()?;
+            Some((piece, parts))
+        })
+    }
+
     async fn next_event(&mut self) -> Result<Option<PartEvent>, PartsError<E>> {
         loop {
             if let Some(event) = self.found.pop_front() {
@@ -82,7 +90,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::stream;
 
     fn parts(
         pieces: Vec<Result<&'static [u8], &'static str>>,
@@ -111,6 +118,8 @@ mod tests {
         assert_eq!(parts.next_part().await.unwrap().unwrap().name, b"one");
         assert_eq!(value(&mut parts).await, b"1");
         assert_eq!(parts.next_part().await.unwrap().unwrap().name, b"two");
+        let rest: Vec<_> = parts.value().collect().await;
+        assert_eq!(rest, [Ok(Bytes::from_static(b"22"))]);
         assert_eq!(parts.next_part().await.unwrap().unwrap().name, b"three");
         assert_eq!(value(&mut parts).await, b"");
         for _ in 0..2 {

@@ -73,13 +73,16 @@ pub enum Resubmitted {
     NotFound,
 }
 
-/// Why nothing was accepted.
+/// Why it is not known to be accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// The key was used with another request.
     #[error("the idempotency key was used with another request")]
     KeyReused,
-    /// A needed part is away; try again later.
+    /// The queue may have taken it: no confirm has come. Sent again with the same key, it is delivered once.
+    #[error("not confirmed: {0}")]
+    Unconfirmed(String),
+    /// A needed part is away and nothing was accepted; try again later.
     #[error("{part} is not available: {reason}")]
     Unavailable {
         /// `queue`, `ledger` or `blobs`.

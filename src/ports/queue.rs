@@ -86,9 +86,12 @@ pub enum QueueError {
     /// The receipt is of an ownership that has ended; the notification is redelivered to the current owner.
     #[error("the delivery is no longer ours")]
     Stale,
-    /// Away or faulty; whether a publish took effect is not known. Holds no secret.
+    /// Away or faulty; nothing was published. Holds no secret.
     #[error("queue: {0}")]
     Unavailable(String),
+    /// Published, and no confirm has come: the queue may have it or not. Holds no secret.
+    #[error("queue: {0}")]
+    Unconfirmed(String),
     /// No room.
     #[error("queue is full: {0}")]
     Full(String),

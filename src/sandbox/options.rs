@@ -85,6 +85,8 @@ pub(crate) enum TokenCheck {
     Unknown,
     /// Not a token.
     Malformed,
+    /// Not a token, since no whole number stands before its colon.
+    Misdirected,
 }
 
 impl SandboxBots {
@@ -95,6 +97,9 @@ impl SandboxBots {
         let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         let digits = !number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
         let whole = token.len() <= 80 && secret.len() >= 24 && secret.bytes().all(fits);
+        if number.parse::<i64>().is_err() && !number.starts_with('0') && token.len() <= 80 {
+            return TokenCheck::Misdirected;
+        }
         match number.parse::<u64>() {
             Ok(id) if digits && whole && id <= 1 << 54 => match self {
                 Self::Only(tokens) if !tokens.iter().any(|known| known.expose_secret() == token) => TokenCheck::Unknown,
@@ -117,8 +122,11 @@ mod tests {
         let only = SandboxBots::Only(vec![TOKEN.to_owned().into()]);
         assert_eq!(only.check(TOKEN), TokenCheck::Good(123_456));
         assert_eq!(only.check("123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew12"), TokenCheck::Unknown);
-        for bad in ["", "1", "0123:ABC-DEF1234ghIkl-zyx57W2v1u", "123:short", ":ABC-DEF1234ghIkl-zyx57W2v1u"] {
+        for bad in ["", "1", "0123:ABC-DEF1234ghIkl-zyx57W2v1u", "123:short", "-5:ABC-DEF1234ghIkl-zyx57W2v1u"] {
             assert_eq!(SandboxBots::Any.check(bad), TokenCheck::Malformed, "{bad}");
+        }
+        for bad in [":ABC-DEF1234ghIkl-zyx57W2v1u", "a:ABC-DEF1234ghIkl-zyx57W2v1u", "1e3:x"] {
+            assert_eq!(SandboxBots::Any.check(bad), TokenCheck::Misdirected, "{bad}");
         }
     }
 

@@ -29,6 +29,14 @@ impl SandboxError {
         Self::new(400, format!("Bad Request: {}", text.as_ref()))
     }
 
+    /// `Bad Request: ` and a sentence with a capital, which becomes a small letter.
+    pub fn sentence(text: &str) -> Self {
+        let mut rest = text.chars();
+        let first = rest.next().map(|c| c.to_ascii_lowercase());
+        let is_code = rest.clone().next().is_some_and(|second| second.is_ascii_uppercase() || second == '_');
+        if is_code { Self::bad(text) } else { Self::bad(first.into_iter().chain(rest).collect::<String>()) }
+    }
+
     /// `Forbidden: ` and the text.
     pub fn forbidden(text: &str) -> Self {
         Self::new(403, format!("Forbidden: {text}"))

@@ -25,7 +25,7 @@ pub struct Metrics {
     pub sent: IntCounterVec,
     /// Notifications failed, by `bot` and `class`.
     pub failed: IntCounterVec,
-    /// Notifications that ended unsent otherwise, by `bot` and `status` (expired, cancelled, unknown).
+    /// Notifications that ended unsent otherwise, by `bot` and `status` (expired, refused, cancelled, unknown).
     pub ended: IntCounterVec,
     /// Those of them that were ended as unknown a day after they expired, because their end was lost, by `bot`.
     pub lost: IntCounterVec,

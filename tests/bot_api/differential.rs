@@ -4,6 +4,8 @@ mod calls;
 mod case;
 mod media;
 mod messages;
+mod odd;
+mod raw;
 mod values;
 
 use crate::support::test_app::{NO_LIMITS, OTHER_TOKEN, On, TOKEN, TestApp, lenient};
@@ -52,8 +54,9 @@ async fn compare(on: On, every: usize) {
     let app = TestApp::with(on, NO_LIMITS, lenient()).await;
     let straight = Side::prepared(alone.url(), alone.url()).await;
     let through = Side::prepared(app.api.clone(), app.sandbox.url()).await;
-    let corpus = [calls::cases(), values::cases(), media::cases(), messages::cases()].concat();
-    assert!(corpus.len() > 300, "{} requests", corpus.len());
+    let corpus =
+        [calls::cases(), values::cases(), media::cases(), messages::cases(), raw::cases(), odd::cases()].concat();
+    assert!(corpus.len() > 2 * 967, "{} requests", corpus.len());
     let chosen: Vec<_> = corpus.into_iter().step_by(every).collect();
     let count = chosen.len();
     let polling = Mutex::new(());

@@ -1,8 +1,10 @@
 //! The Bot API face: what clients of Telegram's Bot API are answered.
 
+mod call_memory;
 mod clients;
 mod differential;
 mod documentation;
+mod field_cases;
 mod proxying;
 mod queued_calls;
 mod waiting;

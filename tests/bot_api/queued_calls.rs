@@ -12,6 +12,7 @@ on_both_engines!(
     messages_are_edited_copied_and_deleted_and_errors_come_back_word_for_word,
     an_album_that_is_sent_twice_is_uploaded_once,
     a_flood_behind_us_is_invisible,
+    a_call_with_a_key_is_delivered_once_and_answered_the_same,
     a_name_without_extension_does_not_spoil_a_photo,
     the_token_in_front_of_the_method_has_a_status_for_each_error,
 );
@@ -330,4 +331,38 @@ async fn the_token_in_front_of_the_method_has_a_status_for_each_error(app: &Test
     // Nobody else's addresses are taken.
     assert_eq!(app.get("/v1/sendPhoto").await.status(), 404);
     assert_eq!(app.get("/somewhere/sendPhoto").await.json::<Value>().await.unwrap()["code"], "not_found");
+}
+
+/// The answer to a call with an idempotency key: status, body as it came, and whether it says that it is a repetition.
+async fn keyed(app: &TestApp, key: &str, params: Value) -> (u16, Value, bool) {
+    let request = app.bot(Method::POST, "sendMessage").header("Idempotency-Key", key).json(&params);
+    let response = request.send().await.unwrap();
+    let replayed = response.headers().get("idempotent-replayed").is_some_and(|value| value == "true");
+    (response.status().as_u16(), response.json().await.unwrap(), replayed)
+}
+
+async fn a_call_with_a_key_is_delivered_once_and_answered_the_same(app: &mut TestApp) {
+    let params = json!({"chat_id": 7, "text": "only once"});
+    let first = keyed(app, "order-17", params.clone()).await;
+    assert_eq!((first.0, first.2), (200, false), "{first:?}");
+    let again = keyed(app, "order-17", params).await;
+    assert_eq!(again, (200, first.1, true));
+    assert_eq!(app.messages().len(), 1);
+    let other = keyed(app, "order-17", json!({"chat_id": 7, "text": "another"})).await;
+    let words = other.1["description"].as_str().unwrap();
+    assert!(other.0 == 400 && words.contains("key was used with another request"), "{other:?}");
+    let malformed = keyed(app, "a b", json!({"chat_id": 7, "text": "x"})).await;
+    assert!(malformed.0 == 400 && malformed.1["description"].as_str().unwrap().contains("visible ASCII"));
+    assert_eq!(app.messages().len(), 1);
+    let by_name = |name: &'static str| {
+        let form = Form::new().text("chat_id", "7").text("photo", format!("attach://{name}"));
+        let part = Part::bytes(png(5)).file_name("a.png");
+        let request = app.bot(Method::POST, "sendPhoto").header("Idempotency-Key", "p-1");
+        request.multipart(form.part(name, part)).send()
+    };
+    for name in ["attached-1f0e", "attached-77ab"] {
+        let response = by_name(name).await.unwrap();
+        assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
+    }
+    assert_eq!(app.messages().len(), 2, "client libraries name the parts at random");
 }

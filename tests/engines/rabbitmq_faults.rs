@@ -64,7 +64,9 @@ async fn a_broker_killed_under_load_loses_nothing_that_was_confirmed() {
                     match queue.publish(&sent).await {
                         Ok(()) => confirmed.push(sent.id),
                         // The pace of a publisher that is refused.
-                        Err(QueueError::Unavailable(_)) => sleep(Duration::from_millis(20)).await,
+                        Err(QueueError::Unavailable(_) | QueueError::Unconfirmed(_)) => {
+                            sleep(Duration::from_millis(20)).await;
+                        }
                         Err(other) => panic!("{other}"),
                     }
                     longest = longest.max(since.elapsed());
@@ -188,7 +190,8 @@ async fn a_broker_that_does_not_answer_or_takes_nothing_is_said_in_time() {
     let answers = futures_util::future::join_all(crowd.iter().map(|sent| queue.publish(sent))).await;
     println!("a frozen broker was said after {:?}", since.elapsed());
     assert!(since.elapsed() < Duration::from_secs(3));
-    assert!(answers.iter().all(|answer| matches!(answer, Err(QueueError::Unavailable(_)))));
+    // It may have them all the same, in its socket.
+    assert!(answers.iter().all(|answer| matches!(answer, Err(QueueError::Unconfirmed(_)))), "{answers:?}");
     assert!(queue.ready().await.is_err(), "not ready while nothing is confirmed");
     let ended = timeout(Duration::from_secs(7), subscription.ownership.wait_for(Option::is_none)).await;
     ended.expect("an owner cut off from the broker notices").unwrap();

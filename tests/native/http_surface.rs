@@ -9,6 +9,18 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test]
+async fn every_answer_carries_the_id_of_its_request() {
+    let app = ApiApp::start().await;
+    let of = |path: &'static str, name: &'static str, id: &'static str| {
+        Answer::of(app.request(Method::GET, path).header(name, id))
+    };
+    assert_eq!(of("/healthz", "Request-Id", "abc-1").await.header("request-id"), "abc-1");
+    assert_eq!(of("/nowhere", "X-Request-Id", "abc-2").await.header("request-id"), "abc-2");
+    assert_eq!(of("/v1/notifications", "Request-Id", "not fit").await.header("request-id").len(), 36);
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn readiness_goes_first_and_life_goes_on() {
     let app = ApiApp::start().await;
     let ready = app.get("/readyz").await;

@@ -27,7 +27,9 @@ async fn the_same_request_gets_the_same_answer_whatever_form_it_takes() {
         Answer::of(json(json!({"photo": {"base64": base64}, "bot": "default", "chat_id": "42", "tags": []}))).await;
     let by_form = Answer::of(app.post().header("Idempotency-Key", "order-17").multipart(form("42", image))).await;
     assert_eq!(first.status, 202);
+    assert!(!first.headers.contains_key("idempotent-replayed"));
     for repeat in [again, ordered, by_form] {
+        assert_eq!(repeat.header("idempotent-replayed"), "true");
         assert_eq!((repeat.status, &repeat.text), (first.status, &first.text));
         assert_eq!(repeat.header("location"), first.header("location"));
     }

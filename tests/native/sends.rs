@@ -16,6 +16,8 @@ on_both_engines!(
     an_album_of_a_form_names_its_parts,
     a_long_caption_is_continued_in_replies,
     what_is_no_photo_becomes_a_document_or_a_photo,
+    case_70_whatever_it_is_becomes_a_document,
+    an_image_by_its_digest_is_checked_like_one_in_the_body,
 );
 
 const FILM: &[u8] = b"\0\0\0\x18ftypisom\0\0\0\0 and so on";
@@ -185,10 +187,66 @@ async fn what_is_no_photo_becomes_a_document_or_a_photo(app: &TestApp) {
     assert_eq!(message.media.unwrap().bytes, 11 << 20);
     let (answer, _) = app.delivered(json!({"photo": base64_png(1), "oversize": "shrink"})).await;
     assert_eq!(answer["oversize"], Value::Null, "nothing had to be done");
-    for bad in [&b"<svg xmlns='http://www.w3.org/2000/svg'/>"[..], &webp[..5], &large[..large.len() - 20]] {
-        for way in ["document", "shrink"] {
-            let response = app.post(json!({"chat_id": 42, "photo": base64(bad), "oversize": way})).await;
-            assert_eq!(response.status(), 400, "{way}");
+    for (bad, way) in [
+        (&large[..large.len() - 20], "document"),
+        (b"", "document"),
+        (&large[..large.len() - 20], "shrink"),
+        (&webp[..5], "shrink"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "shrink"),
+    ] {
+        let response = app.post(json!({"chat_id": 42, "photo": base64(bad), "oversize": way})).await;
+        assert_eq!(response.status(), 400, "{way}");
+    }
+}
+
+async fn case_70_whatever_it_is_becomes_a_document(app: &TestApp) {
+    for bytes in [
+        &b"\0\0\x01\0\x01\0\x10\x10\0\0\x01\0\x20\0"[..],
+        b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypjp2 ",
+        b"\xff\x0a\x7f\x3f\0\0\0\0\0\0\0\0\0",
+        b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl ",
+        b"II+\0\x08\0\0\0\0\0\0\0\0\0\0\0",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"%PDF-1.7\n",
+        b"x",
+    ] {
+        let given = json!({"chat_id": 42, "photo": base64(bytes)});
+        let problem: Value = app.post(given).await.json().await.unwrap();
+        assert_eq!(problem["code"], "not_an_image", "{problem:#}");
+        assert!(problem["detail"].as_str().unwrap().contains("as a document"), "{problem:#}");
+        let (answer, message) = app.delivered(json!({"photo": base64(bytes), "oversize": "document"})).await;
+        assert_eq!((&answer["oversize"], message.media.unwrap().sha256), (&json!("document"), Sha256::of(bytes)));
+    }
+}
+
+async fn an_image_by_its_digest_is_checked_like_one_in_the_body(app: &TestApp) {
+    let (large, small) = (picture(9000, 2000, 0, 3), picture(640, 480, 0, 4));
+    let cut = &small[..small.len() - 20];
+    let mut digests = Vec::new();
+    for bytes in [&large[..], &small, cut, b"no image"] {
+        let (answer, _) = app.delivered(json!({"document": base64(bytes)})).await;
+        digests.push(answer["files"][0]["sha256"].clone());
+    }
+    for (digest, code) in
+        [(&digests[0], "image_dimensions"), (&digests[2], "image_damaged"), (&digests[3], "not_an_image")]
+    {
+        // The second time what was found is known.
+        for _ in 0..2 {
+            let given = json!({"chat_id": 42, "photo": {"sha256": digest}});
+            let problem: Value = app.post(given).await.json().await.unwrap();
+            assert_eq!((&problem["code"], &problem["field"]), (&json!(code), &json!("photo")), "{problem:#}");
         }
     }
+    let in_an_album = json!({"chat_id": 42, "album": [
+        {"type": "photo", "media": {"sha256": digests[1]}}, {"type": "photo", "media": {"sha256": digests[0]}},
+    ]});
+    let problem: Value = app.post(in_an_album).await.json().await.unwrap();
+    assert_eq!((&problem["code"], &problem["field"]), (&json!("image_dimensions"), &json!("album[1].media")));
+    for (way, kind) in [("document", FileKind::Document), ("shrink", FileKind::Photo)] {
+        let given = json!({"photo": {"sha256": digests[0]}, "oversize": way});
+        let (answer, message) = app.delivered(given).await;
+        assert_eq!((&answer["oversize"], message.media.unwrap().kind), (&json!(way), kind));
+    }
+    let (answer, message) = app.delivered(json!({"photo": {"sha256": digests[1]}, "oversize": "shrink"})).await;
+    assert_eq!((&answer["oversize"], message.media.unwrap().kind), (&Value::Null, FileKind::Photo));
 }

@@ -17,13 +17,6 @@ const CLIENTS: u32 = 200;
 const SIDE: u32 = 1825;
 const LIMIT_MIB: u64 = 150;
 
-/// The most memory that a process ever had resident, in MiB. Its own, so that it can be told from the test's.
-fn peak(service: &Program) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", service.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
-}
-
 /// What is the same in all images: noise, stored rather than compressed, so that all of its bytes are pixels.
 fn tail() -> Bytes {
     let mut random = fastrand::Rng::with_seed(1);
@@ -52,13 +45,13 @@ async fn two_hundred_uploads_of_ten_megabytes_stay_under_150_mib() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (service, client) = (Program::serve("http://127.0.0.1:9", &[], Stdio::null()), Client::new());
     let tail = tail();
-    let before = peak(&service);
+    let before = service.peak_mib();
     let url = format!("{}/v1/notifications", service.url);
     let answers = join_all((0..CLIENTS).map(|i| client.post(&url).multipart(form(i, &tail)).send())).await;
     for answer in answers {
         assert_eq!(answer.unwrap().status(), 202);
     }
-    let peak = peak(&service);
+    let peak = service.peak_mib();
     println!("{CLIENTS} uploads of {} bytes at once: {before} MiB before, {peak} MiB at the peak", tail.len());
     assert!(peak < LIMIT_MIB, "{peak} MiB");
 }

@@ -91,7 +91,8 @@ async fn a_url_is_recorded_and_not_fetched() {
     for (url, says) in [
         ("ftp://example.com/a.jpg", "invalid file HTTP URL specified: Unsupported URL protocol"),
         ("http:///a.jpg", "invalid file HTTP URL specified: URL host is empty"),
-        ("a.jpg", "wrong HTTP URL specified"),
+        ("http://./a.jpg", "invalid file HTTP URL specified: Host is invalid"),
+        ("http://example.com:x/a.jpg", "invalid file HTTP URL specified: Wrong port number specified in the URL"),
         (&format!("{}/nothing.jpg", api.sandbox.url()), "failed to get HTTP URL content"),
     ] {
         let (_, error) = send(url.to_owned()).await;

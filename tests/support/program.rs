@@ -45,6 +45,13 @@ impl Program {
         self.child.id()
     }
 
+    /// The most memory that it ever had resident, in MiB.
+    pub fn peak_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("the kernel tells");
+        line.split_whitespace().nth(1).expect("a number").parse::<u64>().expect("a number") / 1024
+    }
+
     /// Its log, if that is piped.
     pub fn log(&mut self) -> ChildStderr {
         self.child.stderr.take().expect("piped")

@@ -250,7 +250,7 @@ impl TestApp {
 
     /// Waits until a notification is final; returns its record.
     pub async fn settled(&self, id: &str) -> Value {
-        const FINAL: [&str; 5] = ["sent", "failed", "expired", "cancelled", "unknown"];
+        const FINAL: [&str; 6] = ["sent", "failed", "expired", "refused", "cancelled", "unknown"];
         self.until_some("final", async || {
             let record = self.record(id).await;
             FINAL.contains(&record["status"].as_str().unwrap_or_default()).then_some(record)

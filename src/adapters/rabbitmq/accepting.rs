@@ -19,6 +19,7 @@ use crate::ports::QueueError;
 use lapin::BasicProperties;
 use lapin::types::ShortString;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
@@ -48,6 +49,8 @@ struct Ways<'a> {
     properties: BasicProperties,
     straight: (ChannelUse, Destination),
     detour: (ChannelUse, Destination),
+    /// Whether one of them may have taken it, though it has not confirmed.
+    is_in_doubt: AtomicBool,
 }
 
 impl Broker {
@@ -64,11 +67,16 @@ impl Broker {
         }
         let straight = (channel_use, destination);
         let detour = (ChannelUse::Detour(bot.clone()), Destination::Detour(bot, queue));
-        let accepted =
-            timeout(REQUEST_TIMEOUT, self.accept_by(&Ways { body: &body, properties, straight, detour })).await;
-        let accepted = accepted.unwrap_or(Err(None));
+        let ways = Ways { body: &body, properties, straight, detour, is_in_doubt: AtomicBool::new(false) };
+        let accepted = timeout(REQUEST_TIMEOUT, self.accept_by(&ways)).await.unwrap_or(Err(None));
         self.note_timeout(matches!(accepted, Err(None)));
-        accepted.map_err(|reason| reason.unwrap_or_else(not_confirmed))
+        accepted.map_err(|reason| match reason {
+            None => not_confirmed(),
+            Some(QueueError::Full(reason) | QueueError::Unavailable(reason)) if ways.is_in_doubt() => {
+                QueueError::Unconfirmed(reason)
+            }
+            Some(error) => error,
+        })
     }
 
     /// Tries one node after the other, on each first the straight way, unless the queue is known to be silent. The error is
@@ -145,6 +153,10 @@ impl Broker {
 }
 
 impl Ways<'_> {
+    fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt.load(Ordering::Relaxed)
+    }
+
     fn detoured(&self, queue: ShortString) -> Detoured {
         let (destination, properties) = (self.straight.1.clone(), self.properties.clone());
         Detoured { queue, destination, body: self.body.to_vec(), properties }
@@ -155,14 +167,19 @@ impl Session {
     async fn publish_within(
         &self,
         patience: Duration,
-        Ways { body, properties, .. }: &Ways<'_>,
+        ways: &Ways<'_>,
         (channel_use, destination): &(ChannelUse, Destination),
     ) -> Result<(), WayFailed> {
         if self.is_blocked() {
             return Err(WayFailed::Blocked);
         }
+        let Ways { body, properties, is_in_doubt, .. } = ways;
         let published = self.publish(channel_use.clone(), destination.clone(), body, properties.clone());
-        match timeout(patience, published).await.map(result_of) {
+        let published = timeout(patience, published).await.map(result_of);
+        if matches!(published, Err(_) | Ok(Err(QueueError::Unconfirmed(_)))) {
+            is_in_doubt.store(true, Ordering::Relaxed);
+        }
+        match published {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error @ QueueError::Full(_))) => Err(WayFailed::Full(error)),
             Ok(Err(error)) => Err(WayFailed::Unavailable(error)),

@@ -28,6 +28,9 @@ use tokio_util::sync::CancellationToken;
 /// For so long after a publish whose confirm timed out, [`Broker::ready`] says no.
 const UNREADY_AFTER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Why nothing is published at the moment.
+const BLOCKED: &str = "RabbitMQ takes no messages (memory or disk alarm)";
+
 /// Before a message that could not be moved to another queue is moved again; varied at random by a half.
 const MOVE_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -214,7 +217,7 @@ impl Broker {
         self.note_timeout(published.is_err());
         match published {
             Ok(published) => result_of(published),
-            Err(_) if session.is_blocked() => Err(blocked()),
+            Err(_) if session.is_blocked() => Err(QueueError::Unconfirmed(BLOCKED.to_owned())),
             Err(_) => {
                 session.confirms.timed_out(begun, Instant::now());
                 Err(not_confirmed())
@@ -234,7 +237,7 @@ pub(super) fn result_of(published: lapin::Result<PublishOutcome>) -> Result<(), 
         Ok(PublishOutcome::Stored) => Ok(()),
         Ok(PublishOutcome::Unroutable) => Err(QueueError::Unavailable("no queue takes the message".to_owned())),
         Ok(PublishOutcome::Refused) => Err(QueueError::Full("RabbitMQ refuses the message".to_owned())),
-        Ok(PublishOutcome::Unconfirmed) => Err(not_confirmed()),
+        Ok(PublishOutcome::Unconfirmed(reason)) => Err(QueueError::Unconfirmed(format!("RabbitMQ: {reason}"))),
         Err(error) => Err(QueueError::Unavailable(format!("RabbitMQ: {}", error_text(&error)))),
     }
 }
@@ -245,9 +248,9 @@ pub(super) fn to_body(notification: &Notification) -> Result<Vec<u8>, QueueError
 }
 
 pub(super) fn blocked() -> QueueError {
-    QueueError::Unavailable("RabbitMQ takes no messages (memory or disk alarm)".to_owned())
+    QueueError::Unavailable(BLOCKED.to_owned())
 }
 
 pub(super) fn not_confirmed() -> QueueError {
-    QueueError::Unavailable("RabbitMQ did not confirm in time".to_owned())
+    QueueError::Unconfirmed("RabbitMQ did not confirm in time".to_owned())
 }

@@ -5,8 +5,8 @@
 //! the longest level that fits into the time it still has to wait; each time it comes back, it goes on to the longest
 //! that fits then. Less than the shortest level is waited out in memory.
 //!
-//! The levels lie so close that one hop brings a message near its time: below 1,024 s there are two in each octave; then
-//! one every 1,024 s up to 16,384 s, so that a chat many thousands deep comes back in steps that a courier can hold; then
+//! The levels lie so close that one hop brings a message near its time: below 1,024 s there are eight in each octave; then
+//! one every 512 s up to 16,384 s, so that a chat many thousands deep comes back in steps that a courier can hold; then
 //! sixteen in each octave up to 262,144 s; then one every 262,144 s up to thirty-one days. A queue that nobody uses does
 //! not exist: it is declared when it is needed first.
 
@@ -15,21 +15,23 @@ use std::time::Duration;
 /// The longest delay, in seconds: ten times 262,144 s, the last multiple within thirty-one days.
 pub(super) const LONGEST_SECONDS: u64 = 10 * COARSE_STEP_SECONDS;
 
-const EVEN_STEP_SECONDS: u64 = 1_024;
+const SHORT_BELOW_SECONDS: u64 = 1_024;
+const SHORT_STEPS_PER_OCTAVE: u64 = 8;
+const EVEN_STEP_SECONDS: u64 = 512;
 const EVEN_UP_TO_SECONDS: u64 = 16_384;
-const STEPS_PER_OCTAVE: u64 = 16;
+const LONG_STEPS_PER_OCTAVE: u64 = 16;
 const COARSE_STEP_SECONDS: u64 = 262_144;
 
 /// The longest delay, in seconds, that ends within the given time; `None` if all are longer.
 pub(super) fn longest_within(remaining: Duration) -> Option<u64> {
     let seconds = remaining.as_secs().min(LONGEST_SECONDS);
     let octave = 1 << seconds.checked_ilog2()?;
-    let step = if octave < EVEN_STEP_SECONDS {
-        (octave / 2).max(1)
+    let step = if octave < SHORT_BELOW_SECONDS {
+        (octave / SHORT_STEPS_PER_OCTAVE).max(1)
     } else if octave < EVEN_UP_TO_SECONDS {
         EVEN_STEP_SECONDS
     } else if octave < COARSE_STEP_SECONDS {
-        octave / STEPS_PER_OCTAVE
+        octave / LONG_STEPS_PER_OCTAVE
     } else {
         COARSE_STEP_SECONDS
     };
@@ -50,8 +52,8 @@ mod tests {
     fn the_longest_level_that_fits_is_taken() {
         let longest = |millis| longest_within(Duration::from_millis(millis));
         assert_eq!((longest(0), longest(999), longest(1_000)), (None, None, Some(1)));
-        assert_eq!((longest(15_999), longest(16_000), longest(1_023_999)), (Some(12), Some(16), Some(768)));
-        assert_eq!((longest(5_000_000), longest(20_000_000)), (Some(4_096), Some(19_456)));
+        assert_eq!((longest(15_999), longest(19_000), longest(1_023_999)), (Some(15), Some(18), Some(960)));
+        assert_eq!((longest(5_000_000), longest(20_000_000)), (Some(4_608), Some(19_456)));
         assert_eq!(longest(30 * 86_400_000), Some(9 * COARSE_STEP_SECONDS));
         assert_eq!(longest_within(Duration::MAX), Some(LONGEST_SECONDS));
     }
@@ -59,10 +61,11 @@ mod tests {
     #[test]
     fn the_levels_are_few_and_each_fits_itself() {
         let levels = levels();
-        let short: Vec<u64> = levels.range(..EVEN_STEP_SECONDS).copied().collect();
-        assert_eq!(short, [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768]);
-        assert!(levels.range(EVEN_STEP_SECONDS..=EVEN_UP_TO_SECONDS).eq(&Vec::from_iter((1..=16).map(|n| n * 1_024))));
-        assert_eq!(levels.len(), 108);
+        let short: Vec<u64> = levels.range(..64).copied().collect();
+        let from_16 = [16, 18, 20, 22, 24, 26, 28, 30, 32, 36, 40, 44, 48, 52, 56, 60];
+        assert_eq!(short, Vec::from_iter((1..16).chain(from_16)));
+        assert!(levels.range(1_024..=EVEN_UP_TO_SECONDS).eq(&Vec::from_iter((2..=32).map(|n| n * EVEN_STEP_SECONDS))));
+        assert_eq!(levels.len(), 167);
         assert!(levels.iter().all(|level| longest_within(Duration::from_secs(*level)) == Some(*level)));
     }
 
@@ -77,8 +80,9 @@ mod tests {
             }
             hops
         };
-        assert!((1..40_000).all(|seconds| hops(seconds, 1_024) <= 2), "a deep chat");
+        assert!((1..COARSE_STEP_SECONDS).all(|seconds| hops(seconds, 512) <= 2), "until a courier can hold it");
+        assert!((1..1_024).all(|seconds| hops(seconds, 16) <= 2), "of a bot so fast that it can hold few seconds");
         let worst = (1..=30 * 86_400).step_by(7).map(|seconds| hops(seconds, 4)).max();
-        assert_eq!(worst, Some(7), "to the second, from thirty days ahead");
+        assert_eq!(worst, Some(5), "to the second, from thirty days ahead");
     }
 }

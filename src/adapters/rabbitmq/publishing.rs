@@ -1,6 +1,7 @@
 //! Publishing on a session, with publisher confirms: mandatory, so that a message which no queue takes is known; then what
 //! is missing is declared, and it is published once more.
 
+use super::amqp::error_text;
 use super::channel_pool::ChannelUse;
 use super::declarations::is_not_found;
 use super::declared_once::Declarable;
@@ -53,12 +54,13 @@ pub(super) enum PublishOutcome {
     Unroutable,
     /// Nowhere: the queue is full.
     Refused,
-    /// Not known: no confirm has come.
-    Unconfirmed,
+    /// Not known: no confirm has come, for this reason.
+    Unconfirmed(String),
 }
 
 impl Session {
-    /// Publishes and waits for the publisher confirm. May wait for ever: the caller must set a timeout.
+    /// Publishes and waits for the publisher confirm. May wait for ever: the caller must set a timeout. An error means that
+    /// nothing was published.
     pub(super) async fn publish(
         &self,
         channel_use: ChannelUse,
@@ -133,7 +135,11 @@ impl Session {
             let _ = answer.send(outcome.map(|(outcome, _)| outcome));
         });
         // Nobody answers: who waits here has a timeout that is shorter.
-        answered.await.unwrap_or(Ok(PublishOutcome::Unconfirmed))
+        match answered.await {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(error)) => Ok(PublishOutcome::Unconfirmed(error_text(&error))),
+            Err(_) => Ok(PublishOutcome::Unconfirmed("no confirm in time".to_owned())),
+        }
     }
 }
 

@@ -134,10 +134,19 @@ impl Acceptor for DistributedAcceptor {
             Reopened::NotFound => return Ok(Resubmitted::NotFound),
         };
         if let Err(error) = self.pin_and_publish(notification).await {
-            if redis.restore(&reopening).await.is_err() {
-                tracing::warn!(notification = %notification.id, "not published, and its record stays open until retried");
+            match (redis.restore(&reopening).await, error) {
+                // A courier has it.
+                (Ok(false), AcceptError::Unconfirmed(_)) => {}
+                // Final again: a courier that gets it sends nothing.
+                (Ok(true), AcceptError::Unconfirmed(reason)) => {
+                    return Err(AcceptError::Unavailable { part: "queue", reason });
+                }
+                (Ok(_), error) => return Err(error),
+                (Err(_), error) => {
+                    tracing::warn!(notification = %notification.id, "its record stays open until it is retried");
+                    return Err(error);
+                }
             }
-            return Err(error);
         }
         // Forgetting this mark is harmless once its courier has begun.
         let _ = redis.finish_reopening(notification.id).await;
@@ -158,6 +167,7 @@ fn ledger_unavailable(LedgerError::Unavailable(reason): LedgerError) -> AcceptEr
 fn queue_unavailable(error: QueueError) -> AcceptError {
     match error {
         QueueError::Full(reason) => AcceptError::Full(reason),
+        QueueError::Unconfirmed(reason) => AcceptError::Unconfirmed(reason),
         QueueError::Unavailable(reason) => AcceptError::Unavailable { part: "queue", reason },
         QueueError::Stale => AcceptError::Unavailable { part: "queue", reason: error.to_string() },
     }

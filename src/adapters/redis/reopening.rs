@@ -46,13 +46,13 @@ impl RedisLedger {
     }
 
     /// Puts the record back as it was, when the notification could not be published; unless a courier has begun with it
-    /// after all.
-    pub(super) async fn restore(&self, reopening: &Reopening) -> Result<(), LedgerError> {
+    /// after all: then this returns false.
+    pub(super) async fn restore(&self, reopening: &Reopening) -> Result<bool, LedgerError> {
         let mut call = self.record_call(&scripts::RESTORE, reopening.before.notification.id);
         call.arg(reopening.at.unix_millis());
         for (field, value) in &reopening.fields {
             call.arg(field).arg(value);
         }
-        self.pool.script::<u64>(&call).await.map(drop)
+        self.pool.script(&call).await
     }
 }

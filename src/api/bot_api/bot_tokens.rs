@@ -11,11 +11,16 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 /// it takes does not tell how long a token is.
 pub struct BotTokens(Vec<(Sha256, Arc<Bot>)>);
 
+/// Longer ones are no tokens (Bot API server).
+const LONGEST_TOKEN_BYTES: usize = 80;
+
 /// Why a token is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
     /// It does not look like a token.
     Malformed,
+    /// What stands before its colon is no whole number.
+    Misdirected,
     /// It is no bot's.
     Unknown,
 }
@@ -33,7 +38,12 @@ impl BotTokens {
 
     /// The bot of a token; compared with every known token in constant time.
     pub fn bot(&self, token: &str) -> Result<Arc<Bot>, TokenError> {
-        token_id(token).ok_or(TokenError::Malformed)?;
+        if token_id(token).is_none() {
+            let id = token.split_once(':').map(|(id, _)| id);
+            let has_no_number = |id: &str| !id.starts_with('0') && id.parse::<i64>().is_err();
+            let misdirected = token.len() <= LONGEST_TOKEN_BYTES && id.is_some_and(has_no_number);
+            return Err(if misdirected { TokenError::Misdirected } else { TokenError::Malformed });
+        }
         let given = Sha256::of(token.as_bytes());
         let mut place = u64::MAX;
         for (at, (known, _)) in (0..).zip(&self.0) {
@@ -61,14 +71,17 @@ mod tests {
         let (first, second) = ("1:first-first-first-first-first", "2:second-second-second-second");
         let (ours, other) = ("77:ours-ours-ours-ours-ours-ours", "78:other-other-other-other-ok");
         let tokens = BotTokens::new(&[bot("a", first, &[]), bot("b", second, &[ours, other])].into());
-        let name = |token| tokens.bot(token).map(|bot| bot.name.to_string());
+        let name = |token: &str| tokens.bot(token).map(|bot| bot.name.to_string());
         assert_eq!(name(first), Ok("a".to_owned()));
         for token in [second, ours, other] {
             assert_eq!(name(token), Ok("b".to_owned()));
         }
         assert_eq!(name("1:first-first-first-first-firsT"), Err(TokenError::Unknown));
-        for bad in ["", "1", "1:short", "01:first-first-first-first-first", "x:first-first-first-first-first"] {
+        for bad in ["", "1", "1:short", "01:first-first-first-first-first", "1:", "-1:first-first-first-first"] {
             assert_eq!(name(bad), Err(TokenError::Malformed), "{bad}");
+        }
+        for id in ["x", "", "1.5", "9223372036854775808"] {
+            assert_eq!(name(&format!("{id}:first-first-first-first")), Err(TokenError::Misdirected), "{id}");
         }
     }
 }

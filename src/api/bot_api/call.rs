@@ -1,12 +1,16 @@
 //! One call of a method: through the queue if it makes, changes or deletes messages, else passed through.
 
 use super::arguments::{BESIDE_FILE_BYTES, CallArguments};
+use super::chat::chat;
 use super::error::{self, BotApiError};
 use super::face::BotApiFace;
+use super::idempotency::idempotency;
 use super::send_request::send_request;
 use super::{inline, methods, outcome, proxying, read_arguments, reencode};
 use crate::domain::ChatId;
+use crate::http::access_log::Replayed;
 use crate::http::state::AppState;
+use crate::intake::Delivered;
 use crate::ports::ProxyTarget;
 use crate::settings::{Bot, Registration};
 use actix_web::web::Payload;
@@ -17,6 +21,9 @@ use std::time::Duration;
 
 /// How long before the end of the grace period calls that still wait get their response.
 const RESTART_NOTICE: Duration = Duration::from_secs(2);
+
+/// Up to this size the files of a call that Telegram will refuse are sent to it all the same, for its own words.
+const SMALL_FILES_BYTES: u64 = 64 * 1024;
 
 /// One call, authenticated by its token.
 pub struct BotApiCall<'a> {
@@ -41,7 +48,7 @@ impl BotApiCall<'_> {
             return proxying::stream(self.state, self.request, payload, bot.name.clone(), target, limit).await;
         }
         let spool = self.state.intake.spool();
-        let mut arguments = read_arguments::read(self.request, payload, spool, bot.file_limit()).await?;
+        let mut arguments = read_arguments::read(self.request, payload, self.face, spool, bot.file_limit()).await?;
         if method.is_empty() {
             let named = arguments.texts.shift_remove("method");
             method = methods::canonical(named.as_ref().and_then(Value::as_str).unwrap_or_default());
@@ -51,12 +58,13 @@ impl BotApiCall<'_> {
         }
         check_updates_are_free(bot, &method)?;
         if methods::is_queued(&method) {
-            match chat(&arguments) {
+            match chat_of(&arguments) {
                 Ok(chat_id) => {
+                    arguments.check_utf8()?;
                     let result = self.deliver(method, chat_id, arguments).await?;
                     return Ok(error::ok(&result));
                 }
-                Err(error) if has_useless_files(&method, &arguments) => return Err(error),
+                Err(error) if is_too_much_for_nothing(&method, &arguments) => return Err(error),
                 // Telegram rejects it in its own words.
                 Err(_) => {}
             }
@@ -83,22 +91,27 @@ impl BotApiCall<'_> {
         let time_limit = self.state.settings.bot_api_patience;
         let wait = self.face.backlog.wait(self.state, &self.bot).await;
         if wait > time_limit {
-            return Err(BotApiError::too_many(wait.as_secs() + 1));
+            return Err(BotApiError::too_many(self.face.backlog.turn(&self.bot, wait).as_secs() + 1));
         }
         let send_request = send_request(arguments, &self.bot, &method, chat_id, time_limit);
+        let idempotency = idempotency(self.request.headers(), &send_request)?;
         let (intake, ledger) = (self.state.intake.clone(), self.state.ports.ledger.clone());
         let stopping = self.state.stopping_for(self.state.settings.grace_period.saturating_sub(RESTART_NOTICE));
         // Runs to its end even if the caller hangs up.
         let delivering = self.state.run(async move {
-            let (id, outcome) = tokio::select! {
-                delivered = intake.deliver(send_request) => delivered?,
+            let delivered = tokio::select! {
+                delivered = intake.deliver(send_request, idempotency) => delivered?,
                 // The delivery goes on after the restart; like Telegram, we cannot say how it will end.
                 () = stopping => return Err(BotApiError::api(500, "Internal Server Error: restart")),
             };
-            Ok((id, outcome::read(&*ledger, id, outcome).await))
+            let Delivered { id, outcome, replayed } = delivered;
+            Ok((id, replayed, outcome::read(&*ledger, id, outcome).await))
         });
-        let (id, result) = delivering.await??;
+        let (id, replayed, result) = delivering.await??;
         self.request.extensions_mut().insert(id);
+        if replayed {
+            self.request.extensions_mut().insert(Replayed);
+        }
         result
     }
 }
@@ -113,14 +126,16 @@ fn check_updates_are_free(bot: &Bot, method: &str) -> Result<(), BotApiError> {
 }
 
 /// The chat that a call goes to.
-fn chat(arguments: &CallArguments) -> Result<ChatId, BotApiError> {
+fn chat_of(arguments: &CallArguments) -> Result<ChatId, BotApiError> {
     let text = arguments.text("chat_id").ok_or_else(|| BotApiError::bad("chat_id is empty"))?;
-    text.trim().parse().map_err(|_| BotApiError::bad("chat not found"))
+    chat(text).ok_or_else(|| BotApiError::bad("chat not found"))
 }
 
-/// Whether the files of a call without a valid `chat_id` would be sent to Telegram for nothing: it is a method that needs
-/// one, and the call names nobody else.
-fn has_useless_files(method: &str, arguments: &CallArguments) -> bool {
+/// Whether the files or the large parameters of a call without a valid `chat_id` would be sent to Telegram for nothing: it is
+/// a method that needs one, and the call names nobody else.
+fn is_too_much_for_nothing(method: &str, arguments: &CallArguments) -> bool {
     let is_addressed = ["inline_message_id", "user_id"].iter().any(|name| arguments.text(name).is_some());
-    !arguments.files.is_empty() && methods::is_known(method) && !is_addressed
+    let bytes: u64 = arguments.files.iter().map(|file| file.upload.spooled().size).sum();
+    let is_large = bytes > SMALL_FILES_BYTES || arguments.hold.is_some();
+    is_large && methods::is_known(method) && !is_addressed
 }

@@ -101,7 +101,9 @@ impl From<Rejection> for BotApiError {
                 parameters: Map::new(),
                 retry_after: rejection.code.retry_after().map(u64::from),
             }),
-            ProblemCode::Internal => Self::api(500, format!("Internal Server Error: {}", rejection.detail)),
+            ProblemCode::Internal | ProblemCode::Unconfirmed => {
+                Self::api(500, format!("Internal Server Error: {}", rejection.detail))
+            }
             _ => Self::bad(&rejection.detail),
         }
     }

@@ -3,19 +3,21 @@
 
 use super::arguments::CallArguments;
 use super::error::BotApiError;
-use crate::domain::{MediaKind, Sha256};
+use crate::domain::{MediaKind, Sha256, raw_json};
 use crate::intake::rejection::Rejection;
 use crate::ports::{FileKey, MediaIndex};
 use serde_json::Value;
 
 const DIGEST_PREFIX: &str = "sha256:";
+/// How many values the results may have to be looked through, several times what fifty with buttons have.
+const MAX_VALUES: usize = 8192;
 
 /// Replaces digests by file_ids in the results of a call.
 pub async fn resolve(media: &dyn MediaIndex, bot_id: u64, arguments: &mut CallArguments) -> Result<(), BotApiError> {
     for name in ["results", "result"] {
         let Some(text) = arguments.text(name).filter(|text| text.contains(DIGEST_PREFIX)) else { continue };
         // Telegram says what is wrong with JSON that cannot be read.
-        let Ok(mut results) = serde_json::from_str::<Value>(text) else { continue };
+        let Some(mut results) = raw_json::tree(text.as_bytes(), MAX_VALUES) else { continue };
         let items = match &mut results {
             Value::Array(items) => items.as_mut_slice(),
             one => std::slice::from_mut(one),

@@ -14,7 +14,7 @@ pub async fn read(ledger: &dyn Ledger, id: NotificationId, outcome: Option<Outco
     match (status, failure, result) {
         (Status::Sent | Status::Failed, Some(failure), _) => Err(failed(id, failure)),
         (Status::Sent, None, Some(result)) => Ok(result),
-        (Status::Expired, ..) => match ledger.get(id).await {
+        (Status::Expired | Status::Refused, ..) => match ledger.get(id).await {
             Ok(record) => Err(expired(id, turn, record)),
             // It may have been attempted, and sent.
             Err(_) => Err(unknown(id)),

@@ -27,7 +27,7 @@ pub async fn forward(
     arguments: CallArguments,
 ) -> Result<HttpResponse, BotApiError> {
     let (kind, length, body) = match arguments.files.is_empty() {
-        true => json(&arguments),
+        true => json(arguments),
         false => multipart(arguments),
     };
     let headers = vec![("content-type", kind.into_bytes()), ("content-length", length.to_string().into_bytes())];
@@ -35,7 +35,7 @@ pub async fn forward(
     proxying::send(state, ProxyRequest { bot, target, method: "POST", query, headers, body: Some(body) }).await
 }
 
-fn json(arguments: &CallArguments) -> (String, u64, ByteStream) {
+fn json(arguments: CallArguments) -> (String, u64, ByteStream) {
     let body = serde_json::to_vec(&arguments.texts).unwrap_or_default();
     let length = body.len() as u64;
     ("application/json".to_owned(), length, stream::once(async move { Ok(body.into()) }).boxed())

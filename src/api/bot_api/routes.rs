@@ -15,7 +15,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use std::sync::Arc;
 
 /// A token without `bot` in front: digits and a colon begin it, everything else belongs to another address.
-const WITHOUT_BOT: &str = "/{token:[0-9]+:[^/]*}/{method:(?i)sendPhoto}";
+const WITHOUT_BOT: &str = "/{token:[0-9]+:[^/]*}/{method}*";
 /// What begins like an address of this face: without a method, without a token, in capitals.
 const INCOMPLETE: [&str; 3] = ["/bot{token}", "/bot/{method}*", "/BOT{rest}*"];
 
@@ -24,7 +24,7 @@ pub fn routes(config: &mut ServiceConfig) {
     config
         .service(web::resource("/file/bot{token}/{path}*").route(web::to(download)))
         .service(web::resource("/bot{token}/{method}*").route(web::to(call)))
-        .service(web::resource(WITHOUT_BOT).route(web::to(send_photo)))
+        .service(web::resource(WITHOUT_BOT).route(web::to(call_without_bot)))
         .service(web::resource(INCOMPLETE).route(web::to(not_found)));
 }
 
@@ -49,30 +49,35 @@ fn admit(
 
 /// `/bot<token>/<method>`.
 async fn call(request: HttpRequest, payload: Payload, face: Data<BotApiFace>, state: Data<AppState>) -> HttpResponse {
-    let response = async {
-        let (bot, method) = admit(&request, &face, b"/bot", &[Method::GET, Method::POST])?;
-        let method = String::from_utf8_lossy(&method).trim_end_matches('/').to_owned();
-        if method.starts_with("test/") {
-            return Err(BotApiError::api(404, "Not Found: the test environment is not served here"));
-        }
-        BotApiCall { face: &face, state: &state, request: &request, bot }.respond(&method, payload).await
-    };
-    response.await.unwrap_or_else(|error| error.response())
+    respond(b"/bot", request, payload, face, state).await.unwrap_or_else(|error| error.response())
 }
 
-/// `/<token>/sendPhoto`, without `bot`: clients of this shape tell errors apart by their status
+/// `/<token>/<method>`, without `bot`: clients of this shape tell errors apart by their status
 /// ([`BotApiError::with_telling_status`]).
-async fn send_photo(
+async fn call_without_bot(
     request: HttpRequest,
     payload: Payload,
     face: Data<BotApiFace>,
     state: Data<AppState>,
 ) -> HttpResponse {
-    let response = async {
-        let (bot, _) = admit(&request, &face, b"/", &[Method::POST])?;
-        BotApiCall { face: &face, state: &state, request: &request, bot }.respond("sendPhoto", payload).await
-    };
-    response.await.unwrap_or_else(|error| error.with_telling_status().response())
+    let response = respond(b"/", request, payload, face, state).await;
+    response.unwrap_or_else(|error| error.with_telling_status().response())
+}
+
+/// Responds to a call whose token stands behind `prefix` in the path.
+async fn respond(
+    prefix: &[u8],
+    request: HttpRequest,
+    payload: Payload,
+    face: Data<BotApiFace>,
+    state: Data<AppState>,
+) -> Result<HttpResponse, BotApiError> {
+    let (bot, method) = admit(&request, &face, prefix, &[Method::GET, Method::POST])?;
+    let method = String::from_utf8_lossy(&method).trim_end_matches('/').to_owned();
+    if method.starts_with("test/") {
+        return Err(BotApiError::api(404, "Not Found: the test environment is not served here"));
+    }
+    BotApiCall { face: &face, state: &state, request: &request, bot }.respond(&method, payload).await
 }
 
 /// `/file/bot<token>/<path>`.

@@ -2,7 +2,7 @@
 
 use super::arguments::{CallArguments, FilePart};
 use super::methods;
-use crate::domain::{ChatId, MediaKind};
+use crate::domain::{ChatId, MediaKind, raw_json};
 use crate::intake::send_request::{Attachment, InputFile, SendRequest};
 use crate::settings::Bot;
 use serde_json::{Map, Value};
@@ -10,11 +10,10 @@ use std::time::Duration;
 
 /// What precedes the name of a part in a parameter that is a file.
 const ATTACH_PREFIX: &str = "attach://";
-/// The parameters that are parsed, since later layers read them: what an album costs, where its files are.
-const STRUCTURED_PARAMETERS: [&str; 2] = ["media", "message_ids"];
-
-/// Longer ones are left as text: parsed, they could take twenty times as much memory.
-const STRUCTURE_LIMIT_BYTES: usize = 256 * 1024;
+/// The parameter that is parsed, since later layers look for files in it. All others stay the text that they came as.
+const MEDIA: &str = "media";
+/// How many values `media` may have to be parsed, twice as many as the largest album: one takes up to a hundred bytes.
+const MAX_MEDIA_VALUES: usize = 8192;
 
 /// The request that a call stands for, which expires after `time_limit`. Unknown parameters are left as they are, for
 /// Telegram to check.
@@ -25,17 +24,16 @@ pub fn send_request(
     chat_id: ChatId,
     time_limit: Duration,
 ) -> SendRequest {
-    let CallArguments { texts: mut params, files, .. } = arguments;
+    let CallArguments { texts: mut params, files, hold, .. } = arguments;
     params.remove("chat_id");
-    for name in STRUCTURED_PARAMETERS {
-        let text = params.get(name).and_then(Value::as_str).filter(|text| text.len() <= STRUCTURE_LIMIT_BYTES);
-        let read = text.and_then(|text| serde_json::from_str::<Value>(text).ok());
-        if let Some(value) = read.filter(|value| value.is_array() || value.is_object()) {
-            params.insert(name.to_owned(), value);
-        }
+    let media = params.get(MEDIA).and_then(Value::as_str);
+    if let Some(value @ (Value::Array(_) | Value::Object(_))) =
+        media.and_then(|text| raw_json::tree(text.as_bytes(), MAX_MEDIA_VALUES))
+    {
+        params.insert(MEDIA.to_owned(), value);
     }
     let media = attachments(method, &mut params, files);
-    SendRequest::now(bot.name.clone(), chat_id, method, params, media, time_limit)
+    SendRequest { hold, ..SendRequest::now(bot.name.clone(), chat_id, method, params, media, time_limit) }
 }
 
 /// The files of a call, each once, with what they are sent as: named by the parameter of the method's file, in `media`, in
@@ -59,7 +57,7 @@ fn attachments(method: &str, params: &mut Map<String, Value>, files: Vec<FilePar
             },
         }
     }
-    match params.get("media") {
+    match params.get(MEDIA) {
         Some(Value::Array(items)) => items.iter().for_each(|item| collector.item(item)),
         Some(item) => collector.item(item),
         None => {}

@@ -24,7 +24,7 @@ use actix_web::web::{Data, Path, Payload};
 /// The edit is a notification of its own, with its own id: it keeps the limits and the order of the chat, and can be asked
 /// about. A new file takes the caption's place too, as Telegram has it: give the caption again if it is to stay.
 #[utoipa::path(
-    post, path = "/v1/notifications/{id}/edit", tag = "Notifications", security(("api_key" = [])),
+    post, operation_id = "edit_message", path = "/v1/notifications/{id}/edit", tag = "Notifications", security(("api_key" = [])),
     params(
         ("id" = String, Path, format = Uuid, description = "The id of the notification whose message is edited"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every edit"),
@@ -57,7 +57,7 @@ pub async fn edit(
 ///
 /// The deletion is a notification of its own, with its own id. Telegram allows it for 48 hours. The body may be left out.
 #[utoipa::path(
-    post, path = "/v1/notifications/{id}/delete", tag = "Notifications", security(("api_key" = [])),
+    post, operation_id = "delete_message", path = "/v1/notifications/{id}/delete", tag = "Notifications", security(("api_key" = [])),
     params(
         ("id" = String, Path, format = Uuid, description = "The id of the notification whose message is deleted"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every deletion"),

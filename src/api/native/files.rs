@@ -23,7 +23,7 @@ const RESPONSE_LIMIT_BYTES: usize = 64 * 1024;
 ///
 /// Streamed from Telegram, which gives out files of up to 20 MB. `Range` is passed on.
 #[utoipa::path(
-    get, path = "/v1/files/{file_id}", tag = "Images", security(("api_key" = [])),
+    get, operation_id = "download_file", path = "/v1/files/{file_id}", tag = "Images", security(("api_key" = [])),
     params(
         ("file_id" = String, Path, description = "A file_id of the bot's"),
         ("bot" = Option<String>, Query, pattern = "^[a-z0-9_-]{1,64}$", description = "The bot whose file_id it is; `default` if not given"),

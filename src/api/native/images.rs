@@ -7,9 +7,11 @@ use super::query;
 use super::request::body;
 use super::request::fields::Fields;
 use super::request::uploaded_files::UploadedFiles;
+use super::schema::{ImageForm, ImageRequest};
 use crate::domain::{ChatId, ImageFormat, InvalidIdError, MediaKind, Sha256};
 use crate::http::auth::ApiClient;
 use crate::http::body::{Body, content_type};
+use crate::http::caller::spool_for;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::imaging::ImageInfo;
@@ -68,14 +70,14 @@ pub struct KnownFileId {
 /// From then on its digest can be sent in place of its bytes. With `chat_id`, a chat to stage images in, it is sent there
 /// without a sound and deleted again, so that its file_id is there before the first notification needs it.
 #[utoipa::path(
-    put, path = "/v1/images", tag = "Images", security(("api_key" = [])),
+    put, operation_id = "put_image", path = "/v1/images", tag = "Images", security(("api_key" = [])),
     params(
         ("bot" = Option<String>, Query, pattern = "^[a-z0-9_-]{1,64}$", description = "The bot to stage it with; `default` if not given"),
         ("chat_id" = Option<String>, Query, description = "The chat to stage it in"),
         ("keep_message" = Option<bool>, Query, description = "Leave the message in the staging chat"),
     ),
     request_body(content(
-        (Vec<u8> = "image/*"), (Vec<u8> = "application/octet-stream"), (Value = "application/json"), (Value = "multipart/form-data")
+        (Vec<u8> = "image/*"), (Vec<u8> = "application/octet-stream"), (ImageRequest = "application/json"), (ImageForm = "multipart/form-data")
     ), description = "The image itself, or `{\"photo\": {\"base64\": ...}}`, or a form with the part `photo`"),
     responses(
         (status = 200, body = KeptImage, description = "It is kept, and staged if that was asked for"),
@@ -93,7 +95,7 @@ pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Da
     let keep_message = keep_message
         .map_err(|_| Rejection::field(ProblemCode::InvalidQuery, "keep_message", "keep_message is true or false."))?;
     let upload = image(&request, payload, &state).await?;
-    let info = state.intake.spool().verify_photo(&upload).await?;
+    let info = spool_for(&request, &state).verify_photo(&upload).await?;
     let spooled = upload.spooled();
     let (sha256, size) = (spooled.sha256, spooled.size);
     state.with_ports(|ports| async move { ports.blobs.put(&spooled).await }).await?;
@@ -113,7 +115,7 @@ pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Da
 
 /// Which bots hold which file_id of an image.
 #[utoipa::path(
-    get, path = "/v1/images/{sha256}", tag = "Images", security(("api_key" = [])),
+    get, operation_id = "get_image", path = "/v1/images/{sha256}", tag = "Images", security(("api_key" = [])),
     params(("sha256" = String, Path, pattern = "^[0-9a-f]{64}$", description = "The SHA-256 of the image in hexadecimal")),
     responses(
         (status = 200, body = KnownImage, description = "What is known of it"),
@@ -145,7 +147,7 @@ async fn image(request: &HttpRequest, payload: Payload, state: &AppState) -> Res
     let media_type = content_type(request);
     if media_type.starts_with("image/") || media_type == "application/octet-stream" {
         let mut body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
-        let mut writer = state.intake.spool().begin();
+        let mut writer = spool_for(request, state).begin();
         while let Some(piece) = body.pieces.next().await {
             writer.write(&piece.map_err(|_| body.error.rejection())?)?;
         }

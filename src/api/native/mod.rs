@@ -6,6 +6,7 @@ mod files;
 mod images;
 mod notifications;
 pub mod openapi;
+mod openapi_examples;
 mod problems;
 mod query;
 mod recipient_view;

@@ -12,13 +12,15 @@ use super::request::verify_files::{blame_request_field, file_places, verify_file
 use super::schema::{NotificationForm, NotificationRequest};
 use super::view::{AcceptedNotification, NotificationPage, NotificationView};
 use crate::domain::{NotificationId, Record, Status, Timestamp};
+use crate::http::access_log::Replayed;
 use crate::http::auth::ApiClient;
+use crate::http::caller::spool_for;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::intake::StoredFile;
 use crate::intake::fingerprint::fingerprint;
 use crate::intake::rejection::{ProblemCode, Rejection};
-use crate::ports::{Cancelled, Idempotency};
+use crate::ports::{Cancelled, Idempotency, LedgerError};
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
@@ -26,9 +28,9 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 /// Send an image, another file, a text or an album.
 ///
 /// Answered when the notification is on stable storage. With an `Idempotency-Key`, the same request may be sent again
-/// for 24 hours: it gets the same answer and is delivered once.
+/// for 24 hours: it gets the same answer, with the present status, and is delivered once.
 #[utoipa::path(
-    post, path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
+    post, operation_id = "create_notification", path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
     params(
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every notification"),
         ("chat_id" = Option<String>, Query, description = "With any body but JSON: the chat; every other field may stand in the query too"),
@@ -39,7 +41,10 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
     ), description = "The fields; or the file as it is, and the fields in the query"),
     responses(
         (status = 202, body = AcceptedNotification, description = "Accepted, durably",
-            headers(("Location" = String, description = "Where to ask what became of it"))),
+            headers(
+                ("Location" = String, description = "Where to ask what became of it"),
+                ("Idempotent-Replayed" = Option<bool>, description = "`true` if the key was used before: nothing new was accepted"),
+            )),
         Invalid, Unauthorized, TooSlow, TooLarge, NotJsonOrForm, KeyReused, Unavailable, NoRoom,
     )
 )]
@@ -55,7 +60,7 @@ pub async fn create(request: HttpRequest, caller: ApiClient, payload: Payload, s
 /// The body is the image (or the video or audio, if `Content-Type` says so) and the fields stand in the query. Otherwise it
 /// is the same as `POST`: every request is a notification of its own, unless an `Idempotency-Key` makes it the same one.
 #[utoipa::path(
-    put, path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
+    put, operation_id = "put_notification", path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
     params(
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every notification"),
         ("chat_id" = Option<String>, Query, description = "The chat"),
@@ -66,7 +71,10 @@ pub async fn create(request: HttpRequest, caller: ApiClient, payload: Payload, s
     ), description = "The file as it is; without a `Content-Type` it is an image"),
     responses(
         (status = 202, body = AcceptedNotification, description = "Accepted, durably",
-            headers(("Location" = String, description = "Where to ask what became of it"))),
+            headers(
+                ("Location" = String, description = "Where to ask what became of it"),
+                ("Idempotent-Replayed" = Option<bool>, description = "`true` if the key was used before: nothing new was accepted"),
+            )),
         Invalid, Unauthorized, TooSlow, TooLarge, NotJsonOrForm, KeyReused, Unavailable, NoRoom,
     )
 )]
@@ -94,14 +102,21 @@ pub(super) async fn accept(
             state.with_intake(|intake| async move { intake.chat_of(&bot, &address).await }).await?
         }
     };
-    let oversize = verify_files(&mut validated, state.intake.spool()).await?;
+    let oversize = verify_files(&mut validated, &spool_for(request, state), state).await?;
     let places = file_places(&validated);
     let send_request = validated.into_send_request(chat_id)?;
     let accepting = state.with_intake(|intake| async move { intake.accept(send_request, idempotency).await });
     let mut acceptance = accepting.await.map_err(|rejection| blame_request_field(rejection, &places))?;
     let id = acceptance.accepted.id;
-    if acceptance.accepted.replayed && acceptance.files.is_empty() {
-        acceptance.files.extend(stored_files(record(state, id).await.ok()));
+    if acceptance.accepted.replayed {
+        request.extensions_mut().insert(Replayed);
+        // Without it, the status of the first response.
+        if let Ok(record) = record(state, id).await {
+            acceptance.accepted.status = record.status;
+            if acceptance.files.is_empty() {
+                acceptance.files = stored_files(&record);
+            }
+        }
     }
     request.extensions_mut().insert(id);
     Ok(HttpResponse::Accepted().insert_header(location(id)).json(AcceptedNotification::new(acceptance, oversize)))
@@ -109,7 +124,7 @@ pub(super) async fn accept(
 
 /// What became of it.
 #[utoipa::path(
-    get, path = "/v1/notifications/{id}", tag = "Notifications", security(("api_key" = [])),
+    get, operation_id = "get_notification", path = "/v1/notifications/{id}", tag = "Notifications", security(("api_key" = [])),
     params(("id" = String, Path, format = Uuid, description = "The notification's id")),
     responses(
         (status = 200, body = NotificationView, description = "The notification as it stands"),
@@ -123,7 +138,7 @@ pub async fn get(request: HttpRequest, _: ApiClient, path: Path<String>, state: 
 
 /// List notifications, newest first.
 #[utoipa::path(
-    get, path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
+    get, operation_id = "list_notifications", path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
     params(
         ("status" = Option<Status>, Query, description = "Only this status"),
         ("bot" = Option<String>, Query, pattern = "^[a-z0-9_-]{1,64}$", description = "Only this bot"),
@@ -143,7 +158,7 @@ pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> 
 
 /// Cancel one that has not been sent. Again for one that is cancelled already is fine.
 #[utoipa::path(
-    delete, path = "/v1/notifications/{id}", tag = "Notifications", security(("api_key" = [])),
+    delete, operation_id = "cancel_notification", path = "/v1/notifications/{id}", tag = "Notifications", security(("api_key" = [])),
     params(("id" = String, Path, format = Uuid, description = "The notification's id")),
     responses(
         (status = 200, body = NotificationView, description = "It will not be sent"),
@@ -152,7 +167,13 @@ pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> 
 )]
 pub async fn cancel(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
     let id = id_of_path(&request, &path)?;
-    match state.with_ports(|ports| async move { ports.ledger.cancel(id, Timestamp::now()).await }).await? {
+    let cancelling = state.with_ports(|ports| async move {
+        ports.ledger.cancel(id, Timestamp::now()).await.map_err(|LedgerError::Unavailable(reason)| {
+            let detail = "The ledger did not answer, so it may have been cancelled or not. Repeat the request.";
+            Rejection::unconfirmed(&reason, detail)
+        })
+    });
+    match cancelling.await? {
         Cancelled::Done(record) => Ok(HttpResponse::Ok().json(NotificationView::from(*record))),
         Cancelled::NotFound => Err(Rejection::no_such_notification()),
         Cancelled::TooLate(Status::Cancelled) => {
@@ -173,7 +194,7 @@ pub async fn cancel(request: HttpRequest, _: ApiClient, path: Path<String>, stat
 ///
 /// For one that has failed, expired, was cancelled, or is unknown. It keeps its id and lives for another 24 hours.
 #[utoipa::path(
-    post, path = "/v1/notifications/{id}/retry", tag = "Notifications", security(("api_key" = [])),
+    post, operation_id = "retry_notification", path = "/v1/notifications/{id}/retry", tag = "Notifications", security(("api_key" = [])),
     params(("id" = String, Path, format = Uuid, description = "The notification's id")),
     responses(
         (status = 202, body = NotificationView, description = "It is on its way again, durably",
@@ -188,8 +209,8 @@ pub async fn retry(request: HttpRequest, _: ApiClient, path: Path<String>, state
 }
 
 /// The files of a record whose bytes are with us, as the first response listed them.
-fn stored_files(record: Option<Record>) -> Vec<StoredFile> {
-    record.map(|record| record.notification.call.media.iter().filter_map(StoredFile::of).collect()).unwrap_or_default()
+fn stored_files(record: &Record) -> Vec<StoredFile> {
+    record.notification.call.media.iter().filter_map(StoredFile::of).collect()
 }
 
 async fn record(state: &AppState, id: NotificationId) -> Result<Record, Rejection> {

@@ -1,6 +1,6 @@
 //! The OpenAPI document, made from the code, and a page (Swagger UI) to try the API on, its assets in the binary.
 
-use super::{changes, files, images, notifications, recipients};
+use super::{changes, files, images, notifications, openapi_examples, recipients};
 use crate::http::probes;
 use crate::http::problem::ProblemDocument;
 use crate::http::routing::{get_or_head, not_found, resource};
@@ -72,6 +72,7 @@ impl Modify for CommonResponses {
                 complete(&mut operation.responses.responses);
             }
         }
+        openapi_examples::add_to(api);
     }
 }
 
@@ -147,25 +148,39 @@ mod tests {
     use super::*;
     use crate::api::native::request::names;
     use serde_json::Value;
+    use std::collections::BTreeSet;
 
     #[test]
     fn the_described_requests_have_exactly_the_fields_that_are_read() {
         let api = serde_json::to_value(ApiDocument::openapi()).unwrap();
-        for schema in ["NotificationRequest", "NotificationForm"] {
-            let schema = &api["components"]["schemas"][schema];
-            let mut described: Vec<&str> =
-                schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
-            let mut known: Vec<_> = names::known().filter(|name| *name != "item").collect();
-            described.sort_unstable();
-            known.sort_unstable();
-            assert_eq!(described, known);
-        }
-        for schema in ["NotificationRequest", "EditRequest", "DeleteRequest"] {
-            let schema = &api["components"]["schemas"][schema];
+        let schemas = &api["components"]["schemas"];
+        let of = |name: &str| schemas[name]["properties"].as_object().unwrap().keys().map(String::as_str);
+        let known: BTreeSet<_> = names::known().filter(|name| *name != "item").collect();
+        let contents = schemas["NotificationRequest"]["oneOf"].as_array().unwrap();
+        let contents = contents.iter().map(|one| one["$ref"].as_str().unwrap().rsplit('/').next().unwrap());
+        let contents: Vec<&str> = contents.collect();
+        assert_eq!(contents.iter().flat_map(|name| of(name)).collect::<BTreeSet<_>>(), known);
+        assert_eq!(of("NotificationForm").collect::<BTreeSet<_>>(), known);
+        for name in contents.into_iter().chain(["EditRequest", "DeleteRequest"]) {
+            let schema = &schemas[name];
             assert_eq!(schema["additionalProperties"], Value::Bool(false));
             let described = schema["properties"].as_object().unwrap().keys();
             assert!(described.clone().all(|name| names::check_name(name).is_ok()), "{schema}");
         }
+    }
+
+    #[test]
+    fn operation_ids_are_unique_and_links_lead_to_them() {
+        let api = serde_json::to_value(ApiDocument::openapi()).unwrap();
+        let operations: Vec<&Value> =
+            api["paths"].as_object().unwrap().values().flat_map(|p| p.as_object().unwrap().values()).collect();
+        let ids: BTreeSet<&str> =
+            operations.iter().map(|operation| operation["operationId"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), operations.len());
+        let links = operations.iter().filter_map(|operation| operation["responses"]["202"]["links"].as_object());
+        let linked: BTreeSet<&str> =
+            links.flat_map(|links| links.values()).map(|link| link["operationId"].as_str().unwrap()).collect();
+        assert!(linked.len() == 5 && linked.is_subset(&ids), "{linked:?}");
     }
 
     #[test]

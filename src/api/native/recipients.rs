@@ -26,7 +26,7 @@ const BODY_LIMIT_BYTES: u64 = 2 << 20;
 /// One, or an array of up to 1,000, of which all are written or, when one of them is wrong, none. What an address led to
 /// before is replaced. `field` of a problem names the entry by its place: `[3].number`.
 #[utoipa::path(
-    put, path = "/v1/recipients", tag = "Recipients", security(("api_key" = [])),
+    put, operation_id = "put_recipients", path = "/v1/recipients", tag = "Recipients", security(("api_key" = [])),
     request_body(content = RecipientEntries, content_type = "application/json"),
     responses(
         (status = 200, body = RecipientList, description = "They are in the book, durably"),
@@ -50,7 +50,7 @@ pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Da
 /// With a number, or a group's name and its admin's number, the one entry that is meant, if there is one; with a group's
 /// name alone all groups of that name.
 #[utoipa::path(
-    get, path = "/v1/recipients", tag = "Recipients", security(("api_key" = [])),
+    get, operation_id = "list_recipients", path = "/v1/recipients", tag = "Recipients", security(("api_key" = [])),
     params(
         ("bot" = Option<String>, Query, pattern = "^[a-z0-9_-]{1,64}$", description = "The bot whose book it is; `default` if not given"),
         ("number" = Option<String>, Query, description = "A phone number"),
@@ -91,7 +91,7 @@ pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> 
 
 /// Take a recipient out of the book.
 #[utoipa::path(
-    delete, path = "/v1/recipients", tag = "Recipients", security(("api_key" = [])),
+    delete, operation_id = "delete_recipient", path = "/v1/recipients", tag = "Recipients", security(("api_key" = [])),
     params(
         ("bot" = Option<String>, Query, pattern = "^[a-z0-9_-]{1,64}$", description = "The bot whose book it is; `default` if not given"),
         ("number" = Option<String>, Query, description = "A phone number"),

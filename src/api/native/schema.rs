@@ -10,6 +10,7 @@ use super::request::send_options::TAG_LIMIT_CHARS;
 use crate::domain::{
     AttemptOutcome, ChatId, DeliveryGuarantee, FailureClass, Lane, RecipientSource, RecipientState, Status,
 };
+use crate::intake::rejection::ProblemCode;
 use std::borrow::Cow;
 use utoipa::openapi::schema::{AdditionalProperties, Schema, SchemaType};
 use utoipa::openapi::{ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Ref, RefOr, SchemaFormat, Type};
@@ -38,50 +39,95 @@ macro_rules! described {
             fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
                 schemas.extend([
                     ("FileSource".to_owned(), file_source()),
+                    ("FileInBase64".to_owned(), file_object("base64", "The bytes in standard base64.")),
+                    (
+                        "FileByDigest".to_owned(),
+                        file_object("sha256", "The SHA-256 of a file that was sent before, in hexadecimal."),
+                    ),
                     ("AlbumItem".to_owned(), album_item().into()),
+                    (ProblemCode::name().into_owned(), ProblemCode::schema()),
                     (ChatId::name().into_owned(), ChatId::schema()),
                     (Lane::name().into_owned(), Lane::schema()),
                     (DeliveryGuarantee::name().into_owned(), DeliveryGuarantee::schema()),
                 ]);
+                schemas.extend(Content::ALL.map(|content| (schema_name(content).to_owned(), notification_of(content))));
             }
         }
     )*};
 }
 
 described! {
-    NotificationRequest = notification(BodyFormat::Json).additional_properties(Some(AdditionalProperties::FreeForm(false)));
-    NotificationForm = notification(BodyFormat::Form);
+    NotificationRequest = any_notification();
+    NotificationForm = notification_form();
     EditRequest = edit(BodyFormat::Json).additional_properties(Some(AdditionalProperties::FreeForm(false)));
     EditForm = edit(BodyFormat::Form);
+    ImageRequest = image(BodyFormat::Json).additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    ImageForm = image(BodyFormat::Form);
     DeleteRequest = with_send_options(ObjectBuilder::new().description(Some("How a message is deleted.")))
         .property("item", item())
         .additional_properties(Some(AdditionalProperties::FreeForm(false)));
 }
 
-fn notification(format: BodyFormat) -> ObjectBuilder {
-    let about = "A notification to send: exactly one of photo, document, animation, video, audio, voice, text and album, \
-                 with the parameters that Telegram's method for it has, under their own names. In a form, files are parts, \
-                 structures are JSON texts, and an album names its files by `attach://PART`.";
+/// A notification of any content, as JSON: one schema for each, so that what belongs to one only is not offered for others.
+fn any_notification() -> RefOr<Schema> {
+    let contents = Content::ALL.into_iter().map(|content| Ref::from_schema_name(schema_name(content)));
+    contents.fold(OneOfBuilder::new(), OneOfBuilder::item).description(Some("A notification to send.")).into()
+}
+
+fn schema_name(content: Content) -> &'static str {
+    match content {
+        Content::Photo => "PhotoNotification",
+        Content::Document => "DocumentNotification",
+        Content::Animation => "AnimationNotification",
+        Content::Video => "VideoNotification",
+        Content::Audio => "AudioNotification",
+        Content::Voice => "VoiceNotification",
+        Content::Text => "TextNotification",
+        Content::Album => "AlbumNotification",
+    }
+}
+
+/// A notification of one content, as JSON.
+fn notification_of(content: Content) -> RefOr<Schema> {
+    let about = format!("Sent by {}, with its parameters under their own names.", content.method());
+    notification(&about, &[content], BodyFormat::Json)
+        .required(content.field())
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .into()
+}
+
+fn notification(about: &str, contents: &[Content], format: BodyFormat) -> ObjectBuilder {
     let recipient = "In place of chat_id: a registered phone number, or a group by its name and its admin's number.";
     let mut object = ObjectBuilder::new()
         .description(Some(about))
         .property("chat_id", Ref::from_schema_name(ChatId::name()))
         .property("recipient", any_object(recipient, format));
-    for content in Content::ALL {
-        object = object.property(content.field(), content_property(content, format));
+    for content in contents {
+        object = object.property(content.field(), content_property(*content, format));
     }
-    for parameter in PARAMETERS {
+    for parameter in PARAMETERS.iter().filter(|parameter| contents.iter().any(|content| parameter.is_of(*content))) {
         object = object.property(parameter.name, property(parameter, format));
     }
     let bot = text("The configured bot that sends it.").pattern(Some("^[a-z0-9_-]{1,64}$"));
-    let oversize = "What to do with an image that Telegram would not take as a photo (dimensions, ratio, size up to 50 MB, \
-                    WebP; HEIC as document only).";
+    object = object.property("bot", bot.default(Some("default".into())));
+    if contents.iter().any(|content| matches!(content, Content::Photo | Content::Album)) {
+        let oversize = "What to do with an image that Telegram would not take as a photo (dimensions, ratio, size up to 50 MB, \
+                        WebP; HEIC as document only).";
+        object = object.property("oversize", words(oversize, &Oversize::ALL.map(Oversize::as_str)));
+    }
     let long = "What to do with a caption or text that is too long: `split` sends the rest in replies, in order.";
-    let object = object
-        .property("bot", bot.default(Some("default".into())))
-        .property("oversize", words(oversize, &Oversize::ALL.map(Oversize::as_str)))
-        .property("long_caption", words(long, &["reject", "split"]));
-    with_send_options(object)
+    with_send_options(object.property("long_caption", words(long, &["reject", "split"])))
+}
+
+fn notification_form() -> ObjectBuilder {
+    let about = "A notification to send: exactly one of photo, document, animation, video, audio, voice, text and album, \
+                 with the parameters that Telegram's method for it has, under their own names. Files are parts, structures \
+                 are JSON texts, and an album names its files by `attach://PART`.";
+    notification(about, &Content::ALL, BodyFormat::Form)
+}
+
+fn image(format: BodyFormat) -> ObjectBuilder {
+    ObjectBuilder::new().property("photo", content_property(Content::Photo, format)).required("photo")
 }
 
 fn edit(format: BodyFormat) -> ObjectBuilder {
@@ -197,17 +243,20 @@ fn tags() -> RefOr<Schema> {
 
 /// A file in a JSON request.
 fn file_source() -> RefOr<Schema> {
-    let object = |name: &str, about: &str| {
-        ObjectBuilder::new()
-            .property(name, text(about))
-            .property("filename", text("The name that a document is sent under."))
-            .required(name)
-            .additional_properties(Some(AdditionalProperties::FreeForm(false)))
-    };
     OneOfBuilder::new()
         .item(text("An http(s) URL that Telegram fetches, or a file_id of this bot."))
-        .item(object("base64", "The bytes in standard base64."))
-        .item(object("sha256", "The SHA-256 of a file that was sent before, in hexadecimal."))
+        .item(Ref::from_schema_name("FileInBase64"))
+        .item(Ref::from_schema_name("FileByDigest"))
+        .into()
+}
+
+/// A file that is given by its bytes, or by their digest.
+fn file_object(name: &str, about: &str) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .property(name, text(about))
+        .property("filename", text("The name that a document is sent under."))
+        .required(name)
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
         .into()
 }
 
@@ -263,7 +312,8 @@ macro_rules! words {
 }
 
 words! {
-    "Status" Status: "Where a notification stands. The last five are final.", Status::ALL.map(Status::as_str);
+    "ProblemCode" ProblemCode: "The kinds of problems. More may come.", ProblemCode::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>();
+    "Status" Status: "Where a notification stands. The last six are final.", Status::ALL.map(Status::as_str);
     "Priority" Lane: "A lane: `urgent` before everything else, `bulk` when there is room.", Lane::ALL.map(Lane::as_str);
     "Delivery" DeliveryGuarantee: "`at_least_once` tries again in doubt, `at_most_once` stops and says `unknown`.",
         ["at_least_once", "at_most_once"];

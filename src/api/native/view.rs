@@ -17,7 +17,7 @@ pub struct AcceptedNotification {
     /// The notification's id.
     #[schema(format = Uuid)]
     id: String,
-    /// `queued`, or `scheduled` if `send_at` lies ahead.
+    /// `queued`, or `scheduled` if `send_at` lies ahead; of a repetition, its present status.
     status: Status,
     /// The bot that sends it.
     #[schema(example = "default")]

@@ -5,8 +5,10 @@ use super::error::WhatsMateError;
 use super::message::{self, RecipientKind, WhatsMateMessage};
 use crate::domain::whatsmate::WhatsMateKind;
 use crate::domain::{BotName, ChatId};
+use crate::http::access_log::Replayed;
 use crate::http::auth::ApiClient;
 use crate::http::body::Body;
+use crate::http::caller::spool_for;
 use crate::http::state::AppState;
 use crate::intake::fingerprint::fingerprint;
 use crate::intake::rejection::{ProblemCode, Rejection};
@@ -111,7 +113,7 @@ async fn accept(
     let bot = client.bot(instance)?;
     let key = ApiClient::scoped(client.scope()).idempotency_key(request.headers())?;
     let body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
-    let message = message::read(body, recipient, kind, state.intake.spool()).await?;
+    let message = message::read(body, recipient, kind, &spool_for(request, state)).await?;
     let bot = bot.clone();
     if !state.intake.has_bot(&bot) {
         return Err(unknown_instance(instance));
@@ -123,6 +125,9 @@ async fn accept(
     });
     let acceptance = accepting.await?;
     request.extensions_mut().insert(acceptance.accepted.id);
+    if acceptance.accepted.replayed {
+        request.extensions_mut().insert(Replayed);
+    }
     Ok(acceptance.accepted.id.to_string())
 }
 

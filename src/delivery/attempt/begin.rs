@@ -69,7 +69,12 @@ impl AttemptRun {
         None
     }
 
-    /// Records that it has expired, unless it may have been sent. `turn`: when it would have been sent.
+    /// How it ends when it is too late to send it: a caller who waits is refused, and told when to come again.
+    pub(super) fn too_late(&self) -> Status {
+        if self.notification.reply_to.is_some() { Status::Refused } else { Status::Expired }
+    }
+
+    /// Records that it has expired or is refused, unless it may have been sent. `turn`: when it would have been sent.
     pub async fn expire(mut self, turn: Timestamp) {
         let started = Instant::now();
         loop {
@@ -77,14 +82,14 @@ impl AttemptRun {
             let next_attempt_at = self.notification.reply_to.is_some().then_some(turn);
             match self.begin(now, &BeginConditions::NONE).await {
                 None => {
-                    self.finish(RecordUpdate { next_attempt_at, ..RecordUpdate::of(Status::Expired, now) }).await;
+                    self.finish(RecordUpdate { next_attempt_at, ..RecordUpdate::of(self.too_late(), now) }).await;
                     break;
                 }
                 Some(AttemptReport { next: NextStep::TooSoon(_), .. }) => {
                     // No mark was set, so whether one is left of an earlier attempt must be asked for.
                     let attempt = self.is_marked().await.then(|| Attempt::interrupted(now));
                     let interrupted = attempt.is_some() && self.notification.delivery == DeliveryGuarantee::AtMostOnce;
-                    let status = if interrupted { Status::Unknown } else { Status::Expired };
+                    let status = if interrupted { Status::Unknown } else { self.too_late() };
                     self.finish(RecordUpdate { attempt, next_attempt_at, ..RecordUpdate::of(status, now) }).await;
                     break;
                 }
@@ -104,7 +109,7 @@ impl AttemptRun {
     async fn put_back(&self, until: Timestamp) -> bool {
         match self.context.ports.queue.defer(&self.receipt, &self.notification, until).await {
             Ok(()) | Err(QueueError::Stale) => true,
-            Err(QueueError::Unavailable(_) | QueueError::Full(_)) => false,
+            Err(QueueError::Unavailable(_) | QueueError::Unconfirmed(_) | QueueError::Full(_)) => false,
         }
     }
 

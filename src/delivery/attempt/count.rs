@@ -46,6 +46,10 @@ pub(super) fn count_finished(context: &CourierContext, notification: &Notificati
             metrics.failed.with_label_values(&[bot, class]).inc();
             tracing::warn!(class, reason, "failed");
         }
+        Status::Refused => {
+            metrics.ended.with_label_values(&[bot, update.status.as_str()]).inc();
+            tracing::info!("refused: its turn is too far away for the caller who waits");
+        }
         status => {
             metrics.ended.with_label_values(&[bot, status.as_str()]).inc();
             tracing::warn!(status = status.as_str(), reason, "ended unsent");

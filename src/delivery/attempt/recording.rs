@@ -54,7 +54,9 @@ pub(super) async fn publish_follow_up(context: &CourierContext, next: &Notificat
 /// Acks a delivery, unless it is no longer ours.
 pub async fn ack(context: &CourierContext, receipt: &Receipt) {
     let mut backoff = WRITE_BACKOFF.start();
-    while let Err(QueueError::Unavailable(reason) | QueueError::Full(reason)) = context.ports.queue.ack(receipt).await {
+    while let Err(QueueError::Unavailable(reason) | QueueError::Unconfirmed(reason) | QueueError::Full(reason)) =
+        context.ports.queue.ack(receipt).await
+    {
         tracing::warn!(%reason, "cannot ack yet");
         backoff.wait().await;
     }

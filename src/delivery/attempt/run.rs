@@ -21,7 +21,7 @@ impl AttemptRun {
             return report;
         }
         if self.notification.expires_at <= at {
-            return self.finish(RecordUpdate::of(Status::Expired, at)).await;
+            return self.finish(RecordUpdate::of(self.too_late(), at)).await;
         }
         // What comes before the request may take long, and the mark is to be taken back before a new owner finds it.
         let prepared = tokio::select! {
@@ -48,7 +48,7 @@ impl AttemptRun {
         };
         let now = Timestamp::now();
         if self.notification.expires_at <= now {
-            return self.finish(RecordUpdate::of(Status::Expired, now)).await;
+            return self.finish(RecordUpdate::of(self.too_late(), now)).await;
         }
         let result = self.context.messenger.call(request).await;
         drop(departed);

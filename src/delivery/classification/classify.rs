@@ -86,7 +86,8 @@ fn classify_error(
     }
     let has = |needles: &[&str]| needles.iter().any(|needle| words.contains(needle));
     match code {
-        429 => Verdict::FloodWait(flood_wait(answer.retry_after)),
+        // 420 is what Telegram's core calls it.
+        420 | 429 => Verdict::FloodWait(flood_wait(answer.retry_after)),
         404 if has(&["method not found"]) => Verdict::Permanent(FailureClass::Request),
         401 | 404 | 409 | 421 => Verdict::Configuration,
         403 => Verdict::Permanent(FailureClass::Recipient),
@@ -102,9 +103,11 @@ fn classify_error(
     }
 }
 
-/// The number in "too many requests: retry after N".
+/// The number in "too many requests: retry after N", and in the names that Telegram's core gives such a wait.
 fn flood_wait_in(words: &str) -> Option<u64> {
-    let (_, after) = words.split_once("too many requests: retry after ")?;
+    const BEFORE: [&str; 4] =
+        ["too many requests: retry after ", "flood_wait_", "flood_premium_wait_", "slowmode_wait_"];
+    let (_, after) = BEFORE.iter().find_map(|before| words.split_once(before))?;
     let digits = after.find(|c: char| !c.is_ascii_digit()).map_or(after, |end| &after[..end]);
     digits.parse().ok()
 }

@@ -150,3 +150,67 @@ fn the_largest_photo_is_the_last_and_other_media_are_found_too() {
     let both = Sent { message_id: Some(9), file_ids: vec![Some("x".to_owned()), None] };
     assert_eq!(classify(answer(200, album), false).verdict, both);
 }
+
+/// A refusal in the words of a report.
+fn reported(code: u16, description: &str, verdict: &Verdict) {
+    assert_eq!(refused(code, description), *verdict, "{code} {description}");
+}
+
+fn wait(seconds: u64) -> Verdict {
+    FloodWait(Duration::from_secs(seconds))
+}
+
+#[test]
+fn case_72_a_page_that_forbids_says_nothing_about_the_chat() {
+    for page in [Value::Null, json!("<html>403 Forbidden</html>"), json!({"error": "blocked"}), json!([])] {
+        assert_eq!(classify(answer(403, page.clone()), false).verdict, Intercepted, "{page}");
+    }
+    reported(403, "Forbidden: bot was blocked by the user", &RECIPIENT);
+}
+
+#[test]
+fn case_74_a_redirect_a_page_and_a_401_of_a_proxy_are_waited_out() {
+    for status in [301, 302, 307, 401, 404, 407] {
+        assert_eq!(classify(answer(status, Value::Null), false).verdict, Configuration, "{status}");
+    }
+}
+
+#[test]
+fn case_76_a_wait_without_parameters_is_read_from_the_words() {
+    reported(429, "Too Many Requests: retry after 35", &wait(35));
+}
+
+#[test]
+fn case_78_a_flood_wait_inside_another_error_is_one() {
+    let album = "failed to send message #2 with the error message \"Too Many Requests: retry after 11\"";
+    reported(400, &format!("Bad Request: {album}"), &wait(11));
+    reported(400, "Bad Request: too Many Requests: retry after 7", &wait(7));
+}
+
+#[test]
+fn case_79_long_waits_are_believed_up_to_a_day() {
+    for (seconds, waited) in [(2282, 2282), (18_053, 18_053), (86_400, 86_400), (99_999_999, 86_400)] {
+        reported(429, &format!("Too Many Requests: retry after {seconds}"), &wait(waited));
+    }
+}
+
+#[test]
+fn case_86_the_type_of_a_page_is_final_and_fetching_it_is_tried_again() {
+    reported(400, "Bad Request: wrong type of the web page content", &CONTENT);
+    reported(400, "Bad Request: failed to get HTTP URL content", &Transient);
+}
+
+/// Judged: the same bytes are refused again, and a picture that is damaged never leaves here.
+#[test]
+fn case_89_a_picture_that_cannot_be_processed_is_final() {
+    reported(400, "Bad Request: IMAGE_PROCESS_FAILED", &CONTENT);
+}
+
+#[test]
+fn case_90_the_names_that_the_core_gives_to_waits() {
+    reported(400, "Bad Request: FLOOD_WAIT_2", &wait(2));
+    reported(420, "FLOOD_WAIT_31", &wait(31));
+    reported(400, "Bad Request: SLOWMODE_WAIT_12", &wait(12));
+    reported(400, "Bad Request: FLOOD_PREMIUM_WAIT_3", &wait(3));
+    assert_eq!(classify(answer(420, Value::Null), false).verdict, Intercepted);
+}

@@ -66,8 +66,12 @@ impl Courier {
         (expired || turn > notification.expires_at).then_some(turn)
     }
 
-    /// Records that it has expired; `turn` is when it would have been sent.
-    pub(super) fn spawn_expire(&self, notification: Notification, receipt: Receipt, turn: Timestamp) {
+    /// Records that it has expired; `turn` is when it would have been sent. A caller who waits is told a turn of its own.
+    pub(super) fn spawn_expire(&mut self, notification: Notification, receipt: Receipt, turn: Timestamp) {
+        let turn = match notification.reply_to {
+            Some(_) => self.promised.promise(Timestamp::now(), &notification.chat_id, turn),
+            None => turn,
+        };
         let span = tracing::info_span!("delivery", notification = %notification.id, bot = %notification.bot);
         let being_recorded = self.expiring.add(notification.id);
         let run = AttemptRun::new(self.context.clone(), notification, receipt);

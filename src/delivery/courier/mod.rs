@@ -9,6 +9,7 @@ mod expiring;
 mod give_back;
 mod hand_over;
 mod part_watch;
+mod promised_turns;
 mod receive;
 mod send_job;
 mod state;

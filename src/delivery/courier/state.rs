@@ -2,6 +2,7 @@
 
 use super::expiring::Expiring;
 use super::part_watch::PartWatch;
+use super::promised_turns::PromisedTurns;
 use crate::delivery::attempt::{AttemptReport, DepartureGate};
 use crate::delivery::context::CourierContext;
 use crate::delivery::mono_time::MonoTime;
@@ -39,6 +40,7 @@ pub struct Courier {
     /// By id and time of acceptance: one that was submitted again has a new one.
     pub(super) recently_finished: LruCache<(NotificationId, Timestamp), ()>,
     pub(super) expiring: Expiring,
+    pub(super) promised: PromisedTurns,
     pub(super) deferring: Arc<Semaphore>,
     /// The ownership held now.
     pub(super) epoch: Option<u64>,
@@ -76,6 +78,7 @@ impl Courier {
         let departures = DepartureGate::new(context.bot.limits.bot_rate);
         Self {
             scheduler: Scheduler::new(context.bot.limits, window),
+            promised: PromisedTurns::new(context.bot.limits),
             context,
             window,
             started: Instant::now(),

@@ -20,6 +20,15 @@ pub struct Component {
     pub known: Vec<u64>,
     /// Whether a scan had its blocks.
     pub seen: bool,
+    /// Progressive only: of which coefficients the last bit has come.
+    pub last_bits: u64,
+}
+
+impl Component {
+    /// Whether all of its blocks are there, to the last bit.
+    pub fn is_complete(&self, progressive: bool) -> bool {
+        self.seen && (!progressive || self.last_bits == u64::MAX)
+    }
 }
 
 /// The frame: the picture and its colours.
@@ -37,8 +46,13 @@ impl Frame {
     pub fn read(file: &mut ImageFile, progressive: bool, length: u64) -> Result<Self, ImageRejection> {
         let [precision, h0, h1, w0, w1, count] = file.read_array()?;
         let (width, height) = (u32::from(u16::from_be_bytes([w0, w1])), u32::from(u16::from_be_bytes([h0, h1])));
-        if !(1..=4).contains(&count) || length != 6 + 3 * u64::from(count) || ![8, 12].contains(&precision) {
+        if !(1..=4).contains(&count) || length != 6 + 3 * u64::from(count) {
             return Err(BAD_SEGMENT);
+        }
+        match precision {
+            8 => {}
+            12 => return Err(ImageRejection::Unsupported("a JPEG of 12 bits a colour")),
+            _ => return Err(BAD_SEGMENT),
         }
         let mut components = Vec::new();
         for _ in 0..count {
@@ -47,8 +61,8 @@ impl Frame {
             if !(1..=4).contains(&across) || !(1..=4).contains(&down) || quantizer > 3 {
                 return Err(BAD_SEGMENT);
             }
-            let (columns, rows, stride, known, seen) = (0, 0, 0, Vec::new(), false);
-            components.push(Component { id, across, down, quantizer, columns, rows, stride, known, seen });
+            let (columns, rows, stride, known, seen, last_bits) = (0, 0, 0, Vec::new(), false, 0);
+            components.push(Component { id, across, down, quantizer, columns, rows, stride, known, seen, last_bits });
         }
         let most = |side: fn(&Component) -> u32| components.iter().map(side).max().unwrap_or(1);
         let (most_across, most_down) = (most(|c| c.across), most(|c| c.down));

@@ -1,11 +1,16 @@
 //! Huffman codes, and the bits they are read from.
 
 use super::segment::{BAD_SEGMENT, next_marker};
+use super::standard;
 use crate::imaging::image_file::ImageFile;
 use crate::imaging::rejection::ImageRejection;
+use std::sync::LazyLock;
 
 /// Codes up to this long are looked up, longer ones searched.
 const LOOKUP_BITS: u32 = 9;
+
+static STANDARD_DC: LazyLock<[HuffmanCode; 2]> = LazyLock::new(|| standard::DC.map(HuffmanCode::standard));
+static STANDARD_AC: LazyLock<[HuffmanCode; 2]> = LazyLock::new(|| standard::AC.map(HuffmanCode::standard));
 
 /// The codes that were defined so far.
 #[derive(Default)]
@@ -37,13 +42,26 @@ impl HuffmanTables {
         Ok(())
     }
 
-    pub fn dc(&self, number: u8) -> Result<&HuffmanCode, ImageRejection> {
-        self.dc.get(usize::from(number)).and_then(Option::as_deref).ok_or(ImageRejection::Damaged("a table is missing"))
+    /// The code of a number for DC, of a scan that may do without its table.
+    pub fn dc(&self, number: u8, defaults: bool) -> Result<&HuffmanCode, ImageRejection> {
+        find(&self.dc, number, defaults.then_some(&*STANDARD_DC))
     }
 
-    pub fn ac(&self, number: u8) -> Result<&HuffmanCode, ImageRejection> {
-        self.ac.get(usize::from(number)).and_then(Option::as_deref).ok_or(ImageRejection::Damaged("a table is missing"))
+    /// The same for AC.
+    pub fn ac(&self, number: u8, defaults: bool) -> Result<&HuffmanCode, ImageRejection> {
+        find(&self.ac, number, defaults.then_some(&*STANDARD_AC))
     }
+}
+
+fn find<'a>(
+    codes: &'a [Option<Box<HuffmanCode>>; 4],
+    number: u8,
+    defaults: Option<&'a [HuffmanCode; 2]>,
+) -> Result<&'a HuffmanCode, ImageRejection> {
+    let number = usize::from(number);
+    let given = codes.get(number).and_then(Option::as_deref);
+    let code = given.or_else(|| defaults?.get(number));
+    code.ok_or(ImageRejection::Damaged("a table is missing"))
 }
 
 /// A canonical Huffman code.
@@ -58,6 +76,10 @@ pub struct HuffmanCode {
 }
 
 impl HuffmanCode {
+    fn standard((counts, symbols): standard::Code) -> Self {
+        Self::new(&counts, symbols.to_vec()).expect("the codes of the standard are codes")
+    }
+
     fn new(counts: &[u8; 16], symbols: Vec<u8>) -> Result<Self, ImageRejection> {
         let (mut quick, mut ends, mut offsets) = (vec![(0, 0); 1 << LOOKUP_BITS], [0; 17], [0; 17]);
         let (mut code, mut index) = (0_u32, 0_usize);
@@ -146,6 +168,11 @@ impl<'a> BitReader<'a> {
             count -= step;
         }
         Ok(())
+    }
+
+    /// Counts work, as [`ImageFile::worked`] does.
+    pub fn worked(&mut self, steps: u32) -> Result<(), ImageRejection> {
+        self.file.worked(steps)
     }
 
     /// Ends the scan, and tells the marker that it met.

@@ -9,6 +9,7 @@ mod frame;
 mod huffman;
 mod scan;
 mod segment;
+mod standard;
 mod walk;
 
 pub use walk::read;

@@ -14,6 +14,8 @@ pub struct Scan {
     /// The first and last coefficient.
     first: u32,
     last: u32,
+    /// Whether it brings the last bit of its coefficients.
+    is_last: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,11 +50,15 @@ impl Scan {
             (true, _, 0) => ScanPass::AcFirst,
             (true, ..) => ScanPass::AcMore,
         };
+        let begun = |(index, ..): &(usize, u8, u8)| frame.components[*index].seen;
+        if matches!(pass, ScanPass::Sequential | ScanPass::DcFirst) && components.iter().any(begun) {
+            return Err(ImageRejection::Damaged("it brings a colour twice"));
+        }
         let alone = components.len() == 1;
         if matches!(pass, ScanPass::AcFirst | ScanPass::AcMore) && (!alone || last < first || last > 63) {
             return Err(BAD_SEGMENT);
         }
-        Ok(Self { components, pass, first: first.into(), last: last.into() })
+        Ok(Self { components, pass, first: first.into(), last: last.into(), is_last: approximation & 15 == 0 })
     }
 
     /// The indexes of its components.
@@ -71,13 +77,16 @@ impl Scan {
         let mut bits = BitReader::new(file);
         match *self.components.as_slice() {
             [(index, _, ac)] if matches!(self.pass, ScanPass::AcFirst | ScanPass::AcMore) => {
-                self.bands(&mut bits, frame, index, tables.ac(ac)?, interval)?;
+                self.bands(&mut bits, frame, index, tables.ac(ac, false)?, interval)?;
             }
             _ => self.blocks(&mut bits, frame, tables, interval)?,
         }
         for index in self.components() {
             // Without its DC no component is there, whatever else is.
             frame.components[index].seen |= self.first == 0 || !frame.progressive;
+            if self.is_last && self.first <= self.last && self.last < 64 {
+                frame.components[index].last_bits |= u64::MAX << self.first & u64::MAX >> (63 - self.last);
+            }
         }
         Ok(bits.end())
     }
@@ -94,8 +103,8 @@ impl Scan {
         for &(index, dc, ac) in &self.components {
             let component = &frame.components[index];
             let blocks = if self.components.len() == 1 { 1 } else { component.across * component.down };
-            let dc = if self.pass == ScanPass::DcMore { None } else { Some(tables.dc(dc)?) };
-            let ac = if self.pass == ScanPass::Sequential { Some(tables.ac(ac)?) } else { None };
+            let dc = if self.pass == ScanPass::DcMore { None } else { Some(tables.dc(dc, !frame.progressive)?) };
+            let ac = if self.pass == ScanPass::Sequential { Some(tables.ac(ac, !frame.progressive)?) } else { None };
             plan.push((blocks, dc, ac));
         }
         let units = match *self.components.as_slice() {
@@ -106,6 +115,7 @@ impl Scan {
             if interval > 0 && unit > 0 && unit % interval == 0 {
                 bits.restart()?;
             }
+            bits.worked(1)?;
             for &(blocks, dc, ac) in &plan {
                 for _ in 0..blocks {
                     block(bits, dc, ac)?;
@@ -129,6 +139,7 @@ impl Scan {
         let band = u64::MAX << self.first & u64::MAX >> (63 - self.last);
         let (mut ended, mut unit) = (0_u32, 0);
         while unit < columns * rows {
+            bits.worked(1)?;
             if interval > 0 && unit > 0 && unit % interval == 0 {
                 bits.restart()?;
                 ended = 0;

@@ -6,12 +6,13 @@ use super::scan::Scan;
 use super::segment::{BAD_SEGMENT, next_marker};
 use crate::imaging::geometry::GeometryCheck;
 use crate::imaging::image_file::ImageFile;
-use crate::imaging::large_job;
 use crate::imaging::rejection::ImageRejection;
-use std::sync::MutexGuard;
 
 /// A picture has about ten scans; hundreds of nearly empty ones would cost far more than its pixels.
 const MAX_SCANS: u32 = 100;
+
+/// How much there may be in place of the end mark.
+const MAX_BYTES_WITHOUT_END_MARK: u64 = 16;
 
 /// What the segments have said so far.
 #[derive(Default)]
@@ -22,38 +23,54 @@ struct Segments {
     restart_interval: u32,
     frame: Option<Frame>,
     scans: u32,
-    /// Held while a large picture is read, so that there is one at a time.
-    turn: Option<MutexGuard<'static, ()>>,
+    /// Where in the file the last scan ended, or a few bytes behind that.
+    scan_end: u64,
 }
 
-/// Reads a JPEG to its end mark; whatever follows that does not matter.
+/// Reads a JPEG to its end mark, or to its end if that is behind the last block of the picture: viewers do not miss the mark.
+/// Whatever follows does not matter.
 pub fn read(file: &mut ImageFile, check: &GeometryCheck, progressive: &mut bool) -> Result<(u32, u32), ImageRejection> {
     file.skip(2)?;
-    let (mut segments, mut pending) = (Segments::default(), None);
-    loop {
-        let marker = match pending.take() {
-            Some(marker) => marker,
-            None => next_marker(file)?,
-        };
-        match marker {
-            0x01 | 0xD0..=0xD8 => {}
-            0xD9 => {
-                let frame = segments.frame.ok_or(ImageRejection::Damaged("it has no picture"))?;
-                *progressive = frame.progressive;
-                return match frame.components.iter().all(|component| component.seen) {
-                    true => Ok((frame.width, frame.height)),
-                    false => Err(ImageRejection::Truncated),
-                };
-            }
-            _ => {
-                let length = u64::from(u16::from_be_bytes(file.read_array()?)).checked_sub(2).ok_or(BAD_SEGMENT)?;
-                pending = segments.take(file, check, marker, length)?;
-            }
+    let mut segments = Segments::default();
+    let walked = segments.walk(file, check);
+    let is_picture = match &segments.frame {
+        Some(frame) if walked.is_ok() => frame.components.iter().all(|component| component.seen),
+        // In what was filled up with zeros one can see blocks as well.
+        Some(_) if file.length() - segments.scan_end > MAX_BYTES_WITHOUT_END_MARK => false,
+        Some(frame) => frame.components.iter().all(|component| component.is_complete(frame.progressive)),
+        None => false,
+    };
+    match (walked, segments.frame) {
+        (Ok(()) | Err(ImageRejection::Truncated), Some(frame)) if is_picture => {
+            *progressive = frame.progressive;
+            Ok((frame.width, frame.height))
         }
+        (Ok(()), None) => Err(ImageRejection::Damaged("it has no picture")),
+        (Ok(()), Some(_)) => Err(ImageRejection::Truncated),
+        (Err(rejection), _) => Err(rejection),
     }
 }
 
 impl Segments {
+    /// Goes from segment to segment up to the end mark.
+    fn walk(&mut self, file: &mut ImageFile, check: &GeometryCheck) -> Result<(), ImageRejection> {
+        let mut pending = None;
+        loop {
+            let marker = match pending.take() {
+                Some(marker) => marker,
+                None => next_marker(file)?,
+            };
+            match marker {
+                0x01 | 0xD0..=0xD8 => {}
+                0xD9 => return Ok(()),
+                _ => {
+                    let length = u64::from(u16::from_be_bytes(file.read_array()?)).checked_sub(2).ok_or(BAD_SEGMENT)?;
+                    pending = self.take(file, check, marker, length)?;
+                }
+            }
+        }
+    }
+
     /// Reads a segment, and the scan behind it if it is the header of one. Tells the marker behind the scan if it came
     /// across it.
     fn take(
@@ -67,7 +84,9 @@ impl Segments {
             0xC0..=0xC2 if self.frame.is_none() => {
                 let mut frame = Frame::read(file, marker == 0xC2, length)?;
                 check(frame.width, frame.height)?;
-                self.turn = large_job::turn(frame.memory());
+                if frame.memory() > file.memory_limit() {
+                    return Err(ImageRejection::NeedsMemory);
+                }
                 frame.allocate();
                 self.frame = Some(frame);
             }
@@ -108,6 +127,8 @@ impl Segments {
         if !scan.components().all(quantized) {
             return Err(ImageRejection::Damaged("a table is missing"));
         }
-        scan.run(file, frame, &self.tables, self.restart_interval)
+        let marker = scan.run(file, frame, &self.tables, self.restart_interval);
+        self.scan_end = file.position();
+        marker
     }
 }

@@ -1,7 +1,7 @@
 //! Small files that claim or unpack to much: how long they take, and how much memory.
 
 use super::{jpeg, png, tiff};
-use crate::imaging::{ImageInfo, ImageRejection, PhotoLimits, fit, verify};
+use crate::imaging::{ImageInfo, ImageRejection, Oversight, PhotoLimits, fit, verify};
 use std::path::Path;
 use std::time::Instant;
 
@@ -67,19 +67,20 @@ fn bombs_alone() {
         })
         .collect();
     println!();
+    let free = Oversight::none();
     // What is resident for the first time, code too, is not the first bomb's.
     for (_, path, _) in &files {
-        let _ = verify(path);
+        let _ = verify(path, &Oversight::none());
     }
     for (name, path, size) in files {
         // Resets the peak to what is resident now.
         std::fs::write("/proc/self/clear_refs", "5").unwrap();
         let before = peak();
         for (what, work) in [
-            ("verify", &verify as &dyn Fn(&Path) -> Result<ImageInfo, ImageRejection>),
-            ("fit", &|path| {
+            ("verify", &(|path: &Path| verify(path, &free)) as &dyn Fn(&Path) -> Result<ImageInfo, ImageRejection>),
+            ("fit", &|path: &Path| {
                 let out = path.with_extension("out");
-                fit(path, &out, PhotoLimits::default()).and_then(|_| verify(&out))
+                fit(path, &out, PhotoLimits::default(), &free).and_then(|_| verify(&out, &free))
             }),
         ] {
             let begin = Instant::now();

@@ -1,16 +1,18 @@
 //! Real images of many writers in `tests/fixtures/images`, cut off at every byte and damaged at random.
 
 mod bombs;
+mod corpus;
+mod field_cases;
 mod fit;
+mod fuzz;
 mod jpeg;
 mod png;
 mod tiff;
 
-use super::{FittedPhoto, ForeignFormat, ImageInfo, ImageRejection, PhotoLimits, verify};
+use super::{FittedPhoto, ForeignFormat, ImageInfo, ImageRejection, Oversight, PhotoLimits, verify};
 use crate::domain::ImageFormat;
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 fn fixtures() -> Vec<(String, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images");
@@ -31,16 +33,16 @@ fn photos() -> impl Iterator<Item = (String, Vec<u8>)> {
 fn check(bytes: &[u8]) -> Result<ImageInfo, ImageRejection> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
-    verify(file.path())
+    verify(file.path(), &Oversight::none())
 }
 
 fn fitted(bytes: &[u8], limits: PhotoLimits) -> Result<(FittedPhoto, Vec<u8>), ImageRejection> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     let out = tempfile::NamedTempFile::new().unwrap();
-    let shrunk = super::fit(file.path(), out.path(), limits)?;
+    let shrunk = super::fit(file.path(), out.path(), limits, &Oversight::none())?;
     let bytes = std::fs::read(out.path()).unwrap();
-    let info = verify(out.path()).unwrap();
+    let info = verify(out.path(), &Oversight::none()).unwrap();
     assert_eq!((info.format, info.width, info.height), (shrunk.format, shrunk.width, shrunk.height));
     assert_eq!(bytes.len() as u64, shrunk.bytes);
     Ok((shrunk, bytes))
@@ -57,53 +59,54 @@ fn images_of_all_writers_are_taken_with_their_dimensions() {
     }
 }
 
-#[test]
-fn an_image_that_is_cut_off_anywhere_is_refused() {
-    for (name, bytes) in photos() {
-        // The padding of a BMP's last row and of a TIFF's last value is no part of the picture.
-        let needed = match name.rsplit('.').next() {
-            Some("bmp") => bytes.len() - 3,
-            Some("tif") => bytes.len() - 1,
-            _ => bytes.len(),
-        };
-        for length in 0..needed {
-            match check(&bytes[..length]) {
-                Err(ImageRejection::Truncated | ImageRejection::Damaged(_)) => {}
-                Err(ImageRejection::Format(_)) if length < ImageFormat::SNIFF_BYTES => {}
-                other => panic!("{name} cut at {length} of {}: {other:?}", bytes.len()),
+/// The segments of a JPEG before its first scan, and what comes behind them.
+fn segments(jpeg: &[u8]) -> (Vec<&[u8]>, Vec<u8>) {
+    let (mut segments, mut at) = (Vec::new(), 2);
+    while jpeg[at + 1] != 0xDA {
+        let length = 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+        segments.push(&jpeg[at..at + length]);
+        at += length;
+    }
+    (segments, jpeg[at..].to_vec())
+}
+
+/// How many bytes of a file its picture takes: what may be behind them, nobody misses.
+fn picture_end(name: &str, bytes: &[u8]) -> usize {
+    match name.rsplit('.').next() {
+        // The padding of the last row, or of the last value.
+        Some("bmp") => bytes.len() - 3,
+        Some("tif") => bytes.len() - 1,
+        Some("jpg") => bytes.len() - 2,
+        Some("png") => {
+            let (mut at, mut end) = (8, 0);
+            while at < bytes.len() {
+                let length = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+                let name = &bytes[at + 4..at + 8];
+                at += 12 + length;
+                end = if name == b"IDAT" { at } else { end };
             }
+            end
         }
+        _ => bytes.len(),
     }
 }
 
 #[test]
-fn damage_at_random_neither_panics_nor_hangs() {
-    let (mut taken, mut refused) = (0, 0);
+fn an_image_that_is_cut_off_anywhere_is_refused() {
     for (name, bytes) in photos() {
-        for seed in 0..300 {
-            let mut random = fastrand::Rng::with_seed(seed);
-            let mut bytes = bytes.clone();
-            for _ in 0..random.usize(1..5) {
-                let at = random.usize(..bytes.len());
-                match random.u8(..4) {
-                    0 => bytes[at] = random.u8(..),
-                    1 => bytes[at] ^= 1 << random.u8(..8),
-                    2 => drop(bytes.remove(at)),
-                    _ => bytes.insert(at, random.u8(..)),
+        for length in 0..picture_end(&name, &bytes) {
+            match check(&bytes[..length]) {
+                Err(ImageRejection::Truncated | ImageRejection::Damaged(_)) => {}
+                Err(ImageRejection::Format(_)) if length < ImageFormat::SNIFF_BYTES => {}
+                // Of a GIF the first frame counts; the library may miss what ends its blocks.
+                Ok(_) if name.ends_with(".gif") => {
+                    let [cut, whole] = [&bytes[..length], &bytes[..]].map(|bytes| image::load_from_memory(bytes).ok());
+                    assert!(cut.is_none() || cut == whole, "{name} cut at {length}: not the same picture");
                 }
+                other => panic!("{name} cut at {length} of {}: {other:?}", bytes.len()),
             }
-            let begin = Instant::now();
-            match check(&bytes) {
-                Ok(_) => taken += 1,
-                Err(ImageRejection::File(error)) => panic!("{name}, {seed}: {error}"),
-                Err(_) => refused += 1,
-            }
-            // A changed header may well claim 25 million pixels, and be believed until the data ends.
-            assert!(begin.elapsed() < Duration::from_secs(5), "{name}, {seed}");
         }
     }
-    println!("of damaged images {taken} still decode, {refused} do not");
-    assert!(taken > 0 && refused > taken);
 }
 
 #[test]

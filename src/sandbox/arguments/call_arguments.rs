@@ -1,8 +1,8 @@
 //! The arguments of a call: texts and files by name.
 
+use super::json::Json;
 use super::percent::form_decoded;
 use crate::sandbox::files::ReceivedFile;
-use serde::de::IgnoredAny;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,12 +12,35 @@ pub const MAX_TEXT_BYTES: usize = 1 << 20;
 const MAX_FILES: usize = 50;
 
 pub struct SandboxArguments {
-    texts: HashMap<String, String>,
+    texts: HashMap<String, ReceivedText>,
     files: HashMap<String, Arc<ReceivedFile>>,
     /// How many bytes of text may still come.
     text_bytes_left: usize,
-    /// Some text was not UTF-8.
-    pub garbled: bool,
+}
+
+struct ReceivedText {
+    text: String,
+    /// What was received, if that is not UTF-8; in the text it has been replaced.
+    garbled: Option<Vec<u8>>,
+}
+
+impl From<Vec<u8>> for ReceivedText {
+    fn from(bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => Self { text, garbled: None },
+            Err(error) => {
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                Self { text, garbled: Some(error.into_bytes()) }
+            }
+        }
+    }
+}
+
+/// A whole number as the Bot API server reads it: the digits at the beginning, wrapped if there are too many.
+pub fn leading_integer(text: &str) -> i64 {
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+    let digits = digits.bytes().map_while(|byte| byte.is_ascii_digit().then(|| i64::from(byte - b'0')));
+    digits.fold(0i64, |number, digit| number.wrapping_mul(10).wrapping_add(digit)).wrapping_mul(sign)
 }
 
 /// A request that cannot be answered in the Bot API's JSON: its HTTP was wrong, or the connection broke off.
@@ -31,20 +54,25 @@ pub enum RequestReadError {
 
 impl Default for SandboxArguments {
     fn default() -> Self {
-        Self { texts: HashMap::new(), files: HashMap::new(), text_bytes_left: MAX_TEXT_BYTES, garbled: false }
+        Self { texts: HashMap::new(), files: HashMap::new(), text_bytes_left: MAX_TEXT_BYTES }
     }
 }
 
 impl SandboxArguments {
     /// The members of a JSON object.
-    pub fn of_json(text: &str) -> Result<Self, RequestReadError> {
+    pub fn of_json(text: &[u8]) -> Result<Self, RequestReadError> {
         let mut arguments = Self::default();
         arguments.add_json(text).map(|()| arguments)
     }
 
-    /// A text; empty counts as missing.
+    /// A text, with what is not UTF-8 replaced; empty counts as missing.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.texts.get(name).map(String::as_str).filter(|text| !text.is_empty())
+        self.texts.get(name).map(|text| text.text.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// A text as it was received; empty if it is missing.
+    pub fn bytes(&self, name: &str) -> &[u8] {
+        self.texts.get(name).map_or(&[], |text| text.garbled.as_deref().unwrap_or(text.text.as_bytes()))
     }
 
     /// Whether it was given, if only empty.
@@ -52,14 +80,14 @@ impl SandboxArguments {
         self.texts.contains_key(name)
     }
 
-    /// A number; one that cannot be read is 0.
+    /// A number of 32 bits, into which larger ones are wrapped.
     pub fn integer(&self, name: &str) -> Option<i64> {
-        self.text(name).map(|text| text.trim().parse().unwrap_or(0))
+        self.text(name).map(|text| i64::from(leading_integer(text) as i32))
     }
 
     /// Whether a flag is set: `true`, `yes` or `1`.
     pub fn flag(&self, name: &str) -> bool {
-        self.text(name).is_some_and(|text| ["true", "yes", "1"].contains(&text.to_ascii_lowercase().as_str()))
+        self.text(name).is_some_and(|text| ["true", "yes", "1"].contains(&text.trim().to_ascii_lowercase().as_str()))
     }
 
     pub fn file(&self, name: &str) -> Option<Arc<ReceivedFile>> {
@@ -80,12 +108,8 @@ impl SandboxArguments {
     pub fn add(&mut self, name: Vec<u8>, value: Vec<u8>) -> Result<(), RequestReadError> {
         self.text_bytes_left =
             self.text_bytes_left.checked_sub(name.len() + value.len()).ok_or(RequestReadError::Status(413))?;
-        match (String::from_utf8(name), String::from_utf8(value)) {
-            (Ok(name), Ok(value)) => {
-                self.texts.entry(name).or_insert(value);
-            }
-            _ => self.garbled = true,
-        }
+        let name = String::from_utf8_lossy(&name).into_owned();
+        self.texts.entry(name).or_insert_with(|| value.into());
         Ok(())
     }
 
@@ -102,8 +126,8 @@ impl SandboxArguments {
     }
 
     /// Takes the members of a JSON object.
-    pub fn add_json(&mut self, text: &str) -> Result<(), RequestReadError> {
-        json_members(text).into_iter().try_for_each(|(name, value)| self.add(name.into(), value.into()))
+    pub fn add_json(&mut self, text: &[u8]) -> Result<(), RequestReadError> {
+        Json::members(text).into_iter().try_for_each(|(name, value)| self.add(name, value))
     }
 
     /// Takes a file, unless one of that name came before.
@@ -114,30 +138,6 @@ impl SandboxArguments {
         self.files.entry(name).or_insert_with(|| Arc::new(file));
         Ok(())
     }
-}
-
-/// The members of a JSON object, up to where it is broken. Strings are unescaped; of all else the text itself is the
-/// value, `null` included.
-fn json_members(text: &str) -> Vec<(String, String)> {
-    let mut pairs = Vec::new();
-    let Some(mut rest) = text.trim_start().strip_prefix('{') else { return pairs };
-    loop {
-        let Some((name, after)) = split_value(rest) else { return pairs };
-        let (Ok(name), Some(after)) = (serde_json::from_str(name), after.trim_start().strip_prefix(':')) else {
-            return pairs;
-        };
-        let Some((value, after)) = split_value(after) else { return pairs };
-        pairs.push((name, serde_json::from_str(value).unwrap_or_else(|_| value.to_owned())));
-        let Some(after) = after.trim_start().strip_prefix(',') else { return pairs };
-        rest = after;
-    }
-}
-
-fn split_value(text: &str) -> Option<(&str, &str)> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
-    values.next()?.ok()?;
-    let (value, rest) = text.split_at(values.byte_offset());
-    Some((value.trim(), rest))
 }
 
 #[cfg(test)]
@@ -152,14 +152,32 @@ mod tests {
 
     #[test]
     fn the_first_of_a_name_wins_and_empty_is_missing() {
-        let arguments = read("a=1&a=2&b=x+y%21&c=&d&flag=Yes&n=abc");
+        let arguments = read("a=1&a=2&b=x+y%21&c=&d&flag=Yes%0A&n=abc&g=%FF");
         assert_eq!(arguments.text("a"), Some("1"));
         assert_eq!(arguments.text("b"), Some("x y!"));
         assert_eq!(arguments.text("c"), None);
         assert_eq!(arguments.text("d"), None);
         assert!(arguments.flag("flag") && !arguments.flag("a2") && arguments.flag("a"));
         assert_eq!(arguments.integer("n"), Some(0));
-        assert!(read("a=%FF").garbled);
+        assert_eq!((arguments.text("g"), arguments.bytes("g")), (Some("\u{fffd}"), &[0xff][..]));
+    }
+
+    #[test]
+    fn numbers_are_what_they_begin_with() {
+        for (text, number) in [
+            ("12abc", 12),
+            ("123.0", 123),
+            ("1e3", 1),
+            ("-7\n", -7),
+            (" 1", 0),
+            ("+1", 0),
+            ("-", 0),
+            ("4294967301", 5),
+            ("2147483648", -2_147_483_648),
+        ] {
+            assert_eq!(read(&format!("n={}", text.replace('+', "%2B"))).integer("n"), Some(number), "{text}");
+        }
+        assert_eq!(leading_integer("18446744073709551658"), 42);
     }
 
     #[test]
@@ -167,26 +185,5 @@ mod tests {
         let mut arguments = SandboxArguments { text_bytes_left: 10, ..SandboxArguments::default() };
         assert_eq!(arguments.add(b"name".to_vec(), b"longer".to_vec()), Ok(()));
         assert_eq!(arguments.add(b"a".to_vec(), Vec::new()), Err(RequestReadError::Status(413)));
-    }
-    #[test]
-    fn json_becomes_texts_and_what_comes_before_a_fault_is_kept() {
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(
-            json_members(
-                r#" {"chat_id": 12, "caption":"a\n\"b\"", "reply_markup" : {"x":[1, 2]}, "n":null, "t":true}"#
-            ),
-            [
-                pair("chat_id", "12"),
-                pair("caption", "a\n\"b\""),
-                pair("reply_markup", r#"{"x":[1, 2]}"#),
-                pair("n", "null"),
-                pair("t", "true"),
-            ]
-        );
-        assert_eq!(json_members(r#"{"chat_id":1,"caption":"cut"#), [pair("chat_id", "1")]);
-        assert_eq!(json_members(r#"{"chat_id":1 "caption":"x"}"#), [pair("chat_id", "1")]);
-        for nothing in ["", "[1]", "{", "{}", "{1:2}", "nonsense"] {
-            assert_eq!(json_members(nothing), [], "{nothing}");
-        }
     }
 }

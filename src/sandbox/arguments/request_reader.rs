@@ -11,6 +11,7 @@ use actix_web::error::PayloadError;
 use actix_web::web::{Bytes, Payload};
 use futures_util::{Stream, StreamExt};
 use sha2::Digest;
+use std::pin::pin;
 use tokio::io::{AsyncWriteExt, BufWriter};
 
 /// Chunks are gathered to this size before they go to the disk.
@@ -29,22 +30,26 @@ impl RequestReader<'_> {
     pub async fn read(&self, request: &HttpRequest, payload: Payload) -> Result<SandboxArguments, RequestReadError> {
         let mut arguments = SandboxArguments::default();
         arguments.add_form(request.query_string().as_bytes())?;
-        let header = request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
-        let content_type = header.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-        match content_type.as_str() {
-            "application/x-www-form-urlencoded" => {
-                arguments.add_form(&read_to_end(payload, MAX_TEXT_BYTES).await?)?;
-            }
-            "application/json" => match std::str::from_utf8(&read_to_end(payload, MAX_TEXT_BYTES).await?) {
-                Ok(text) => arguments.add_json(text)?,
-                Err(_) => arguments.garbled = true,
-            },
-            "multipart/form-data" => {
-                let header = request.headers().get("content-type").map_or(&[][..], |value| value.as_bytes());
+        let header = request.headers().get("content-type").map_or(&[][..], |value| value.as_bytes());
+        let content_type = String::from_utf8_lossy(header).to_ascii_lowercase();
+        let is = |name| content_type.contains(name);
+        match () {
+            () if is("multipart/form-data") => {
                 let boundary = Boundary::of_content_type(header, Reading::AsTelegram).map_err(|_| BROKEN)?;
                 self.read_parts(Parts::new(payload, &boundary, Reading::AsTelegram), &mut arguments).await?;
             }
-            _ => discard(payload, self.max_body_bytes).await?,
+            () if is("application/x-www-form-urlencoded") => {
+                arguments.add_form(&read_to_end(payload, MAX_TEXT_BYTES).await?)?;
+            }
+            () if is("application/json") => arguments.add_json(&read_to_end(payload, MAX_TEXT_BYTES).await?)?,
+            () => {
+                let mut bytes_left = self.max_body_bytes;
+                let file = receive(self.store, payload, String::new(), &mut bytes_left).await?;
+                if file.bytes > 0 {
+                    self.stats.lock().received(file.bytes);
+                    arguments.add_file("file".to_owned(), file)?;
+                }
+            }
         }
         Ok(arguments)
     }
@@ -60,12 +65,12 @@ impl RequestReader<'_> {
             match filename {
                 Some(filename) => {
                     let filename = String::from_utf8(filename).unwrap_or_default();
-                    let file = receive(self.store, &mut parts, filename, &mut file_bytes_left).await?;
+                    let file = receive(self.store, pin!(parts.value()), filename, &mut file_bytes_left).await?;
                     self.stats.lock().received(file.bytes);
                     arguments.add_file(String::from_utf8_lossy(&name).into_owned(), file)?;
                 }
                 None => {
-                    let text = read_value(&mut parts, arguments.text_bytes_left()).await?;
+                    let text = read_to_end(pin!(parts.value()), arguments.text_bytes_left()).await?;
                     let form = content_type.starts_with(b"application/x-www-form-urlencoded");
                     if form { arguments.add_form(&text)? } else { arguments.add(name, text)? }
                 }
@@ -82,9 +87,9 @@ fn error_of(error: PartsError<PayloadError>) -> RequestReadError {
     }
 }
 
-async fn receive(
+async fn receive<E>(
     store: &MediaStore,
-    parts: &mut Parts<Payload>,
+    mut part: impl Stream<Item = Result<Bytes, E>> + Unpin,
     file_name: String,
     bytes_left: &mut u64,
 ) -> Result<ReceivedFile, RequestReadError> {
@@ -94,7 +99,8 @@ async fn receive(
     let mut file = BufWriter::with_capacity(WRITE_BUFFER_BYTES, tokio::fs::File::from_std(file));
     let mut hash = sha2::Sha256::new();
     let mut bytes = 0;
-    while let Some(chunk) = parts.next_piece().await.map_err(error_of)? {
+    while let Some(chunk) = part.next().await {
+        let chunk = chunk.map_err(|_| BROKEN)?;
         *bytes_left = bytes_left.checked_sub(chunk.len() as u64).ok_or(RequestReadError::TooLarge)?;
         bytes += chunk.len() as u64;
         hash.update(&chunk);
@@ -104,19 +110,7 @@ async fn receive(
     Ok(ReceivedFile { path, sha256: Sha256::from_bytes(hash.finalize().into()), bytes, file_name })
 }
 
-/// The whole of a part that is text.
-async fn read_value(parts: &mut Parts<Payload>, max_bytes: usize) -> Result<Vec<u8>, RequestReadError> {
-    let mut value = Vec::new();
-    while let Some(chunk) = parts.next_piece().await.map_err(error_of)? {
-        if value.len() + chunk.len() > max_bytes {
-            return Err(RequestReadError::Status(413));
-        }
-        value.extend_from_slice(&chunk);
-    }
-    Ok(value)
-}
-
-/// The whole body.
+/// The whole body, or the whole of one part of it.
 async fn read_to_end<E>(
     mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
     max_bytes: usize,
@@ -130,19 +124,4 @@ async fn read_to_end<E>(
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// Reads a body that means nothing.
-async fn discard<E>(
-    mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
-    max_bytes: u64,
-) -> Result<(), RequestReadError> {
-    let mut bytes = 0;
-    while let Some(chunk) = chunks.next().await {
-        bytes += chunk.map_err(|_| BROKEN)?.len() as u64;
-        if bytes > max_bytes {
-            return Err(RequestReadError::TooLarge);
-        }
-    }
-    Ok(())
 }

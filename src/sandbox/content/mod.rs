@@ -4,6 +4,6 @@ mod formatted_text;
 mod keyboard;
 
 pub use formatted_text::{
-    caption_of_arguments, checked_caption, checked_text, parse_field, parse_text, text_field, text_of_arguments,
+    NOT_UTF8, caption_of_arguments, checked_caption, checked_text, parse_field, parse_text, text_of_arguments,
 };
 pub use keyboard::check_reply_markup;

@@ -4,7 +4,7 @@ use super::media_files::MediaFiles;
 use crate::domain::Sha256;
 use crate::sandbox::log::{FileKind, MediaOrigin, SandboxMedia};
 use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 /// The largest photo that Telegram fetches (Bot API).
 const MAX_FETCHED_PHOTO_BYTES: u64 = 5 << 20;
@@ -17,17 +17,8 @@ const STILL_EXTENSIONS: [&str; 8] = ["html", "htm", "txt", "pdf", "zip", "jpg", 
 
 /// The media that a URL stands for; `addr` is where the sandbox itself listens.
 pub fn media_by_url(files: &MediaFiles, addr: SocketAddr, url: &str, kind: FileKind) -> ApiResult<SandboxMedia> {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return Err(SandboxError::core("EXTERNAL_URL_INVALID", "wrong HTTP URL specified"));
-    };
-    if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
-        return Err(SandboxError::bad("invalid file HTTP URL specified: Unsupported URL protocol"));
-    }
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (host, path) = rest.split_at(end);
-    if host.rsplit('@').next().unwrap_or("").split(':').next().unwrap_or("").is_empty() {
-        return Err(SandboxError::bad("invalid file HTTP URL specified: URL host is empty"));
-    }
+    let (host, path) =
+        split_url(url).map_err(|why| SandboxError::bad(format!("invalid file HTTP URL specified: {why}")))?;
     let port = addr.port();
     let here = [addr.to_string(), format!("localhost:{port}"), format!("127.0.0.1:{port}")];
     if here.iter().any(|own| own == host) {
@@ -61,10 +52,99 @@ pub fn media_by_url(files: &MediaFiles, addr: SocketAddr, url: &str, kind: FileK
     Ok(media)
 }
 
+/// Splits a URL into its host with its port, and what follows, as the Bot API server does: without a scheme it is http.
+fn split_url(url: &str) -> Result<(&str, &str), &'static str> {
+    let scheme = url.find([':', '/', '?', '#', '@', '[', ']']).filter(|end| url[*end..].starts_with("://"));
+    let rest = match scheme {
+        Some(end) if url[..end].eq_ignore_ascii_case("http") || url[..end].eq_ignore_ascii_case("https") => {
+            &url[end + 3..]
+        }
+        Some(_) => return Err("Unsupported URL protocol"),
+        None => url,
+    };
+    let (address, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let colon = address.rfind([':', ']', '@']).filter(|at| *at > 0 && address[*at..].starts_with(':'));
+    let (named, port) = colon.map_or((address, None), |at| (&address[..at], Some(&address[at + 1..])));
+    let is_port = |port: &str| {
+        let digits = port.trim_start_matches('0');
+        digits.parse::<u16>().is_ok_and(|number| number > 0 && number.to_string() == digits)
+    };
+    if port.is_some_and(|port| !is_port(port)) {
+        return Err("Wrong port number specified in the URL");
+    }
+    let (user, host) = named.rsplit_once('@').unwrap_or(("", named));
+    let ipv6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match (host, ipv6) {
+        (_, Some(ipv6)) if ipv6.parse::<Ipv6Addr>().is_err() => Err("Wrong IPv6 address specified in the URL"),
+        ("", _) => Err("URL host is empty"),
+        (".", _) => Err("Host is invalid"),
+        (_, Some(_)) => Ok((&address[address.rfind('@').map_or(0, |at| at + 1)..], path)),
+        (host, None) => {
+            check_part(host, false).map_err(|wrong| wrong.0)?;
+            check_part(user, true).map_err(|wrong| wrong.1)?;
+            Ok((&address[address.rfind('@').map_or(0, |at| at + 1)..], path))
+        }
+    }
+}
+
+/// Checks the characters of a host or of who the user is; says what is wrong for either.
+fn check_part(part: &str, takes_colon: bool) -> Result<(), (&'static str, &'static str)> {
+    let bytes = part.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let is_hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
+        match byte {
+            b'%' if is_hex(at + 1) && is_hex(at + 2) => at += 2,
+            b'%' => {
+                return Err((
+                    "Wrong percent-encoded symbol in URL host",
+                    "Wrong percent-encoded symbol in URL userinfo",
+                ));
+            }
+            b':' if takes_colon => {}
+            byte if byte.is_ascii_alphanumeric() || *byte >= 128 || b".-_!$,~*'();&+=".contains(byte) => {}
+            _ => return Err(("Disallowed character in URL host", "Disallowed character in URL userinfo")),
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
 /// A file of the sandbox itself, by the address of a download (of any bot) that it gave out.
 fn own_file(files: &MediaFiles, path: &str, kind: FileKind) -> Option<SandboxMedia> {
     let file_name = path.strip_prefix("/file/bot")?.rsplit('/').next()?;
     let id = files.decode(file_name.split('.').next()?).ok()?;
     let max_bytes = if kind == FileKind::Photo { MAX_FETCHED_PHOTO_BYTES } else { MAX_FETCHED_FILE_BYTES };
     (id.kind.passes_as(kind) && id.bytes <= max_bytes).then(|| files.media(&id, MediaOrigin::Url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_as_the_bot_api_server_reads_them() {
+        for (url, host, path) in [
+            ("https://e.org/a.jpg", "e.org", "/a.jpg"),
+            ("HTTP://user:pass@e.org:81?x", "e.org:81", "?x"),
+            ("e.org/a.jpg", "e.org", "/a.jpg"),
+            ("http://[::1]:80/a", "[::1]:80", "/a"),
+            ("http://%41b.org", "%41b.org", ""),
+        ] {
+            assert_eq!(split_url(url), Ok((host, path)), "{url}");
+        }
+        for (url, why) in [
+            ("ftp://e.org/a", "Unsupported URL protocol"),
+            ("http:///a.jpg", "URL host is empty"),
+            ("http://./a", "Host is invalid"),
+            ("http://e.org:0/a", "Wrong port number specified in the URL"),
+            ("http://e.org:65536/a", "Wrong port number specified in the URL"),
+            ("http://e.org:x/a", "Wrong port number specified in the URL"),
+            ("http://[::x]/a", "Wrong IPv6 address specified in the URL"),
+            ("http://e org/a", "Disallowed character in URL host"),
+            ("http://%4/a", "Wrong percent-encoded symbol in URL host"),
+        ] {
+            assert_eq!(split_url(url), Err(why), "{url}");
+        }
+    }
 }

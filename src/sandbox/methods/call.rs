@@ -1,11 +1,10 @@
 //! One call of a bot, and what most methods ask of it.
 
-use crate::sandbox::arguments::SandboxArguments;
+use crate::sandbox::arguments::{Json, SandboxArguments};
 use crate::sandbox::chats::parse_chat_id;
 use crate::sandbox::clock::pause;
 use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use crate::sandbox::state::SandboxState;
-use serde_json::Value;
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
@@ -75,29 +74,35 @@ impl SandboxCall {
     }
 
     pub fn message_id(&self) -> ApiResult<i64> {
-        let id = self.arguments.integer("message_id").filter(|id| *id != 0);
+        let id = self.arguments.integer("message_id").filter(|id| *id > 0);
         id.ok_or_else(|| SandboxError::bad("message identifier is not specified"))
     }
 
     pub fn message_ids(&self) -> ApiResult<Vec<i64>> {
-        let text = self.arguments.text("message_ids");
-        let text = text.ok_or_else(|| SandboxError::bad("message identifiers are not specified"))?;
-        let value: Value =
-            serde_json::from_str(text).map_err(|_| SandboxError::bad("can't parse message_ids JSON object"))?;
-        let Value::Array(values) = value else {
+        let text = self.arguments.bytes("message_ids");
+        if text.is_empty() {
+            return Err(SandboxError::bad("message identifiers are not specified"));
+        }
+        let value = Json::parse(text).ok_or_else(|| SandboxError::bad("can't parse message_ids JSON object"))?;
+        let Json::Array(values) = value else {
             return Err(SandboxError::bad("expected an Array of message identifiers"));
         };
         if values.len() > MAX_MESSAGE_IDS {
             return Err(SandboxError::bad("too many message identifiers specified"));
         }
         let ids = values.iter().map(|value| {
-            let number = match value {
-                Value::Number(number) => number.as_i64(),
-                Value::String(text) => text.parse().ok(),
+            let text = match value {
+                Json::Number(number) => number.clone(),
+                Json::String(said) => String::from_utf8_lossy(said).into_owned(),
                 _ => return Err(SandboxError::bad("message identifier must be a Number")),
             };
+            let number = text.parse::<i32>().ok().filter(|number| number.to_string() == text);
             let number = number.ok_or_else(|| SandboxError::bad("can't parse message identifier as a Number"))?;
-            if number > 0 { Ok(number) } else { Err(SandboxError::bad("invalid message identifier specified")) }
+            if number > 0 {
+                Ok(i64::from(number))
+            } else {
+                Err(SandboxError::bad("invalid message identifier specified"))
+            }
         });
         let ids = ids.collect::<Result<Vec<_>, _>>()?;
         if ids.is_empty() { Err(SandboxError::bad("message identifiers are not specified")) } else { Ok(ids) }

@@ -3,7 +3,7 @@
 use super::call::SandboxCall;
 use super::send;
 use crate::sandbox::chats::{bot_json, is_channel};
-use crate::sandbox::content::caption_of_arguments;
+use crate::sandbox::content::{caption_of_arguments, checked_caption};
 use crate::sandbox::files::CheckedMedia;
 use crate::sandbox::log::{MediaOrigin, SandboxMessage};
 use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
@@ -17,7 +17,7 @@ pub fn copy_message(call: &SandboxCall) -> ApiResult<Value> {
     let head = send::message_head(call, "copyMessage")?;
     let (mut message, media) = resent(head, original);
     if let (Some(caption), Some(_)) = (caption, &media) {
-        message = message.with_caption(caption);
+        message = message.with_caption(checked_caption(caption)?);
         message.options.extend(send::flags(&["show_caption_above_media"], &call.arguments));
         message.options.dedup();
     }

@@ -4,7 +4,10 @@ use super::call::SandboxCall;
 use super::media_argument::MediaArgument;
 use super::{album, send};
 use crate::domain::markup::Formatted;
-use crate::sandbox::content::{caption_of_arguments, check_reply_markup, text_of_arguments};
+use crate::sandbox::arguments::Json;
+use crate::sandbox::content::{
+    caption_of_arguments, check_reply_markup, checked_caption, checked_text, text_of_arguments,
+};
 use crate::sandbox::files::CheckedMedia;
 use crate::sandbox::log::{FileKind, SandboxMessage};
 use crate::sandbox::render::message_json;
@@ -28,7 +31,7 @@ pub fn edit_message_text(call: &SandboxCall) -> ApiResult<Value> {
     if target.message.media.is_some() || target.message.content.is_some() {
         return Err(SandboxError::bad("there is no text in the message to edit"));
     }
-    apply(call, target, MessageEdit { text: Some(text), ..MessageEdit::default() })
+    apply(call, target, MessageEdit { text: Some(checked_text(text)?), ..MessageEdit::default() })
 }
 
 /// `editMessageCaption`; without a caption it is taken away.
@@ -41,7 +44,8 @@ pub fn edit_message_caption(call: &SandboxCall) -> ApiResult<Value> {
     };
     let above = media.kind.is_visual() && call.arguments.flag(ABOVE[0]);
     let options = (&ABOVE[..], above.then(|| ABOVE[0].to_owned()).into_iter().collect());
-    apply(call, target, MessageEdit { text: Some(caption), options: Some(options), ..MessageEdit::default() })
+    let text = Some(checked_caption(caption)?);
+    apply(call, target, MessageEdit { text, options: Some(options), ..MessageEdit::default() })
 }
 
 pub fn edit_message_reply_markup(call: &SandboxCall) -> ApiResult<Value> {
@@ -49,9 +53,9 @@ pub fn edit_message_reply_markup(call: &SandboxCall) -> ApiResult<Value> {
 }
 
 pub async fn edit_message_media(call: &SandboxCall) -> ApiResult<Value> {
-    let text = call.required("media")?;
-    let value: Value =
-        serde_json::from_str(text).map_err(|_| SandboxError::bad("can't parse input media JSON object"))?;
+    call.required("media")?;
+    let value = Json::parse(call.arguments.bytes("media"));
+    let value = value.ok_or_else(|| SandboxError::bad("can't parse input media JSON object"))?;
     let item = album::input_media(call, &value, false)?;
     let target = target(call)?;
     if target.inline_id.is_some() && matches!(item.source, MediaArgument::File(_) | MediaArgument::Path(_)) {
@@ -65,7 +69,8 @@ pub async fn edit_message_media(call: &SandboxCall) -> ApiResult<Value> {
     let checked = item.source.check(call, item.kind, item.detect, item.details).await?;
     call.pace().await?;
     let options = Some((&send::VISUAL_OPTIONS[..], item.options));
-    apply(call, target, MessageEdit { text: Some(item.caption), media: Some(checked), options })
+    let text = Some(checked_caption(item.caption)?);
+    apply(call, target, MessageEdit { text, media: Some(checked), options })
 }
 
 pub fn delete_message(call: &SandboxCall) -> ApiResult<Value> {
@@ -123,7 +128,7 @@ fn apply(call: &SandboxCall, target: EditTarget, edit: MessageEdit) -> ApiResult
     let state = &call.state;
     let old = target.message;
     let mut new = old.clone();
-    new.reply_markup = check_reply_markup(call.arguments.text("reply_markup"))?;
+    new.reply_markup = check_reply_markup(call.arguments.bytes("reply_markup"))?;
     if let Some(text) = edit.text {
         new = new.with_caption(text);
     }

@@ -1,7 +1,8 @@
 //! `answerInlineQuery`.
 
 use super::call::SandboxCall;
-use crate::sandbox::content::{check_reply_markup, checked_caption, checked_text, parse_field, text_field};
+use crate::sandbox::arguments::{Json, JsonObject};
+use crate::sandbox::content::{check_reply_markup, checked_caption, checked_text, parse_field};
 use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
 use crate::sandbox::updates::{FILE_RESULTS, InlineAnswer};
 use serde_json::{Map, Value};
@@ -74,7 +75,7 @@ fn check<'a>(call: &SandboxCall, value: &'a Value) -> ApiResult<&'a str> {
     }
     caption(result)?;
     if let Some(markup) = result.get("reply_markup") {
-        check_reply_markup(Some(&markup.to_string()))?;
+        check_reply_markup(markup.to_string().as_bytes())?;
     }
     if let Some((_, needed)) = OTHER_RESULTS.iter().find(|other| other.0 == kind) {
         let old_text = |name: &str| name == "input_message_content" && has("message_text");
@@ -108,11 +109,21 @@ fn check<'a>(call: &SandboxCall, value: &'a Value) -> ApiResult<&'a str> {
 
 /// Checks the caption, or the text that is sent in place of the file.
 fn caption(result: &Map<String, Value>) -> ApiResult<()> {
-    checked_caption(parse_field(result, "caption", "caption_entities")?)?;
+    let object = |value: &Map<String, Value>| match Json::from(&Value::Object(value.clone())) {
+        Json::Object(object) => object,
+        _ => JsonObject::default(),
+    };
+    let wrong = |why: String| SandboxError::bad(format!("can't parse inline query result: {why}"));
+    checked_caption(parse_field(&object(result), "caption", "caption_entities").map_err(wrong)?)?;
     if let Some(Value::Object(content)) = result.get("input_message_content")
         && content.contains_key("message_text")
     {
-        checked_text(parse_field(content, "message_text", "entities")?)?;
+        checked_text(parse_field(&object(content), "message_text", "entities").map_err(wrong)?)?;
     }
     Ok(())
+}
+
+/// A text of a JSON object; empty if there is none.
+fn text_field<'a>(fields: &'a Map<String, Value>, name: &str) -> &'a str {
+    fields.get(name).and_then(Value::as_str).unwrap_or("")
 }

@@ -1,7 +1,7 @@
 //! What a media argument means, and whether Telegram would take it.
 
 use super::call::SandboxCall;
-use crate::sandbox::arguments::percent_decoded;
+use crate::sandbox::arguments::{leading_integer, percent_decoded};
 use crate::sandbox::files::{CheckedMedia, ReceivedFile, check_file, check_thumbnail, media_by_url};
 use crate::sandbox::log::{FileKind, MediaOrigin, SandboxMedia};
 use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
@@ -37,7 +37,7 @@ impl MediaDetails {
     /// Reads the parameters that go with a kind; of a thumbnail only an upload counts, all else is ignored. A file part of a
     /// parameter's name is to be given as `attach://`.
     pub fn read(kind: FileKind, get: &dyn Fn(&str) -> Option<String>, call: &SandboxCall) -> Self {
-        let number = |name, most| get(name).map(|text| text.trim().parse::<i64>().unwrap_or(0).clamp(0, most));
+        let number = |name, most| get(name).map(|text| i64::from(leading_integer(&text) as i32).clamp(0, most));
         let side = |name| number(name, MAX_SIDE_PIXELS).unwrap_or(0) as u16;
         let text = |name| get(name).filter(|text| !text.is_empty()).map(Into::into);
         let sides = match kind {

@@ -3,9 +3,11 @@
 use super::call::SandboxCall;
 use super::media_argument::{MediaArgument, MediaDetails};
 use crate::domain::markup::Formatted;
-use crate::sandbox::arguments::SandboxArguments;
+use crate::sandbox::arguments::{Json, SandboxArguments};
 use crate::sandbox::chats::is_forum;
-use crate::sandbox::content::{caption_of_arguments, check_reply_markup, text_of_arguments};
+use crate::sandbox::content::{
+    caption_of_arguments, check_reply_markup, checked_caption, checked_text, parse_text, text_of_arguments,
+};
 use crate::sandbox::files::CheckedMedia;
 use crate::sandbox::log::{FileKind, SandboxMessage};
 use crate::sandbox::render::message_json;
@@ -19,7 +21,8 @@ pub const VISUAL_OPTIONS: [&str; 2] = ["has_spoiler", "show_caption_above_media"
 
 pub fn send_message(call: &SandboxCall) -> ApiResult<Value> {
     let text = text_of_arguments(&call.arguments)?;
-    post_one(call, message_head(call, "sendMessage")?.with_caption(text), None)
+    let head = message_head(call, "sendMessage")?;
+    post_one(call, head.with_caption(checked_text(text)?), None)
 }
 
 /// A method that sends one picture or file.
@@ -30,6 +33,7 @@ pub async fn send_media(call: &SandboxCall, method: &'static str, kind: FileKind
         .ok_or_else(|| SandboxError::bad(format!("there is no {} in the request", name.replace('_', " "))))?;
     let caption = if kind.takes_caption() { caption_of_arguments(arguments)? } else { Formatted::default() };
     let mut message = message_head(call, method)?;
+    let caption = checked_caption(caption)?;
     message.options.extend(flags(if kind.is_visual() { &VISUAL_OPTIONS } else { &[] }, arguments));
     let get = |name: &str| {
         let file = || arguments.file(name).map(|_| format!("attach://{name}"));
@@ -52,11 +56,12 @@ pub fn message_head(call: &SandboxCall, method: &str) -> ApiResult<SandboxMessag
     let arguments = &call.arguments;
     // These have no keyboard; the argument is unknown there, and ignored.
     let bare = ["sendMediaGroup", "copyMessages", "forwardMessage", "forwardMessages"].contains(&method);
-    let reply_markup = if bare { None } else { check_reply_markup(arguments.text("reply_markup"))? };
+    let reply_markup = if bare { None } else { check_reply_markup(arguments.bytes("reply_markup"))? };
+    let reply = ReplyTo::read(arguments)?;
     let chat_id = call.chat(true)?;
     Ok(SandboxMessage {
         reply_markup,
-        reply_to_message_id: reply_to(call, chat_id)?,
+        reply_to_message_id: reply.find(call, chat_id)?,
         message_thread_id: topic(arguments, chat_id)?,
         options: flags(&MESSAGE_OPTIONS, arguments),
         ..SandboxMessage::new(call.bot, chat_id, method)
@@ -72,25 +77,56 @@ fn topic(arguments: &SandboxArguments, chat_id: i64) -> ApiResult<Option<i64>> {
     }
 }
 
-fn reply_to(call: &SandboxCall, chat_id: i64) -> ApiResult<Option<i64>> {
-    let arguments = &call.arguments;
-    let (message_id, lenient) = match arguments.text("reply_parameters") {
-        Some(text) => match serde_json::from_str::<Value>(text) {
-            Ok(Value::Object(reply)) => {
-                let lenient = reply.get("allow_sending_without_reply") == Some(&Value::Bool(true));
-                (reply.get("message_id").and_then(Value::as_i64), lenient)
-            }
-            _ => return Err(SandboxError::bad("can't parse reply parameters JSON object")),
-        },
-        None => (arguments.integer("reply_to_message_id"), arguments.flag("allow_sending_without_reply")),
-    };
-    let Some(message_id) = message_id.filter(|id| *id != 0) else { return Ok(None) };
-    let history = call.state.history.lock();
-    let sent = history.log.find(call.bot, chat_id, message_id).is_some();
-    match sent || history.written.get(&(call.bot, chat_id, message_id)).is_some() {
-        true => Ok(Some(message_id)),
-        false if lenient => Ok(None),
-        false => Err(SandboxError::bad("message to be replied not found")),
+/// The message that is replied to.
+#[derive(Default)]
+struct ReplyTo {
+    /// 0 if none is.
+    message_id: i64,
+    /// Whether it need not be there.
+    lenient: bool,
+}
+
+impl ReplyTo {
+    /// Reads `reply_parameters`, in which types are strict, or else the flat arguments of old.
+    fn read(arguments: &SandboxArguments) -> ApiResult<Self> {
+        if !arguments.has("reply_parameters") {
+            let message_id = arguments.integer("reply_to_message_id").unwrap_or(0);
+            return Ok(Self { message_id, lenient: arguments.flag("allow_sending_without_reply") });
+        }
+        if arguments.text("reply_parameters").is_none() {
+            return Ok(Self::default());
+        }
+        let value = Json::parse(arguments.bytes("reply_parameters"));
+        let value = value.ok_or_else(|| SandboxError::bad("can't parse reply parameters JSON object"))?;
+        let Json::Object(reply) = value else {
+            return Err(SandboxError::bad("object expected as reply parameters"));
+        };
+        if reply.is_empty() {
+            return Ok(Self::default());
+        }
+        let read = || {
+            reply.word("chat_id")?;
+            let message_id = reply.required_integer("message_id")?;
+            let lenient = reply.flag("allow_sending_without_reply")?;
+            parse_text(&reply.text("quote")?, &reply.word("quote_parse_mode")?, reply.get("quote_entities"))?;
+            reply.integer("quote_position")?;
+            Ok(Self { message_id, lenient })
+        };
+        read().map_err(|why: String| SandboxError::sentence(&why))
+    }
+
+    /// The message's id, if it is in the chat.
+    fn find(&self, call: &SandboxCall, chat_id: i64) -> ApiResult<Option<i64>> {
+        if self.message_id <= 0 {
+            return Ok(None);
+        }
+        let history = call.state.history.lock();
+        let sent = history.log.find(call.bot, chat_id, self.message_id).is_some();
+        match sent || history.written.get(&(call.bot, chat_id, self.message_id)).is_some() {
+            true => Ok(Some(self.message_id)),
+            false if self.lenient => Ok(None),
+            false => Err(SandboxError::bad("message to be replied not found")),
+        }
     }
 }
 

@@ -56,6 +56,7 @@ pub fn authenticate(bots: &SandboxBots, token: &str) -> ApiResult<u64> {
     match bots.check(token) {
         TokenCheck::Good(bot) => Ok(bot),
         TokenCheck::Unknown => Err(SandboxError::new(401, "Unauthorized")),
+        TokenCheck::Misdirected => Err(SandboxError::new(421, "Misdirected Request: unallowed token specified")),
         TokenCheck::Malformed => Err(SandboxError::new(404, "Not Found")),
     }
 }

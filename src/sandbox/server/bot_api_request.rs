@@ -59,9 +59,6 @@ pub async fn answer(
         Err(InFlightRejection) => return error_response(state.refuse_after_delay(bot).await),
     };
     pause(state.options.latency).await;
-    if arguments.garbled {
-        return error_response(SandboxError::bad("strings must be encoded in UTF-8"));
-    }
     let fault = take_fault(&state, FaultStage::AfterBody, bot, name, chat_id);
     carry_out(SandboxCall::new(state, bot, arguments), name, chat_id, fault).await
 }

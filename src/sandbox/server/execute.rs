@@ -98,8 +98,7 @@ async fn execute_answer(state: &Arc<SandboxState>, bot: u64, mut answer: Respons
             return;
         }
     }
-    let arguments = std::str::from_utf8(&body).ok().and_then(|text| SandboxArguments::of_json(text).ok());
-    let Some(arguments) = arguments else { return };
+    let Ok(arguments) = SandboxArguments::of_json(&body) else { return };
     if let Some(method) = arguments.text("method").and_then(method_names::canonical) {
         let call = SandboxCall::new(state.clone(), bot, arguments);
         call.state.stats.lock().request(method);

@@ -1,6 +1,7 @@
 //! Inline queries, how they were answered, and what was sent of the answers.
 
 use crate::domain::Sha256;
+use crate::domain::markup::Formatted;
 use crate::sandbox::bounded_map::BoundedMap;
 use crate::sandbox::content::parse_text;
 use crate::sandbox::files::MediaFiles;
@@ -67,8 +68,9 @@ pub fn choose(query: &InlineQuery, result_id: &str, files: &MediaFiles, at_ms: u
         Some(text) => (text, &content["parse_mode"]),
         None => (result["caption"].as_str().unwrap_or(""), &result["parse_mode"]),
     };
-    let text = parse_text(text, mode.as_str().unwrap_or(""), None).unwrap_or_default();
-    let mut message = SandboxMessage::new(query.bot, query.user_id, "answerInlineQuery").with_caption(text);
+    let text = parse_text(text.as_bytes(), mode.as_str().unwrap_or(""), None).and_then(Formatted::clean);
+    let mut message =
+        SandboxMessage::new(query.bot, query.user_id, "answerInlineQuery").with_caption(text.unwrap_or_default());
     message.media = if content.is_object() { None } else { media(files, result) };
     message.reply_markup = result.get("reply_markup").cloned().map(Box::new);
     message.at_ms = at_ms;

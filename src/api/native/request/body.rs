@@ -4,6 +4,7 @@ use super::fields::Fields;
 use super::uploaded_files::UploadedFiles;
 use super::{json, multipart, url_encoded};
 use crate::http::body::{Body, content_type};
+use crate::http::caller::spool_for;
 use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::intake::spool::Spool;
@@ -29,10 +30,10 @@ pub async fn read(
     state: &AppState,
 ) -> Result<(Fields, UploadedFiles), Rejection> {
     let body = |payload: Payload| Body::new(request, payload.into_inner(), state.settings.body_limit);
-    let spool = state.intake.spool();
+    let spool = spool_for(request, state);
     match kind(&content_type(request), request.method()) {
-        Some(BodyKind::Json) => json::read(body(payload)?, spool).await,
-        Some(BodyKind::Multipart) => multipart::read(request, body(payload)?, spool, Fields::form()).await,
+        Some(BodyKind::Json) => json::read(body(payload)?, &spool).await,
+        Some(BodyKind::Multipart) => multipart::read(request, body(payload)?, &spool, Fields::form()).await,
         _ => Err(unsupported()),
     }
 }
@@ -49,12 +50,12 @@ pub async fn read_with_query(
         return read(request, payload, state).await;
     }
     let body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
-    let (mut fields, spool) = (Fields::form(), state.intake.spool());
+    let (mut fields, spool) = (Fields::form(), spool_for(request, state));
     url_encoded::add_pairs(request.query_string().as_bytes(), &mut fields)?;
     match kind {
         BodyKind::UrlEncoded => url_encoded::read(body, fields).await,
-        BodyKind::File(field) => Ok((fields, file(body, field, spool).await?)),
-        BodyKind::Json | BodyKind::Multipart => multipart::read(request, body, spool, fields).await,
+        BodyKind::File(field) => Ok((fields, file(body, field, &spool).await?)),
+        BodyKind::Json | BodyKind::Multipart => multipart::read(request, body, &spool, fields).await,
     }
 }
 

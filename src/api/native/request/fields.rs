@@ -93,7 +93,7 @@ impl Fields {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Rejection::invalid(name, "is a string")),
+            Some(_) => Err(Rejection::invalid(name, "is a string: write it between quotation marks")),
         }
     }
 
@@ -128,22 +128,22 @@ impl Fields {
                 "false" | "no" | "0" => false,
                 _ => return Err(Rejection::invalid(name, "is true or false")),
             },
-            Some(_) => return Err(Rejection::invalid(name, "is true or false")),
+            Some(_) => return Err(Rejection::invalid(name, "is true or false, without quotation marks")),
         };
         Ok(Some(Value::Bool(flag)))
     }
 
     /// Takes a whole number within bounds.
     pub fn number(&mut self, name: &str, least: i64, most: i64) -> Result<Option<Value>, Rejection> {
-        let number = match self.take(name) {
+        let (number, advice) = match self.take(name) {
             None => return Ok(None),
-            Some(Value::Number(number)) => number.as_i64(),
-            Some(Value::String(text)) if self.form => text.parse().ok(),
-            Some(_) => None,
+            Some(Value::Number(number)) => (number.as_i64(), ""),
+            Some(Value::String(text)) if self.form => (text.parse().ok(), ", digits only"),
+            Some(_) => (None, ", without quotation marks"),
         };
         match number {
             Some(number) if (least..=most).contains(&number) => Ok(Some(number.into())),
-            _ => Err(Rejection::invalid(name, &format!("is a whole number from {least} to {most}"))),
+            _ => Err(Rejection::invalid(name, &format!("is a whole number from {least} to {most}{advice}"))),
         }
     }
 

@@ -14,6 +14,9 @@ use serde_json::error::Category;
 /// Where a native request may hold files.
 const FILE_FIELDS: FileFields = FileFields::Objects { is_file: is_file_field, check_name, limit: structure_limit };
 
+/// What some editors and shells put in front of a text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Reads a body into fields and the files that it holds as base64.
 pub async fn read(mut body: Body, spool: &Spool) -> Result<(Fields, UploadedFiles), Rejection> {
     let (mut extractor, mut parts, mut files) =
@@ -42,6 +45,10 @@ pub async fn read(mut body: Body, spool: &Spool) -> Result<(Fields, UploadedFile
 
 /// The fields of a document whose files have been taken out.
 fn fields(document: &[u8]) -> Result<Fields, Rejection> {
+    if document.starts_with(BYTE_ORDER_MARK) {
+        let detail = "The body begins with a byte order mark (U+FEFF), which JSON does not have: write it without one.";
+        return Err(Rejection::new(ProblemCode::MalformedJson, detail));
+    }
     let Members(members) = serde_json::from_slice(document).map_err(|error| match error.classify() {
         Category::Data => Rejection::new(ProblemCode::MalformedJson, "The body is JSON, but not an object."),
         _ => Rejection::new(ProblemCode::MalformedJson, format!("The body is not valid JSON: {error}.")),
@@ -66,6 +73,7 @@ mod tests {
             ("{\"caption\": secret}", "line 1"),
             ("{} x", "trailing"),
             ("{\"caption\": \"\\ud800\"}", "line 1"),
+            ("\u{feff}{}", "byte order mark"),
         ] {
             let rejection = fields(document.as_bytes()).unwrap_err();
             assert_eq!(rejection.code, ProblemCode::MalformedJson);

@@ -25,7 +25,10 @@ pub fn read(fields: &mut Fields) -> Result<Option<Map<String, Value>>, Rejection
     const KINDS: [&str; 4] = ["inline_keyboard", "keyboard", "remove_keyboard", "force_reply"];
     let Some(markup) = fields.object("reply_markup")? else { return Ok(None) };
     if KINDS.iter().filter(|kind| markup.contains_key(**kind)).count() != 1 {
-        return Err(Rejection::invalid("reply_markup", &format!("has exactly one of {}", KINDS.join(", "))));
+        return Err(Rejection::invalid(
+            "reply_markup",
+            &format!("has exactly one of {}; leave it out for no keyboard", KINDS.join(", ")),
+        ));
     }
     for (name, is_inline) in [("inline_keyboard", true), ("keyboard", false)] {
         let Some(rows) = markup.get(name) else { continue };

@@ -31,6 +31,13 @@ const MISNOMERS: [(&str, &str); 10] = [
     ("buttons", "reply_markup"),
     ("silent", "disable_notification"),
 ];
+/// Parameters of Telegram's that have another form here, and what to write in their place.
+const INSTEAD: [(&str, &str); 4] = [
+    ("allow_sending_without_reply", "reply_parameters: {\"message_id\": 17, \"allow_sending_without_reply\": true}"),
+    ("disable_web_page_preview", "link_preview_options: {\"is_disabled\": true}"),
+    ("media", "album"),
+    ("thumb", "thumbnail"),
+];
 /// How much of an unknown name is repeated in its rejection.
 const MAX_SHOWN_CHARS: usize = 64;
 
@@ -57,6 +64,11 @@ pub fn is_file_field(name: &str) -> bool {
 /// The rejection of a name that no field has.
 pub fn unknown(name: &str) -> Rejection {
     let shown: String = name.chars().take(MAX_SHOWN_CHARS).collect();
+    let instead = INSTEAD.iter().find(|(other, _)| *other == shown);
+    if let Some((_, instead)) = instead {
+        let detail = format!("There is no field {shown:?}. Write {instead}.");
+        return Rejection::field(ProblemCode::UnknownField, shown, detail);
+    }
     let nearest = known().map(|known| (strsim::osa_distance(&shown, known), known)).min();
     let misnomer = MISNOMERS.iter().find(|(name, _)| shown.eq_ignore_ascii_case(name));
     let advice = match (misnomer, nearest) {
@@ -85,6 +97,7 @@ mod tests {
             ("Image", "Did you mean photo?"),
             ("callback_url", "The fields are"),
             ("x", "The fields are"),
+            ("allow_sending_without_reply", "Write reply_parameters: {"),
         ] {
             let rejection = check_name(typo).unwrap_err();
             assert_eq!((rejection.code, rejection.field.as_deref()), (ProblemCode::UnknownField, Some(typo)));

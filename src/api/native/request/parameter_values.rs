@@ -3,6 +3,7 @@
 use super::fields::Fields;
 use super::keyboard;
 use super::parameters::{CAPTION_LIMIT_UTF16, MARKUP_LIMIT_BYTES, PARAMETERS, Parameter, ParameterType};
+use crate::domain::markup::clean_text;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use serde_json::{Map, Value};
 
@@ -47,9 +48,10 @@ pub fn read(
     Ok(params)
 }
 
-/// Rejects a caption or text that Telegram would reject for its length; `limit` in UTF-16 units.
+/// Rejects a caption or text that Telegram would reject for its length, which it counts without the white space at the ends
+/// and what it drops; `limit` in UTF-16 units.
 pub fn check_length(name: &str, text: &str, has_markup: bool, limit: usize) -> Result<(), Rejection> {
-    let (units, bytes) = (text.encode_utf16().count(), text.len());
+    let (units, bytes) = (clean_text(text).encode_utf16().count(), text.len());
     let over = if has_markup && bytes > MARKUP_LIMIT_BYTES {
         format!("has {bytes} bytes, and Telegram takes {MARKUP_LIMIT_BYTES} before parsing")
     } else if !has_markup && units > limit {
@@ -66,7 +68,9 @@ fn parse_mode(fields: &mut Fields) -> Result<Option<&'static str>, Rejection> {
     const MODES: [&str; 3] = ["HTML", "Markdown", "MarkdownV2"];
     let Some(text) = fields.text("parse_mode")? else { return Ok(None) };
     let mode = MODES.into_iter().find(|mode| mode.eq_ignore_ascii_case(&text));
-    mode.map(Some).ok_or_else(|| Rejection::invalid("parse_mode", "is one of HTML, MarkdownV2, Markdown"))
+    mode.map(Some).ok_or_else(|| {
+        Rejection::invalid("parse_mode", "is one of HTML, MarkdownV2, Markdown; leave it out for plain text")
+    })
 }
 
 fn entities(fields: &mut Fields, name: &str) -> Result<Option<Vec<Value>>, Rejection> {

@@ -103,6 +103,12 @@ pub static PARAMETERS: &[Parameter] = &[
         SINGLE,
         "A post suggested in a channel's direct messages.",
     ),
+    message(
+        "ephemeral_message_parameters",
+        ParameterType::Object,
+        SINGLE,
+        "Shown in a group to one member, for a while.",
+    ),
     message("reply_markup", ParameterType::Keyboard, SINGLE, "Buttons: an object of Telegram's kinds of keyboards."),
     content("parse_mode", ParameterType::ParseMode, SINGLE, "How markup is read: HTML, MarkdownV2 or Markdown."),
     content(

@@ -88,8 +88,11 @@ pub fn destination(fields: &mut Fields) -> Result<Destination, Rejection> {
         (Some(_), None) => String::new(),
     };
     let chat: Result<ChatId, InvalidIdError> = text.parse();
-    chat.map(Destination::Chat)
-        .map_err(|error| Rejection::field(ProblemCode::InvalidChatId, "chat_id", format!("{error}.")))
+    chat.map(Destination::Chat).map_err(|error| {
+        let has_space = text.trim().parse::<ChatId>().is_ok();
+        let advice = if has_space { " Write it without the white space round it." } else { "" };
+        Rejection::field(ProblemCode::InvalidChatId, "chat_id", format!("{error}.{advice}"))
+    })
 }
 
 fn tags(fields: &mut Fields) -> Result<Vec<String>, Rejection> {

@@ -11,6 +11,7 @@ use super::send_options::{Destination, SendOptions, bot, destination};
 use super::split::split;
 use super::uploaded_files::UploadedFiles;
 use super::{album, names};
+use crate::domain::markup::{clean_text, is_blank};
 use crate::domain::{BotName, ChatId, Timestamp};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::intake::send_request::{Attachment, InputFile, SendRequest};
@@ -90,6 +91,7 @@ impl ValidatedRequest {
             send_at,
             expires_at,
             then,
+            hold: None,
         })
     }
 
@@ -173,8 +175,8 @@ pub fn check_all_read(fields: &Fields, files: &UploadedFiles, whose: &str) -> Re
 /// Takes `text` with the parameters that belong to it.
 pub fn text(fields: &mut Fields, any_length: bool) -> Result<Map<String, Value>, Rejection> {
     let text = fields.text("text")?.unwrap_or_default();
-    if text.trim().is_empty() {
-        return Err(Rejection::invalid("text", "is empty"));
+    if is_blank(&clean_text(&text)) {
+        return Err(Rejection::invalid("text", "is empty, or has nothing that can be seen"));
     }
     let mut params = parameter_values::read(fields, any_length, |p| p.belongs_to_content && p.is_of(Content::Text))?;
     if !any_length {

@@ -6,6 +6,7 @@ use super::oversize::Oversize;
 use super::parameters::PARAMETERS;
 use super::validated_request::ValidatedRequest;
 use crate::domain::{ImageFormat, MediaKind};
+use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::intake::send_request::{Attachment, InputFile};
 use crate::intake::spool::{Spool, Upload};
@@ -16,11 +17,15 @@ const MAX_THUMBNAIL_SIDE_PIXELS: u32 = 320;
 
 /// Verifies the files of a request, and turns a photo into a document or shrinks it if it is none. Returns which of the two
 /// was done, if one was.
-pub async fn verify_files(request: &mut ValidatedRequest, spool: &Spool) -> Result<Option<Oversize>, Rejection> {
+pub async fn verify_files(
+    request: &mut ValidatedRequest,
+    spool: &Spool,
+    state: &AppState,
+) -> Result<Option<Oversize>, Rejection> {
     let mut done = None;
     for at in 0..request.media.len() {
         let place = place(request, at);
-        let handled = verify(&mut request.media[at], request.oversize, spool).await;
+        let handled = verify(&mut request.media[at], request.oversize, spool, state).await;
         let handled = handled.map_err(|rejection| rejection.of(&place))?;
         if handled == Some(Oversize::Document) {
             turn_into_document(request);
@@ -60,21 +65,43 @@ fn place(request: &ValidatedRequest, at: usize) -> String {
     }
 }
 
-/// Verifies one file; an image that is no photo is shrunk if `oversize` asks for that.
-async fn verify(attachment: &mut Attachment, oversize: Oversize, spool: &Spool) -> Result<Option<Oversize>, Rejection> {
-    let InputFile::Upload(upload) = &attachment.input else { return Ok(None) };
-    if attachment.kind == MediaKind::Other && attachment.field.starts_with("thumbnail") {
-        return verify_thumbnail(upload, spool).await.map(|()| None);
-    }
-    if attachment.kind != MediaKind::Photo {
+/// Verifies one file, whether it came along or is named by its digest; an image that is no photo is shrunk if `oversize` asks
+/// for that.
+async fn verify(
+    attachment: &mut Attachment,
+    oversize: Oversize,
+    spool: &Spool,
+    state: &AppState,
+) -> Result<Option<Oversize>, Rejection> {
+    let is_thumbnail = attachment.kind == MediaKind::Other && attachment.field.starts_with("thumbnail");
+    if !is_thumbnail && attachment.kind != MediaKind::Photo {
         return Ok(None);
+    }
+    let fetched;
+    let upload = match &attachment.input {
+        InputFile::Upload(upload) => upload,
+        InputFile::Stored(sha256) => {
+            if !is_thumbnail && matches!(spool.known_verdict(sha256), Some(Ok(_))) {
+                return Ok(None);
+            }
+            let (sha256, field) = (*sha256, attachment.field.clone());
+            let found = state.with_intake(|intake| async move { intake.fetch(&sha256, &field).await }).await?;
+            // What is not held is for the intake to reject: the request may repeat one that was accepted when it was.
+            let Some(found) = found else { return Ok(None) };
+            fetched = found;
+            &fetched
+        }
+        InputFile::Url(_) | InputFile::FileId(_) => return Ok(None),
+    };
+    if is_thumbnail {
+        return verify_thumbnail(upload, spool).await.map(|()| None);
     }
     let Err(rejection) = spool.verify_photo(upload).await else { return Ok(None) };
     match oversize {
         Oversize::Reject => Err(rejection),
         Oversize::Document => {
-            check_oversize(&rejection, upload)?;
-            spool.verify_whole(upload).await?;
+            check_document(rejection, upload)?;
+            spool.verify_whole(upload).await.or_else(|rejection| check_document(rejection, upload))?;
             Ok(Some(oversize))
         }
         Oversize::Shrink => {
@@ -86,11 +113,21 @@ async fn verify(attachment: &mut Attachment, oversize: Oversize, spool: &Spool) 
     }
 }
 
+/// Passes what is no photo of whatever kind; returns the rejection of what is damaged or empty, and that which says nothing
+/// about the file.
+fn check_document(rejection: Rejection, upload: &Upload) -> Result<(), Rejection> {
+    match rejection.code {
+        ProblemCode::NotAnImage if upload.spooled().size > 0 => Ok(()),
+        ProblemCode::PhotoTooLarge | ProblemCode::ImageDimensions | ProblemCode::ImageRatio => Ok(()),
+        _ => Err(rejection),
+    }
+}
+
 /// Passes images that are undamaged and merely no photos; returns the rejection of all others.
 fn check_oversize(rejection: &Rejection, upload: &Upload) -> Result<(), Rejection> {
     match rejection.code {
         ProblemCode::PhotoTooLarge | ProblemCode::ImageDimensions | ProblemCode::ImageRatio => Ok(()),
-        // WebP and the like: anything else was rejected as it arrived.
+        // WebP can be shrunk, and of the others it is said better why not.
         ProblemCode::NotAnImage if upload.format().is_none() => Ok(()),
         _ => Err(rejection.clone()),
     }
