@@ -14,7 +14,7 @@ async fn started() -> TestApp {
 
 impl TestApp {
     /// Posts JSON as it is written; gives the status and the answer, which must be what the Bot API itself answers.
-    async fn written(&self, method: &str, body: impl AsRef<[u8]>) -> (u16, Value) {
+    async fn written_json(&self, method: &str, body: impl AsRef<[u8]>) -> (u16, Value) {
         let body = body.as_ref().to_vec();
         self.same(Method::POST, method, |request| request.header("content-type", "application/json").body(body.clone()))
             .await
@@ -22,7 +22,7 @@ impl TestApp {
 
     /// The description of such an answer, which must be an error.
     async fn error(&self, method: &str, body: impl AsRef<[u8]>) -> String {
-        let (status, answer) = self.written(method, body).await;
+        let (status, answer) = self.written_json(method, body).await;
         assert_ne!(status, 200, "{answer:#}");
         answer["description"].as_str().unwrap().to_owned()
     }
@@ -44,7 +44,7 @@ impl TestApp {
 async fn case_32_text_with_a_raw_line_break() {
     let app = started().await;
     for text in ["two\nlines", "a\ttab", "three\n\nlines\r\nof a shell script"] {
-        let (status, sent) = app.written("sendMessage", format!("{{\"chat_id\": 7, \"text\": \"{text}\"}}")).await;
+        let (status, sent) = app.written_json("sendMessage", format!("{{\"chat_id\": 7, \"text\": \"{text}\"}}")).await;
         assert_eq!(status, 200, "{sent:#}");
         assert_eq!(sent["result"]["text"], text.replace('\r', "").replace('\t', " "));
     }
@@ -57,7 +57,7 @@ async fn case_33_caption_with_a_raw_line_break() {
     let photo = app.file_id().await;
     let body =
         format!("{{\"chat_id\":7,\"photo\":\"{photo}\",\"caption\":\"CPU: 93 %\nsince 10:04\",\"has_spoiler\":true}}");
-    let (status, sent) = app.written("sendPhoto", body).await;
+    let (status, sent) = app.written_json("sendPhoto", body).await;
     assert_eq!((status, &sent["result"]["caption"]), (200, &json!("CPU: 93 %\nsince 10:04")), "{sent:#}");
     assert_eq!(sent["result"]["has_media_spoiler"], true, "what came after it");
     app.stop().await;
@@ -66,12 +66,12 @@ async fn case_33_caption_with_a_raw_line_break() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_35_escape_that_json_has_not() {
     let app = started().await;
-    let (_, sent) = app.written("sendMessage", r#"{"chat_id":7,"text":"v1\.2 \- it\'s out\!"}"#).await;
+    let (_, sent) = app.written_json("sendMessage", r#"{"chat_id":7,"text":"v1\.2 \- it\'s out\!"}"#).await;
     assert_eq!(sent["result"]["text"], "v1.2 - it's out!");
     let once = r#"{"chat_id":7,"parse_mode":"MarkdownV2","text":"v1\.2"}"#;
     assert!(app.error("sendMessage", once).await.contains("Character '.' is reserved"), "escaped once is not at all");
     let twice = r#"{"chat_id":7,"parse_mode":"MarkdownV2","text":"v1\\.2"}"#;
-    assert_eq!(app.written("sendMessage", twice).await.1["result"]["text"], "v1.2");
+    assert_eq!(app.written_json("sendMessage", twice).await.1["result"]["text"], "v1.2");
     app.stop().await;
 }
 
@@ -95,7 +95,7 @@ async fn case_36_half_a_surrogate_pair() {
         app.error("sendMessage", button).await,
         "Bad Request: inline keyboard button text must be encoded in UTF-8"
     );
-    let (_, sent) = app.written("sendMessage", r#"{"chat_id":7,"text":"\ud83c\udf89","tomorrow":"\ud83d"}"#).await;
+    let (_, sent) = app.written_json("sendMessage", r#"{"chat_id":7,"text":"\ud83c\udf89","tomorrow":"\ud83d"}"#).await;
     assert_eq!(sent["result"]["text"], "🎉", "a whole pair, and what nobody reads");
     app.stop().await;
 }
@@ -109,7 +109,7 @@ async fn case_38_broken_json_counts_up_to_where_it_breaks() {
         r#"{"chat_id":7,"text":"a","disable_notification":true"#,
         r#"{"chat_id":7,"text":"a","latitude":NaN,"parse_mode":"nonsense"}"#,
     ] {
-        let (status, sent) = app.written("sendMessage", body).await;
+        let (status, sent) = app.written_json("sendMessage", body).await;
         assert_eq!((status, &sent["result"]["text"]), (200, &json!("a")), "{body}");
     }
     assert_eq!(app.error("sendMessage", "{'chat_id':7}").await, "Bad Request: message text is empty");
@@ -120,7 +120,7 @@ async fn case_38_broken_json_counts_up_to_where_it_breaks() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_39_null_is_four_letters() {
     let app = started().await;
-    let (_, sent) = app.written("sendMessage", r#"{"chat_id":7,"text":null,"x":null}"#).await;
+    let (_, sent) = app.written_json("sendMessage", r#"{"chat_id":7,"text":null,"x":null}"#).await;
     assert_eq!(sent["result"]["text"], "null");
     let markup = r#"{"chat_id":7,"text":"a","reply_markup":null}"#;
     assert_eq!(app.error("sendMessage", markup).await, "Bad Request: object expected as reply markup");
@@ -133,7 +133,7 @@ async fn case_40_chat_ids_in_other_writings() {
     let app = started().await;
     for chat in ["42.0", "\"123.0\"", "\"42\\n\"", "\"-1001234567890_15\"", "4.2e1"] {
         let accepted = app.metric("notifications_accepted_total", ",lane=\"normal\"").await;
-        let (status, sent) = app.written("sendMessage", format!("{{\"chat_id\":{chat},\"text\":\"a\"}}")).await;
+        let (status, sent) = app.written_json("sendMessage", format!("{{\"chat_id\":{chat},\"text\":\"a\"}}")).await;
         assert_eq!(status, 200, "{chat}: {sent:#}");
         assert_eq!(
             app.metric("notifications_accepted_total", ",lane=\"normal\"").await,
@@ -155,7 +155,7 @@ async fn case_42_album_with_a_raw_line_break() {
     let album = format!(
         "[{{\"type\":\"photo\",\"media\":\"{photo}\",\"caption\":\"two\nlines\"}},{{\"type\":\"photo\",\"media\":\"{photo}\"}}]"
     );
-    let (status, sent) = app.written("sendMediaGroup", format!("{{\"chat_id\":7,\"media\":{album}}}")).await;
+    let (status, sent) = app.written_json("sendMediaGroup", format!("{{\"chat_id\":7,\"media\":{album}}}")).await;
     assert_eq!((status, &sent["result"][0]["caption"]), (200, &json!("two\nlines")), "{sent:#}");
     let call = json!({"chat_id": 7, "media": album});
     let (status, _) = app.same(Method::POST, "sendMediaGroup", |request| request.json(&call)).await;

@@ -20,8 +20,9 @@ pub(super) const BESIDE_FILE_BYTES: u64 = 1 << 20;
 /// others it is ignored, or as wrong as any other.
 const READ_AS_TEXT: &str = " text caption entities caption_entities media reply_markup reply_parameters \
     link_preview_options title performer question question_entities options explanation explanation_entities description \
-    description_entities checklist phone_number first_name last_name vcard address prices payload suggested_post_parameters \
-    photo document animation video audio voice video_note sticker ";
+    description_entities checklist phone_number first_name last_name vcard address prices payload suggested_post_parameters ";
+/// The parameters that name a file: only a URL is read as text there, and anything else is no file_id, in whatever way.
+const FILES: &str = " photo document animation video audio voice video_note sticker ";
 
 /// The arguments of a call.
 pub struct CallArguments {
@@ -98,13 +99,15 @@ impl CallArguments {
 
     /// Rejects a text that is not UTF-8 where Telegram would read it as text, in its words.
     pub fn check_utf8(&self) -> Result<(), BotApiError> {
-        let read = |name: &&String| READ_AS_TEXT.split(' ').any(|known| known == **name);
+        let is_among = |names: &str, name: &str| names.split(' ').any(|known| known == name);
+        let is_url = |name: &str| self.text(name).is_some_and(|text| text.starts_with("http"));
+        let read = |name: &&String| is_among(READ_AS_TEXT, name) || is_among(FILES, name) && is_url(name);
         let Some(name) = self.garbled.iter().find(read) else { return Ok(()) };
         let has_markup = self.text("parse_mode").is_some_and(|mode| !mode.eq_ignore_ascii_case("none"));
         Err(BotApiError::bad(match name.as_str() {
             "text" | "caption" if has_markup => "text must be encoded in UTF-8",
             "reply_markup" => "inline keyboard button text must be encoded in UTF-8",
-            name if self.text(name).is_some_and(|text| text.starts_with("http")) => "URL must be in UTF-8",
+            name if is_among(FILES, name) => "URL must be in UTF-8",
             _ => "strings must be encoded in UTF-8",
         }))
     }
@@ -179,7 +182,7 @@ mod tests {
         assert_eq!(refused(b"caption=%FF&parse_mode="), words("strings must be encoded in UTF-8"));
         assert_eq!(refused(b"caption=%FF&parse_mode=html"), words("text must be encoded in UTF-8"));
         assert_eq!(refused(b"photo=https://e.org/%FF"), words("URL must be in UTF-8"));
-        assert_eq!(refused(b"tomorrow=%FF&%FF=1&chat_id=%FF&text=first&text=%FF"), Ok(()));
+        assert_eq!(refused(b"tomorrow=%FF&%FF=1&chat_id=%FF&text=first&text=%FF&photo=%FF.png"), Ok(()));
     }
 
     #[test]
