@@ -11,6 +11,7 @@ use actix_web::http::header;
 use actix_web::web::{self, Data};
 use std::collections::BTreeMap;
 use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ObjectBuilder, RefOr, Response, Type};
 use utoipa::{Modify, OpenApi};
@@ -70,9 +71,25 @@ impl Modify for CommonResponses {
         for path in api.paths.paths.values_mut() {
             for operation in [&mut path.get, &mut path.put, &mut path.post, &mut path.delete].into_iter().flatten() {
                 complete(&mut operation.responses.responses);
+                if let Some(RefOr::T(body)) = &mut operation.request_body {
+                    describe_files_as_bytes(body);
+                }
             }
         }
         openapi_examples::add_to(api);
+    }
+}
+
+/// Takes away the schemas of bodies that are a file as it is: without one it is any bytes (OpenAPI 3.1), and the one that is made
+/// for video and audio is a JSON array of numbers.
+fn describe_files_as_bytes(body: &mut RequestBody) {
+    let is_file = |media_type: &str| ["video/", "audio/"].iter().any(|kind| media_type.starts_with(kind));
+    for (media_type, content) in &mut body.content {
+        if let RefOr::T(content) = content
+            && is_file(media_type)
+        {
+            content.schema = None;
+        }
     }
 }
 
