@@ -29,6 +29,11 @@ impl ApiKeys {
         Self(keys.iter().map(|key| Sha256::of(key.expose_secret().as_bytes())).collect())
     }
 
+    /// The client whose key a request shows; `None` if it shows none that is configured.
+    pub fn client(&self, headers: &HeaderMap) -> Option<ApiClient> {
+        if self.0.is_empty() { None } else { self.admit(headers) }
+    }
+
     fn check(&self, headers: &HeaderMap, host: Option<&str>) -> Result<ApiClient, Rejection> {
         if self.0.is_empty() && is_foreign(headers, host) {
             let detail = "Without API keys only programs on this machine and its own pages are served, and only as \
@@ -95,6 +100,11 @@ impl ApiClient {
     /// A client of a face that has credentials of its own.
     pub fn scoped(scope: String) -> Self {
         Self(scope)
+    }
+
+    /// What it is called where it stands for the client.
+    pub fn scope(&self) -> &str {
+        &self.0
     }
 
     /// The request's idempotency key within this client's scope.

@@ -1,16 +1,54 @@
 //! Who calls, as far as callers share something evenly.
 
+use super::auth::ApiKeys;
 use super::state::AppState;
-use crate::domain::Sha256;
 use crate::intake::spool::Spool;
 use crate::intake::turns::Caller;
 use actix_web::HttpRequest;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::web::Data;
 
-/// The spool, on behalf of whoever sent a request: the client of an API key, wherever it calls from, or else an address.
+/// The spool, on behalf of whoever sent a request.
 pub fn spool_for(request: &HttpRequest, state: &AppState) -> Spool {
-    let key = request.headers().get(AUTHORIZATION).map(|key| Sha256::of(key.as_bytes()).to_string());
-    let address = || request.peer_addr().map(|address| address.ip().to_string());
-    let caller = Caller::named(&key.or_else(address).unwrap_or_default());
-    state.intake.spool().for_caller(caller)
+    state.intake.spool().for_caller(caller(request))
+}
+
+/// The client of an API key, wherever it calls from, or else an address. What anybody can make up tells nobody apart.
+fn caller(request: &HttpRequest) -> Caller {
+    let keys = request.app_data::<Data<ApiKeys>>();
+    if let Some(client) = keys.and_then(|keys| keys.client(request.headers())) {
+        return Caller::named(client.scope());
+    }
+    let address = request.peer_addr().map(|address| address.ip().to_string());
+    Caller::named(&address.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::AUTHORIZATION;
+    use actix_web::test::TestRequest;
+
+    fn called(keys: &[&str], from: &str, authorization: &str) -> Caller {
+        let keys: Vec<_> = keys.iter().map(|key| (*key).to_owned().into()).collect();
+        let request = TestRequest::default().app_data(Data::new(ApiKeys::new(&keys)));
+        let from = format!("{from}:4711").parse().unwrap();
+        caller(&request.peer_addr(from).insert_header((AUTHORIZATION, authorization)).to_http_request())
+    }
+
+    #[test]
+    fn a_client_is_one_caller_however_it_writes_its_key() {
+        let keys = ["alpha", "beta"];
+        let alpha = called(&keys, "10.0.0.1", "Bearer alpha");
+        assert_eq!(called(&keys, "10.0.0.2", "bearer   alpha"), alpha);
+        assert_ne!(called(&keys, "10.0.0.1", "Bearer beta"), alpha);
+    }
+
+    #[test]
+    fn nobody_becomes_many_callers_by_keys_that_are_none() {
+        for keys in [&[][..], &["alpha"]] {
+            let stranger = called(keys, "10.0.0.1", "Bearer x");
+            assert_eq!(called(keys, "10.0.0.1", "Bearer y"), stranger);
+            assert_ne!(called(keys, "10.0.0.2", "Bearer x"), stranger);
+        }
+    }
 }
