@@ -9,6 +9,7 @@ pub mod body;
 pub mod caller;
 pub mod drain;
 pub mod json_stream;
+pub mod percent;
 pub mod probes;
 pub mod problem;
 pub mod proxied;

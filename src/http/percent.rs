@@ -1,4 +1,5 @@
-//! Percent-encoding as the Bot API server reads it: a percent sign that encodes nothing stays as it is.
+//! Percent-encoding as the Bot API server reads it, and as forms and query strings are read on every face: a percent sign that
+//! encodes nothing stays as it is.
 
 /// Decodes percent-encoded text.
 pub fn decode(text: &[u8]) -> Vec<u8> {

@@ -1,8 +1,8 @@
 //! The arguments of a call: one flat list of texts, of which the first of a name wins, and files.
 
 use super::error::BotApiError;
-use super::percent::decode_form;
 use crate::domain::raw_json;
+use crate::http::percent::decode_form;
 use crate::intake::spool::Upload;
 use serde_json::{Map, Value};
 use tokio::sync::OwnedSemaphorePermit;

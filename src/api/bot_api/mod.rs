@@ -18,7 +18,6 @@ mod idempotency;
 mod inline;
 mod methods;
 mod outcome;
-mod percent;
 mod proxying;
 mod read_arguments;
 mod reencode;

@@ -3,9 +3,9 @@
 use super::call::BotApiCall;
 use super::error::BotApiError;
 use super::face::BotApiFace;
-use super::percent::decode;
 use super::proxying;
 use crate::domain::file_path;
+use crate::http::percent::decode;
 use crate::http::state::AppState;
 use crate::ports::ProxyTarget;
 use crate::settings::Bot;

@@ -126,7 +126,7 @@ const PIECES: [&str; 48] = [
 /// The face and the sandbox have a reader each, written apart, and read every document the same. `PIXCOURIER_FUZZ_SEED` and
 /// `PIXCOURIER_FUZZ_SECONDS` choose which documents and how many.
 #[test]
-#[allow(clippy::disallowed_methods, reason = "a test's own arguments, no configuration")]
+#[expect(clippy::disallowed_methods, reason = "a test's own arguments, no configuration")]
 fn the_face_reads_random_documents_alike() {
     let number = |name: &str, otherwise: u64| std::env::var(name).map_or(otherwise, |text| text.parse().unwrap());
     let seed = number("PIXCOURIER_FUZZ_SEED", 1);

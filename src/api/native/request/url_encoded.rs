@@ -5,9 +5,9 @@ use super::names::check_name;
 use super::uploaded_files::UploadedFiles;
 use crate::domain::ImageFormat;
 use crate::http::body::Body;
+use crate::http::percent::decode_form;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use futures_util::StreamExt;
-use percent_encoding::percent_decode;
 use serde_json::Value;
 
 /// How long all texts of a form may be together; four times the longest caption.
@@ -42,20 +42,15 @@ pub fn add_pairs(text: &[u8], fields: &mut Fields) -> Result<(), Rejection> {
             Some(at) => (&pair[..at], &pair[at + 1..]),
             None => (pair, &[][..]),
         };
-        let name = String::from_utf8_lossy(&decoded(name)).into_owned();
+        let name = String::from_utf8_lossy(&decode_form(name)).into_owned();
         check_name(&name)?;
-        let value = String::from_utf8(decoded(value)).map_err(|_| {
+        let value = String::from_utf8(decode_form(value)).map_err(|_| {
             let detail = format!("{name} is not valid UTF-8 once its percent-encoding is undone.");
             Rejection::field(ProblemCode::InvalidField, &name, detail)
         })?;
         fields.insert(&name, Value::String(value))?;
     }
     Ok(())
-}
-
-fn decoded(text: &[u8]) -> Vec<u8> {
-    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    percent_decode(&spaced).collect()
 }
 
 #[cfg(test)]
