@@ -11,24 +11,17 @@ const LIMIT_MIB: u64 = 150;
 /// How long callers wait before they leave.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The most memory that a process ever had resident, in MiB.
-fn peak(service: &Program) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", service.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
-}
-
 /// Makes the calls at once, to a service whose Bot API is away, and says how much memory that took.
 async fn memory_of(what: &str, calls: u32, method: &str, body: impl Fn(u32) -> String) -> u64 {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let service = Program::serve("http://127.0.0.1:9", &[("PIXCOURIER_BOT_TOKEN", TOKEN)], Stdio::null());
     let client = Client::builder().timeout(PATIENCE).build().unwrap();
-    let before = peak(&service);
+    let before = service.peak_mib();
     let url = format!("{}/bot{TOKEN}/{method}", service.url);
     let send = |number| client.post(&url).header("content-type", "application/json").body(body(number)).send();
     let answers = join_all((0..calls).map(send)).await;
     let left = answers.iter().filter(|answer| answer.is_err()).count();
-    let peak = peak(&service);
+    let peak = service.peak_mib();
     println!("{calls} calls with {what}, {left} of whose callers left: {before} MiB before, {peak} MiB at the peak");
     peak
 }

@@ -2,6 +2,7 @@
 //! takes of them, we take.
 
 use super::queued_calls::read;
+use crate::support::forms::{CHAT, body};
 use crate::support::test_app::{TOKEN, TestApp, png};
 use bytes::Bytes;
 use futures_util::stream;
@@ -29,19 +30,6 @@ on_both_engines!(
     what_is_no_form_is_refused_as_telegram_refuses_it,
 );
 
-/// A body of parts, each the headers and the value.
-fn body(boundary: &str, parts: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for (head, value) in parts {
-        body.extend_from_slice(format!("--{boundary}\r\n{head}\r\n\r\n").as_bytes());
-        body.extend_from_slice(value);
-        body.extend_from_slice(b"\r\n");
-    }
-    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    body
-}
-
-const CHAT: (&str, &[u8]) = ("Content-Disposition: form-data; name=\"chat_id\"", b"42");
 const PHOTO: &str = "Content-Disposition: form-data; name=\"photo\"; filename=\"a.png\"";
 
 impl TestApp {

@@ -3,6 +3,7 @@
 
 use crate::support::answer::Answer;
 use crate::support::api_app::{ApiApp, png};
+use crate::support::forms::{CHAT, body};
 use bytes::Bytes;
 use futures_util::stream;
 use pixcourier::domain::Sha256;
@@ -12,19 +13,6 @@ use serde_json::{Value, json};
 
 const GIF: &[u8] = b"GIF89a\x01\0\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 
-/// A body of parts, each the headers and the value.
-fn body(boundary: &str, parts: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for (head, value) in parts {
-        body.extend_from_slice(format!("--{boundary}\r\n{head}\r\n\r\n").as_bytes());
-        body.extend_from_slice(value);
-        body.extend_from_slice(b"\r\n");
-    }
-    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    body
-}
-
-const CHAT: (&str, &[u8]) = ("Content-Disposition: form-data; name=\"chat_id\"", b"42");
 const PHOTO: (&str, &[u8]) = ("Content-Disposition: form-data; name=\"photo\"; filename=\"a.gif\"", GIF);
 
 impl ApiApp {
