@@ -9,7 +9,7 @@
 //!
 //! [`adapters`] hold the two engines (embedded: SQLite; distributed: RabbitMQ, Redis and an object store), the Bot API
 //! client and the client of WhatsMate's gateway. [`registration`] lets people and groups into the recipient book, in which
-//! intake looks up their chats. [`app`] puts everything together, [`cli`] has the subcommands, and [`sandbox`] is a Bot
+//! intake looks up their chats. [`multipart`] reads and writes forms, for all of them. [`app`] puts everything together, [`cli`] has the subcommands, and [`sandbox`] is a Bot
 //! API to try things against.
 
 pub mod http;
@@ -29,6 +29,7 @@ pub mod adapters;
 pub mod app;
 pub mod backoff;
 pub mod cli;
+pub mod multipart;
 pub mod registration;
 pub mod sandbox;
 pub mod settings;

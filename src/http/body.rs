@@ -4,7 +4,7 @@ use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{self, ContentType, Header};
+use actix_web::http::header;
 use actix_web::web::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, LocalBoxStream};
@@ -68,10 +68,16 @@ struct BodyReader {
     error: BodyError,
 }
 
-/// The media type of a request's body, in lower case and without its parameters; `None` if the header is missing or
-/// malformed.
-pub fn content_type(request: &HttpRequest) -> Option<String> {
-    ContentType::parse(request).ok().map(|ContentType(mime)| mime.essence_str().to_ascii_lowercase())
+/// The header `Content-Type` as it stands there; empty if it is missing.
+pub fn content_type_header(request: &HttpRequest) -> &[u8] {
+    request.headers().get(header::CONTENT_TYPE).map_or(&[], |value| value.as_bytes())
+}
+
+/// The media type of a request's body, in lower case and without its parameters, which may be anything; empty if the
+/// header is missing.
+pub fn content_type(request: &HttpRequest) -> String {
+    let essence = content_type_header(request).split(|byte| b"; ".contains(byte)).next().unwrap_or_default();
+    String::from_utf8_lossy(essence).to_ascii_lowercase()
 }
 
 impl Body {

@@ -4,7 +4,6 @@ use super::access_log::access_log;
 use super::auth::ApiKeys;
 use super::routing::not_found;
 use super::state::AppState;
-use actix_multipart::MultipartConfig;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
@@ -25,8 +24,6 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
 const LINGER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections per worker; each may hold up to some 300 kB while it uploads.
 const MAX_CONNECTIONS_PER_WORKER: usize = 10_000;
-/// How much of one request the multipart parser may buffer.
-const FORM_BUFFER_BYTES: usize = 8 * 1024;
 
 /// Starts a server for these routes; it serves while it is awaited or spawned, until its handle stops it. A graceful
 /// shutdown waits up to the grace period for requests in flight.
@@ -41,7 +38,6 @@ pub fn start(
         App::new()
             .app_data(state.clone())
             .app_data(keys.clone())
-            .app_data(MultipartConfig::new().buffer_limit(FORM_BUFFER_BYTES))
             .wrap(from_fn(access_log))
             .configure(routes.clone())
             .default_service(web::to(not_found))

@@ -8,3 +8,4 @@ mod field_cases;
 mod proxying;
 mod queued_calls;
 mod waiting;
+mod written_requests;

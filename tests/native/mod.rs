@@ -11,3 +11,4 @@ mod recipients;
 mod rejections;
 mod sends;
 mod upload_memory;
+mod written_requests;

@@ -247,11 +247,21 @@ async fn every_fault_in_a_body_has_its_code() {
             "urlencoded",
             "application/x-www-form-urlencoded",
             b"chat_id=42".to_vec(),
+            400,
+            "missing_field",
+            Some("photo"),
+        ),
+        (
+            "an image that is said to be a form",
+            "application/x-www-form-urlencoded",
+            png(5, 5, 200_000),
             415,
             "unsupported_media_type",
             Some("Content-Type"),
         ),
-        ("an image as the body", "image/png", png(5, 5, 100), 415, "unsupported_media_type", Some("Content-Type")),
+        ("a long form", "application/x-www-form-urlencoded", vec![b'x'; 200_000], 413, "body_too_large", None),
+        ("an image without a chat", "image/png", png(5, 5, 100), 400, "missing_field", Some("chat_id")),
+        ("no image as the body", "image/png", b"hello, I am a text".to_vec(), 400, "not_an_image", Some("photo")),
     ];
     for (case, content_type, body, status, code, field) in table {
         let answer = Answer::of(app.post().header(CONTENT_TYPE, content_type).body(body)).await;
@@ -287,7 +297,7 @@ async fn a_body_over_the_limit_is_refused_and_the_caller_gets_to_see_it() {
     let body = reqwest::Body::wrap_stream(pieces);
     let form_type = "multipart/form-data; boundary=b";
     let untold = Answer::of(app.post().header(CONTENT_TYPE, form_type).body(body)).await;
-    untold.assert_problem("without line breaks", 400, "malformed_multipart", None);
+    untold.assert_problem("without line breaks", 413, "body_too_large", None);
     let lines = futures_util::stream::iter((0..=320).map(|_| Ok::<_, std::io::Error>(vec![b'\n'; 65_536])));
     let body = reqwest::Body::wrap_stream(lines);
     let untold = Answer::of(app.post().header(CONTENT_TYPE, form_type).body(body)).await;
@@ -362,7 +372,7 @@ async fn unknown_addresses_and_methods_get_problems_too() {
         (Method::GET, "/v1/notifications/01890a5d-ac96-774b-bcce-b302099a8057", 404, "notification_not_found"),
         (Method::DELETE, "/v1/notifications/01890a5d-ac96-774b-bcce-b302099a8057", 404, "notification_not_found"),
         (Method::POST, "/v1/notifications/01890a5d-ac96-774b-bcce-b302099a8057/retry", 404, "notification_not_found"),
-        (Method::PUT, "/v1/notifications", 405, "method_not_allowed"),
+        (Method::PATCH, "/v1/notifications", 405, "method_not_allowed"),
         (Method::POST, "/v1/notifications/01890a5d-ac96-774b-bcce-b302099a8057", 405, "method_not_allowed"),
         (Method::GET, "/v1/notifications/01890a5d-ac96-774b-bcce-b302099a8057/retry", 405, "method_not_allowed"),
         (Method::POST, "/metrics", 405, "method_not_allowed"),

@@ -4,11 +4,12 @@ use super::api_url::ApiUrl;
 use crate::adapters::http_client;
 use crate::adapters::upload_tracker::UploadTracker;
 use crate::domain::BotName;
+use crate::multipart::{EncodedForm, FormBody};
 use crate::ports::{ApiReply, CallError, Messenger, MessengerRequest, MessengerResponse};
 use crate::settings::Bot;
 use async_trait::async_trait;
-use reqwest::Method;
-use reqwest::multipart::{Form, Part};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::{Body, Method};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,7 +40,10 @@ impl Messenger for TelegramMessenger {
         let call = url.request(&self.client, Method::POST).timeout(request.timeout);
         let call = match request.files.is_empty() {
             true => call.json(&request.params),
-            false => call.multipart(form(request, &uploads)),
+            false => {
+                let EncodedForm { content_type, length, body } = form(request, &uploads);
+                call.header(CONTENT_TYPE, content_type).header(CONTENT_LENGTH, length).body(Body::wrap_stream(body))
+            }
         };
         let response = call.send().await.map_err(|error| uploads.call_error(error))?;
         let status = response.status().as_u16();
@@ -53,22 +57,21 @@ impl Messenger for TelegramMessenger {
     }
 }
 
-/// The call as multipart/form-data: structured values as JSON text, files with a known length (proxies prefer one).
-fn form(request: MessengerRequest, uploads: &UploadTracker) -> Form {
-    let mut form = Form::new();
-    for (name, value) in request.params {
-        let text = match value {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
-        form = form.text(name, text);
+/// The call as multipart/form-data: structured values as JSON text, files with a known length (proxies prefer one), names
+/// as Telegram reads them.
+fn form(request: MessengerRequest, uploads: &UploadTracker) -> EncodedForm {
+    let mut form = FormBody::new();
+    for (name, value) in &request.params {
+        match value {
+            Value::String(text) => form.add_text(name, text),
+            other => form.add_text(name, &other.to_string()),
+        }
     }
     for file in request.files {
         let (field, filename, size) = (file.field.clone(), file.filename.clone(), file.size);
-        let body = reqwest::Body::wrap_stream(uploads.track(file));
-        form = form.part(field, Part::stream_with_length(body, size).file_name(filename));
+        form.add_file(&field, &filename, size, uploads.track(file));
     }
-    form
+    form.finish()
 }
 
 #[cfg(test)]

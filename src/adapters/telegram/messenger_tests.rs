@@ -89,6 +89,16 @@ async fn files_go_as_multipart_with_a_length_and_a_fitting_name() {
     assert!(text.contains("name=\"photo\"; filename=\"photo.jpg\""));
 }
 
+/// Telegram takes no notice of `name*=utf-8''...`: what `attach://` names must stand there as it is.
+#[tokio::test]
+async fn names_of_parts_go_as_raw_utf_8() {
+    let ok = "HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"ok\":true}";
+    let name = "\u{433}\u{440}\u{430}\u{444}\u{438}\u{43a} #1 100%.png";
+    let (_, read) = call(ok, vec![OutgoingFile { field: name.into(), ..file(1) }], ends_with_boundary).await;
+    let written = format!("name=\"{}\"; filename=", name.replace('%', "%25"));
+    assert!(read.windows(written.len()).any(|part| part == written.as_bytes()));
+}
+
 #[tokio::test]
 async fn a_cut_before_the_body_is_whole_was_not_sent_and_one_after_it_may_have_been() {
     let (early, _) = call("", vec![file(200)], |read| read.len() > 1000).await;

@@ -7,6 +7,7 @@ use super::proxying;
 use crate::domain::BotName;
 use crate::http::state::AppState;
 use crate::intake::spool::Upload;
+use crate::multipart::{EncodedForm, FormBody};
 use crate::ports::{ByteStream, ProxyRequest, ProxyTarget};
 use actix_web::HttpResponse;
 use bytes::Bytes;
@@ -41,26 +42,15 @@ fn json(arguments: CallArguments) -> (String, u64, ByteStream) {
 }
 
 fn multipart(arguments: CallArguments) -> (String, u64, ByteStream) {
-    let boundary = uuid::Uuid::now_v7().simple().to_string();
-    let mut length = 0;
-    let mut body: Vec<ByteStream> = Vec::new();
-    let mut text = |body: &mut Vec<ByteStream>, text: String| {
-        length += text.len() as u64;
-        body.push(stream::once(async move { Ok(text.into()) }).boxed());
-    };
-    let head = |name: &str| format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"", encoded(name));
+    let mut form = FormBody::new();
     for (name, value) in &arguments.texts {
-        text(&mut body, format!("{}\r\n\r\n{}\r\n", head(name), value.as_str().unwrap_or_default()));
+        form.add_text(name, value.as_str().unwrap_or_default());
     }
-    let mut sizes = 0;
     for FilePart { name, filename, upload } in arguments.files {
-        text(&mut body, format!("{}; filename=\"{}\"\r\n\r\n", head(&name), encoded(&filename)));
-        sizes += upload.spooled().size;
-        body.push(content(upload));
-        text(&mut body, "\r\n".to_owned());
+        form.add_file(&name, &filename, upload.spooled().size, content(upload));
     }
-    text(&mut body, format!("--{boundary}--\r\n"));
-    (format!("multipart/form-data; boundary={boundary}"), length + sizes, stream::iter(body).flatten().boxed())
+    let EncodedForm { content_type, length, body } = form.finish();
+    (content_type, length, body)
 }
 
 /// The bytes of a file, which is removed once they have been read.
@@ -76,16 +66,4 @@ fn content(upload: Upload) -> ByteStream {
         Ok::<_, io::Error>((read > 0).then(|| (Bytes::from(piece), (upload, Some(file)))))
     });
     pieces.boxed()
-}
-
-/// A name for between quotation marks; the Bot API server decodes the percent-encoding.
-fn encoded(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for c in name.chars() {
-        match c {
-            '"' | '%' | '\\' | '\0'..='\x1f' => text.push_str(&format!("%{:02X}", u32::from(c))),
-            c => text.push(c),
-        }
-    }
-    text
 }

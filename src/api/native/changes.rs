@@ -29,7 +29,10 @@ use actix_web::web::{Data, Path, Payload};
         ("id" = String, Path, format = Uuid, description = "The id of the notification whose message is edited"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every edit"),
     ),
-    request_body(content((EditRequest = "application/json"), (EditForm = "multipart/form-data"))),
+    request_body(content(
+        (EditRequest = "application/json"), (EditForm = "multipart/form-data"), (EditForm = "application/x-www-form-urlencoded"),
+        (Vec<u8> = "image/*"), (Vec<u8> = "video/*"), (Vec<u8> = "audio/*"), (Vec<u8> = "application/octet-stream")
+    ), description = "The fields; or the new file as it is, and the fields in the query"),
     responses(
         (status = 202, body = AcceptedNotification, description = "Accepted, durably",
             headers(("Location" = String, description = "Where to ask what became of the edit"))),
@@ -45,7 +48,7 @@ pub async fn edit(
 ) -> HandlerResult {
     let key = caller.idempotency_key(request.headers())?;
     let record = sent_record(&request, &path, &state).await?;
-    let (fields, files) = body::read(&request, payload, &state).await?;
+    let (fields, files) = body::read_with_query(&request, payload, &state).await?;
     let validated = change::edit(&record, fields, files, Timestamp::now())?;
     accept(&request, &state, validated, key).await
 }
@@ -80,7 +83,7 @@ pub async fn delete(
     let is_empty = length.map_or(!headers.contains_key(header::TRANSFER_ENCODING), |length| length == b"0");
     let (fields, files) = match is_empty {
         true => (Fields::json(), UploadedFiles::default()),
-        false => body::read(&request, payload, &state).await?,
+        false => body::read_with_query(&request, payload, &state).await?,
     };
     let validated = change::delete(&record, fields, &files, Timestamp::now())?;
     accept(&request, &state, validated, key).await

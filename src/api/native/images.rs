@@ -144,7 +144,7 @@ pub async fn get(_: ApiClient, path: Path<String>, state: Data<AppState>) -> Han
 
 /// Spools the image of a request: its body as it is, a field of its JSON, or a part of its form.
 async fn image(request: &HttpRequest, payload: Payload, state: &AppState) -> Result<Upload, Rejection> {
-    let media_type = content_type(request).unwrap_or_default();
+    let media_type = content_type(request);
     if media_type.starts_with("image/") || media_type == "application/octet-stream" {
         let mut body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
         let mut writer = spool_for(request, state).begin();

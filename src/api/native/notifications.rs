@@ -31,8 +31,14 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 /// for 24 hours: it gets the same answer, with the present status, and is delivered once.
 #[utoipa::path(
     post, operation_id = "create_notification", path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every notification")),
-    request_body(content((NotificationRequest = "application/json"), (NotificationForm = "multipart/form-data"))),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every notification"),
+        ("chat_id" = Option<String>, Query, description = "With any body but JSON: the chat; every other field may stand in the query too"),
+    ),
+    request_body(content(
+        (NotificationRequest = "application/json"), (NotificationForm = "multipart/form-data"), (NotificationForm = "application/x-www-form-urlencoded"),
+        (Vec<u8> = "image/*"), (Vec<u8> = "video/*"), (Vec<u8> = "audio/*"), (Vec<u8> = "application/octet-stream")
+    ), description = "The fields; or the file as it is, and the fields in the query"),
     responses(
         (status = 202, body = AcceptedNotification, description = "Accepted, durably",
             headers(
@@ -44,9 +50,41 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 )]
 pub async fn create(request: HttpRequest, caller: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
     let key = caller.idempotency_key(request.headers())?;
-    let (fields, files) = body::read(&request, payload, &state).await?;
+    let (fields, files) = body::read_with_query(&request, payload, &state).await?;
     let validated = ValidatedRequest::read(fields, files, Timestamp::now(), |bot| state.intake.has_bot(bot))?;
     accept(&request, &state, validated, key).await
+}
+
+/// Send a file as `curl -T` puts it.
+///
+/// The body is the image (or the video or audio, if `Content-Type` says so) and the fields stand in the query. Otherwise it
+/// is the same as `POST`: every request is a notification of its own, unless an `Idempotency-Key` makes it the same one.
+#[utoipa::path(
+    put, operation_id = "put_notification", path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every notification"),
+        ("chat_id" = Option<String>, Query, description = "The chat"),
+        ("caption" = Option<String>, Query, description = "The caption; every other field of a form may stand in the query too"),
+    ),
+    request_body(content(
+        (Vec<u8> = "image/*"), (Vec<u8> = "video/*"), (Vec<u8> = "audio/*"), (Vec<u8> = "application/octet-stream")
+    ), description = "The file as it is; without a `Content-Type` it is an image"),
+    responses(
+        (status = 202, body = AcceptedNotification, description = "Accepted, durably",
+            headers(
+                ("Location" = String, description = "Where to ask what became of it"),
+                ("Idempotent-Replayed" = Option<bool>, description = "`true` if the key was used before: nothing new was accepted"),
+            )),
+        Invalid, Unauthorized, TooSlow, TooLarge, NotJsonOrForm, KeyReused, Unavailable, NoRoom,
+    )
+)]
+pub async fn put_file(
+    request: HttpRequest,
+    caller: ApiClient,
+    payload: Payload,
+    state: Data<AppState>,
+) -> HandlerResult {
+    create(request, caller, payload, state).await
 }
 
 /// Verifies the files of a checked request and accepts it.

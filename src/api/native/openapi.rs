@@ -21,6 +21,7 @@ use utoipa_swagger_ui::Config;
     info(title = "Pixcourier", description = "Image notifications to Telegram: accepted at once, kept durably, never too fast, uploaded once, accounted for."),
     paths(
         notifications::create,
+        notifications::put_file,
         notifications::list,
         notifications::get,
         notifications::cancel,

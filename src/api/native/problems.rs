@@ -38,7 +38,7 @@ problems! {
     TooLarge: "413", "The file or the body is too large";
     NotAnImageOrForm: "415", "Neither an image nor JSON nor multipart/form-data";
     NotJson: "415", "Not JSON";
-    NotJsonOrForm: "415", "Neither JSON nor multipart/form-data";
+    NotJsonOrForm: "415", "Neither JSON nor a form nor a file that is sent as it is";
     KeyReused: "422", "The idempotency key was used with another request";
     FileUnavailable: "502", "Telegram does not give it out now";
     StagingFailed: "502", "It is kept, but the staging chat has not got it";

@@ -34,7 +34,7 @@ const BODY_LIMIT_BYTES: u64 = 2 << 20;
     )
 )]
 pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
-    if content_type(&request).as_deref() != Some("application/json") {
+    if content_type(&request) != "application/json" {
         return Err(Rejection::field(ProblemCode::UnsupportedMediaType, "Content-Type", "Send application/json."));
     }
     let document = Body::new(&request, payload.into_inner(), BODY_LIMIT_BYTES)?.collect_within_limit().await?;

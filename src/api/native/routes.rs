@@ -8,8 +8,9 @@ use actix_web::web::{ServiceConfig, delete, post, put};
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
-            resource("/v1/notifications", "GET, HEAD, POST")
+            resource("/v1/notifications", "GET, HEAD, POST, PUT")
                 .route(post().to(notifications::create))
+                .route(put().to(notifications::put_file))
                 .route(get_or_head().to(notifications::list)),
         )
         .service(

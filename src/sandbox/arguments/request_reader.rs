@@ -1,20 +1,19 @@
 //! Reading a request's arguments by its content type: texts into memory, files to the disk as they arrive.
 
 use super::call_arguments::{MAX_TEXT_BYTES, RequestReadError, SandboxArguments};
-use super::percent::percent_decoded;
 use crate::domain::Sha256;
+use crate::multipart::{Boundary, MultipartError, PartHead, Parts, PartsError, Reading};
 use crate::sandbox::files::{MediaStore, ReceivedFile};
 use crate::sandbox::locked::Locked;
 use crate::sandbox::log::StatsCounters;
-use actix_multipart::Multipart;
 use actix_web::HttpRequest;
+use actix_web::error::PayloadError;
 use actix_web::web::{Bytes, Payload};
 use futures_util::{Stream, StreamExt};
 use sha2::Digest;
+use std::pin::pin;
 use tokio::io::{AsyncWriteExt, BufWriter};
 
-/// The longest multipart boundary (Bot API server).
-const MAX_BOUNDARY_BYTES: usize = 70;
 /// Chunks are gathered to this size before they go to the disk.
 const WRITE_BUFFER_BYTES: usize = 128 << 10;
 /// The connection broke off, or the body is not what it says it is.
@@ -31,16 +30,13 @@ impl RequestReader<'_> {
     pub async fn read(&self, request: &HttpRequest, payload: Payload) -> Result<SandboxArguments, RequestReadError> {
         let mut arguments = SandboxArguments::default();
         arguments.add_form(request.query_string().as_bytes())?;
-        let header = request.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
-        let content_type = header.to_ascii_lowercase();
+        let header = request.headers().get("content-type").map_or(&[][..], |value| value.as_bytes());
+        let content_type = String::from_utf8_lossy(header).to_ascii_lowercase();
         let is = |name| content_type.contains(name);
         match () {
             () if is("multipart/form-data") => {
-                let boundary = header.split("boundary=").nth(1).unwrap_or("").split(';').next().unwrap_or("");
-                if boundary.trim_matches('"').len() > MAX_BOUNDARY_BYTES {
-                    return Err(BROKEN);
-                }
-                self.read_parts(Multipart::new(request.headers(), payload), &mut arguments).await?;
+                let boundary = Boundary::of_content_type(header, Reading::AsTelegram).map_err(|_| BROKEN)?;
+                self.read_parts(Parts::new(payload, &boundary, Reading::AsTelegram), &mut arguments).await?;
             }
             () if is("application/x-www-form-urlencoded") => {
                 arguments.add_form(&read_to_end(payload, MAX_TEXT_BYTES).await?)?;
@@ -59,28 +55,35 @@ impl RequestReader<'_> {
     }
 
     /// Reads the parts. One is a file only if it has a `filename`, if only an empty one.
-    async fn read_parts(&self, mut parts: Multipart, arguments: &mut SandboxArguments) -> Result<(), RequestReadError> {
+    async fn read_parts(
+        &self,
+        mut parts: Parts<Payload>,
+        arguments: &mut SandboxArguments,
+    ) -> Result<(), RequestReadError> {
         let mut file_bytes_left = self.max_body_bytes;
-        while let Some(part) = parts.next().await {
-            let mut part = part.map_err(|_| BROKEN)?;
-            let disposition = part.content_disposition().ok_or(BROKEN)?;
-            let name = percent_decoded(disposition.get_name().ok_or(BROKEN)?.as_bytes()).into_owned();
-            let lossy = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
-            let file_name = disposition.get_filename().map(|name| lossy(&percent_decoded(name.as_bytes())));
-            match file_name {
-                Some(file_name) => {
-                    let file = receive(self.store, &mut part, file_name, &mut file_bytes_left).await?;
+        while let Some(PartHead { name, filename, content_type, .. }) = parts.next_part().await.map_err(error_of)? {
+            match filename {
+                Some(filename) => {
+                    let filename = String::from_utf8(filename).unwrap_or_default();
+                    let file = receive(self.store, pin!(parts.value()), filename, &mut file_bytes_left).await?;
                     self.stats.lock().received(file.bytes);
-                    arguments.add_file(lossy(&name), file)?;
+                    arguments.add_file(String::from_utf8_lossy(&name).into_owned(), file)?;
                 }
                 None => {
-                    let form = part.content_type().is_some_and(|mime| *mime == "application/x-www-form-urlencoded");
-                    let text = read_to_end(&mut part, arguments.text_bytes_left()).await?;
+                    let text = read_to_end(pin!(parts.value()), arguments.text_bytes_left()).await?;
+                    let form = content_type.starts_with(b"application/x-www-form-urlencoded");
                     if form { arguments.add_form(&text)? } else { arguments.add(name, text)? }
                 }
             }
         }
         Ok(())
+    }
+}
+
+fn error_of(error: PartsError<PayloadError>) -> RequestReadError {
+    match error {
+        PartsError::Malformed(MultipartError::LongHeaders) => RequestReadError::Status(431),
+        PartsError::Malformed(_) | PartsError::Body(_) => BROKEN,
     }
 }
 

@@ -1,35 +1,123 @@
-//! Reads a request's body into fields and files, whether it is JSON or a form.
+//! Reads a request's body into fields and files, whether it is JSON, a form, or a file as it is.
 
 use super::fields::Fields;
 use super::uploaded_files::UploadedFiles;
-use super::{json, multipart};
+use super::{json, multipart, url_encoded};
 use crate::http::body::{Body, content_type};
 use crate::http::caller::spool_for;
 use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
+use crate::intake::spool::Spool;
 use actix_web::HttpRequest;
+use actix_web::http::Method;
 use actix_web::web::Payload;
+use futures_util::StreamExt;
 
-/// Reads a body that must be JSON or a form; its files are spooled to disk as they arrive.
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BodyKind {
+    Json,
+    Multipart,
+    UrlEncoded,
+    /// The file of this field.
+    File(&'static str),
+}
+
+/// Reads a body that must be JSON or a form with files; those are spooled to disk as they arrive.
 pub async fn read(
     request: &HttpRequest,
     payload: Payload,
     state: &AppState,
 ) -> Result<(Fields, UploadedFiles), Rejection> {
-    let form = is_form(request)?;
-    let body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
+    let body = |payload: Payload| Body::new(request, payload.into_inner(), state.settings.body_limit);
     let spool = spool_for(request, state);
-    if form { multipart::read(request, body, &spool).await } else { json::read(body, &spool).await }
+    match kind(&content_type(request), request.method()) {
+        Some(BodyKind::Json) => json::read(body(payload)?, &spool).await,
+        Some(BodyKind::Multipart) => multipart::read(request, body(payload)?, &spool, Fields::form()).await,
+        _ => Err(unsupported()),
+    }
 }
 
-fn is_form(request: &HttpRequest) -> Result<bool, Rejection> {
-    match content_type(request).as_deref() {
-        Some("application/json") => Ok(false),
-        Some("multipart/form-data") => Ok(true),
-        _ => Err(Rejection::field(
-            ProblemCode::UnsupportedMediaType,
-            "Content-Type",
-            "Send application/json, or multipart/form-data with the file as a part, photo for an image.",
-        )),
+/// The same for a body that may also be a form without files, or a file as it is. With each of them but JSON, which has
+/// them all in the body, fields may stand in the query.
+pub async fn read_with_query(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &AppState,
+) -> Result<(Fields, UploadedFiles), Rejection> {
+    let kind = kind(&content_type(request), request.method()).ok_or_else(unsupported)?;
+    if kind == BodyKind::Json {
+        return read(request, payload, state).await;
+    }
+    let body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
+    let (mut fields, spool) = (Fields::form(), spool_for(request, state));
+    url_encoded::add_pairs(request.query_string().as_bytes(), &mut fields)?;
+    match kind {
+        BodyKind::UrlEncoded => url_encoded::read(body, fields).await,
+        BodyKind::File(field) => Ok((fields, file(body, field, &spool).await?)),
+        BodyKind::Json | BodyKind::Multipart => multipart::read(request, body, &spool, fields).await,
+    }
+}
+
+/// What a body of a media type is, if it is something that can be read. Without a type it is a file if it is put, as
+/// `curl -T` does.
+fn kind(media_type: &str, method: &Method) -> Option<BodyKind> {
+    match media_type {
+        "application/json" => Some(BodyKind::Json),
+        "multipart/form-data" => Some(BodyKind::Multipart),
+        "application/x-www-form-urlencoded" => Some(BodyKind::UrlEncoded),
+        "application/octet-stream" => Some(BodyKind::File("photo")),
+        "" if *method == Method::PUT => Some(BodyKind::File("photo")),
+        _ => match media_type.split_once('/')?.0 {
+            "image" => Some(BodyKind::File("photo")),
+            "video" => Some(BodyKind::File("video")),
+            "audio" => Some(BodyKind::File("audio")),
+            _ => None,
+        },
+    }
+}
+
+fn unsupported() -> Rejection {
+    Rejection::field(
+        ProblemCode::UnsupportedMediaType,
+        "Content-Type",
+        "Send multipart/form-data with the file as a part, photo for an image; or application/json; or the image itself \
+         as image/png and the like, with chat_id in the query.",
+    )
+}
+
+/// Spools a body that is a file.
+async fn file(mut body: Body, field: &str, spool: &Spool) -> Result<UploadedFiles, Rejection> {
+    let mut files = UploadedFiles::default();
+    let mut writer = files.begin(field, spool)?;
+    while let Some(piece) = body.pieces.next().await {
+        writer.write(&piece.map_err(|_| body.error.rejection())?)?;
+    }
+    files.add(field.to_owned(), writer.finish().await?, None);
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_what_its_type_says() {
+        for (media_type, expected) in [
+            ("application/json", Some(BodyKind::Json)),
+            ("multipart/form-data", Some(BodyKind::Multipart)),
+            ("application/x-www-form-urlencoded", Some(BodyKind::UrlEncoded)),
+            ("application/octet-stream", Some(BodyKind::File("photo"))),
+            ("image/x-whatever", Some(BodyKind::File("photo"))),
+            ("video/mp4", Some(BodyKind::File("video"))),
+            ("audio/mpeg", Some(BodyKind::File("audio"))),
+            ("text/plain", None),
+            ("multipart/mixed", None),
+            ("image", None),
+            ("", None),
+        ] {
+            assert_eq!(kind(media_type, &Method::POST), expected, "{media_type}");
+        }
+        assert_eq!(kind("", &Method::PUT), Some(BodyKind::File("photo")));
     }
 }

@@ -131,6 +131,10 @@ fn invalid_code(path: &str) -> ProblemCode {
 /// A text is a URL if there is a dot in it, else a file_id (Bot API server).
 fn url_or_file_id(path: &str, text: String) -> Result<InputFile, Rejection> {
     let rejected = |detail: &str| Err(Rejection::field(invalid_code(path), path, detail));
+    let upload = format!(
+        "To upload a file, send its bytes: curl -F {path}=@FILE, with the @; a file part in other clients; \
+         {{\"base64\": …}} in JSON."
+    );
     let lower = text.get(..8).unwrap_or(&text).to_ascii_lowercase();
     if text.is_empty() {
         return rejected(&format!("{path} is empty. Send {EXPECTED}."));
@@ -150,15 +154,17 @@ fn url_or_file_id(path: &str, text: String) -> Result<InputFile, Rejection> {
         };
     }
     if text.contains("://") {
-        return rejected("Telegram fetches http:// and https:// addresses only.");
+        return rejected(&format!("Telegram fetches http:// and https:// addresses only. {upload}"));
     }
     if text.contains('.') {
-        return rejected(
-            "This is neither a URL (it would begin with http:// or https://) nor a file_id (it has a dot in it).",
-        );
+        return rejected(&format!(
+            "This is neither a URL (it would begin with http:// or https://) nor a file_id (it has a dot in it). {upload}"
+        ));
     }
     if text.len() > FILE_ID_LIMIT_BYTES || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-        return rejected("This is neither a URL nor a file_id, which is made of A-Z a-z 0-9 _ and - only.");
+        return rejected(&format!(
+            "This is neither a URL nor a file_id, which is made of A-Z a-z 0-9 _ and - only. {upload}"
+        ));
     }
     Ok(InputFile::FileId(text))
 }
@@ -250,6 +256,9 @@ mod tests {
                 (ProblemCode::InvalidPhoto, Some("photo")),
                 "{bad}"
             );
+        }
+        for path in ["plot.png", "./my plot.png", "@plot.png", "/tmp/plot", "file:///tmp/plot.png"] {
+            assert!(read(json!(path)).unwrap_err().detail.contains("-F photo=@FILE"), "{path}");
         }
     }
 

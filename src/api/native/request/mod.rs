@@ -20,5 +20,6 @@ pub mod recipient;
 pub mod send_options;
 mod split;
 pub mod uploaded_files;
+mod url_encoded;
 pub mod validated_request;
 pub mod verify_files;

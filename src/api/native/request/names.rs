@@ -18,6 +18,19 @@ const OWN_FIELDS: [&str; 11] = [
     "long_caption",
     "item",
 ];
+/// What fields are called elsewhere, or by people in a hurry.
+const MISNOMERS: [(&str, &str); 10] = [
+    ("chat", "chat_id"),
+    ("to", "chat_id"),
+    ("channel", "chat_id"),
+    ("image", "photo"),
+    ("picture", "photo"),
+    ("file", "photo, or document"),
+    ("message", "text, or caption below a file"),
+    ("keyboard", "reply_markup"),
+    ("buttons", "reply_markup"),
+    ("silent", "disable_notification"),
+];
 /// Parameters of Telegram's that have another form here, and what to write in their place.
 const INSTEAD: [(&str, &str); 4] = [
     ("allow_sending_without_reply", "reply_parameters: {\"message_id\": 17, \"allow_sending_without_reply\": true}"),
@@ -57,8 +70,12 @@ pub fn unknown(name: &str) -> Rejection {
         return Rejection::field(ProblemCode::UnknownField, shown, detail);
     }
     let nearest = known().map(|known| (strsim::osa_distance(&shown, known), known)).min();
-    let advice = match nearest {
-        Some((distance, known)) if distance <= 2 && distance * 2 < known.len() => format!(" Did you mean {known}?"),
+    let misnomer = MISNOMERS.iter().find(|(name, _)| shown.eq_ignore_ascii_case(name));
+    let advice = match (misnomer, nearest) {
+        (Some((_, meant)), _) => format!(" Did you mean {meant}?"),
+        (None, Some((distance, known))) if distance <= 2 && distance * 2 < known.len() => {
+            format!(" Did you mean {known}?")
+        }
         _ => format!(" The fields are {}.", known().collect::<Vec<_>>().join(", ")),
     };
     Rejection::field(ProblemCode::UnknownField, shown.clone(), format!("There is no field {shown:?}.{advice}"))
@@ -76,6 +93,8 @@ mod tests {
             ("Photo", "Did you mean photo?"),
             ("vidoe", "Did you mean video?"),
             ("parsemode", "Did you mean parse_mode?"),
+            ("chat", "Did you mean chat_id?"),
+            ("Image", "Did you mean photo?"),
             ("callback_url", "The fields are"),
             ("x", "The fields are"),
             ("allow_sending_without_reply", "Write reply_parameters: {"),

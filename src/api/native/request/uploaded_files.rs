@@ -67,6 +67,14 @@ impl UploadedFiles {
     }
 }
 
+/// A filename as text: of one in another character set, what can be read of it, or at least its extension.
+pub fn readable_filename(name: &[u8]) -> String {
+    let text = String::from_utf8_lossy(name);
+    let readable = text.replace(char::REPLACEMENT_CHARACTER, "");
+    let is_extension = readable.starts_with('.') && !text.starts_with('.');
+    if is_extension { format!("file{readable}") } else { readable }
+}
+
 /// A name that a file can be sent under: the last part of a path, without control characters and quotes, not too long,
 /// with its extension; `None` if nothing is left.
 pub fn safe_filename(name: &str) -> Option<String> {
@@ -100,6 +108,15 @@ mod tests {
             ("dir/", None),
         ] {
             assert_eq!(safe_filename(given).as_deref(), kept, "{given}");
+        }
+        for (given, read) in [
+            (&b"a \xd1\x84.pdf"[..], "a \u{444}.pdf"),
+            (b"\xee\xf2\xf7\xe5\xf2 2024.pdf", " 2024.pdf"),
+            (b"\xb1\xa8\xb8\xe6.xlsx", "file.xlsx"),
+            (b".profile", ".profile"),
+            (b"\xff", ""),
+        ] {
+            assert_eq!(readable_filename(given), read);
         }
         let long = safe_filename(&format!("{}.tar", "\u{e9}".repeat(500))).unwrap();
         assert!(long.chars().count() == FILENAME_LIMIT_CHARS && long.ends_with("\u{e9}.tar"));
