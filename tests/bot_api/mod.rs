@@ -7,4 +7,5 @@ mod documentation;
 mod field_cases;
 mod proxying;
 mod queued_calls;
+mod stand_ins;
 mod waiting;
