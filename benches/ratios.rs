@@ -137,5 +137,6 @@ fn notification(n: usize) -> Notification {
         first_accepted_at: None,
         reply_to: None,
         then: Vec::new(),
+        client: None,
     }
 }

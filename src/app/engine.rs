@@ -49,7 +49,8 @@ impl Engine {
                     media: ledger.clone(),
                     blobs: Arc::new(blobs),
                     outcome_notifier: queue.outcome_notifier(),
-                    recipients: redis,
+                    recipients: redis.clone(),
+                    quotas: redis,
                 };
                 Ok(Self { ports, kind: EngineKind::Distributed { queue, ledger } })
             }

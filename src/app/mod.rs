@@ -6,17 +6,20 @@ mod delivery;
 mod engine;
 mod health;
 pub mod orphans;
+mod reload;
 mod role;
 pub mod routes;
 mod stop;
 mod sweeper;
 
 pub use engine::Engine;
+pub use reload::Reloader;
 pub use role::Role;
 
 use crate::adapters::messenger_by_kind::MessengerByKind;
 use crate::adapters::telegram::TelegramProxy;
 use crate::domain::BotName;
+use crate::http::callers::Callers;
 use crate::http::drain::DrainListener;
 use crate::http::server;
 use crate::http::state::AppState;
@@ -24,11 +27,12 @@ use crate::intake::Intake;
 use crate::intake::spool::Spool;
 use crate::ports::Messenger;
 use crate::registration::Registrar;
-use crate::settings::{Bot, Registration, Settings};
+use crate::settings::{Bot, Live, Registration, Settings};
 use crate::telemetry::Metrics;
 use actix_web::dev::Server;
 use actix_web::web::Data;
 use anyhow::Context;
+use routes::FaceStates;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -49,6 +53,7 @@ pub struct App {
     registrars: Registrars,
     server: Server,
     drain: DrainListener,
+    reloader: Reloader,
     /// What the readiness probe `/readyz` says.
     ready: watch::Sender<bool>,
     /// Ends the couriers and the background tasks.
@@ -80,17 +85,22 @@ impl App {
         let (ready, is_ready) = watch::channel(false);
         let drain = DrainListener::new(&listener).context("watch the port")?;
         let intake = Intake::new(spool.clone(), engine.ports.clone(), metrics.clone(), settings.clone());
+        let callers = Callers::new(&settings);
+        let faces = FaceStates::new(&settings, &callers);
+        let callers = Live::new(callers);
+        let reloader = Reloader::new(settings.clone(), listener.local_addr()?, callers.clone(), faces.clone());
         let state = AppState {
             intake: Arc::new(intake),
             ports: engine.ports.clone(),
             proxy: Arc::new(TelegramProxy::new(settings.bots.clone()).context("start the HTTP client")?),
             registrars: registrars.clone(),
             metrics: metrics.clone(),
+            callers,
             settings: settings.clone(),
             ready: is_ready,
             runtime: Handle::current(),
         };
-        let routes = routes::of(role, &settings);
+        let routes = routes::of(role, faces);
         let server = server::start(listener, Data::new(state), routes).context("start the HTTP server")?;
         let (halt, background) = (CancellationToken::new(), TaskTracker::new());
         Ok(Self {
@@ -103,10 +113,16 @@ impl App {
             registrars,
             server,
             drain,
+            reloader,
             ready,
             halt,
             background,
         })
+    }
+
+    /// What puts a changed configuration into effect while it runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Its engine, for what looks behind the API: tests.

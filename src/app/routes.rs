@@ -4,22 +4,40 @@ use super::role::Role;
 use crate::api::bot_api::{self, BotApiFace};
 use crate::api::native;
 use crate::api::whatsmate::{self, WhatsMateClients};
+use crate::http::callers::Callers;
 use crate::http::probes;
 use crate::settings::Settings;
 use actix_web::web::{Data, ServiceConfig};
 
+/// What the faces know of their callers beside API keys.
+#[derive(Clone)]
+pub struct FaceStates {
+    /// The clients of the WhatsMate face.
+    pub whatsmate: Data<WhatsMateClients>,
+    /// The tokens of the Bot API face.
+    pub bot_api: Data<BotApiFace>,
+}
+
+impl FaceStates {
+    /// From the settings.
+    pub fn new(settings: &Settings, callers: &Callers) -> Self {
+        Self {
+            whatsmate: Data::new(WhatsMateClients::new(&settings.whatsmate_clients)),
+            bot_api: Data::new(BotApiFace::new(&settings.bots, callers.clients())),
+        }
+    }
+}
+
 /// The routes that a process of this role serves; a worker has only probes and metrics.
-pub fn of(role: Role, settings: &Settings) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
-    let clients = Data::new(WhatsMateClients::new(&settings.whatsmate_clients));
-    let face = Data::new(BotApiFace::new(&settings.bots));
+pub fn of(role: Role, states: FaceStates) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
     move |config| {
         if role == Role::Worker {
             config.configure(probes::routes);
             return;
         }
         config
-            .app_data(clients.clone())
-            .app_data(face.clone())
+            .app_data(states.whatsmate.clone())
+            .app_data(states.bot_api.clone())
             .configure(native::routes::routes)
             .configure(whatsmate::routes::routes)
             .configure(probes::routes)

@@ -1,10 +1,10 @@
 //! The flags that say where the configuration comes from.
 
 use super::error::InvalidConfigError;
-use crate::settings::{ConfigError, Flags, Settings, environment, load};
+use crate::settings::{ConfigError, Flags, Settings, Sources, environment};
 use std::path::PathBuf;
 
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct ConfigArgs {
     /// The configuration file (TOML); `check-config --print-defaults` prints one to start from.
     #[arg(long, value_name = "FILE")]
@@ -17,12 +17,17 @@ pub struct ConfigArgs {
 impl ConfigArgs {
     /// The settings of this process.
     pub fn load(&self) -> anyhow::Result<Settings> {
-        Ok(load(self.file()?.as_deref(), &environment(), &self.flags()).map_err(InvalidConfigError)?)
+        Ok(self.sources()?.load().map_err(InvalidConfigError)?)
     }
 
     /// The effective configuration as text.
     pub fn show(&self) -> anyhow::Result<String> {
-        Ok(crate::settings::show(self.file()?.as_deref(), &environment(), &self.flags()).map_err(InvalidConfigError)?)
+        Ok(self.sources()?.show().map_err(InvalidConfigError)?)
+    }
+
+    /// What the configuration is written in, as it is now.
+    pub fn sources(&self) -> Result<Sources, InvalidConfigError> {
+        Ok(Sources { file: self.file()?, env: environment(), flags: self.flags() })
     }
 
     fn flags(&self) -> Flags {

@@ -7,6 +7,7 @@ mod demo;
 mod error;
 mod import_recipients;
 mod orphans;
+mod reload;
 mod restore;
 mod runtime;
 mod sandbox;

@@ -3,8 +3,8 @@
 use super::config_args::ConfigArgs;
 use super::error::InvalidConfigError;
 use super::runtime::block_on;
-use super::signals;
 use super::terminal::print_line;
+use super::{reload, signals};
 use crate::app::{App, Role};
 use crate::settings::{BlobLocation, ConfigError, EngineSettings, Settings};
 use crate::telemetry::logs;
@@ -38,17 +38,20 @@ impl ValueEnum for Role {
 }
 
 pub fn run(arguments: ServeArgs) -> anyhow::Result<ExitCode> {
-    let settings = arguments.configuration.load()?;
+    let sources = arguments.configuration.sources()?;
+    let settings = sources.load().map_err(InvalidConfigError)?;
     if arguments.role != Role::All && matches!(settings.engine, EngineSettings::Embedded) {
         let message = "the embedded engine is one process: set amqp_url, redis_url and blob_url, or leave --role out";
         return Err(InvalidConfigError(vec![ConfigError::new("--role", message)]).into());
     }
     logs::start(&settings.log, settings.log_format);
     block_on(async {
-        let stop = signals::stop_on_signal()?;
+        let (stop, hangups) = (signals::stop_on_signal()?, signals::hangups()?);
         let listener = TcpListener::bind(settings.listen).with_context(|| format!("listen on {}", settings.listen))?;
         announce(&settings, listener.local_addr()?);
-        App::build(settings, arguments.role, listener).await?.run(stop.cancelled_owned()).await?;
+        let app = App::build(settings, arguments.role, listener).await?;
+        tokio::spawn(reload::on_each(hangups, arguments.configuration, sources, app.reloader()));
+        app.run(stop.cancelled_owned()).await?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -58,7 +61,7 @@ fn announce(settings: &Settings, address: SocketAddr) {
     print_line(format_args!("pixcourier {} listens on http://{address}", env!("CARGO_PKG_VERSION")));
     print_line(format_args!("engine: {}", engine(settings)));
     print_line(format_args!("bots: {}", bots.join(", ")));
-    if settings.api_keys.is_empty() {
+    if settings.api_keys.is_empty() && settings.clients.is_empty() {
         print_line("no API keys: every program on this machine may send, no other machine can (PIXCOURIER_API_KEYS)");
     }
 }

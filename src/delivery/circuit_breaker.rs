@@ -76,6 +76,14 @@ impl CircuitBreaker {
         }
     }
 
+    /// Lets the next probe go at once: what opened the circuit may be over, as when a refused token was replaced.
+    pub fn hasten(&mut self, now: MonoTime) {
+        if let Some(open) = &mut self.open {
+            open.probe_at = open.probe_at.min(now);
+            open.openings = 0;
+        }
+    }
+
     /// Opens the circuit at once, as for a refused token; if it is open, records that the probe failed. Failures of
     /// sends that were under way when it opened say nothing new.
     pub fn trip(&mut self, now: MonoTime) {

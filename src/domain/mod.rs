@@ -2,6 +2,7 @@
 //! no async.
 
 mod call;
+mod client_name;
 pub mod file_path;
 mod ids;
 mod image;
@@ -14,6 +15,7 @@ mod time;
 pub mod whatsmate;
 
 pub use call::{Call, Media, MediaKind, MediaSource};
+pub use client_name::ClientName;
 pub use ids::{BotName, ChatId, InvalidIdError, NotificationId, Sha256};
 pub use image::ImageFormat;
 pub use notification::{Deferral, DeliveryGuarantee, FollowUp, Lane, Notification};

@@ -1,6 +1,7 @@
 //! The notification as it is stored in the queue: small, complete, versioned.
 
 use super::call::Call;
+use super::client_name::ClientName;
 use super::ids::{BotName, ChatId, NotificationId};
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,9 @@ pub struct Notification {
     /// What follows once it is sent, each in reply to the one before.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub then: Vec<FollowUp>,
+    /// Who posted it, if that was a client with a name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub client: Option<ClientName>,
 }
 
 /// The place that a courier gave a notification in its chat before it put it back into the queue.
@@ -218,6 +222,7 @@ mod tests {
             deferral: None,
             reply_to: Some("here".into()),
             then: vec![follows(id.following(), "second"), follows(id.following().following(), "third")],
+            client: Some("shop".parse().unwrap()),
         };
         let second = first.successor(Some(70)).unwrap();
         assert_eq!(Some(&second), first.successor(Some(70)).as_ref());
@@ -226,6 +231,7 @@ mod tests {
             (second.lane, second.delivery, second.accepted_at),
             (Lane::Urgent, DeliveryGuarantee::AtMostOnce, now)
         );
+        assert_eq!(second.client, first.client);
         assert_eq!(second.call.params["reply_parameters"]["message_id"], 70);
         let third = second.successor(Some(71)).unwrap();
         assert_eq!((third.call.params["text"].as_str(), third.then.len()), (Some("third"), 0));

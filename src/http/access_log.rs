@@ -5,6 +5,7 @@
 //! however long that is, to keep the connection; one that is still held makes it respond, read on for the server's
 //! `LINGER_TIMEOUT` at most, and close.
 
+use super::client_trace::ClientTrace;
 use super::request_id::{REQUEST_ID, request_id};
 use super::state::AppState;
 use crate::domain::NotificationId;
@@ -49,7 +50,12 @@ pub async fn access_log<B: MessageBody + 'static>(
         // Graceful shutdown: `Connection: close` now, so that the next request does not meet a connection being closed.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
-    let request = response.request();
+    let request = response.request().clone();
+    let trace = request.extensions_mut().remove::<ClientTrace>();
+    if let Some(trace) = &trace {
+        trace.tell(response.headers_mut());
+    }
+    let client = trace.as_ref().map(|trace| trace.name.as_str());
     let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
     let method = match request.method().as_str() {
         known @ ("GET" | "HEAD" | "POST" | "DELETE" | "PUT" | "PATCH" | "OPTIONS") => known,
@@ -59,13 +65,16 @@ pub async fn access_log<B: MessageBody + 'static>(
     if let Some(state) = state {
         state.metrics.http_requests.with_label_values(&[route.as_str(), method, status.as_str()]).inc();
         state.metrics.http_request_seconds.with_label_values(&[route.as_str()]).observe(elapsed.as_secs_f64());
+        if let Some(client) = client {
+            state.metrics.client_requests.with_label_values(&[client, status.as_str()]).inc();
+        }
     }
     let notification = request.extensions().get::<NotificationId>().copied().map(tracing::field::display);
     let (status, ms) = (status.as_u16(), u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
     if route.starts_with("/v1/") || route.starts_with("/v3/") || notification.is_some() {
-        tracing::info!(method, route, status, ms, notification, "request answered");
+        tracing::info!(method, route, status, ms, client, notification, "request answered");
     } else {
-        tracing::debug!(method, route, status, ms, "request answered");
+        tracing::debug!(method, route, status, ms, client, "request answered");
     }
     Ok(response.map_body(|_, body| ResponseBody { body: body.boxed(), _request: held }))
 }

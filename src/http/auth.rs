@@ -1,110 +1,180 @@
-//! Authentication: which client calls, by its API key, and the idempotency key that it sends.
-//!
-//! Without API keys only programs on this machine are admitted, and a browser is one of them: any page that it shows could
-//! post a form here (CSRF), or let its own host name lead here and read the responses (DNS rebinding). Hence the checks of
-//! `Sec-Fetch-Site` and `Host`.
+//! Authentication: which client calls, by its API key, what it may do, and the idempotency key that it sends.
 
-use crate::domain::Sha256;
+use super::callers::{Callers, ClientAccess};
+use super::local_only;
+use super::state::AppState;
+use crate::domain::{BotName, Notification};
 use crate::intake::rejection::{ProblemCode, Rejection};
+use crate::settings::{Client, KeyDigest, Scope};
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::http::uri::Authority;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::future::{Ready, ready};
-use std::net::IpAddr;
-use subtle::{ConditionallySelectable, ConstantTimeEq};
+use std::sync::Arc;
 
 /// The longest idempotency key in bytes.
 const IDEMPOTENCY_KEY_LIMIT_BYTES: usize = 255;
 
-/// The digests of the configured API keys, for a constant-time comparison: digests have one length, so the time it takes
-/// does not tell how long a key is.
-pub struct ApiKeys(Vec<Sha256>);
+/// Anybody who may look at what needs no key, metrics and documentation: without API keys, who would be let in without one.
+pub struct Visitor;
 
-impl ApiKeys {
-    /// With no keys, every program on this machine may call.
-    pub fn new(keys: &[SecretString]) -> Self {
-        Self(keys.iter().map(|key| Sha256::of(key.expose_secret().as_bytes())).collect())
-    }
+impl FromRequest for Visitor {
+    type Error = Rejection;
+    type Future = Ready<Result<Self, Rejection>>;
 
-    /// The client whose key a request shows; `None` if it shows none that is configured.
-    pub fn client(&self, headers: &HeaderMap) -> Option<ApiClient> {
-        if self.0.is_empty() { None } else { self.admit(headers) }
-    }
-
-    fn check(&self, headers: &HeaderMap, host: Option<&str>) -> Result<ApiClient, Rejection> {
-        if self.0.is_empty() && is_foreign(headers, host) {
-            let detail = "Without API keys only programs on this machine and its own pages are served, and only as \
-                          localhost or a loopback address. Configure API keys to be called in other ways.";
-            return Err(Rejection::new(ProblemCode::CrossSite, detail));
-        }
-        self.admit(headers).ok_or_else(|| {
-            Rejection::field(
-                ProblemCode::Unauthorized,
-                "Authorization",
-                "Send one of the configured API keys as Authorization: Bearer <key>.",
-            )
-        })
-    }
-
-    /// The client whose key a request shows; compared with every key in constant time.
-    fn admit(&self, headers: &HeaderMap) -> Option<ApiClient> {
-        if self.0.is_empty() {
-            return Some(ApiClient("open".to_owned()));
-        }
-        let given = headers.get(header::AUTHORIZATION)?.as_bytes();
-        let (scheme, key) = given.split_at_checked("Bearer ".len())?;
-        let given = Sha256::of(key.trim_ascii());
-        let mut known = subtle::Choice::from(0);
-        for key in &self.0 {
-            known |= key.as_bytes().ct_eq(given.as_bytes());
-        }
-        let admitted = u8::conditional_select(&0, &1, known) == 1 && scheme.eq_ignore_ascii_case(b"Bearer ");
-        admitted.then(|| ApiClient(given.to_string()[..16].to_owned()))
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(check_visitor(&callers(request), request).map(|()| Self))
     }
 }
 
-/// Whether a browser says that the page of another site has sent the request, or it was not sent to a loopback name.
-fn is_foreign(headers: &HeaderMap, host: Option<&str>) -> bool {
-    let cross_site =
-        headers.get("Sec-Fetch-Site").is_some_and(|site| site.as_bytes().eq_ignore_ascii_case(b"cross-site"));
-    cross_site || !host.is_some_and(is_loopback)
+/// An authenticated client of the native face. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiClient {
+    /// The scope of its idempotency keys: the name, or the beginning of the digest of a key without one.
+    scope: String,
+    /// The client, if it has a name; without, it may do everything.
+    client: Option<Arc<Client>>,
 }
-
-/// Whether an authority, with a port or without, is `localhost` or a loopback address.
-fn is_loopback(authority: &str) -> bool {
-    let Ok(authority) = authority.parse::<Authority>() else { return false };
-    let host = authority.host();
-    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// An authenticated client: the scope of its idempotency keys, made from the digest of its API key.
-pub struct ApiClient(String);
 
 impl FromRequest for ApiClient {
     type Error = Rejection;
     type Future = Ready<Result<Self, Rejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let keys = request.app_data::<Data<ApiKeys>>().expect("the server gives the keys to every route");
-        let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = request.uri().authority().map(Authority::as_str).or(named);
-        ready(keys.check(request.headers(), host))
+        ready(Self::authenticate(&callers(request), request))
     }
 }
 
+fn callers(request: &HttpRequest) -> Arc<Callers> {
+    let state = request.app_data::<Data<AppState>>().expect("the server gives the state to every route");
+    state.callers.get()
+}
+
+/// Without keys, refuses what does not come from this machine, directly.
+fn check_visitor(callers: &Callers, request: &HttpRequest) -> Result<(), Rejection> {
+    if callers.is_open() { local_only::check(request) } else { Ok(()) }
+}
+
+/// The digest of the key that a request shows as a bearer.
+fn shown_key(headers: &HeaderMap) -> Option<KeyDigest> {
+    let given = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, key) = given.split_at_checked("Bearer ".len())?;
+    let key = std::str::from_utf8(key.trim_ascii()).ok().filter(|_| scheme.eq_ignore_ascii_case(b"Bearer "))?;
+    Some(KeyDigest::of(&SecretString::from(key)))
+}
+
 impl ApiClient {
+    fn authenticate(callers: &Callers, request: &HttpRequest) -> Result<Self, Rejection> {
+        check_visitor(callers, request)?;
+        if callers.is_open() {
+            return Ok(Self::scoped("open".to_owned()));
+        }
+        let unauthorized = || {
+            let detail = "Send one of the configured API keys as Authorization: Bearer <key>.";
+            Rejection::field(ProblemCode::Unauthorized, "Authorization", detail)
+        };
+        let (client, access) = Self::identify(callers, request.headers()).ok_or_else(unauthorized)?;
+        if let Some(access) = access {
+            access.admit(request)?;
+        }
+        Ok(client)
+    }
+
+    /// The client whose key a request shows, admitted or not; `None` if it shows none that is configured.
+    pub fn shown(callers: &Callers, headers: &HeaderMap) -> Option<Self> {
+        Self::identify(callers, headers).map(|(client, _)| client)
+    }
+
+    fn identify(callers: &Callers, headers: &HeaderMap) -> Option<(Self, Option<Arc<ClientAccess>>)> {
+        let key = shown_key(headers)?;
+        let access = callers.owner(&key)?;
+        let client = match &access {
+            None => Self::scoped(hex::encode(&key.as_bytes()[..8])),
+            Some(access) => {
+                // No other scope begins like this.
+                let scope = format!("client-{}", access.client.name);
+                Self { scope, client: Some(access.client.clone()) }
+            }
+        };
+        Some((client, access))
+    }
+
     /// A client of a face that has credentials of its own.
     pub fn scoped(scope: String) -> Self {
-        Self(scope)
+        Self { scope, client: None }
+    }
+
+    /// The client, if it has a name.
+    pub fn named(&self) -> Option<&Arc<Client>> {
+        self.client.as_ref()
+    }
+
+    /// Checks that the client has one of these scopes.
+    ///
+    /// # Errors
+    /// [`ProblemCode::ScopeMissing`].
+    pub fn check_scope(&self, any: &[Scope]) -> Result<(), Rejection> {
+        let Some(client) = &self.client else { return Ok(()) };
+        if any.iter().any(|scope| client.scopes.contains(scope)) {
+            return Ok(());
+        }
+        let needed: Vec<_> = any.iter().map(|scope| scope.as_str()).collect();
+        let detail = format!(
+            "The client {} has not got the scope for this: {}. Whoever runs the service gives it, in [clients.{}].",
+            client.name,
+            needed.join(" or "),
+            client.name
+        );
+        Err(Rejection::field(ProblemCode::ScopeMissing, "Authorization", detail))
+    }
+
+    /// Checks that the client may use a bot.
+    ///
+    /// # Errors
+    /// [`ProblemCode::BotNotAllowed`].
+    pub fn check_bot(&self, bot: &BotName) -> Result<(), Rejection> {
+        match &self.client {
+            Some(client) if !client.may_use(bot) => {
+                let detail = format!(
+                    "The client {} may not use the bot {bot}. Whoever runs the service allows it, in [clients.{}].",
+                    client.name, client.name
+                );
+                Err(Rejection::field(ProblemCode::BotNotAllowed, "bot", detail))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the client may use a bot.
+    pub fn may_use(&self, bot: &BotName) -> bool {
+        self.client.as_ref().is_none_or(|client| client.may_use(bot))
+    }
+
+    /// Whether the client sees everything, so that nothing need be looked through.
+    pub fn sees_all(&self) -> bool {
+        self.client.as_ref().is_none_or(|client| client.scopes.contains(&Scope::Manage) && client.bots.is_none())
+    }
+
+    /// Whether the client sees a notification: its own, or with `manage` that of others with a bot that it may use.
+    pub fn sees(&self, notification: &Notification) -> bool {
+        let Some(client) = &self.client else { return true };
+        notification.client.as_ref() == Some(&client.name)
+            || client.scopes.contains(&Scope::Manage) && client.may_use(&notification.bot)
+    }
+
+    /// Checks that the client sees a notification. What it does not see does not exist for it.
+    ///
+    /// # Errors
+    /// [`ProblemCode::NotificationNotFound`].
+    pub fn check_sees(&self, notification: &Notification) -> Result<(), Rejection> {
+        if self.sees(notification) { Ok(()) } else { Err(Rejection::no_such_notification()) }
     }
 
     /// What it is called where it stands for the client.
     pub fn scope(&self) -> &str {
-        &self.0
+        &self.scope
     }
 
     /// The request's idempotency key within this client's scope.
@@ -124,7 +194,7 @@ impl ApiClient {
                 if (1..=IDEMPOTENCY_KEY_LIMIT_BYTES).contains(&key.len())
                     && key.bytes().all(|b| b.is_ascii_graphic()) =>
             {
-                Ok(Some(format!("{}:{key}", self.0)))
+                Ok(Some(format!("{}:{key}", self.scope)))
             }
             _ => rejected("An idempotency key has 1 to 255 visible ASCII characters, without spaces."),
         }
@@ -134,60 +204,73 @@ impl ApiClient {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::http::header::{HeaderName, HeaderValue};
+    use actix_web::test::TestRequest;
 
-    fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+    fn client(key: &str, name: &str) -> Arc<Client> {
+        let (name, key) = (name.parse().unwrap(), KeyDigest::of(&key.to_owned().into()));
+        let (scopes, tokens) = ([Scope::Send].into(), [].into());
+        let bots = Some([BotName::default_bot()].into());
+        Arc::new(Client { name, key, bots, scopes, rate: 0.0, daily_quota: 0, tokens })
+    }
+
+    fn callers() -> Callers {
+        Callers::of(&["alpha".to_owned().into(), "beta".to_owned().into()], &[client("gamma", "shop")])
+    }
+
+    fn caller(callers: &Callers, headers: &[(&str, &str)]) -> Result<ApiClient, Rejection> {
+        let mut request = TestRequest::default();
+        for header in headers {
+            request = request.append_header(*header);
         }
-        headers
+        ApiClient::authenticate(callers, &request.to_http_request())
     }
 
     #[test]
     fn a_configured_key_opens_and_nothing_else_does() {
-        let keys = ApiKeys::new(&["alpha".to_owned().into(), "beta".to_owned().into()]);
+        let callers = callers();
+        let with = |authorization: &str| caller(&callers, &[("authorization", authorization)]);
         for good in ["Bearer alpha", "bearer beta", "BEARER  beta "] {
-            assert!(keys.admit(&headers("authorization", &[good])).is_some(), "{good}");
+            assert!(with(good).is_ok_and(|client| client.named().is_none()), "{good}");
         }
+        assert_eq!(with("Bearer gamma").unwrap().named().unwrap().name.as_str(), "shop");
         for bad in ["", "Bearer", "Bearer ", "alpha", "Basic alpha", "Bearer alph", "Bearer alphaa", "Bearer ALPHA"] {
-            assert!(keys.admit(&headers("authorization", &[bad])).is_none(), "{bad}");
+            assert_eq!(with(bad).err().map(|r| r.code), Some(ProblemCode::Unauthorized), "{bad}");
         }
-        assert!(keys.admit(&HeaderMap::new()).is_none());
-        assert!(ApiKeys::new(&[]).admit(&HeaderMap::new()).is_some(), "with no keys everybody may call");
+        assert!(caller(&callers, &[]).is_err());
     }
 
     #[test]
-    fn without_keys_only_this_machine_is_served_and_no_other_sites_pages() {
-        let (open, none) = (ApiKeys::new(&[]), HeaderMap::new());
-        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.8.9.1:1", "[::1]", "[::1]:8080"] {
-            assert!(open.check(&none, Some(host)).is_ok(), "{host}");
+    fn a_named_client_has_its_scopes_and_bots_and_one_without_a_name_has_all() {
+        let callers = callers();
+        let unnamed = caller(&callers, &[("authorization", "Bearer alpha")]).unwrap();
+        let named = caller(&callers, &[("authorization", "Bearer gamma")]).unwrap();
+        let (default, other) = (BotName::default_bot(), "other".parse::<BotName>().unwrap());
+        for (scope, bot) in [(Scope::Send, &default), (Scope::Manage, &other)] {
+            assert_eq!((unnamed.check_scope(&[scope]), unnamed.check_bot(bot)), (Ok(()), Ok(())));
         }
-        for host in ["", "example.com", "localhost.example.com", "127.0.0.1.example.com:80", "10.0.0.1", "[::2]", "a@b"]
-        {
-            assert_eq!(open.check(&none, Some(host)).err().map(|r| r.code), Some(ProblemCode::CrossSite), "{host}");
-        }
-        assert!(open.check(&none, None).is_err());
-        for (site, is_let_in) in [("cross-site", false), ("same-origin", true), ("same-site", true), ("none", true)] {
-            let headers = headers("sec-fetch-site", &[site]);
-            assert_eq!(open.check(&headers, Some("localhost")).is_ok(), is_let_in, "{site}");
-        }
-        let mut keyed = headers("sec-fetch-site", &["cross-site"]);
-        keyed.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer alpha"));
-        assert!(ApiKeys::new(&["alpha".to_owned().into()]).check(&keyed, Some("example.com")).is_ok());
+        assert_eq!((named.check_scope(&[Scope::Read, Scope::Send]), named.check_bot(&default)), (Ok(()), Ok(())));
+        assert_eq!(named.check_scope(&[Scope::Read]).unwrap_err().code, ProblemCode::ScopeMissing);
+        assert_eq!(named.check_bot(&other).unwrap_err().code, ProblemCode::BotNotAllowed);
+        assert!(unnamed.sees_all() && !named.sees_all());
     }
 
     #[test]
     fn idempotency_keys_are_visible_ascii_and_belong_to_their_client() {
-        let keys = ApiKeys::new(&["alpha".to_owned().into(), "beta".to_owned().into()]);
-        let alpha = keys.admit(&headers("authorization", &["Bearer alpha"])).unwrap();
-        let beta = keys.admit(&headers("authorization", &["Bearer beta"])).unwrap();
-        let of = |client: &ApiClient, values: &[&str]| client.idempotency_key(&headers("idempotency-key", values));
-        assert_eq!(of(&alpha, &[]), Ok(None));
-        assert_ne!(of(&alpha, &["a"]).unwrap(), of(&beta, &["a"]).unwrap());
-        assert!(!of(&alpha, &["a"]).unwrap().unwrap().contains("alpha"));
+        let callers = callers();
+        let of = |key: &str, values: &[&str]| {
+            let caller = caller(&callers, &[("authorization", &format!("Bearer {key}"))]).unwrap();
+            let mut request = TestRequest::default();
+            for value in values {
+                request = request.append_header(("idempotency-key", *value));
+            }
+            caller.idempotency_key(request.to_http_request().headers())
+        };
+        assert_eq!(of("alpha", &[]), Ok(None));
+        assert_ne!(of("alpha", &["a"]).unwrap(), of("beta", &["a"]).unwrap());
+        assert!(!of("alpha", &["a"]).unwrap().unwrap().contains("alpha"));
+        assert_eq!(of("gamma", &["a"]).unwrap().as_deref(), Some("client-shop:a"));
         for bad in [&[""][..], &["a b"], &["a", "b"], &[&"x".repeat(256)]] {
-            assert_eq!(of(&alpha, bad).unwrap_err().code, ProblemCode::InvalidIdempotencyKey);
+            assert_eq!(of("alpha", bad).unwrap_err().code, ProblemCode::InvalidIdempotencyKey);
         }
     }
 }

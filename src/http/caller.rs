@@ -1,21 +1,20 @@
 //! Who calls, as far as callers share something evenly.
 
-use super::auth::ApiKeys;
+use super::auth::ApiClient;
+use super::callers::Callers;
 use super::state::AppState;
 use crate::intake::spool::Spool;
 use crate::intake::turns::Caller;
 use actix_web::HttpRequest;
-use actix_web::web::Data;
 
 /// The spool, on behalf of whoever sent a request.
 pub fn spool_for(request: &HttpRequest, state: &AppState) -> Spool {
-    state.intake.spool().for_caller(caller(request))
+    state.intake.spool().for_caller(caller(&state.callers.get(), request))
 }
 
 /// The client of an API key, wherever it calls from, or else an address. What anybody can make up tells nobody apart.
-fn caller(request: &HttpRequest) -> Caller {
-    let keys = request.app_data::<Data<ApiKeys>>();
-    if let Some(client) = keys.and_then(|keys| keys.client(request.headers())) {
+fn caller(callers: &Callers, request: &HttpRequest) -> Caller {
+    if let Some(client) = ApiClient::shown(callers, request.headers()) {
         return Caller::named(client.scope());
     }
     let address = request.peer_addr().map(|address| address.ip().to_string());
@@ -30,9 +29,9 @@ mod tests {
 
     fn called(keys: &[&str], from: &str, authorization: &str) -> Caller {
         let keys: Vec<_> = keys.iter().map(|key| (*key).to_owned().into()).collect();
-        let request = TestRequest::default().app_data(Data::new(ApiKeys::new(&keys)));
-        let from = format!("{from}:4711").parse().unwrap();
-        caller(&request.peer_addr(from).insert_header((AUTHORIZATION, authorization)).to_http_request())
+        let (callers, from) = (Callers::of(&keys, &[]), format!("{from}:4711").parse().unwrap());
+        let request = TestRequest::default().peer_addr(from).insert_header((AUTHORIZATION, authorization));
+        caller(&callers, &request.to_http_request())
     }
 
     #[test]

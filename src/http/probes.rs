@@ -1,6 +1,7 @@
 //! The liveness probe `/healthz`, the readiness probe `/readyz`, and `/metrics` for Prometheus. They write nothing, but for a
 //! trial after something was refused for want of room.
 
+use super::auth::Visitor;
 use super::routing::{get_or_head, resource};
 use super::state::AppState;
 use crate::domain::{BotName, Lane};
@@ -114,7 +115,7 @@ async fn name_if_unavailable<E>(
 
 /// The metrics, as Prometheus reads them.
 #[utoipa::path(get, path = "/metrics", tag = "Operations", responses((status = 200, description = "The metrics", body = String, content_type = "text/plain")))]
-pub async fn metrics(state: Data<AppState>) -> HttpResponse {
+pub async fn metrics(_: Visitor, state: Data<AppState>) -> HttpResponse {
     refresh_depths(&state).await;
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.page())
 }

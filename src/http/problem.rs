@@ -37,7 +37,7 @@ pub struct ProblemDocument<'a> {
 pub fn response(rejection: &Rejection) -> HttpResponse {
     let code = rejection.code;
     let mut response = HttpResponse::build(rejection.status_code());
-    if let Some(seconds) = code.retry_after() {
+    if let Some(seconds) = rejection.retry_after() {
         response.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }
     if code == ProblemCode::Unauthorized {

@@ -1,7 +1,6 @@
 //! The HTTP server: its threads, timeouts and limits.
 
 use super::access_log::access_log;
-use super::auth::ApiKeys;
 use super::routing::not_found;
 use super::state::AppState;
 use actix_web::dev::Server;
@@ -33,11 +32,9 @@ pub fn start(
     routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<Server> {
     let grace_period = state.settings.grace_period.as_secs();
-    let keys = Data::new(ApiKeys::new(&state.settings.api_keys));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
-            .app_data(keys.clone())
             .wrap(from_fn(access_log))
             .configure(routes.clone())
             .default_service(web::to(not_found))

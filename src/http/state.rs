@@ -1,11 +1,12 @@
 //! What the handlers of all faces share.
 
+use super::callers::Callers;
 use crate::domain::BotName;
 use crate::intake::Intake;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::{BotApiProxy, Ports};
 use crate::registration::Registrar;
-use crate::settings::Settings;
+use crate::settings::{Live, Settings};
 use crate::telemetry::Metrics;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +27,9 @@ pub struct AppState {
     pub registrars: Arc<BTreeMap<BotName, Arc<Registrar>>>,
     /// The metrics of the process.
     pub metrics: Arc<Metrics>,
-    /// The configuration.
+    /// Who may call, by API key.
+    pub callers: Live<Callers>,
+    /// The configuration that the process was started with.
     pub settings: Arc<Settings>,
     /// What the readiness probe says: false while the process starts, and as the first step of a graceful shutdown.
     pub ready: watch::Receiver<bool>,

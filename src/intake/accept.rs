@@ -39,6 +39,8 @@ pub struct Acceptance {
     pub files: Vec<StoredFile>,
     /// The ids of the replies that follow it, in order.
     pub then: Vec<NotificationId>,
+    /// How many its client has posted today, if it has a daily quota.
+    pub posted_today: Option<u64>,
 }
 
 /// A file that we hold.
@@ -96,6 +98,24 @@ impl Intake {
     pub(super) async fn submit(
         &self,
         id: NotificationId,
+        request: SendRequest,
+        idempotency: Option<Idempotency>,
+        reply_to: Option<String>,
+    ) -> Result<Acceptance, Rejection> {
+        let client = request.client.clone();
+        match self.charge(&request).await {
+            Ok(charge) => {
+                let accepted = self.submit_counted(id, request, idempotency, reply_to).await;
+                self.conclude_charge(client, charge, accepted).await
+            }
+            // The repetition of what was counted gets the first response all the same.
+            Err(rejection) => self.recall(request, idempotency, rejection).await,
+        }
+    }
+
+    async fn submit_counted(
+        &self,
+        id: NotificationId,
         mut request: SendRequest,
         idempotency: Option<Idempotency>,
         reply_to: Option<String>,
@@ -136,6 +156,7 @@ impl Intake {
             first_accepted_at: None,
             reply_to,
             then: FollowUp::numbered(id, request.then),
+            client: request.client.map(|client| client.name.clone()),
         };
         check_readable(&notification)?;
         let submission = Submission { notification, idempotency };
@@ -146,7 +167,7 @@ impl Intake {
         }
         // The ids of the replies follow from the notification's, so they are the same for a repetition.
         let then = FollowUp::numbered(accepted.id, then).into_iter().map(|next| next.id).collect();
-        Ok(Acceptance { accepted, bot, files, then })
+        Ok(Acceptance { accepted, bot, files, then, posted_today: None })
     }
 
     /// Gives the repetition of an accepted request the first response, though the request would be rejected by now.
@@ -165,7 +186,7 @@ impl Intake {
             _ => None,
         });
         let then = FollowUp::numbered(accepted.id, request.then).into_iter().map(|next| next.id).collect();
-        Ok(Acceptance { accepted, files: files.collect(), bot: request.bot, then })
+        Ok(Acceptance { accepted, files: files.collect(), bot: request.bot, then, posted_today: None })
     }
 
     /// Makes sure that a file is where the notification will say it is: an upload in the blob store, say.
@@ -254,6 +275,7 @@ mod tests {
                 first_accepted_at: None,
                 reply_to: None,
                 then: Vec::new(),
+                client: None,
             }
         };
         assert_eq!(check_readable(&with(crate::intake::json_limits::MAX_NESTING_LEVELS)), Ok(()));

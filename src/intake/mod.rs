@@ -15,6 +15,7 @@ mod image_check;
 pub mod json_limits;
 pub mod members;
 mod outcome_wait;
+mod quota;
 pub mod recipients;
 pub mod rejection;
 mod retry;

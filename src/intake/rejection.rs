@@ -13,17 +13,30 @@ pub struct Rejection {
     pub field: Option<String>,
     /// What is wrong and what to do about it; repeats no secret and no caption.
     pub detail: String,
+    /// After how many seconds it makes sense to try again, where that does not follow from the code.
+    pub after: Option<u64>,
 }
 
 impl Rejection {
     /// A rejection of the request as a whole.
     pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self { code, field: None, detail: detail.into() }
+        Self { code, field: None, detail: detail.into(), after: None }
     }
 
     /// A rejection of one field.
     pub fn field(code: ProblemCode, field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { code, field: Some(field.into()), detail: detail.into() }
+        Self { field: Some(field.into()), ..Self::new(code, detail) }
+    }
+
+    /// The same rejection, which passes in so many seconds.
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.after = Some(seconds);
+        self
+    }
+
+    /// After how many seconds it makes sense to try again.
+    pub fn retry_after(&self) -> Option<u64> {
+        self.after.or(self.code.retry_after().map(u64::from))
     }
 
     /// A field whose value is not what it has to be: `what` goes on after its name, as in `is a string`.
@@ -188,6 +201,9 @@ codes! {
     InvalidQuery = "invalid_query", 400, "A query parameter has a value that it cannot have";
     Unauthorized = "unauthorized", 401, "An API key is needed";
     CrossSite = "cross_site", 403, "Web pages of other sites may not call";
+    Forwarded = "forwarded", 403, "Without API keys nothing is served through a proxy";
+    ScopeMissing = "scope_missing", 403, "The client has not got the scope for this";
+    BotNotAllowed = "bot_not_allowed", 403, "The client may not use this bot";
     ImageNotFound = "image_not_found", 404, "There is no such image";
     NotFound = "not_found", 404, "There is nothing here";
     NotificationNotFound = "notification_not_found", 404, "There is no such notification";
@@ -204,6 +220,8 @@ codes! {
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     UnsupportedMediaType = "unsupported_media_type", 415, "The body's type is not supported";
     IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key was used with another request";
+    RateLimited = "rate_limited", 429, "The client calls faster than its rate";
+    QuotaExceeded = "quota_exceeded", 429, "The client has posted its notifications of today";
     Internal = "internal", 500, "Something went wrong on our side";
     StagingFailed = "staging_failed", 502, "The staging chat has not got the image";
     FileUnavailable = "file_unavailable", 502, "Telegram does not give the file out";

@@ -2,7 +2,9 @@
 
 use super::spool::Upload;
 use crate::domain::{BotName, ChatId, DeliveryGuarantee, FollowUp, ImageFormat, Lane, MediaKind, Sha256, Timestamp};
+use crate::settings::Client;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -36,6 +38,8 @@ pub struct SendRequest {
     pub expires_at: Timestamp,
     /// The calls that are sent after it, in reply to it.
     pub then: Vec<FollowUp>,
+    /// Who posts it, if that is a client with a name: it stands in the record, and its quota counts.
+    pub client: Option<Arc<Client>>,
     /// What a large request holds until it is accepted, so that few of them are in memory at a time.
     pub hold: Option<OwnedSemaphorePermit>,
 }
@@ -64,6 +68,7 @@ impl SendRequest {
             send_at: None,
             expires_at: now.plus(life),
             then: Vec::new(),
+            client: None,
             hold: None,
         }
     }

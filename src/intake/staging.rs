@@ -8,7 +8,9 @@ use super::send_request::{Attachment, InputFile, SendRequest};
 use super::spool::Upload;
 use crate::domain::{BotName, ChatId, MediaKind, NotificationId, Sha256, Status};
 use crate::ports::{FileKey, Outcome};
+use crate::settings::Client;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the image may wait for its turn in the staging chat.
@@ -35,11 +37,14 @@ impl Intake {
         chat_id: ChatId,
         upload: Upload,
         keep_message: bool,
+        client: Option<Arc<Client>>,
     ) -> Result<(Option<String>, NotificationId), Rejection> {
         let input = InputFile::Upload(upload);
         let photo = Attachment { field: "photo".to_owned(), kind: MediaKind::Photo, input, filename: None };
         let silent = Map::from_iter([("disable_notification".to_owned(), Value::Bool(true))]);
-        let sending = SendRequest::now(bot.clone(), chat_id.clone(), "sendPhoto", silent, vec![photo], STAGING_TIMEOUT);
+        let mut sending =
+            SendRequest::now(bot.clone(), chat_id.clone(), "sendPhoto", silent, vec![photo], STAGING_TIMEOUT);
+        sending.client.clone_from(&client);
         let Delivered { id, outcome, .. } = self.deliver(sending, None).await?;
         let failed = |why: &str| {
             let detail = format!("The image is kept. The staging chat has not got it: {why}");
@@ -54,7 +59,9 @@ impl Intake {
         let file_id = sizes.and_then(|sizes| sizes.last()?.get("file_id")?.as_str()).map(str::to_owned);
         if let Some(message_id) = message.get("message_id").filter(|_| !keep_message) {
             let message_id = Map::from_iter([("message_id".to_owned(), message_id.clone())]);
-            let deletion = SendRequest::now(bot, chat_id, "deleteMessage", message_id, Vec::new(), DELETION_TIMEOUT);
+            let mut deletion =
+                SendRequest::now(bot, chat_id, "deleteMessage", message_id, Vec::new(), DELETION_TIMEOUT);
+            deletion.client = client;
             // The image is staged even if its message cannot be deleted.
             if let Err(rejection) = self.accept(deletion, None).await {
                 tracing::warn!(%rejection, "the message in the staging chat stays");

@@ -15,6 +15,7 @@ mod media_index;
 mod messenger;
 mod outcome_notifier;
 mod queue;
+mod quotas;
 mod recipients;
 
 pub use acceptor::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
@@ -29,6 +30,7 @@ pub use messenger::{
 };
 pub use outcome_notifier::{Outcome, OutcomeNotifier, OutcomeWaiter};
 pub use queue::{Delivery, Depth, Queue, QueueError, Receipt, Subscription};
+pub use quotas::{Day, Quotas, Taken};
 pub use recipients::{RecipientPage, RecipientQuery, Recipients};
 
 use std::sync::Arc;
@@ -50,4 +52,6 @@ pub struct Ports {
     pub outcome_notifier: Arc<dyn OutcomeNotifier>,
     /// The recipient book.
     pub recipients: Arc<dyn Recipients>,
+    /// Counts what named clients post.
+    pub quotas: Arc<dyn Quotas>,
 }

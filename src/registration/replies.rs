@@ -128,6 +128,7 @@ impl Registrar {
             first_accepted_at: None,
             reply_to: None,
             then: Vec::new(),
+            client: None,
         }
     }
 }

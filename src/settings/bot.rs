@@ -1,5 +1,6 @@
 //! One bot: how it delivers, and how fast it may.
 
+use super::live::Live;
 use super::whatsmate::WhatsMateAccount;
 use crate::domain::BotName;
 use secrecy::{ExposeSecret, SecretString};
@@ -29,8 +30,8 @@ pub enum Gateway {
 pub struct TelegramAccount {
     /// The number in front of the token: its user id at Telegram.
     pub id: u64,
-    /// The token; never printed. Only the adapter that sends it makes a URL of it.
-    pub token: SecretString,
+    /// The token; never printed, and replaced by a reload. Only the adapter that sends it makes a URL of it.
+    pub token: Live<SecretString>,
     /// Where its Bot API is, `https://api.telegram.org` or a template that holds `{token}` and `{method}`.
     pub api_url: String,
     /// Tokens of ours that stand for it at the Bot API face, so that applications need not hold the real one.
@@ -65,6 +66,7 @@ impl Bot {
         const WRONG: &str = "is not a bot token: expected <bot user id>:<secret of at least 24 characters of A-Za-z0-9_->, as BotFather gives it";
         let id = token_id(token.expose_secret()).ok_or(WRONG)?;
         let (client_tokens, local, registration) = (Vec::new(), false, Registration::Off);
+        let token = Live::new(token);
         let telegram = TelegramAccount { id, token, api_url, client_tokens, local, registration };
         Ok(Self { name, gateway: Gateway::Telegram(telegram), limits })
     }
@@ -107,7 +109,7 @@ impl Bot {
 impl TelegramAccount {
     /// Whether a token is the bot's own or stands for it. Not in constant time: for what the operator wrote.
     pub(super) fn answers_to(&self, token: &str) -> bool {
-        [&self.token].into_iter().chain(&self.client_tokens).any(|known| known.expose_secret() == token)
+        [&*self.token.get()].into_iter().chain(&self.client_tokens).any(|known| known.expose_secret() == token)
     }
 }
 

@@ -138,11 +138,35 @@ pub static BOT_KEYS: &[&str] = &[
     "instance",
 ];
 
-/// The keys of a bot's own table that take several values.
-pub static BOT_LISTS: &[&str] = &["client_tokens"];
+/// The keys of the table `[clients.NAME]` of a client with an API key of its own, beside the table `tokens`.
+pub static CLIENT_KEYS: &[&str] = &["key", "key_sha256", "key_file", "bots", "scopes", "rate", "daily_quota"];
 
-/// The keys of a client's table `[whatsmate_clients.NAME]`, beside the table `instances`.
-pub static CLIENT_KEYS: &[&str] = &["client_id", "client_secret"];
+/// The keys of these tables that take several values.
+pub static TABLE_LISTS: &[&str] = &["client_tokens", "bots", "scopes"];
+
+/// The keys of these tables, and the tables in them, whose values are secrets.
+pub static TABLE_SECRETS: &[&str] =
+    &["token", "client_tokens", "client_secret", "registration_secret", "key", "key_sha256", "tokens"];
+
+/// Tables of one kind, each under a name: `[bots.NAME]`.
+#[derive(Debug)]
+pub struct TableGroup {
+    /// What stands before the name.
+    pub name: &'static str,
+    /// What one of them describes.
+    pub what: &'static str,
+    /// Its keys.
+    pub keys: &'static [&'static str],
+    /// The one table that it may hold.
+    pub inner: &'static str,
+}
+
+/// All groups of tables.
+pub static TABLE_GROUPS: &[TableGroup] = &[
+    TableGroup { name: "bots", what: "bot", keys: BOT_KEYS, inner: "groups" },
+    TableGroup { name: "clients", what: "client", keys: CLIENT_KEYS, inner: "tokens" },
+    TableGroup { name: "whatsmate_clients", what: "client", keys: &["client_id", "client_secret"], inner: "instances" },
+];
 
 impl SettingKey {
     /// The key of a name.

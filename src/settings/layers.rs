@@ -2,7 +2,7 @@
 //! values are not.
 
 use super::config_error::ConfigError;
-use super::keys::{BOT_KEYS, BOT_LISTS, CLIENT_KEYS, KEYS, PREFIX, SettingKey};
+use super::keys::{KEYS, PREFIX, SettingKey, TABLE_GROUPS, TABLE_LISTS, TableGroup};
 use crate::domain::BotName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -39,10 +39,8 @@ pub enum SettingSource {
 #[derive(Debug, Default)]
 pub struct Layers {
     pub values: BTreeMap<String, RawValue>,
-    /// The bots that have a table of their own.
-    pub bots: BTreeSet<BotName>,
-    /// The clients of the WhatsMate face that have a table of their own, named like bots.
-    pub clients: BTreeSet<BotName>,
+    /// By group of tables (`bots`, `clients`, ...), who has a table of its own; all are named like bots.
+    pub tables: BTreeMap<&'static str, BTreeSet<BotName>>,
     pub errors: Vec<ConfigError>,
     /// Whether the file is not TOML, so that nothing can be said about what it leaves out.
     pub unreadable: bool,
@@ -61,6 +59,11 @@ impl Layers {
             layers.set("listen", vec![listen.clone()], SettingSource::Flag);
         }
         layers
+    }
+
+    /// Who has a table of its own in a group of tables.
+    pub fn names(&self, group: &str) -> BTreeSet<BotName> {
+        self.tables.get(group).cloned().unwrap_or_default()
     }
 
     /// The name under which whoever wrote a value knows it.
@@ -87,24 +90,22 @@ impl Layers {
         for (name, value) in table {
             match (SettingKey::named(&name), value) {
                 (Some(key), value) => self.value(name, key.list, &value, source),
-                (None, value) if name == "bots" || name == "whatsmate_clients" => self.tables(&name, value, source),
-                (None, _) => {
-                    let names = KEYS.iter().map(|key| key.name).chain(["bots", "whatsmate_clients"]);
-                    self.errors.push(ConfigError::unknown(name, "key", names));
-                }
+                (None, value) => match TABLE_GROUPS.iter().find(|group| group.name == name) {
+                    Some(group) => self.tables(group, value, source),
+                    None => {
+                        let names = KEYS.iter().map(|key| key.name).chain(TABLE_GROUPS.iter().map(|group| group.name));
+                        self.errors.push(ConfigError::unknown(name, "key", names));
+                    }
+                },
             }
         }
     }
 
-    /// The tables of bots or of clients, each with its keys and one table of its own.
-    fn tables(&mut self, group: &str, value: toml::Value, source: SettingSource) {
+    /// The tables of a group, each with its keys and one table of its own.
+    fn tables(&mut self, group: &'static TableGroup, value: toml::Value, source: SettingSource) {
+        let TableGroup { name: group, what, keys, inner } = *group;
         let toml::Value::Table(tables) = value else {
             return self.errors.push(ConfigError::new(group, format!("expected tables [{group}.NAME]")));
-        };
-        let is_bot = group == "bots";
-        let (keys, inner, what) = match is_bot {
-            true => (BOT_KEYS, "groups", "bot"),
-            false => (CLIENT_KEYS, "instances", "client"),
         };
         for (name, value) in tables {
             let path = format!("{group}.{name}");
@@ -113,8 +114,7 @@ impl Layers {
                 continue;
             };
             match BotName::try_from(name) {
-                Ok(name) if is_bot => _ = self.bots.insert(name),
-                Ok(name) => _ = self.clients.insert(name),
+                Ok(name) => _ = self.tables.entry(group).or_default().insert(name),
                 Err(_) => {
                     let message = format!("a {what} name is 1 to 64 characters of a-z, 0-9, _ and -");
                     self.errors.push(ConfigError::new(&path, message));
@@ -130,7 +130,7 @@ impl Layers {
                     }
                     _ if key == inner => self.errors.push(ConfigError::new(path, "expected a table")),
                     value if keys.contains(&key.as_str()) => {
-                        self.value(path, BOT_LISTS.contains(&key.as_str()), &value, source);
+                        self.value(path, TABLE_LISTS.contains(&key.as_str()), &value, source);
                     }
                     _ => {
                         let names = keys.iter().copied().chain([inner]);
@@ -165,6 +165,10 @@ impl Layers {
                 None if name.starts_with("BOTS") => self.errors.push(ConfigError::new(
                     variable,
                     "unknown variable; further bots go into the file given by --config, as [bots.NAME]",
+                )),
+                None if name.starts_with("CLIENTS") => self.errors.push(ConfigError::new(
+                    variable,
+                    "unknown variable; clients go into the file given by --config, as [clients.NAME]",
                 )),
                 None => {
                     let variables: Vec<String> = KEYS.iter().map(SettingKey::variable).collect();

@@ -5,22 +5,28 @@
 //! key (a key of the file, a variable, a flag), and no secret is repeated.
 
 mod bot;
+mod client;
 mod config_error;
 mod engine;
 mod keys;
 mod layers;
+mod live;
 mod load;
 mod model;
 mod show;
+mod sources;
 mod value_reader;
 mod whatsmate;
 
 pub use bot::{Bot, Gateway, RateLimits, Registration, TelegramAccount, token_id};
+pub use client::{Client, KeyDigest, Scope};
 pub use config_error::ConfigError;
 pub use engine::{BlobLocation, DistributedSettings, EngineSettings, S3Bucket};
-pub use keys::{BOT_KEYS, KEYS, Masking, PREFIX, SettingKey};
+pub use keys::{BOT_KEYS, CLIENT_KEYS, KEYS, Masking, PREFIX, SettingKey};
 pub use layers::{DEFAULTS, Flags};
+pub use live::Live;
 pub use load::{environment, load};
 pub use model::{LogFormat, Settings};
 pub use show::show;
+pub use sources::Sources;
 pub use whatsmate::{WhatsMateAccount, WhatsMateClient};

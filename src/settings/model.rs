@@ -1,6 +1,7 @@
 //! All settings, typed.
 
 use super::bot::Bot;
+use super::client::Client;
 use super::engine::EngineSettings;
 use super::whatsmate::WhatsMateClient;
 use crate::domain::BotName;
@@ -22,8 +23,10 @@ pub struct Settings {
     pub engine: EngineSettings,
     /// The bots by name, at least one.
     pub bots: BTreeMap<BotName, Arc<Bot>>,
-    /// The keys that callers of the native API show; with none, `listen` must be a loopback address.
+    /// The keys that callers of the native API show; with none and no clients, `listen` must be a loopback address.
     pub api_keys: Vec<SecretString>,
+    /// Those who have a key of their own, and what it opens.
+    pub clients: Vec<Arc<Client>>,
     /// Who may call the WhatsMate face.
     pub whatsmate_clients: Vec<WhatsMateClient>,
     /// The largest request body in bytes.

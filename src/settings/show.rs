@@ -1,7 +1,7 @@
 //! The effective configuration, as `check-config` prints it: a file again, with secrets masked.
 
 use super::config_error::ConfigError;
-use super::keys::{BOT_KEYS, BOT_LISTS, CLIENT_KEYS, KEYS, Masking, SettingKey};
+use super::keys::{KEYS, Masking, SettingKey, TABLE_GROUPS, TABLE_LISTS, TABLE_SECRETS, TableGroup};
 use super::layers::{Flags, Layers, RawValue, SettingSource};
 use super::load::load;
 use reqwest::Url;
@@ -19,30 +19,30 @@ pub fn show(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -
     for key in KEYS {
         line(&mut page, &layers, key.name, key.name, key.masking);
     }
-    for bot in &layers.bots {
-        let _ = writeln!(page, "\n[bots.{bot}]");
-        table(&mut page, &layers, &format!("bots.{bot}"), BOT_KEYS, "groups");
-    }
-    for client in &layers.clients {
-        let _ = writeln!(page, "\n[whatsmate_clients.{client}]");
-        table(&mut page, &layers, &format!("whatsmate_clients.{client}"), CLIENT_KEYS, "instances");
+    for group in TABLE_GROUPS {
+        for name in layers.names(group.name) {
+            let _ = writeln!(page, "\n[{}.{name}]", group.name);
+            table(&mut page, &layers, group, &format!("{}.{name}", group.name));
+        }
     }
     Ok(page)
 }
 
 /// The keys of a table, and the entries of the table in it as `inner.name`.
-fn table(page: &mut String, layers: &Layers, path: &str, keys: &[&str], inner: &str) {
-    for name in keys {
+fn table(page: &mut String, layers: &Layers, group: &TableGroup, path: &str) {
+    for name in group.keys {
         let masking = match *name {
-            "token" | "client_tokens" | "client_secret" | "registration_secret" => Masking::Whole,
+            name if TABLE_SECRETS.contains(&name) => Masking::Whole,
             "api_url" | "gateway_url" => Masking::UrlCredentials,
             _ => Masking::None,
         };
         line(page, layers, name, &format!("{path}.{name}"), masking);
     }
+    let inner = group.inner;
+    let masking = if TABLE_SECRETS.contains(&inner) { Masking::Whole } else { Masking::None };
     let entries = format!("{path}.{inner}.");
     for path in layers.values.keys().filter(|key| key.starts_with(&entries)) {
-        line(page, layers, &format!("{inner}.{}", &path[entries.len()..]), path, Masking::None);
+        line(page, layers, &format!("{inner}.{}", &path[entries.len()..]), path, masking);
     }
 }
 
@@ -64,7 +64,7 @@ fn said_by(layers: &Layers, raw: &RawValue, path: &str) -> String {
 fn value(raw: &RawValue, name: &str, masking: Masking) -> String {
     let texts: Vec<String> = raw.values.iter().map(|text| quoted(&masked(text, masking))).collect();
     match texts.as_slice() {
-        texts if BOT_LISTS.contains(&name) || SettingKey::named(name).is_some_and(|key| key.list) => {
+        texts if TABLE_LISTS.contains(&name) || SettingKey::named(name).is_some_and(|key| key.list) => {
             format!("[{}]", texts.join(", "))
         }
         texts => texts.concat(),

@@ -75,6 +75,10 @@ pub struct Metrics {
     pub http_requests: IntCounterVec,
     /// Seconds to answer them, by `route`.
     pub http_request_seconds: HistogramVec,
+    /// Those of clients with a name, by `client` and `status`.
+    pub client_requests: IntCounterVec,
+    /// Notifications accepted from clients with a name, by `client`.
+    pub client_accepted: IntCounterVec,
 }
 
 /// The upper bounds of buckets, in seconds.
@@ -154,6 +158,16 @@ impl Metrics {
                 "Time to answer an HTTP request",
                 &["route"],
                 &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0],
+            ),
+            client_requests: counter(
+                "client_requests_total",
+                "HTTP requests of named clients answered",
+                &["client", "status"],
+            ),
+            client_accepted: counter(
+                "client_notifications_accepted_total",
+                "Notifications accepted from named clients",
+                &["client"],
             ),
             registry,
         }

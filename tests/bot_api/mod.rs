@@ -7,5 +7,6 @@ mod documentation;
 mod field_cases;
 mod proxying;
 mod queued_calls;
+mod stand_ins;
 mod waiting;
 mod written_requests;

@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const OURS: &str = "77:ours-ours-ours-ours-ours-ours-ours";
+pub const OURS: &str = "77:ours-ours-ours-ours-ours-ours-ours";
 
 /// A service whose bot talks to another server than the sandbox.
-async fn before(upstream: &str) -> TestApp {
+pub async fn before(upstream: &str) -> TestApp {
     TestApp::tuned(On::Embedded, Role::All, NO_LIMITS, SandboxOptions::default(), |settings| {
         let bot = settings.bots.values().next().unwrap();
         let bot = Bot::clone(bot).with(|telegram| {
@@ -34,7 +34,7 @@ async fn before(upstream: &str) -> TestApp {
 }
 
 /// A server that answers every request on a connection of its own with the same, and notes what it was sent.
-async fn recorder(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
+pub async fn recorder(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -108,14 +108,14 @@ async fn requests_are_passed_on_untouched_but_for_the_token() {
     let app = before(&upstream).await;
     let certificate =
         Form::new().text("url", "https://x.y").part("certificate", Part::bytes(vec![b'c'; 300_000]).file_name("c"));
-    let url = format!("{}/bot{OURS}/SetWebhook?max_connections=4%205", app.api);
+    let url = format!("{}/bot{OURS}/SetChatPhoto?max_connections=4%205", app.api);
     let response = app.client.post(url).header("cookie", "a=b").multipart(certificate).send().await.unwrap();
     assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &"3".parse().unwrap()));
     assert!(!response.headers().contains_key("x-other"));
     assert_eq!(response.text().await.unwrap(), "{\"ok\":false}");
     let request = heard.lock().unwrap().pop().unwrap();
     assert!(
-        request.starts_with(&format!("POST /bot{TOKEN}/SetWebhook?max_connections=4%205 HTTP/1.1\r\n")),
+        request.starts_with(&format!("POST /bot{TOKEN}/SetChatPhoto?max_connections=4%205 HTTP/1.1\r\n")),
         "{request:.200}"
     );
     let head = request.split("\r\n\r\n").next().unwrap().to_ascii_lowercase();

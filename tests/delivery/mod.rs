@@ -2,5 +2,6 @@
 
 mod outcomes;
 mod registration;
+mod reload;
 mod retries;
 mod volume;

@@ -3,7 +3,7 @@
 use crate::engines::contract::{self, acceptor::AcceptorPorts, bot, later, next, notification, ownership};
 use pixcourier::adapters::embedded::{Embedded, OpenError};
 use pixcourier::domain::{Attempt, Notification, NotificationId, RecordUpdate, Status, Timestamp};
-use pixcourier::ports::{BeginConditions, Cancelled, Ports, Resubmitted, Spooled, Submission};
+use pixcourier::ports::{BeginConditions, Cancelled, Day, Ports, Resubmitted, Spooled, Submission, Taken};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -67,6 +67,17 @@ async fn its_media_index_keeps_the_contract() {
 async fn its_recipient_book_keeps_the_contract() {
     let (engine, _folder) = fresh();
     contract::recipients::suite(engine.ports.recipients.clone()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_quotas_keep_the_contract_and_outlive_the_process() {
+    let (engine, folder) = fresh();
+    contract::quotas::suite(engine.ports.quotas.clone()).await;
+    let (client, day) = (contract::quotas::client("kept"), Day::of(Timestamp::now()));
+    assert!(engine.ports.quotas.take(&client, day, 3, 4).await.unwrap().counted);
+    engine.close().await;
+    let engine = Embedded::open(folder.path()).expect("open");
+    assert_eq!(engine.ports.quotas.take(&client, day, 2, 4).await.unwrap(), Taken { counted: false, used: 3 });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -111,11 +111,28 @@ async fn without_keys_other_sites_pages_are_not_served() {
     let app = ApiApp::start().await;
     let body = json!({"chat_id": 42, "photo": "AgACAgIAAxk"});
     let post = |name: &'static str, value: &'static str| Answer::of(app.post().header(name, value).json(&body));
-    for (name, value) in [("Sec-Fetch-Site", "cross-site"), ("Host", "attacker.example"), ("Host", "192.168.1.5:8080")]
-    {
-        post(name, value).await.assert_problem(value, 403, "cross_site", None);
-        let listing = app.request(Method::GET, "/v1/notifications").header(name, value);
-        Answer::of(listing).await.assert_problem(value, 403, "cross_site", None);
+    for (name, value, code) in [
+        ("Sec-Fetch-Site", "cross-site", "cross_site"),
+        ("Sec-Fetch-Site", "same-site", "cross_site"),
+        ("Host", "attacker.example", "cross_site"),
+        ("Host", "192.168.1.5:8080", "cross_site"),
+        ("Origin", "http://localhost:3000", "cross_site"),
+        ("Origin", "null", "cross_site"),
+        ("Forwarded", "for=127.0.0.1", "forwarded"),
+        ("X-Forwarded-For", "127.0.0.1", "forwarded"),
+        ("X-Forwarded-Host", "localhost", "forwarded"),
+        ("X-Real-IP", "127.0.0.1", "forwarded"),
+        ("Via", "1.1 proxy", "forwarded"),
+    ] {
+        let field = if code == "forwarded" { name.to_ascii_lowercase() } else { name.to_owned() };
+        post(name, value).await.assert_problem(value, 403, code, Some(&field));
+        for path in ["/v1/notifications", "/v1/recipients", "/metrics", "/docs", "/docs/", "/openapi.json"] {
+            let reading = app.request(Method::GET, path).header(name, value);
+            Answer::of(reading).await.assert_problem(path, 403, code, Some(&field));
+        }
+        for path in ["/healthz", "/readyz"] {
+            assert_eq!(Answer::of(app.request(Method::GET, path).header(name, value)).await.status, 200, "{path}");
+        }
     }
     for (name, value) in [("Sec-Fetch-Site", "same-origin"), ("Host", "localhost:8080"), ("Host", "[::1]")] {
         assert_eq!(post(name, value).await.status, 202, "{value}");
@@ -123,8 +140,11 @@ async fn without_keys_other_sites_pages_are_not_served() {
     assert_eq!(Answer::of(app.request(Method::GET, "/readyz").header("Host", "10.1.2.3")).await.status, 200);
     app.stop().await;
     let app = ApiApp::with_keys(&["alpha-key-for-the-test"]).await;
-    let request = app.post().header("Host", "images.example").bearer_auth("alpha-key-for-the-test").json(&body);
+    let request = app.post().header("Host", "images.example").header("X-Forwarded-For", "192.0.2.60");
+    let request = request.header("Origin", "https://images.example").bearer_auth("alpha-key-for-the-test").json(&body);
     assert_eq!(Answer::of(request).await.status, 202, "a key is enough");
+    let metrics = app.request(Method::GET, "/metrics").header("X-Forwarded-For", "192.0.2.60");
+    assert_eq!(Answer::of(metrics).await.status, 200);
     app.stop().await;
 }
 

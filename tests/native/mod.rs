@@ -2,6 +2,7 @@
 
 mod bodies;
 mod changes;
+mod clients;
 mod hostile_images;
 mod http_surface;
 mod idempotency;

@@ -3,5 +3,6 @@
 mod harness;
 pub mod manual;
 mod program;
+mod reload;
 mod settings;
 mod structure;

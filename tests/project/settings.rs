@@ -1,7 +1,7 @@
 //! The configuration: every key documented, every mistake told precisely, no secret repeated.
 
 use crate::project::manual::{read, root};
-use pixcourier::settings::{BOT_KEYS, DEFAULTS, Flags, KEYS, Masking, load, show};
+use pixcourier::settings::{BOT_KEYS, CLIENT_KEYS, DEFAULTS, Flags, KEYS, Masking, load, show};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -76,6 +76,26 @@ fn invalid_files_name_every_problem_at_once_and_repeat_no_secret() {
 }
 
 #[test]
+fn the_key_of_a_client_may_lie_in_a_file_or_be_given_by_its_digest() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let with = |key: &str| {
+        let text = format!("bot_token = \"123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11\"\n[clients.shop]\n{key}\n");
+        load(Some(&text), &BTreeMap::new(), &Flags::default()).map(|settings| settings.clients[0].key)
+    };
+    let in_file = || with(&format!("key_file = {:?}", file.path().display().to_string()));
+    std::fs::write(&file, "  0123456789abcdef\n").unwrap();
+    let key = with("key = \"0123456789abcdef\"").unwrap();
+    let digest = "9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f";
+    assert_eq!((in_file(), with(&format!("key_sha256 = \"{digest}\""))), (Ok(key), Ok(key)));
+    for bad in ["", "hunter2", "0123456789 abcdef"] {
+        std::fs::write(&file, bad).unwrap();
+        let errors = in_file().unwrap_err();
+        assert_eq!(errors[0].at, "clients.shop.key_file");
+        assert!(!errors[0].message.contains("hunter2"), "{errors:?}");
+    }
+}
+
+#[test]
 fn the_default_file_holds_every_key_with_its_default() {
     let table: toml::Table = DEFAULTS.parse().unwrap();
     for key in KEYS {
@@ -92,6 +112,10 @@ fn the_default_file_holds_every_key_with_its_default() {
     }
     for key in BOT_KEYS {
         assert!(DEFAULTS.contains(&format!("# {key} = ")), "[bots.NAME] {key} is not mentioned");
+    }
+    let clients = DEFAULTS.split("# [clients.").nth(1).expect("a client").split("\n\n").next().unwrap_or_default();
+    for key in CLIENT_KEYS {
+        assert!(clients.contains(&format!("# {key} = ")), "[clients.NAME] {key} is not mentioned");
     }
 }
 

@@ -4,8 +4,8 @@ use super::answer::Answer;
 use super::running_app::{RunningApp, TaskWatch};
 use super::settings::{TOKEN, add_bot, settings};
 use super::{images, wait};
-use pixcourier::app::{Engine, Role};
-use pixcourier::settings::RateLimits;
+use pixcourier::app::{Engine, Reloader, Role};
+use pixcourier::settings::{RateLimits, Settings};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
@@ -18,6 +18,7 @@ pub struct ApiApp {
     pub engine: Engine,
     pub url: String,
     pub body_limit: u64,
+    pub settings: Settings,
     client: Client,
     running: RunningApp,
     folder: TempDir,
@@ -30,6 +31,11 @@ impl ApiApp {
     }
 
     pub async fn with_keys(keys: &[&str]) -> Self {
+        Self::tuned(|settings| settings.api_keys = keys.iter().map(|key| (*key).to_owned().into()).collect()).await
+    }
+
+    /// One with other settings.
+    pub async fn tuned(tune: impl FnOnce(&mut Settings)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let tasks = TaskWatch::begin();
         let folder = tempfile::tempdir().unwrap();
@@ -37,14 +43,19 @@ impl ApiApp {
         for name in ["default", "alerts"] {
             add_bot(&mut settings, name, TOKEN, "http://127.0.0.1:9", RateLimits::default());
         }
-        settings.api_keys = keys.iter().map(|key| (*key).to_owned().into()).collect();
+        tune(&mut settings);
         let running = RunningApp::start(&settings, Role::Api).await;
         let (engine, url) = (running.engine.clone(), running.url.clone());
         let body_limit = settings.body_limit;
-        let app = Self { engine, url, body_limit, client: Client::new(), running, folder, tasks };
+        let app = Self { engine, url, body_limit, settings, client: Client::new(), running, folder, tasks };
         let ready = async || app.get("/readyz").await.status == 200;
         wait::until_true("the service to be ready", wait::WAIT_TIMEOUT, ready).await;
         app
+    }
+
+    /// What puts changed settings into effect.
+    pub fn reloader(&self) -> &Reloader {
+        &self.running.reloader
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -23,8 +23,14 @@ impl Program {
 
     /// Starts the service; returns when it has printed its address.
     pub fn serve(bot_api: &str, environment: &[(&str, &str)], log: Stdio) -> Self {
+        Self::serve_with(&[], bot_api, environment, log)
+    }
+
+    /// The same with further arguments.
+    pub fn serve_with(arguments: &[&str], bot_api: &str, environment: &[(&str, &str)], log: Stdio) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Self::command(&["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
             .env("PIXCOURIER_BOT_TOKEN", TOKEN)
             .env("PIXCOURIER_BOT_API_URL", bot_api)
             .env("PIXCOURIER_DATA_DIR", folder.path())
@@ -57,10 +63,15 @@ impl Program {
         self.child.stderr.take().expect("piped")
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.id().to_string()]).status().expect("kill");
+        assert!(sent.success());
+    }
+
     /// Asks it to stop, and waits; its exit code.
     pub fn stop(&mut self) -> Option<i32> {
-        let asked = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().expect("kill");
-        assert!(asked.success());
+        self.signal("TERM");
         self.child.wait().expect("it ends").code()
     }
 }

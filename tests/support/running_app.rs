@@ -1,7 +1,7 @@
 //! A process of the service, run inside the test's own; and the watch over what outlives it.
 
 use super::wait;
-use pixcourier::app::{App, Engine, Role};
+use pixcourier::app::{App, Engine, Reloader, Role};
 use pixcourier::domain::Status;
 use pixcourier::ports::{Ledger, ListQuery};
 use pixcourier::settings::Settings;
@@ -21,6 +21,7 @@ pub struct RunningApp {
     /// Its address.
     pub url: String,
     pub engine: Engine,
+    pub reloader: Reloader,
     stop: CancellationToken,
     serving: JoinHandle<anyhow::Result<()>>,
 }
@@ -36,9 +37,9 @@ impl RunningApp {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         let app = App::build(settings.clone(), role, listener).await.unwrap();
-        let engine = app.engine().clone();
+        let (engine, reloader) = (app.engine().clone(), app.reloader());
         let serving = tokio::spawn(app.run(stop.clone().cancelled_owned()));
-        Self { url, engine, stop, serving }
+        Self { url, engine, reloader, stop, serving }
     }
 
     /// Asks it to stop, and does not wait.

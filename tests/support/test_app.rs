@@ -1,8 +1,9 @@
 //! A whole service with a sandbox behind it, on either engine, in the test's own process, over real sockets.
 
 use super::running_app::{RunningApp, TaskWatch, assert_all_final};
+pub use super::settings::add_bot;
+use super::settings::settings;
 pub use super::settings::{NO_LIMITS, TOKEN};
-use super::settings::{add_bot, settings};
 use super::wait::{self, WAIT_TIMEOUT};
 use super::{amqp_url, images, redis_url};
 use pixcourier::app::Role;
@@ -11,7 +12,8 @@ use pixcourier::sandbox::{
     FaultRule, InjectedFault, MessageFilter, Sandbox, SandboxBots, SandboxMessage, SandboxOptions,
 };
 use pixcourier::settings::{
-    BlobLocation, Bot, DistributedSettings, EngineSettings, RateLimits, Registration, Settings, WhatsMateClient,
+    BlobLocation, Bot, ConfigError, DistributedSettings, EngineSettings, RateLimits, Registration, Settings,
+    WhatsMateClient,
 };
 use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response};
@@ -181,6 +183,11 @@ impl TestApp {
         self.running.take().expect("it runs").stop().await;
         self.switch_to(RunningApp::start(&self.settings, Role::All).await);
         self.until_ready().await;
+    }
+
+    /// Puts changed settings into effect while it runs.
+    pub fn reload(&self, settings: &Settings) -> Result<(), Vec<ConfigError>> {
+        self.running.as_ref().expect("it runs").reloader.apply(settings)
     }
 
     /// A second process on the same engine. Stop it, or hand it to [`TestApp::leave_to`].

@@ -13,6 +13,7 @@ use super::open_error::OpenError;
 use super::outcome_notifier::EmbeddedOutcomeNotifier;
 use super::ownership_table::OwnershipTable;
 use super::queue::EmbeddedQueue;
+use super::quotas::EmbeddedQuotas;
 use super::recipients::EmbeddedRecipients;
 use super::schema;
 use super::sqlite_store::SqliteStore;
@@ -68,6 +69,7 @@ impl Embedded {
             blobs: Arc::new(EmbeddedBlobs::new(store.clone())),
             outcome_notifier: Arc::new(EmbeddedOutcomeNotifier::default()),
             recipients: Arc::new(EmbeddedRecipients::new(store.clone())),
+            quotas: Arc::new(EmbeddedQuotas::new(store.clone())),
         };
         Ok(Self { ports, store })
     }

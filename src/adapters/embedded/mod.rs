@@ -28,6 +28,7 @@ mod ownership_table;
 mod pause_rows;
 mod queue;
 mod queue_rows;
+mod quotas;
 mod recipients;
 mod record_rows;
 mod schema;

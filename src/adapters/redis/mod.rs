@@ -24,6 +24,7 @@
 //! | `<ns>:rc:<bot>:<chat>` | set of the keys that lead to a chat |
 //! | `<ns>:rg:<bot>` | hash: groups that wait for their creator's number, by chat |
 //! | `<ns>:ru` | hash: the bots' usernames |
+//! | `<ns>:quota:<client>:<day>` | how many notifications a named client has posted on a day, two days |
 //! | `<ns>:pins` | digests by the moment until which their bytes are needed |
 
 mod acceptor;
@@ -34,6 +35,7 @@ mod ledger;
 mod media_index;
 mod pool;
 mod prelude;
+mod quotas;
 mod recipients;
 mod record_fields;
 mod reopening;

@@ -13,7 +13,8 @@ impl ApiUrl {
     /// The URL of a method: `<api_url>/bot<token>/<method>`, or `api_url` with both put in if it is a template that
     /// holds `{token}` and `{method}`.
     pub fn of_method(account: &TelegramAccount, method: &str) -> Self {
-        let (api_url, token) = (&account.api_url, account.token.expose_secret());
+        let (api_url, token) = (&account.api_url, account.token.get());
+        let token = token.expose_secret();
         let url = match is_template(api_url) {
             true => api_url.replace("{token}", token).replace("{method}", method),
             false => format!("{}/bot{token}/{method}", api_url.trim_end_matches('/')),
@@ -24,7 +25,8 @@ impl ApiUrl {
     /// The URL of a file to download, by the path that `getFile` gave: `<api_url>/file/bot<token>/<path>`. A template
     /// says nothing about files: they are asked for at its server, under the path that the Bot API has for them.
     pub fn of_file(account: &TelegramAccount, path: &str) -> Self {
-        let (api_url, token) = (&account.api_url, account.token.expose_secret());
+        let (api_url, token) = (&account.api_url, account.token.get());
+        let token = token.expose_secret();
         let base = match is_template(api_url).then(|| api_url.match_indices('/').nth(2)).flatten() {
             Some((end, _)) => &api_url[..end],
             None => api_url.trim_end_matches('/'),

@@ -1,15 +1,17 @@
-//! Authentication by bot token: which bot a token stands for.
+//! Authentication by bot token: which bot a token stands for, and whose it is.
 
+use super::caller::BotApiCaller;
 use crate::domain::{BotName, Sha256};
+use crate::http::callers::ClientAccess;
 use crate::settings::{Bot, token_id};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 /// The digests of all valid tokens with their bots, for a constant-time comparison: digests have one length, so the time
 /// it takes does not tell how long a token is.
-pub struct BotTokens(Vec<(Sha256, Arc<Bot>)>);
+pub struct BotTokens(Vec<(Sha256, BotApiCaller)>);
 
 /// Longer ones are no tokens (Bot API server).
 const LONGEST_TOKEN_BYTES: usize = 80;
@@ -26,18 +28,30 @@ pub enum TokenError {
 }
 
 impl BotTokens {
-    /// Takes each bot's own token, and the `client_tokens` that stand for it.
-    pub fn new(bots: &BTreeMap<BotName, Arc<Bot>>) -> Self {
-        let reachable = bots.values().filter_map(|bot| Some((bot, bot.telegram()?)));
-        let tokens = reachable.flat_map(|(bot, telegram)| {
-            let tokens = [&telegram.token].into_iter().chain(&telegram.client_tokens);
-            tokens.map(|token| (Sha256::of(token.expose_secret().as_bytes()), bot.clone()))
-        });
-        Self(tokens.collect())
+    /// Takes each bot's own token, the `client_tokens` that stand for it, and those of clients with a name.
+    pub fn new(bots: &BTreeMap<BotName, Arc<Bot>>, clients: &[Arc<ClientAccess>]) -> Self {
+        let digest = |token: &SecretString| Sha256::of(token.expose_secret().as_bytes());
+        let mut tokens = Vec::new();
+        for bot in bots.values() {
+            let Some(telegram) = bot.telegram() else { continue };
+            let mut add = |token: &SecretString, stand_in, access| {
+                tokens.push((digest(token), BotApiCaller { bot: bot.clone(), stand_in, access }));
+            };
+            add(&telegram.token.get(), None, None);
+            for token in &telegram.client_tokens {
+                add(token, Some(token.clone()), None);
+            }
+            for access in clients {
+                if let Some(token) = access.client.tokens.get(&bot.name) {
+                    add(token, Some(token.clone()), Some(access.clone()));
+                }
+            }
+        }
+        Self(tokens)
     }
 
-    /// The bot of a token; compared with every known token in constant time.
-    pub fn bot(&self, token: &str) -> Result<Arc<Bot>, TokenError> {
+    /// The caller with a token; compared with every known token in constant time.
+    pub fn caller(&self, token: &str) -> Result<BotApiCaller, TokenError> {
         if token_id(token).is_none() {
             let id = token.split_once(':').map(|(id, _)| id);
             let has_no_number = |id: &str| !id.starts_with('0') && id.parse::<i64>().is_err();
@@ -50,7 +64,7 @@ impl BotTokens {
             place.conditional_assign(&at, known.as_bytes().ct_eq(given.as_bytes()));
         }
         let found = usize::try_from(place).ok().and_then(|place| self.0.get(place));
-        found.map(|(_, bot)| bot.clone()).ok_or(TokenError::Unknown)
+        found.map(|(_, caller)| caller.clone()).ok_or(TokenError::Unknown)
     }
 }
 
@@ -70,8 +84,8 @@ mod tests {
         };
         let (first, second) = ("1:first-first-first-first-first", "2:second-second-second-second");
         let (ours, other) = ("77:ours-ours-ours-ours-ours-ours", "78:other-other-other-other-ok");
-        let tokens = BotTokens::new(&[bot("a", first, &[]), bot("b", second, &[ours, other])].into());
-        let name = |token: &str| tokens.bot(token).map(|bot| bot.name.to_string());
+        let tokens = BotTokens::new(&[bot("a", first, &[]), bot("b", second, &[ours, other])].into(), &[]);
+        let name = |token: &str| tokens.caller(token).map(|caller| caller.bot.name.to_string());
         assert_eq!(name(first), Ok("a".to_owned()));
         for token in [second, ours, other] {
             assert_eq!(name(token), Ok("b".to_owned()));

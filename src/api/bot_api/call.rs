@@ -1,6 +1,7 @@
 //! One call of a method: through the queue if it makes, changes or deletes messages, else passed through.
 
 use super::arguments::{BESIDE_FILE_BYTES, CallArguments};
+use super::caller::BotApiCaller;
 use super::chat::chat;
 use super::error::{self, BotApiError};
 use super::face::BotApiFace;
@@ -16,7 +17,6 @@ use crate::settings::{Bot, Registration};
 use actix_web::web::Payload;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use serde_json::Value;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long before the end of the grace period calls that still wait get their response.
@@ -30,22 +30,22 @@ pub struct BotApiCall<'a> {
     pub face: &'a BotApiFace,
     pub state: &'a AppState,
     pub request: &'a HttpRequest,
-    pub bot: Arc<Bot>,
+    pub caller: &'a BotApiCaller,
 }
 
 impl BotApiCall<'_> {
     /// Responds to the call. If the address does not name the method, the arguments do.
     pub async fn respond(&self, method: &str, payload: Payload) -> Result<HttpResponse, BotApiError> {
         let unknown = || BotApiError::api(404, "Not Found: method not found");
-        let (bot, payload) = (&self.bot, payload.into_inner());
+        let (bot, payload) = (&self.caller.bot, payload.into_inner());
         let mut method = methods::canonical(method);
         if !methods::is_name(&method) {
             return Err(unknown());
         }
         if !method.is_empty() && !methods::is_queued(&method) && !methods::is_inline(&method) {
-            check_updates_are_free(bot, &method)?;
+            self.check_allowed(&method)?;
             let (target, limit) = (ProxyTarget::Method(method), bot.file_limit() + BESIDE_FILE_BYTES);
-            return proxying::stream(self.state, self.request, payload, bot.name.clone(), target, limit).await;
+            return proxying::stream(self.state, self.request, payload, self.caller, target, limit).await;
         }
         let spool = self.state.intake.spool();
         let mut arguments = read_arguments::read(self.request, payload, self.face, spool, bot.file_limit()).await?;
@@ -56,7 +56,7 @@ impl BotApiCall<'_> {
         if method.is_empty() || !methods::is_name(&method) {
             return Err(unknown());
         }
-        check_updates_are_free(bot, &method)?;
+        self.check_allowed(&method)?;
         if methods::is_queued(&method) {
             match chat_of(&arguments) {
                 Ok(chat_id) => {
@@ -72,9 +72,15 @@ impl BotApiCall<'_> {
         self.pass_through(method, arguments).await
     }
 
+    /// Checks that the caller may call a method, and that it leaves a bot's updates to its registration.
+    fn check_allowed(&self, method: &str) -> Result<(), BotApiError> {
+        self.caller.check_method(method)?;
+        check_updates_are_free(&self.caller.bot, method)
+    }
+
     /// Passes a call on whose arguments have been read.
     async fn pass_through(&self, method: String, mut arguments: CallArguments) -> Result<HttpResponse, BotApiError> {
-        let bot = &self.bot;
+        let bot = &self.caller.bot;
         if let Some(telegram) = bot.telegram().filter(|_| methods::is_inline(&method)) {
             let (media, id) = (self.state.ports.media.clone(), telegram.id);
             let resolved = self.state.run(async move {
@@ -89,11 +95,12 @@ impl BotApiCall<'_> {
     /// Puts the call into the queue, unless it would wait there for too long, and waits for Telegram's answer.
     async fn deliver(&self, method: String, chat_id: ChatId, arguments: CallArguments) -> Result<Value, BotApiError> {
         let time_limit = self.state.settings.bot_api_patience;
-        let wait = self.face.backlog.wait(self.state, &self.bot).await;
+        let wait = self.face.backlog.wait(self.state, &self.caller.bot).await;
         if wait > time_limit {
-            return Err(BotApiError::too_many(self.face.backlog.turn(&self.bot, wait).as_secs() + 1));
+            return Err(BotApiError::too_many(self.face.backlog.turn(&self.caller.bot, wait).as_secs() + 1));
         }
-        let send_request = send_request(arguments, &self.bot, &method, chat_id, time_limit);
+        let mut send_request = send_request(arguments, &self.caller.bot, &method, chat_id, time_limit);
+        send_request.client = self.caller.client();
         let idempotency = idempotency(self.request.headers(), &send_request)?;
         let (intake, ledger) = (self.state.intake.clone(), self.state.ports.ledger.clone());
         let stopping = self.state.stopping_for(self.state.settings.grace_period.saturating_sub(RESTART_NOTICE));

@@ -46,6 +46,14 @@ impl BotApiError {
         Self::Api(TelegramError { error_code: 429, description, parameters, retry_after: Some(seconds) })
     }
 
+    /// The same error with other words.
+    pub fn with_description(self, words: impl FnOnce(&str) -> String) -> Self {
+        match self {
+            Self::Api(error) => Self::Api(TelegramError { description: words(&error.description), ..error }),
+            http => http,
+        }
+    }
+
     /// The same error as addresses without `bot` in front of the token give it: with a status of its own for an unknown
     /// chat, a file that is too large and an unknown token.
     pub fn with_telling_status(self) -> Self {
@@ -101,6 +109,10 @@ impl From<Rejection> for BotApiError {
                 parameters: Map::new(),
                 retry_after: rejection.code.retry_after().map(u64::from),
             }),
+            ProblemCode::RateLimited | ProblemCode::QuotaExceeded => {
+                Self::too_many(rejection.retry_after().unwrap_or(1))
+                    .with_description(|words| format!("{words}: {}", rejection.detail))
+            }
             ProblemCode::Internal | ProblemCode::Unconfirmed => {
                 Self::api(500, format!("Internal Server Error: {}", rejection.detail))
             }

@@ -12,9 +12,11 @@ use serde_json::{Value, json};
 /// How many files of a call may have another part name in its repetition: more than any method takes.
 const MAX_RENAMED_FILES: usize = 32;
 
-/// The key that a call shows as `Idempotency-Key`, if it does, within its bot.
+/// The key that a call shows as `Idempotency-Key`, if it does, within its bot and, if its caller is a client with a name, that
+/// client.
 pub fn idempotency(headers: &HeaderMap, request: &SendRequest) -> Result<Option<Idempotency>, BotApiError> {
-    let client = ApiClient::scoped(format!("bot_api:{}", request.bot));
+    let of_client = request.client.as_ref().map(|client| format!(":client-{}", client.name)).unwrap_or_default();
+    let client = ApiClient::scoped(format!("bot_api:{}{of_client}", request.bot));
     let key = client.idempotency_key(headers)?;
     Ok(key.map(|key| Idempotency { key, fingerprint: fingerprint(&canonical(request)) }))
 }

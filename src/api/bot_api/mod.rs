@@ -9,6 +9,7 @@ mod arguments;
 mod backlog_estimate;
 mod bot_tokens;
 mod call;
+mod caller;
 mod chat;
 mod content_type;
 mod error;
@@ -23,5 +24,6 @@ mod read_arguments;
 mod reencode;
 pub mod routes;
 mod send_request;
+mod token_mask;
 
 pub use face::BotApiFace;

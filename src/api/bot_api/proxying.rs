@@ -1,8 +1,8 @@
 //! Reverse proxy: passes requests through to the Bot API server, both bodies as streams, for as long as both ends stay
 //! connected.
 
+use super::caller::BotApiCaller;
 use super::error::BotApiError;
-use crate::domain::BotName;
 use crate::http::body::Body;
 use crate::http::proxied::proxied_response;
 use crate::http::state::AppState;
@@ -40,7 +40,7 @@ pub async fn stream(
     state: &AppState,
     request: &HttpRequest,
     payload: Payload,
-    bot: BotName,
+    caller: &BotApiCaller,
     target: ProxyTarget,
     limit: u64,
 ) -> Result<HttpResponse, BotApiError> {
@@ -49,13 +49,16 @@ pub async fn stream(
         || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
     let body = if has_body { Some(pump(Body::within(request, payload, limit, BODY_TIMEOUT)?)) } else { None };
     let forwarded = FORWARDED_HEADERS.into_iter().filter(|name| has_body || !name.starts_with("content-"));
+    // What is looked through on its way back must come as it is.
+    let is_masked = caller.stand_in.is_some() && matches!(target, ProxyTarget::Method(_));
+    let forwarded = forwarded.filter(|name| !is_masked || *name != "accept-encoding");
     let forwarded = forwarded.filter_map(|name| Some((name, headers.get(name)?.as_bytes().to_vec())));
     let method = match *request.method() {
         Method::POST => "POST",
         Method::HEAD => "HEAD",
         _ => "GET",
     };
-    let query = request.query_string().to_owned();
+    let (bot, query) = (caller.bot.name.clone(), request.query_string().to_owned());
     send(state, ProxyRequest { bot, target, method, query, headers: forwarded.collect(), body }).await
 }
 

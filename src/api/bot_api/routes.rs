@@ -1,6 +1,7 @@
 //! The addresses of the Bot API face.
 
 use super::call::BotApiCall;
+use super::caller::BotApiCaller;
 use super::error::BotApiError;
 use super::face::BotApiFace;
 use super::proxying;
@@ -8,12 +9,10 @@ use crate::domain::file_path;
 use crate::http::percent::decode;
 use crate::http::state::AppState;
 use crate::ports::ProxyTarget;
-use crate::settings::Bot;
 use actix_web::body::to_bytes_limited;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use std::sync::Arc;
 
 /// A token without `bot` in front: digits and a colon begin it, everything else belongs to another address.
 const WITHOUT_BOT: &str = "/{token:[0-9]+:[^/]*}/{method}*";
@@ -32,14 +31,14 @@ pub fn routes(config: &mut ServiceConfig) {
 }
 
 /// What is checked of every request to this face whose address is complete: its HTTP method (others get a 501 without a body, as from the Bot API
-/// server), and its token, which stands behind `prefix` in the path. Returns the bot, and what stands behind the token.
+/// server), and its token, which stands behind `prefix` in the path. Returns the caller, and what stands behind the token.
 /// The path is decoded first: clients encode the colon of a token and the slashes of a file's path.
 fn admit(
     request: &HttpRequest,
     face: &BotApiFace,
     prefix: &[u8],
     allowed: &[Method],
-) -> Result<(Arc<Bot>, Vec<u8>), BotApiError> {
+) -> Result<(BotApiCaller, Vec<u8>), BotApiError> {
     if !allowed.contains(request.method()) {
         return Err(BotApiError::Http(501));
     }
@@ -47,7 +46,9 @@ fn admit(
     let path = path.strip_prefix(prefix).unwrap_or_default();
     let end_of_token = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
     let rest = path.get(end_of_token + 1..).unwrap_or_default();
-    Ok((face.bot(&path[..end_of_token])?, rest.to_vec()))
+    let caller = face.caller(&path[..end_of_token])?;
+    caller.admit(request)?;
+    Ok((caller, rest.to_vec()))
 }
 
 /// `/bot<token>/<method>`.
@@ -90,12 +91,13 @@ async fn respond(
     face: Data<BotApiFace>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, BotApiError> {
-    let (bot, method) = admit(&request, &face, prefix, &[Method::GET, Method::POST])?;
+    let (caller, method) = admit(&request, &face, prefix, &[Method::GET, Method::POST])?;
     let method = String::from_utf8_lossy(&method).trim_end_matches('/').to_owned();
     if method.starts_with("test/") {
         return Err(BotApiError::api(404, "Not Found: the test environment is not served here"));
     }
-    BotApiCall { face: &face, state: &state, request: &request, bot }.respond(&method, payload).await
+    let call = BotApiCall { face: &face, state: &state, request: &request, caller: &caller };
+    caller.masked(call.respond(&method, payload).await)
 }
 
 /// `/file/bot<token>/<path>`.
@@ -106,9 +108,11 @@ async fn download(
     state: Data<AppState>,
 ) -> HttpResponse {
     let response = async {
-        let (bot, file) = admit(&request, &face, b"/file/bot", &[Method::GET, Method::HEAD])?;
-        let file = file_path::encode(&file).ok_or_else(|| BotApiError::api(404, "Not Found"))?;
-        proxying::stream(&state, &request, payload.into_inner(), bot.name.clone(), ProxyTarget::File(file), 0).await
+        let (caller, file) = admit(&request, &face, b"/file/bot", &[Method::GET, Method::HEAD])?;
+        caller.check_download()?;
+        let file = file_path::encode(&caller.path(file)).ok_or_else(|| BotApiError::api(404, "Not Found"))?;
+        let target = ProxyTarget::File(file);
+        caller.masked_download(proxying::stream(&state, &request, payload.into_inner(), &caller, target, 0).await)
     };
     response.await.unwrap_or_else(|error| error.response())
 }

@@ -15,6 +15,7 @@ use crate::http::auth::ApiClient;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::intake::rejection::Rejection;
+use crate::settings::Scope;
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
@@ -47,10 +48,10 @@ pub async fn edit(
     state: Data<AppState>,
 ) -> HandlerResult {
     let key = caller.idempotency_key(request.headers())?;
-    let record = sent_record(&request, &path, &state).await?;
+    let record = sent_record(&request, &caller, &path, &state).await?;
     let (fields, files) = body::read_with_query(&request, payload, &state).await?;
     let validated = change::edit(&record, fields, files, Timestamp::now())?;
-    accept(&request, &state, validated, key).await
+    accept(&request, &caller, &state, validated, key).await
 }
 
 /// Delete what has been sent.
@@ -77,7 +78,7 @@ pub async fn delete(
     state: Data<AppState>,
 ) -> HandlerResult {
     let key = caller.idempotency_key(request.headers())?;
-    let record = sent_record(&request, &path, &state).await?;
+    let record = sent_record(&request, &caller, &path, &state).await?;
     let headers = request.headers();
     let length = headers.get(header::CONTENT_LENGTH).map(|length| length.as_bytes());
     let is_empty = length.map_or(!headers.contains_key(header::TRANSFER_ENCODING), |length| length == b"0");
@@ -86,11 +87,21 @@ pub async fn delete(
         false => body::read_with_query(&request, payload, &state).await?,
     };
     let validated = change::delete(&record, fields, &files, Timestamp::now())?;
-    accept(&request, &state, validated, key).await
+    accept(&request, &caller, &state, validated, key).await
 }
 
 /// The record of the notification that is to be changed; its bot must still be configured.
-async fn sent_record(request: &HttpRequest, path: &str, state: &AppState) -> Result<Record, Rejection> {
+async fn sent_record(
+    request: &HttpRequest,
+    caller: &ApiClient,
+    path: &str,
+    state: &AppState,
+) -> Result<Record, Rejection> {
+    caller.check_scope(&[Scope::Send, Scope::Manage])?;
     let id = id_of_path(request, path)?;
+    if !caller.sees_all() {
+        let record = state.with_intake(|intake| async move { intake.record(id).await }).await?;
+        caller.check_sees(&record.notification)?;
+    }
     state.with_intake(|intake| async move { intake.record_of_configured_bot(id).await }).await
 }

@@ -9,6 +9,7 @@ use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::{ANSWER_TIMEOUT, ProxyRequest, ProxyResponse, ProxyTarget};
+use crate::settings::Scope;
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
@@ -37,9 +38,11 @@ const RESPONSE_LIMIT_BYTES: usize = 64 * 1024;
         FileUnavailable,
     )
 )]
-pub async fn get(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
+pub async fn get(request: HttpRequest, caller: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
+    caller.check_scope(&[Scope::Read])?;
     let mut given = query::read(request.query_string(), &["bot"])?;
     let bot = query::bot_or_default(&mut given, |bot| state.intake.has_bot(bot))?;
+    caller.check_bot(&bot)?;
     let file_path = path_of(&state, &bot, &path).await?;
     let range = request.headers().get(header::RANGE).map(|range| ("range", range.as_bytes().to_vec()));
     let mut response =

@@ -17,6 +17,7 @@ use crate::http::state::AppState;
 use crate::imaging::ImageInfo;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::intake::spool::Upload;
+use crate::settings::Scope;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt;
@@ -84,10 +85,14 @@ pub struct KnownFileId {
         NoPhoto, Unauthorized, TooSlow, TooLarge, NotAnImageOrForm, StagingFailed, Unavailable, NoRoom,
     )
 )]
-pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
+pub async fn put(request: HttpRequest, caller: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
+    caller.check_scope(&[Scope::Send])?;
     let mut given = query::read(request.query_string(), &["bot", "chat_id", "keep_message"])?;
     let bot = query::bot_or_default(&mut given, |bot| state.intake.has_bot(bot))?;
     let chat_id: Option<Result<ChatId, InvalidIdError>> = given.get("chat_id").map(|chat| chat.parse());
+    if chat_id.is_some() {
+        caller.check_bot(&bot)?;
+    }
     let chat_id = chat_id.transpose();
     let chat_id =
         chat_id.map_err(|error| Rejection::field(ProblemCode::InvalidChatId, "chat_id", format!("{error}.")))?;
@@ -101,10 +106,14 @@ pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Da
     state.with_ports(|ports| async move { ports.blobs.put(&spooled).await }).await?;
     let mut kept = kept_image(sha256, size, info);
     if let Some(chat_id) = chat_id {
+        let client = caller.named().cloned();
         let staging = state.with_intake(|intake| async move {
             match intake.file_id(&bot, MediaKind::Photo, sha256).await? {
                 Some(file_id) => Ok((Some(file_id), None)),
-                None => intake.stage(bot, chat_id, upload, keep_message).await.map(|(file_id, id)| (file_id, Some(id))),
+                None => {
+                    let staged = intake.stage(bot, chat_id, upload, keep_message, client).await;
+                    staged.map(|(file_id, id)| (file_id, Some(id)))
+                }
             }
         });
         let (file_id, notification) = staging.await?;
@@ -122,14 +131,15 @@ pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Da
         Unauthorized, NoSuchImage, Unavailable,
     )
 )]
-pub async fn get(_: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
+pub async fn get(caller: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
+    caller.check_scope(&[Scope::Send, Scope::Read])?;
     let unknown = || {
         Rejection::new(ProblemCode::ImageNotFound, "Neither the bytes of such an image nor a file_id of it are here.")
     };
     let sha256: Sha256 = path.parse().map_err(|_| unknown())?;
     let size = state.with_ports(|ports| async move { ports.blobs.stat(&sha256).await }).await?;
     let mut file_ids = Vec::new();
-    for bot in state.settings.bots.keys() {
+    for bot in state.settings.bots.keys().filter(|bot| caller.may_use(bot)) {
         for kind in MediaKind::REUSABLE {
             let name = bot.clone();
             let found = state.with_intake(|intake| async move { intake.file_id(&name, kind, sha256).await }).await?;

@@ -4,6 +4,7 @@
 mod changes;
 mod files;
 mod images;
+mod listing;
 mod notifications;
 pub mod openapi;
 mod openapi_examples;

@@ -4,23 +4,25 @@ use super::problems::{
     ImageGone, Invalid, InvalidQuery, KeyReused, LedgerAway, NoRoom, NoSuchNotification, NotJsonOrForm, NotRetryable,
     TooLarge, TooLate, TooSlow, Unauthorized, Unavailable,
 };
-use super::query;
 use super::request::body;
 use super::request::send_options::Destination;
 use super::request::validated_request::ValidatedRequest;
 use super::request::verify_files::{blame_request_field, file_places, verify_files};
 use super::schema::{NotificationForm, NotificationRequest};
 use super::view::{AcceptedNotification, NotificationPage, NotificationView};
+use super::{listing, query};
 use crate::domain::{NotificationId, Record, Status, Timestamp};
 use crate::http::access_log::Replayed;
 use crate::http::auth::ApiClient;
 use crate::http::caller::spool_for;
+use crate::http::client_trace::ClientTrace;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::intake::StoredFile;
 use crate::intake::fingerprint::fingerprint;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::{Cancelled, Idempotency, LedgerError};
+use crate::settings::Scope;
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
@@ -49,10 +51,11 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
     )
 )]
 pub async fn create(request: HttpRequest, caller: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
+    caller.check_scope(&[Scope::Send])?;
     let key = caller.idempotency_key(request.headers())?;
     let (fields, files) = body::read_with_query(&request, payload, &state).await?;
     let validated = ValidatedRequest::read(fields, files, Timestamp::now(), |bot| state.intake.has_bot(bot))?;
-    accept(&request, &state, validated, key).await
+    accept(&request, &caller, &state, validated, key).await
 }
 
 /// Send a file as `curl -T` puts it.
@@ -90,10 +93,12 @@ pub async fn put_file(
 /// Verifies the files of a checked request and accepts it.
 pub(super) async fn accept(
     request: &HttpRequest,
+    caller: &ApiClient,
     state: &AppState,
     mut validated: ValidatedRequest,
     key: Option<String>,
 ) -> HandlerResult {
+    caller.check_bot(&validated.bot)?;
     let idempotency = key.map(|key| Idempotency { key, fingerprint: fingerprint(&validated.canonical()) });
     let chat_id = match validated.destination.clone() {
         Destination::Chat(chat_id) => chat_id,
@@ -104,9 +109,11 @@ pub(super) async fn accept(
     };
     let oversize = verify_files(&mut validated, &spool_for(request, state), state).await?;
     let places = file_places(&validated);
-    let send_request = validated.into_send_request(chat_id)?;
-    let accepting = state.with_intake(|intake| async move { intake.accept(send_request, idempotency).await });
-    let mut acceptance = accepting.await.map_err(|rejection| blame_request_field(rejection, &places))?;
+    let mut send_request = validated.into_send_request(chat_id)?;
+    send_request.client = caller.named().cloned();
+    let accepted = state.with_intake(|intake| async move { intake.accept(send_request, idempotency).await }).await;
+    ClientTrace::note(request, &accepted);
+    let mut acceptance = accepted.map_err(|rejection| blame_request_field(rejection, &places))?;
     let id = acceptance.accepted.id;
     if acceptance.accepted.replayed {
         request.extensions_mut().insert(Replayed);
@@ -131,8 +138,10 @@ pub(super) async fn accept(
         Unauthorized, NoSuchNotification, LedgerAway,
     )
 )]
-pub async fn get(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
+pub async fn get(request: HttpRequest, caller: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
+    caller.check_scope(&[Scope::Read, Scope::Manage])?;
     let record = record(&state, id_of_path(&request, &path)?).await?;
+    caller.check_sees(&record.notification)?;
     Ok(HttpResponse::Ok().json(NotificationView::from(record)))
 }
 
@@ -150,9 +159,10 @@ pub async fn get(request: HttpRequest, _: ApiClient, path: Path<String>, state: 
         InvalidQuery, Unauthorized, LedgerAway,
     )
 )]
-pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> HandlerResult {
+pub async fn list(request: HttpRequest, caller: ApiClient, state: Data<AppState>) -> HandlerResult {
+    caller.check_scope(&[Scope::Read, Scope::Manage])?;
     let query = query::list_query(request.query_string())?;
-    let page = state.with_ports(|ports| async move { ports.ledger.list(&query).await }).await?;
+    let page = state.with_ports(|ports| async move { listing::page(&*ports.ledger, query, &caller).await }).await?;
     Ok(HttpResponse::Ok().json(NotificationPage::from(page)))
 }
 
@@ -165,8 +175,17 @@ pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> 
         Unauthorized, NoSuchNotification, TooLate, LedgerAway,
     )
 )]
-pub async fn cancel(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
+pub async fn cancel(
+    request: HttpRequest,
+    caller: ApiClient,
+    path: Path<String>,
+    state: Data<AppState>,
+) -> HandlerResult {
+    caller.check_scope(&[Scope::Send, Scope::Manage])?;
     let id = id_of_path(&request, &path)?;
+    if !caller.sees_all() {
+        caller.check_sees(&record(&state, id).await?.notification)?;
+    }
     let cancelling = state.with_ports(|ports| async move {
         ports.ledger.cancel(id, Timestamp::now()).await.map_err(|LedgerError::Unavailable(reason)| {
             let detail = "The ledger did not answer, so it may have been cancelled or not. Repeat the request.";
@@ -202,8 +221,19 @@ pub async fn cancel(request: HttpRequest, _: ApiClient, path: Path<String>, stat
         Unauthorized, NoSuchNotification, NotRetryable, ImageGone, Unavailable, NoRoom,
     )
 )]
-pub async fn retry(request: HttpRequest, _: ApiClient, path: Path<String>, state: Data<AppState>) -> HandlerResult {
+pub async fn retry(
+    request: HttpRequest,
+    caller: ApiClient,
+    path: Path<String>,
+    state: Data<AppState>,
+) -> HandlerResult {
+    caller.check_scope(&[Scope::Send, Scope::Manage])?;
     let id = id_of_path(&request, &path)?;
+    if !caller.sees_all() {
+        let notification = record(&state, id).await?.notification;
+        caller.check_sees(&notification)?;
+        caller.check_bot(&notification.bot)?;
+    }
     let record = state.with_intake(|intake| async move { intake.retry(id).await }).await?;
     Ok(HttpResponse::Accepted().insert_header(location(id)).json(NotificationView::from(record)))
 }

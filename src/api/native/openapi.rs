@@ -1,10 +1,10 @@
 //! The OpenAPI document, made from the code, and a page (Swagger UI) to try the API on, its assets in the binary.
 
 use super::{changes, files, images, notifications, openapi_examples, recipients};
+use crate::http::auth::Visitor;
 use crate::http::probes;
 use crate::http::problem::ProblemDocument;
 use crate::http::routing::{get_or_head, not_found, resource};
-use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -44,7 +44,7 @@ use utoipa_swagger_ui::Config;
         (name = "Notifications", description = "Send images, ask what became of them, take them back, try them again."),
         (name = "Recipients", description = "Who is meant by a phone number, or by a group's name and its admin's number."),
         (name = "Images", description = "Keep images ahead of use, ask which bots know them, download files."),
-        (name = "Operations", description = "For probes and scrapers; open to everybody who can reach them."),
+        (name = "Operations", description = "For probes and scrapers; no key is asked for."),
     ),
     modifiers(&CommonResponses),
 )]
@@ -93,19 +93,27 @@ fn describe_files_as_bytes(body: &mut RequestBody) {
     }
 }
 
-/// Adds the headers that a status always has, and a 403 beside every 401: the one without API keys, the other with.
+/// Adds the headers that a status always has, and a 403 and a 429 beside every 401, since a key is looked at there.
 fn complete(responses: &mut BTreeMap<String, RefOr<Response>>) {
     const RETRY_AFTER: &str = "After how many seconds to try again";
     let headers = [
         ("401", "WWW-Authenticate", "Bearer", Type::String),
+        ("429", "Retry-After", RETRY_AFTER, Type::Integer),
         ("503", "Retry-After", RETRY_AFTER, Type::Integer),
         ("507", "Retry-After", RETRY_AFTER, Type::Integer),
     ];
-    if let Some(RefOr::T(response)) = responses.get("401") {
-        let mut forbidden = response.clone();
-        "Without API keys: the page of another site, or not called by a loopback name"
-            .clone_into(&mut forbidden.description);
-        responses.insert("403".to_owned(), RefOr::T(forbidden));
+    if let Some(RefOr::T(response)) = responses.get("401").cloned() {
+        for (status, description) in [
+            (
+                "403",
+                "The key has not got the scope or the bot; or, without API keys, the page of another site, through a proxy, or not called by a loopback name",
+            ),
+            ("429", "The client calls faster than its rate, or has posted its notifications of today"),
+        ] {
+            let mut response = response.clone();
+            description.clone_into(&mut response.description);
+            responses.insert(status.to_owned(), RefOr::T(response));
+        }
     }
     for (status, name, about, kind) in headers {
         // The 503 of the readiness probe is no problem document, and has no Retry-After.
@@ -134,16 +142,16 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/docs/{file:.*}", "GET, HEAD").route(get_or_head().to(file)));
 }
 
-async fn openapi_json(_: Data<AppState>) -> HttpResponse {
+async fn openapi_json(_: Visitor) -> HttpResponse {
     HttpResponse::Ok().json(ApiDocument::openapi())
 }
 
-async fn to_page() -> HttpResponse {
+async fn to_page(_: Visitor) -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
 }
 
 /// An asset of the page.
-async fn file(path: web::Path<String>, page: Data<Config<'static>>) -> Result<HttpResponse, Rejection> {
+async fn file(_: Visitor, path: web::Path<String>, page: Data<Config<'static>>) -> Result<HttpResponse, Rejection> {
     match utoipa_swagger_ui::serve(&path, page.into_inner()) {
         Ok(Some(file)) => {
             let mut response = HttpResponse::Ok();

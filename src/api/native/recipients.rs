@@ -14,6 +14,7 @@ use crate::intake::members::Members;
 use crate::intake::recipients::{MAX_BULK_ENTRIES, address, entry};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::{RecipientPage, RecipientQuery};
+use crate::settings::Scope;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use std::collections::{BTreeMap, HashMap};
@@ -33,12 +34,14 @@ const BODY_LIMIT_BYTES: u64 = 2 << 20;
         Invalid, Unauthorized, TooSlow, BodyTooLarge, NotJson, LedgerAway,
     )
 )]
-pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
+pub async fn put(request: HttpRequest, caller: ApiClient, payload: Payload, state: Data<AppState>) -> HandlerResult {
+    caller.check_scope(&[Scope::Manage])?;
     if content_type(&request) != "application/json" {
         return Err(Rejection::field(ProblemCode::UnsupportedMediaType, "Content-Type", "Send application/json."));
     }
     let document = Body::new(&request, payload.into_inner(), BODY_LIMIT_BYTES)?.collect_within_limit().await?;
     let recipients = entries(&document, |bot| state.intake.has_bot(bot))?;
+    recipients.iter().try_for_each(|recipient| caller.check_bot(&recipient.bot))?;
     let putting = state.with_ports(|ports| async move { ports.recipients.put(&recipients).await.map(|()| recipients) });
     let recipients = putting.await?;
     let recipients = recipients.into_iter().map(RecipientView::from).collect();
@@ -64,10 +67,12 @@ pub async fn put(request: HttpRequest, _: ApiClient, payload: Payload, state: Da
         InvalidQuery, Unauthorized, LedgerAway,
     )
 )]
-pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> HandlerResult {
+pub async fn list(request: HttpRequest, caller: ApiClient, state: Data<AppState>) -> HandlerResult {
+    caller.check_scope(&[Scope::Read, Scope::Manage])?;
     const NAMES: [&str; 6] = ["bot", "number", "group_name", "group_admin", "limit", "cursor"];
     let mut given = query::read(request.query_string(), &NAMES)?;
     let bot = query::bot_or_default(&mut given, |bot| state.intake.has_bot(bot))?;
+    caller.check_bot(&bot)?;
     let (limit, after) = (given.remove("limit"), given.remove("cursor"));
     let limit = limit.map_or(Ok(query::DEFAULT_PAGE_LIMIT), |text| query::page_limit(&text))?;
     let after = after.map(|text| cursor(&text)).transpose()?;
@@ -103,9 +108,11 @@ pub async fn list(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> 
         NotOneRecipient, Unauthorized, NoSuchRecipient, LedgerAway,
     )
 )]
-pub async fn delete(request: HttpRequest, _: ApiClient, state: Data<AppState>) -> HandlerResult {
+pub async fn delete(request: HttpRequest, caller: ApiClient, state: Data<AppState>) -> HandlerResult {
+    caller.check_scope(&[Scope::Manage])?;
     let mut given = query::read(request.query_string(), &["bot", "number", "group_name", "group_admin"])?;
     let bot = query::bot_or_default(&mut given, |bot| state.intake.has_bot(bot))?;
+    caller.check_bot(&bot)?;
     let address = address_of_query(&given)?;
     match state.with_ports(|ports| async move { ports.recipients.delete(&bot, &address).await }).await? {
         true => Ok(HttpResponse::NoContent().finish()),

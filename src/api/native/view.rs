@@ -94,6 +94,8 @@ pub struct NotificationView {
     status: Status,
     /// The bot that sends it.
     bot: String,
+    /// Who posted it: the name of the client, if its API key has one.
+    client: Option<String>,
     /// Where it goes: a number or an @username. Follows a chat that has moved.
     chat_id: ChatId,
     /// Its lane.
@@ -235,6 +237,7 @@ impl From<Record> for NotificationView {
             id: notification.id.to_string(),
             status: record.status,
             bot: notification.bot.into(),
+            client: notification.client.map(|client| client.to_string()),
             chat_id: notification.chat_id,
             priority: notification.lane,
             delivery: notification.delivery,

@@ -2,15 +2,16 @@
 
 use crate::domain::{BotName, Sha256};
 use crate::intake::rejection::{ProblemCode, Rejection};
-use crate::settings::WhatsMateClient;
+use crate::settings::{Live, WhatsMateClient};
 use actix_web::http::header::HeaderMap;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 /// The digests of the configured clients' ids and secrets, for a constant-time comparison: digests have one length, so the
 /// time it takes does not tell how long a secret is.
-pub struct WhatsMateClients(Vec<KnownClient>);
+pub struct WhatsMateClients(Live<Vec<Arc<KnownClient>>>);
 
 /// A configured client.
 pub struct KnownClient {
@@ -22,16 +23,16 @@ pub struct KnownClient {
 impl WhatsMateClients {
     /// With no clients, nobody may call.
     pub fn new(clients: &[WhatsMateClient]) -> Self {
-        let known = clients.iter().map(|client| KnownClient {
-            id: Sha256::of(client.id.expose_secret().as_bytes()),
-            secret: Sha256::of(client.secret.expose_secret().as_bytes()),
-            instances: client.instances.clone(),
-        });
-        Self(known.collect())
+        Self(Live::new(known(clients)))
+    }
+
+    /// Takes other clients from now on.
+    pub fn replace(&self, clients: &[WhatsMateClient]) {
+        self.0.replace(known(clients));
     }
 
     /// The client whose id and secret a request shows; compared with all of them in constant time.
-    pub fn admit(&self, headers: &HeaderMap) -> Result<&KnownClient, Rejection> {
+    pub fn admit(&self, headers: &HeaderMap) -> Result<Arc<KnownClient>, Rejection> {
         let given = |name: &str, missing: &str| match headers.get(name).map(|value| value.as_bytes().trim_ascii()) {
             Some(text) if !text.is_empty() => Ok(Sha256::of(text)),
             _ => Err(Rejection::field(ProblemCode::Unauthorized, name, missing)),
@@ -39,10 +40,10 @@ impl WhatsMateClients {
         let id = given("X-WM-CLIENT-ID", "Missing client ID: send it in the header X-WM-CLIENT-ID.")?;
         let secret = given("X-WM-CLIENT-SECRET", "Missing client secret: send it in the header X-WM-CLIENT-SECRET.")?;
         let mut found = None;
-        for client in &self.0 {
+        for client in self.0.get().iter() {
             let same = client.id.as_bytes().ct_eq(id.as_bytes()) & client.secret.as_bytes().ct_eq(secret.as_bytes());
             if same.into() {
-                found = Some(client);
+                found = Some(client.clone());
             }
         }
         found.ok_or_else(|| {
@@ -50,6 +51,15 @@ impl WhatsMateClients {
             Rejection::new(ProblemCode::Unauthorized, detail)
         })
     }
+}
+
+fn known(clients: &[WhatsMateClient]) -> Vec<Arc<KnownClient>> {
+    let known = clients.iter().map(|client| KnownClient {
+        id: Sha256::of(client.id.expose_secret().as_bytes()),
+        secret: Sha256::of(client.secret.expose_secret().as_bytes()),
+        instances: client.instances.clone(),
+    });
+    known.map(Arc::new).collect()
 }
 
 impl KnownClient {
@@ -119,11 +129,11 @@ mod tests {
 
     #[test]
     fn an_instance_is_one_of_the_clients_own_numbers() {
-        let clients = clients();
-        assert_eq!(clients.0[0].bot("1").unwrap().as_str(), "one");
+        let clients = clients().0.get();
+        assert_eq!(clients[0].bot("1").unwrap().as_str(), "one");
         for bad in ["2", "0", "+1", "-1", "x", "", "99999999999"] {
-            assert_eq!(clients.0[0].bot(bad).unwrap_err().code, ProblemCode::UnknownBot, "{bad}");
+            assert_eq!(clients[0].bot(bad).unwrap_err().code, ProblemCode::UnknownBot, "{bad}");
         }
-        assert_ne!(clients.0[0].scope(), clients.0[1].scope());
+        assert_ne!(clients[0].scope(), clients[1].scope());
     }
 }

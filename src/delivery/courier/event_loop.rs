@@ -47,6 +47,7 @@ impl Courier {
         let mut expiry_check = tokio::time::interval(EXPIRY_CHECK_INTERVAL);
         expiry_check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last_loop = Instant::now();
+        let mut tokens = self.context.bot.telegram().map(|telegram| telegram.token.changes());
         self.follow_ownership(subscription);
         loop {
             self.departures.note_awake();
@@ -76,6 +77,7 @@ impl Courier {
                 () = self.parts.returned(&self.context.ports), if self.scheduler.is_awaiting_part() => {
                     self.wake_awaiting_part();
                 }
+                () = changed(tokens.as_mut()) => self.scheduler.breaker.hasten(self.now()),
                 _ = expiry_check.tick() => {
                     self.expire_and_return_overdue();
                     self.show_pace();
@@ -162,4 +164,14 @@ async fn sleep_until(started: Instant, moment: Option<MonoTime>) {
         Some(moment) => tokio::time::sleep_until(started + (moment - MonoTime::default())).await,
         None => std::future::pending().await,
     }
+}
+
+/// Completes at the next change, never if there is nothing to change.
+async fn changed<T>(changes: Option<&mut watch::Receiver<T>>) {
+    if let Some(changes) = changes
+        && changes.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }

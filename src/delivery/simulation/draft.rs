@@ -89,6 +89,7 @@ impl Draft {
             deferral: None,
             reply_to: None,
             then: Vec::new(),
+            client: None,
         }
     }
 

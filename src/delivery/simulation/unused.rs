@@ -1,10 +1,12 @@
 //! The ports that delivery does not use. What asks them all the same is told that they are away.
 
 use super::link::Link;
-use crate::domain::{Address, BotName, ChatId, Notification, NotificationId, PendingGroup, Recipient, RecipientState};
+use crate::domain::{
+    Address, BotName, ChatId, ClientName, Notification, NotificationId, PendingGroup, Recipient, RecipientState,
+};
 use crate::ports::{
-    AcceptError, Accepted, Acceptor, Idempotency, LedgerError, Outcome, OutcomeNotifier, OutcomeWaiter, RecipientPage,
-    RecipientQuery, Recipients, Resubmitted, Submission,
+    AcceptError, Accepted, Acceptor, Day, Idempotency, LedgerError, Outcome, OutcomeNotifier, OutcomeWaiter, Quotas,
+    RecipientPage, RecipientQuery, Recipients, Resubmitted, Submission, Taken,
 };
 use async_trait::async_trait;
 
@@ -84,6 +86,16 @@ impl Recipients for Link {
         no_book()
     }
     async fn username(&self, _: &BotName) -> Book<Option<String>> {
+        no_book()
+    }
+}
+
+#[async_trait]
+impl Quotas for Link {
+    async fn take(&self, _: &ClientName, _: Day, _: u32, _: u64) -> Result<Taken, LedgerError> {
+        no_book()
+    }
+    async fn give_back(&self, _: &ClientName, _: Day, _: u32) -> Result<(), LedgerError> {
         no_book()
     }
 }

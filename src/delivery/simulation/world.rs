@@ -75,6 +75,7 @@ pub fn context(link: Arc<Link>) -> CourierContext {
         blobs: link.clone(),
         outcome_notifier: link.clone(),
         recipients: link.clone(),
+        quotas: link.clone(),
     };
     let (bot, metrics, max_attempts) = (BOT.clone(), METRICS.clone(), MAX_ATTEMPTS);
     CourierContext { bot, ports, messenger: link, metrics, max_attempts }

@@ -33,7 +33,7 @@ pub fn bots(reader: &mut ValueReader) -> Bots {
     if has_default {
         add_telegram(reader, &mut bots, BotName::default_bot(), "", top.clone());
     }
-    for name in reader.layers.bots.clone() {
+    for name in reader.layers.names("bots") {
         let prefix = format!("bots.{name}.");
         if bots.contains_key(&name) {
             reader.add_error(&format!("bots.{name}"), "bot_token configures this bot already: keep one of the two");
@@ -55,7 +55,7 @@ pub fn bots(reader: &mut ValueReader) -> Bots {
         let local = reader.parsed(&format!("{prefix}api_local"), "true or false", top.local);
         add_telegram(reader, &mut bots, name, &prefix, Shared { limits, api_url, local });
     }
-    if !has_default && reader.layers.bots.is_empty() {
+    if !has_default && reader.layers.names("bots").is_empty() {
         reader.add_error(
             "bot_token",
             "no bot is configured: set PIXCOURIER_BOT_TOKEN to the token that BotFather gave you, or add a [bots.NAME] to the file given by --config; to look around without a bot, run `pixcourier demo`",

@@ -1,6 +1,7 @@
 //! From what somebody wrote to [`Settings`], or to everything that is wrong with it.
 
 mod bots;
+mod clients;
 mod engine;
 mod whatsmate;
 
@@ -8,7 +9,6 @@ use super::config_error::ConfigError;
 use super::layers::{Flags, Layers};
 use super::model::{LogFormat, Settings};
 use super::value_reader::ValueReader;
-use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -43,13 +43,22 @@ fn settings(reader: &mut ValueReader) -> Settings {
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let listen = reader.parsed("listen", "an IP address and a port such as 127.0.0.1:8080", loopback);
     let bots = bots::bots(reader);
+    let api_keys = clients::api_keys(reader);
+    let clients = clients::clients(reader, &bots, &api_keys);
+    if !has_keys(reader) && !listen.ip().is_loopback() {
+        let message = format!(
+            "{listen} can be reached from other machines: set PIXCOURIER_API_KEYS (16 or more characters each), or listen on a loopback address such as 127.0.0.1:8080"
+        );
+        reader.add_error("listen", message);
+    }
     Settings {
         listen,
         data_dir: data_dir(reader),
         engine: engine::engine(reader),
         whatsmate_clients: whatsmate::clients(reader, &bots),
         bots,
-        api_keys: api_keys(reader, listen),
+        api_keys,
+        clients,
         body_limit: reader.number("body_limit_mb", 1..=4096, 1u64) * MIB,
         bot_api_patience: Duration::from_secs(reader.number("bot_api_patience_seconds", 1..=3600, 1)),
         window: reader.number("window", 1..=20_000, 1),
@@ -71,22 +80,8 @@ fn data_dir(reader: &mut ValueReader) -> PathBuf {
 }
 
 /// Without keys everybody who can connect may send, so then only this machine may.
-fn api_keys(reader: &mut ValueReader, listen: SocketAddr) -> Vec<SecretString> {
-    const MIN_BYTES: usize = 16;
-    let keys = reader.list("api_keys");
-    for (number, key) in (1..).zip(&keys) {
-        if key.len() < MIN_BYTES || !key.bytes().all(|b| b.is_ascii_graphic()) {
-            let message = format!("key {number} is not {MIN_BYTES} or more printable ASCII characters without spaces");
-            reader.add_error("api_keys", message);
-        }
-    }
-    if keys.is_empty() && !listen.ip().is_loopback() {
-        let message = format!(
-            "{listen} can be reached from other machines: set PIXCOURIER_API_KEYS (16 or more characters each), or listen on a loopback address such as 127.0.0.1:8080"
-        );
-        reader.add_error("listen", message);
-    }
-    keys.into_iter().map(SecretString::from).collect()
+fn has_keys(reader: &ValueReader) -> bool {
+    !reader.list("api_keys").is_empty() || !reader.layers.names("clients").is_empty()
 }
 
 fn log(reader: &mut ValueReader) -> String {

@@ -75,7 +75,7 @@ pub fn clients(reader: &mut ValueReader, bots: &BTreeMap<BotName, Arc<Bot>>) -> 
         }
         add(reader, &mut clients, (id, secret), [(number, BotName::default_bot())].into());
     }
-    for name in reader.layers.clients.clone() {
+    for name in reader.layers.names("whatsmate_clients") {
         let prefix = format!("whatsmate_clients.{name}.");
         let mut instances = BTreeMap::new();
         for (path, bot) in reader.below(&format!("{prefix}instances.")) {

@@ -12,6 +12,7 @@ pub mod ledger_pauses;
 pub mod media_index;
 pub mod outcome_notifier;
 pub mod queue;
+pub mod quotas;
 pub mod recipients;
 
 pub use crate::support::wait::WAIT_TIMEOUT;
@@ -55,6 +56,7 @@ pub fn notification(bot: &BotName, chat: i64) -> Notification {
         first_accepted_at: None,
         reply_to: None,
         then: Vec::new(),
+        client: None,
     }
 }
 

@@ -22,6 +22,7 @@ fn notification(number: u128) -> Notification {
         first_accepted_at: None,
         reply_to: None,
         then: Vec::new(),
+        client: None,
     }
 }
 

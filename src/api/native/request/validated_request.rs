@@ -91,6 +91,7 @@ impl ValidatedRequest {
             send_at,
             expires_at,
             then,
+            client: None,
             hold: None,
         })
     }
