@@ -20,11 +20,6 @@ const MIN_INTERVAL: Duration = Duration::from_millis(5);
 /// A chat that was told to wait is slowed to half its pace, and is back at the full one after so long.
 const SLOWED: f64 = 0.5;
 const RECOVERY: Duration = Duration::from_secs(300);
-/// What one send more counts in the average time that a send to the chat takes: one part in this many.
-const SENDS_AVERAGED: f64 = 32.0;
-/// For estimates, a send takes at most so many intervals: should sends become quick again, what was estimated before comes
-/// back to a chat at half its rate at the worst.
-const MAX_SEND_INTERVALS: u32 = 2;
 
 /// The rate limits of one chat.
 #[derive(Debug)]
@@ -36,8 +31,6 @@ pub struct ChatRateLimiter {
     pace: Pace,
     /// The next message while the pace is slow.
     spaced_until: MonoTime,
-    /// How long a send takes, on average: the next one waits for its answer, whatever the rate allows.
-    send_time: Duration,
 }
 
 impl ChatRateLimiter {
@@ -54,7 +47,6 @@ impl ChatRateLimiter {
             frozen_until: MonoTime::default(),
             pace: Pace::new(SLOWED, RECOVERY),
             spaced_until: MonoTime::default(),
-            send_time: Duration::ZERO,
         }
     }
 
@@ -74,7 +66,7 @@ impl ChatRateLimiter {
     pub fn estimate(&self, now: MonoTime, ahead: u64, turns_of_others: Duration) -> MonoTime {
         let fits = self.minute.as_ref().is_none_or(|minute| ahead < minute.free(now) as u64);
         let interval = if fits { self.rate.interval().max(MIN_INTERVAL) } else { self.interval() };
-        let own_turns = interval.max(self.send_time).saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX));
+        let own_turns = interval.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX));
         self.ready_at(now, 1).max(now) + own_turns.max(turns_of_others)
     }
 
@@ -98,12 +90,6 @@ impl ChatRateLimiter {
         if let Some(minute) = &mut self.minute {
             minute.take(now, cost);
         }
-    }
-
-    /// Notes how long a send took, from its dispatch to its answer.
-    pub fn record_send_time(&mut self, took: Duration) {
-        let took = took.min(self.interval() * MAX_SEND_INTERVALS);
-        self.send_time = self.send_time.mul_f64(1.0 - 1.0 / SENDS_AVERAGED) + took.div_f64(SENDS_AVERAGED);
     }
 
     /// Begins at a moment up to which somebody else may have sent: without a burst.

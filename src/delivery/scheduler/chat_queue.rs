@@ -21,7 +21,6 @@ pub(super) struct ChatQueue {
     /// The lane in whose list of ready chats that entry stands, if it stands in one.
     pub ready_in: Option<Lane>,
     pub in_flight: bool,
-    dispatched_at: MonoTime,
     /// What of each lane is counted of it.
     counted: [LaneDemand; 3],
 }
@@ -46,7 +45,6 @@ impl ChatQueue {
             stamp: 0,
             ready_in: None,
             in_flight: false,
-            dispatched_at: MonoTime::default(),
             counted: Default::default(),
         }
     }
@@ -104,7 +102,7 @@ impl ChatQueue {
     pub fn take_head(&mut self, now: MonoTime) -> Option<(u64, SendJob, MonoTime)> {
         let lane = self.lanes.iter_mut().find(|lane| lane.head(now).is_some())?;
         let (number, head) = lane.take_head(now)?;
-        (self.in_flight, self.dispatched_at) = (true, now);
+        self.in_flight = true;
         Some((number, head.job, head.since.max(head.not_before)))
     }
 
@@ -113,7 +111,6 @@ impl ChatQueue {
     pub fn end_flight(&mut self, now: MonoTime, cost: u32, has_left: bool) {
         self.in_flight = false;
         if has_left {
-            self.limiter.record_send_time(now - self.dispatched_at);
             self.limiter.take(now, cost);
         }
     }

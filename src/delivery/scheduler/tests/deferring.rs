@@ -2,7 +2,7 @@
 
 use super::{at, held, job, number, scheduler, secs};
 use crate::delivery::next_step::NextStep;
-use crate::delivery::scheduler::{DeferredJob, EnqueueResult, NextSend, Scheduler, SendJob};
+use crate::delivery::scheduler::{DeferredJob, EnqueueResult, Scheduler, SendJob};
 use crate::domain::{ChatId, Lane, NotificationId};
 use crate::ports::FileIds;
 use crate::settings::RateLimits;
@@ -32,40 +32,6 @@ fn a_chat_that_fills_the_window_is_deferred_to_its_turns_in_order() {
     assert!(turns.is_sorted());
     assert!(*turns.last().unwrap() - at(0) > secs(640));
     assert_eq!(s.enqueue(at(0), job(600, 6, Lane::Normal)), EnqueueResult::Enqueued, "another chat has its own share");
-}
-
-/// Else it comes back while thousands are still before it, and costs the queue one more way for each time.
-#[test]
-fn what_waits_for_sends_that_take_longer_than_the_rate_asks_is_back_at_its_real_turn() {
-    let took = 1_500;
-    let turns_behind_sends_of = |took: u64| {
-        let mut s = scheduler();
-        let (mut now, mut sent) = (0, 0);
-        for n in 1..=200 {
-            s.enqueue(at(0), job(n, 5, Lane::Normal));
-        }
-        while sent < 200 {
-            match s.next(at(now)) {
-                NextSend::Now(dispatch) => {
-                    now += took;
-                    sent += 1;
-                    s.finish(at(now), dispatch.id, NextStep::Done, FileIds::new(), true);
-                }
-                NextSend::Wait(_) => now += 10,
-            }
-        }
-        let turns = (1_000..1_700).filter_map(|n| match s.enqueue(at(now), job(n, 5, Lane::Normal)) {
-            EnqueueResult::Defer(deferred) => Some(deferred.until - at(now)),
-            EnqueueResult::Enqueued => None,
-        });
-        turns.last().expect("some are deferred")
-    };
-    let quick = turns_behind_sends_of(100);
-    assert!((secs(690)..=secs(700)).contains(&quick), "one a second: {quick:?}");
-    let slow = turns_behind_sends_of(took);
-    assert!((secs(1_030)..=secs(1_050)).contains(&slow), "one each {took} ms: {slow:?}");
-    let very_slow = turns_behind_sends_of(60_000);
-    assert!(very_slow <= secs(1_400), "they may become quick again: {very_slow:?}");
 }
 
 #[test]
