@@ -2,7 +2,7 @@
 
 use crate::bot_api::proxying::{OURS, before, recorder};
 use crate::bot_api::queued_calls::read;
-use crate::support::settings::client;
+use crate::support::named_client::client;
 use crate::support::test_app::{NO_LIMITS, On, TOKEN, TestApp, lenient};
 use pixcourier::app::Role;
 use pixcourier::settings::{Client, Scope};

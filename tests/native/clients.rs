@@ -2,7 +2,7 @@
 
 use crate::support::answer::Answer;
 use crate::support::api_app::ApiApp;
-use crate::support::settings::client;
+use crate::support::named_client::client;
 use pixcourier::domain::BotName;
 use pixcourier::settings::{Client, Scope, Settings};
 use reqwest::Method;
@@ -119,8 +119,8 @@ async fn what_one_client_posts_another_does_not_see_unless_it_may_manage() {
         let ids = page["notifications"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap().to_owned());
         ids.collect::<Vec<_>>()
     };
-    assert_eq!(listed("a").await, [of_a.clone()]);
-    assert_eq!(listed("b").await, [of_b.clone()]);
+    assert_eq!(listed("a").await, std::slice::from_ref(&of_a));
+    assert_eq!(listed("b").await, std::slice::from_ref(&of_b));
     assert_eq!(listed("warden").await, [] as [String; 0]);
     for client in ["boss", ""] {
         assert_eq!(listed(client).await, [unnamed.clone(), of_b.clone(), of_a.clone()], "{client:?}");

@@ -10,6 +10,7 @@ pub mod api_app;
 pub mod forms;
 pub mod images;
 mod installed;
+pub mod named_client;
 pub mod program;
 mod proxy;
 mod rabbit;

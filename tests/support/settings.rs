@@ -1,7 +1,7 @@
 //! Settings of a service under test, written once: every harness, and the benchmark, changes what it needs.
 
 use pixcourier::domain::BotName;
-use pixcourier::settings::{Bot, Client, EngineSettings, KeyDigest, LogFormat, RateLimits, Scope, Settings};
+use pixcourier::settings::{Bot, EngineSettings, LogFormat, RateLimits, Settings};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,17 +38,4 @@ pub fn add_bot(settings: &mut Settings, name: &str, token: &str, bot_api: &str, 
     let name: BotName = name.parse().unwrap();
     let bot = Bot::new(name.clone(), token.to_owned().into(), bot_api.to_owned(), limits).unwrap();
     settings.bots.insert(name, Arc::new(bot));
-}
-
-/// A named client with the default scopes, no limits, and the key `the-key-of-NAME`.
-pub fn client(name: &str) -> Client {
-    Client {
-        name: name.parse().unwrap(),
-        key: KeyDigest::of(&format!("the-key-of-{name}").into()),
-        bots: None,
-        scopes: [Scope::Send, Scope::Read].into(),
-        rate: 0.0,
-        daily_quota: 0,
-        tokens: [].into(),
-    }
 }

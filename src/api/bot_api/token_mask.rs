@@ -98,7 +98,7 @@ mod tests {
         }
         let encoded = |token: &str| utf8_percent_encode(token, NON_ALPHANUMERIC).to_string();
         assert_eq!(mask.replace(encoded(OWN).as_bytes()), encoded(OURS).as_bytes());
-        assert_eq!(mask.replace(OWN[7..].as_bytes()), OURS[3..].as_bytes(), "the secret alone");
+        assert_eq!(mask.replace(&OWN.as_bytes()[7..]), &OURS.as_bytes()[3..], "the secret alone");
         assert_eq!(mask.replace(b"123456:ABC-DEF and 123456"), b"123456:ABC-DEF and 123456");
     }
 
