@@ -139,7 +139,8 @@ pub fn python(script: &str) -> Command {
     command
 }
 
-fn node(script: &str) -> Command {
+/// One of the JavaScript clients.
+pub fn node(script: &str) -> Command {
     let mut command = Command::new(installed("NODE"));
     command.arg(format!("{}/node/{script}", clients())).env("NODE_PATH", installed("NODE_MODULES"));
     command

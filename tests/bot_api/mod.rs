@@ -1,7 +1,7 @@
 //! The Bot API face: what clients of Telegram's Bot API are answered.
 
 mod call_memory;
-mod clients;
+pub mod clients;
 mod differential;
 mod documentation;
 mod field_cases;
