@@ -1,6 +1,6 @@
 //! Claiming rows of the queue for the owner of their bot, in steps that are bounded whatever waits.
 
-use super::limits::{MAX_ROWS_MADE_READY, MAX_ROWS_PER_CLAIM};
+use super::limits::{MAX_BYTES_PER_CLAIM, MAX_ROWS_MADE_READY, MAX_ROWS_PER_CLAIM};
 use super::queue_rows::{self, READY, SCHEDULED, UNACKED, UNREADABLE, delivery_tag};
 use super::store_error::StoreError;
 use crate::domain::{BotName, Lane, Notification, Timestamp};
@@ -10,6 +10,9 @@ use rusqlite::{Connection, named_params, params};
 /// Makes the earliest scheduled rows ready.
 const MAKE_READY: &str = "UPDATE queue SET state = :ready, due = 0 WHERE seq IN (
     SELECT seq FROM queue WHERE bot = :bot AND state = :scheduled AND due <= :now ORDER BY due LIMIT :limit)";
+/// The sizes of the first ready rows of a lane, in bytes.
+const SIZES: &str = "SELECT octet_length(body) FROM queue
+    WHERE bot = :bot AND state = :ready AND due = 0 AND lane = :lane ORDER BY seq LIMIT :limit";
 /// Takes the first ready rows of a lane.
 const CLAIM: &str = "UPDATE queue SET state = :unacked, turns = turns + 1, handed = handed + 1 WHERE seq IN (
     SELECT seq FROM queue WHERE bot = :bot AND state = :ready AND due = 0 AND lane = :lane ORDER BY seq LIMIT :limit)
@@ -38,9 +41,10 @@ pub fn claim_batch(
     let made_ready = make_due_rows_ready(conn, bot, now)?;
     let mut batch = ClaimedBatch { deliveries: Vec::new(), more: made_ready == MAX_ROWS_MADE_READY, next_due: None };
     let counts = queue_rows::lane_counts(conn, bot)?;
+    let mut bytes = 0;
     for (lane, count) in Lane::ALL.into_iter().zip(counts) {
         let room = u64::from(window).saturating_sub(count.unacked).min(count.ready);
-        let limit = room.min(MAX_ROWS_PER_CLAIM);
+        let limit = rows_within(conn, bot, lane, room.min(MAX_ROWS_PER_CLAIM), &mut bytes)?;
         if limit > 0 {
             claim_lane(conn, bot, lane, epoch, limit, &mut batch.deliveries)?;
         }
@@ -59,6 +63,27 @@ fn make_due_rows_ready(conn: &Connection, bot: &BotName, now: Timestamp) -> Resu
         ":ready": READY, ":bot": bot.as_str(), ":scheduled": SCHEDULED, ":now": now.unix_millis(), ":limit": limit,
     };
     Ok(conn.prepare_cached(MAKE_READY)?.execute(values)?)
+}
+
+/// How many of the first ready rows of a lane a claim takes that has so many bytes already: none once it has
+/// [`MAX_BYTES_PER_CLAIM`].
+fn rows_within(conn: &Connection, bot: &BotName, lane: Lane, limit: u64, bytes: &mut u64) -> Result<u64, StoreError> {
+    if limit == 0 {
+        return Ok(0);
+    }
+    let mut sizes = conn.prepare_cached(SIZES)?;
+    let values = named_params! {
+        ":bot": bot.as_str(), ":ready": READY, ":lane": lane as i64, ":limit": limit.cast_signed(),
+    };
+    let mut sizes = sizes.query(values)?;
+    let mut rows = 0;
+    while *bytes < MAX_BYTES_PER_CLAIM
+        && let Some(row) = sizes.next()?
+    {
+        *bytes += row.get::<_, i64>(0)?.unsigned_abs();
+        rows += 1;
+    }
+    Ok(rows)
 }
 
 /// Claims the first ready rows of a lane.
@@ -140,6 +165,30 @@ mod tests {
             left = still;
         }
         assert_eq!(steps, 4);
+    }
+
+    #[test]
+    fn a_claim_of_large_rows_takes_few_of_them_whatever_their_lane() {
+        let (conn, _folder) = open();
+        let (bot, now) = (BotName::default_bot(), Timestamp::now());
+        let body = format!("{{\"padding\":\"{}\"}}", "x".repeat(1_000_000));
+        for number in 0..12_i64 {
+            let sql = "INSERT INTO queue (id, bot, lane, state, due, body) VALUES (?1, ?2, ?3, ?4, 0, ?5)";
+            conn.execute(sql, params![number.to_be_bytes(), bot.as_str(), number % 3, READY, body]).unwrap();
+        }
+        let unreadable = || {
+            let sql = "SELECT count(*) FROM queue WHERE state = ?1";
+            conn.query_row(sql, [UNREADABLE], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        let mut left = 12;
+        while left > 0 {
+            let batch = claim_batch(&conn, &bot, 1, 1_000, now).unwrap();
+            // None of them is a notification, so all that are claimed are set aside.
+            let taken = left - (12 - unreadable());
+            assert!((1..=3).contains(&taken), "{taken} of 1 MB");
+            left -= taken;
+            assert_eq!(batch.more, left > 0);
+        }
     }
 
     #[test]

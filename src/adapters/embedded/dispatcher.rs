@@ -34,7 +34,8 @@ pub struct Dispatcher {
     pub epoch: watch::Sender<Option<u64>>,
     /// Where it is published what the former owner left.
     pub inherited: watch::Sender<Option<HandOver>>,
-    /// Where the deliveries go; closed when the subscription is dropped. Has room for everything that may be unacked.
+    /// Where the deliveries go; closed when the subscription is dropped. Whoever takes them sets the pace: the next claim waits
+    /// until all of the one before is taken, so that no more than one is in memory.
     pub deliveries: mpsc::Sender<Delivery>,
 }
 

@@ -26,8 +26,10 @@ pub const UNREADY_AFTER_WRITE_ERROR: Duration = Duration::from_secs(3);
 pub const DISPATCH_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The longest sleep of a dispatcher: due times are of the wall clock, which may be set while it sleeps.
 pub const MAX_DISPATCHER_SLEEP: Duration = Duration::from_secs(60);
-/// Queue rows of a lane that one transaction claims at the most; bounds its memory and its time.
+/// Queue rows of a lane that one transaction claims at the most; bounds its time.
 pub const MAX_ROWS_PER_CLAIM: u64 = 64;
+/// A claim takes no further row once those that it has are this large, in bytes; bounds its memory.
+pub const MAX_BYTES_PER_CLAIM: u64 = 2 * 1024 * 1024;
 /// Scheduled rows that one transaction makes ready at the most: when very many are due at one moment, what is accepted
 /// meanwhile must not wait for all of them.
 pub const MAX_ROWS_MADE_READY: usize = 500;
@@ -38,7 +40,8 @@ pub const MAX_ROWS_REQUEUED: i64 = 500;
 pub const SWEEP_STEP_ROWS: i64 = 500;
 /// Records on a page of a listing at the most.
 pub const MAX_PAGE_RECORDS: usize = 1_000;
-/// A page of a listing ends early once its records have more bytes than this, so that it fits into memory.
+/// A page of a listing ends early once its records have more bytes than this, so that it takes no long time. In memory it
+/// takes less, since it has no parameters of calls.
 pub const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// How long a file_id is kept after it was learnt; then the image is uploaded once more.
 pub const FILE_ID_RETENTION: Duration = Duration::from_secs(180 * 24 * 3600);

@@ -6,7 +6,7 @@ use super::queue_rows::{self, QueueRow};
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
-use crate::domain::{BotName, Lane, Notification, Timestamp};
+use crate::domain::{BotName, Notification, Timestamp};
 use crate::ports::{Depth, HandOver, Queue, QueueError, Receipt, Subscription};
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -66,7 +66,7 @@ impl Queue for EmbeddedQueue {
         let window = window.max(1);
         let (epoch, ownership) = watch::channel(None);
         let (left, inherited) = watch::channel(None);
-        let (sender, deliveries) = mpsc::channel(usize::from(window) * Lane::ALL.len());
+        let (sender, deliveries) = mpsc::channel(1);
         let dispatcher = Dispatcher {
             store: self.store.clone(),
             owners: self.owners.clone(),

@@ -64,7 +64,7 @@ impl Courier {
                 }
                 Ok(()) = subscription.release.changed() => {}
                 Some(ended) = self.attempts.join_next_with_id() => self.end_attempt(ended),
-                delivered = subscription.deliveries.recv() => match delivered {
+                delivered = subscription.deliveries.recv(), if !self.deferring.is_full() => match delivered {
                     Some(delivered) => {
                         // The delivery may be of an ownership whose news has not been looked at yet.
                         self.follow_ownership(subscription);
@@ -72,6 +72,7 @@ impl Courier {
                     }
                     None => return,
                 },
+                () = self.deferring.room(), if self.deferring.is_full() => {}
                 () = sleep_until(self.started, wake) => {}
                 () = self.departures.freed(), if self.departures.is_crowded() => {}
                 () = self.parts.returned(&self.context.ports), if self.scheduler.is_awaiting_part() => {

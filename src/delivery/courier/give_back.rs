@@ -96,14 +96,14 @@ impl Courier {
         receipt: Receipt,
         deferred: DeferredJob,
     ) {
-        let (queue, deferring) = (self.context.ports.queue.clone(), self.deferring.clone());
+        let going_back = self.deferring.begin(notification.memory_bytes());
+        let queue = self.context.ports.queue.clone();
         let until = Timestamp::now().plus(deferred.until - now).min(notification.expires_at);
         notification.deferral = Some(Deferral { epoch: receipt.epoch, number: deferred.number });
         let span = tracing::info_span!("delivery", notification = %notification.id, bot = %notification.bot);
         let defer = async move {
             let mut backoff = RETRY_BACKOFF.start();
-            // Never closed.
-            let _permit = deferring.acquire().await;
+            let _turn = going_back.turn().await;
             loop {
                 match queue.defer(&receipt, &notification, until).await {
                     Ok(()) => return tracing::debug!(%until, "deferred to its turn"),

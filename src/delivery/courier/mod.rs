@@ -4,6 +4,7 @@
 //! gives the bot to another process.
 
 mod attempt_ended;
+mod deferring;
 mod event_loop;
 mod expiring;
 mod give_back;

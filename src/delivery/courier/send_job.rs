@@ -15,7 +15,7 @@ pub(super) fn send_job(bot: &Bot, notification: &Notification, epoch: Option<u64
         place: Place::of(notification),
         number: deferral.map(|deferral| deferral.number),
         cost: notification.call.cost(),
-        bytes: notification.stored_bytes(),
+        bytes: notification.memory_bytes(),
         images: reusable_images(bot, notification),
     }
 }

@@ -1,5 +1,6 @@
 //! What a courier keeps in memory.
 
+use super::deferring::Deferring;
 use super::expiring::Expiring;
 use super::part_watch::PartWatch;
 use super::promised_turns::PromisedTurns;
@@ -12,16 +13,12 @@ use crate::ports::{Delivery, Receipt};
 use lru::LruCache;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{self, JoinSet};
 use tokio::time::Instant;
 
 /// How many finished notifications are remembered, for redeliveries while the ledger is away.
 const MAX_RECENTLY_FINISHED: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
-
-/// How many are put back into the queue at a time. Each costs the memory of a publish, so thousands wait their turn.
-const MAX_DEFERRING: usize = 64;
 
 /// One bot's courier.
 pub struct Courier {
@@ -41,7 +38,7 @@ pub struct Courier {
     pub(super) recently_finished: LruCache<(NotificationId, Timestamp), ()>,
     pub(super) expiring: Expiring,
     pub(super) promised: PromisedTurns,
-    pub(super) deferring: Arc<Semaphore>,
+    pub(super) deferring: Deferring,
     /// The ownership held now.
     pub(super) epoch: Option<u64>,
     /// Whether nothing more is started, so that the bot can go to another process.
@@ -90,7 +87,7 @@ impl Courier {
             panics: HashMap::new(),
             recently_finished,
             expiring: Expiring::default(),
-            deferring: Arc::new(Semaphore::new(MAX_DEFERRING)),
+            deferring: Deferring::new(),
             epoch: None,
             is_handing_over: false,
             owned: watch::Sender::new(false),

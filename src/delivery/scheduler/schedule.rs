@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// Requests under way at a time. A server that holds each for 8 s (hidden flood waits) must not cost the rate of 30/s.
 const MAX_IN_FLIGHT: usize = 512;
+/// Of these no more than so many bytes of notifications begin: each takes several times its size while it is sent.
+const MAX_BYTES_IN_FLIGHT: usize = 4 * 1024 * 1024;
 /// A deferred notification should be back a little before its turn: by this, or by a tenth of the time until then, whichever
 /// is less.
 const MAX_DEFER_LEAD: Duration = Duration::from_secs(5);
@@ -66,6 +68,7 @@ pub struct Scheduler {
     pub(super) chats: ChatTable,
     /// What was dispatched.
     pub(super) in_flight: HashMap<NotificationId, InFlight>,
+    bytes_in_flight: usize,
     /// What waits because a part of ours is away.
     awaiting_part: BTreeMap<NotificationId, (ChatId, Lane, Place)>,
 }
@@ -90,6 +93,7 @@ impl Scheduler {
             uploads: SingleFlight::default(),
             chats: ChatTable::new(limits),
             in_flight: HashMap::new(),
+            bytes_in_flight: 0,
             awaiting_part: BTreeMap::new(),
         }
     }
@@ -155,7 +159,7 @@ impl Scheduler {
     /// The next one to send at this moment. Call until it says wait.
     pub fn next(&mut self, now: MonoTime) -> NextSend {
         loop {
-            if self.in_flight.len() >= MAX_IN_FLIGHT {
+            if self.in_flight.len() >= MAX_IN_FLIGHT || self.bytes_in_flight >= MAX_BYTES_IN_FLIGHT {
                 return NextSend::Wait(None);
             }
             self.chats.wake(now);
@@ -210,6 +214,7 @@ impl Scheduler {
         self.chats.record_served(lane);
         let dispatch = Dispatch { id: job.id, file_ids, waited: now - since, then_pause };
         self.awaiting_part.remove(&job.id);
+        self.bytes_in_flight += job.bytes;
         self.in_flight.insert(job.id, InFlight { job, number, uploading });
         Some(dispatch)
     }
@@ -218,6 +223,7 @@ impl Scheduler {
     /// request may have reached Telegram; if not, its tokens are good for another.
     pub fn finish(&mut self, now: MonoTime, id: NotificationId, step: NextStep, mut file_ids: FileIds, has_left: bool) {
         let Some(InFlight { job, number, uploading }) = self.in_flight.remove(&id) else { return };
+        self.bytes_in_flight -= job.bytes;
         for key in uploading {
             for waiter in self.uploads.finish(&key, file_ids.remove(&key)) {
                 self.chats.place(now, &waiter);

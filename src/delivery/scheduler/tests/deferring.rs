@@ -192,3 +192,17 @@ fn what_waits_for_a_part_of_ours_makes_room_for_what_does_not() {
     assert!(given_back > 400);
     assert_eq!(s.wake_awaiting_part(at(1_000)), 500 - given_back, "those that are here go when it is back");
 }
+
+#[test]
+fn only_so_many_bytes_are_in_flight() {
+    let mut s = scheduler();
+    for n in 1..=4 {
+        let large = SendJob { bytes: 2 * 1024 * 1024, ..job(n, n as i64, Lane::Normal) };
+        assert_eq!(s.enqueue(at(0), large), EnqueueResult::Enqueued);
+    }
+    let send = |s: &mut Scheduler, ms| number(&s.next(at(ms)));
+    let begun = [send(&mut s, 0), send(&mut s, 100), send(&mut s, 200)];
+    assert_eq!(begun, [Some(1), Some(2), None], "4 MiB are on their way");
+    s.finish(at(300), NotificationId::from_number(1), NextStep::Done, FileIds::new(), true);
+    assert_eq!([send(&mut s, 400), send(&mut s, 500)], [Some(3), None]);
+}
