@@ -136,6 +136,7 @@ fn notification(n: usize) -> Notification {
         deferral: None,
         first_accepted_at: None,
         reply_to: None,
+        follows: None,
         then: Vec::new(),
         client: None,
     }

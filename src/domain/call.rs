@@ -4,7 +4,7 @@
 use super::ids::Sha256;
 use super::raw_json;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A call of the Bot API. `chat_id` is not among the parameters: it belongs to the notification, since a migrated
 /// chat changes it.
@@ -19,6 +19,28 @@ pub struct Call {
 }
 
 impl Call {
+    /// How many bytes it takes where it is stored.
+    pub fn stored_bytes(&self) -> usize {
+        stored_bytes(self)
+    }
+
+    /// How many bytes it takes in memory, roughly: many times what it takes where it is stored, if it has many small values.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.params.iter().map(|(name, value)| member_bytes(name, value)).sum::<usize>()
+            + self.media.len() * MEDIA_BYTES
+    }
+
+    /// The same in reply to a message, if its number is known; sent also if that message is gone.
+    pub fn in_reply_to(&self, message_id: Option<i64>) -> Self {
+        let mut call = self.clone();
+        if let Some(message_id) = message_id {
+            let reply = json!({"message_id": message_id, "allow_sending_without_reply": true});
+            call.params.insert("reply_parameters".to_owned(), reply);
+        }
+        call
+    }
+
     /// How many messages the call makes, and so how many tokens it costs: an album as many as it has items (the Bot API
     /// server counts them singly), a chat action none.
     pub fn cost(&self) -> u32 {
@@ -46,6 +68,51 @@ impl Call {
         let holds = |item: &Value| item.get("media").and_then(Value::as_str) == Some(&name);
         let items = self.params.get("media").and_then(Value::as_array);
         items.and_then(|items| items.iter().position(holds)).unwrap_or(0)
+    }
+}
+
+/// What a medium takes in memory, roughly.
+const MEDIA_BYTES: usize = 256;
+/// What an allocation takes beside what it is for, and a member of an object beside its name and value.
+const ALLOCATION_BYTES: usize = 16;
+const MEMBER_BYTES: usize = size_of::<String>() + 3 * size_of::<usize>() + ALLOCATION_BYTES;
+
+fn member_bytes(name: &str, value: &Value) -> usize {
+    MEMBER_BYTES + name.len() + value_bytes(value)
+}
+
+fn value_bytes(value: &Value) -> usize {
+    let held = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => ALLOCATION_BYTES + text.len(),
+        Value::Array(items) => ALLOCATION_BYTES + items.iter().map(value_bytes).sum::<usize>(),
+        Value::Object(members) => {
+            2 * ALLOCATION_BYTES + members.iter().map(|(name, value)| member_bytes(name, value)).sum::<usize>()
+        }
+    };
+    size_of::<Value>() + held
+}
+
+/// How many bytes something takes as JSON, which is not made for it.
+fn stored_bytes(value: &impl Serialize) -> usize {
+    let mut counter = ByteCounter(0);
+    match serde_json::to_writer(&mut counter, value) {
+        Ok(()) => counter.0,
+        Err(_) => 0,
+    }
+}
+
+/// Counts what is written to it.
+struct ByteCounter(usize);
+
+impl std::io::Write for ByteCounter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -5,7 +5,6 @@ use super::client_name::ClientName;
 use super::ids::{BotName, ChatId, NotificationId};
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// A notification on its way. Carries everything a courier needs, so that delivery goes on while the ledger is away.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +46,9 @@ pub struct Notification {
     /// `expires_at`: what cannot be sent by then is not kept until then, but given up at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reply_to: Option<String>,
+    /// In the record of one that waits until another is sent, since it is the next part of it: which one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub follows: Option<NotificationId>,
     /// What follows once it is sent, each in reply to the one before.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub then: Vec<FollowUp>,
@@ -99,13 +101,11 @@ impl Notification {
         self.send_at.is_none() && self.first_accepted_at.is_none()
     }
 
-    /// How many bytes it takes where it is stored, and roughly in memory.
-    pub fn stored_bytes(&self) -> usize {
-        let mut counter = ByteCounter(0);
-        match serde_json::to_writer(&mut counter, self) {
-            Ok(()) => counter.0,
-            Err(_) => 0,
-        }
+    /// How many bytes it takes in memory, roughly.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.call.memory_bytes()
+            + self.then.iter().map(|next| next.call.memory_bytes()).sum::<usize>()
     }
 
     /// The same under an id; what follows it is numbered from there.
@@ -115,15 +115,25 @@ impl Notification {
         self
     }
 
+    /// What follows it, as the ledger keeps each until the one before is sent: not in the queue, and with nothing behind it.
+    pub fn waiting(&self) -> Vec<Self> {
+        let unsent = Self { attempts: 0, deferral: None, send_at: None, reply_to: None, ..self.clone() };
+        let common = Self { then: Vec::new(), ..unsent };
+        let befores = std::iter::once(self.id).chain(self.then.iter().map(|next| next.id));
+        let waiting = |(next, before): (&FollowUp, NotificationId)| Self {
+            id: next.id,
+            call: next.call.clone(),
+            follows: Some(before),
+            ..common.clone()
+        };
+        self.then.iter().zip(befores).map(waiting).collect()
+    }
+
     /// The notification that follows this one, now that it is sent as that message. It is the same however often it is
     /// asked for, so a courier that crashes in between does not send it twice.
     pub fn successor(&self, message_id: Option<i64>) -> Option<Self> {
         let (next, rest) = self.then.split_first()?;
-        let mut call = next.call.clone();
-        if let Some(message_id) = message_id {
-            let reply = json!({"message_id": message_id, "allow_sending_without_reply": true});
-            call.params.insert("reply_parameters".to_owned(), reply);
-        }
+        let call = next.call.in_reply_to(message_id);
         let then = rest.to_vec();
         Some(Self {
             id: next.id,
@@ -133,22 +143,9 @@ impl Notification {
             deferral: None,
             send_at: None,
             reply_to: None,
+            follows: None,
             ..self.clone()
         })
-    }
-}
-
-/// Counts what is written to it.
-struct ByteCounter(usize);
-
-impl std::io::Write for ByteCounter {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 
@@ -221,6 +218,7 @@ mod tests {
             attempts: 3,
             deferral: None,
             reply_to: Some("here".into()),
+            follows: None,
             then: vec![follows(id.following(), "second"), follows(id.following().following(), "third")],
             client: Some("shop".parse().unwrap()),
         };
@@ -236,6 +234,10 @@ mod tests {
         let third = second.successor(Some(71)).unwrap();
         assert_eq!((third.call.params["text"].as_str(), third.then.len()), (Some("third"), 0));
         assert_eq!(third.successor(Some(72)), None);
+        let waiting = first.waiting();
+        let ids: Vec<_> = waiting.iter().map(|next| (next.id, next.follows, next.then.len())).collect();
+        assert_eq!(ids, [(second.id, Some(first.id), 0), (third.id, Some(second.id), 0)]);
+        assert_eq!(waiting[1].call, text("third"));
         assert!(id < second.id && second.id < third.id, "they keep their order in the chat");
     }
 }

@@ -50,6 +50,17 @@ impl Record {
         self.result = update.result.or(self.result.take());
     }
 
+    /// Whether it waits for another to be sent.
+    pub fn is_waiting(&self) -> bool {
+        self.notification.follows.is_some() && self.attempts.is_empty() && self.status == Status::Queued
+    }
+
+    /// Whether it has ended because the one that it follows was not sent, so that it waits again once that is tried again.
+    pub fn ended_unfollowed(&self) -> bool {
+        let is_ended = self.status == Status::Expired || self.status == Status::Cancelled && self.failure.is_some();
+        self.notification.follows.is_some() && self.attempts.is_empty() && is_ended
+    }
+
     /// The record of a notification that has just been accepted.
     pub fn accepted(notification: Notification) -> Self {
         Self {
@@ -313,6 +324,13 @@ impl RecordUpdate {
         let description = "its end was lost, long after it expired; it may have been sent".to_owned();
         let failure = Some(Failure { class: FailureClass::Ambiguous, error_code: None, description });
         Self { failure, ..Self::of(Status::Unknown, at) }
+    }
+
+    /// The end of one that follows another, which has ended unsent.
+    pub fn not_followed(at: Timestamp) -> Self {
+        let description = "the message that it follows was not sent".to_owned();
+        let failure = Some(Failure { class: FailureClass::Request, error_code: None, description });
+        Self { failure, ..Self::of(Status::Cancelled, at) }
     }
 
     /// A change of status alone.

@@ -12,7 +12,7 @@ impl Intake {
     /// fresh expiry; durable when this returns `Ok`. It stays created when it was.
     ///
     /// # Errors
-    /// [`ProblemCode::NotRetryable`] unless its status is retryable ([`Status::is_retryable`]), [`ProblemCode::ImageGone`]
+    /// [`ProblemCode::NotRetryable`] unless its status is retryable ([`Status::is_retryable`]) and what it follows is sent, [`ProblemCode::ImageGone`]
     /// if the bytes of an image were swept, [`ProblemCode::UnknownBot`], [`ProblemCode::NotificationNotFound`], or a part
     /// of the engine is away.
     pub async fn retry(&self, id: NotificationId) -> Result<Record, Rejection> {
@@ -40,6 +40,9 @@ impl Intake {
                 return Err(Rejection::new(ProblemCode::ImageGone, detail));
             }
         }
+        if let Some(before) = notification.follows.take() {
+            notification.call = notification.call.in_reply_to(self.sent_message(before).await?);
+        }
         let now = Timestamp::now();
         notification.first_accepted_at = Some(notification.created_at());
         notification.send_at = notification.send_at.filter(|at| *at > now);
@@ -53,6 +56,18 @@ impl Intake {
             }
             Resubmitted::Refused(status) => Err(not_retryable(status)),
             Resubmitted::NotFound => Err(Rejection::no_such_notification()),
+        }
+    }
+
+    /// The message that another follows, which must be sent by now.
+    async fn sent_message(&self, id: NotificationId) -> Result<Option<i64>, Rejection> {
+        match self.ports.ledger.get(id).await? {
+            Some(record) if record.status == Status::Sent => Ok(record.message_id),
+            _ => {
+                let detail =
+                    format!("It follows {id}, which is not sent. Try that one again, and what follows it comes along.");
+                Err(Rejection::new(ProblemCode::NotRetryable, detail))
+            }
         }
     }
 

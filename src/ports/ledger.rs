@@ -134,7 +134,8 @@ pub struct ListQuery {
 /// One page of a listing.
 #[derive(Clone, Debug)]
 pub struct RecordPage {
-    /// The records, newest id first.
+    /// The records, newest id first; of their calls without the parameters, and of Telegram's results only with the numbers of an
+    /// album's messages, so that a page takes little memory.
     pub records: Vec<Record>,
     /// The `before` of the next page, `None` on the last.
     pub next: Option<NotificationId>,

@@ -127,6 +127,7 @@ impl Registrar {
             deferral: None,
             first_accepted_at: None,
             reply_to: None,
+            follows: None,
             then: Vec::new(),
             client: None,
         }

@@ -3,6 +3,8 @@
 mod bodies;
 mod changes;
 mod clients;
+mod follow_ups;
+mod generated_clients;
 mod hostile_images;
 mod http_surface;
 mod idempotency;

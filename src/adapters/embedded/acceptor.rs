@@ -50,6 +50,9 @@ impl Acceptor for EmbeddedAcceptor {
                 save_key(conn, key, &accepted)?;
             }
             record_rows::save(conn, &record)?;
+            for waiting in record.notification.waiting() {
+                record_rows::save(conn, &Record::accepted(waiting))?;
+            }
             pin_blobs(conn, &record.notification)?;
             row.insert(conn)?;
             owners.wake_dispatcher(&row.bot);
@@ -82,6 +85,11 @@ impl Acceptor for EmbeddedAcceptor {
             let record = Record { attempts: former.attempts, ..Record::accepted(notification) };
             record_rows::save(conn, &record)?;
             record_rows::reset_interrupted_attempts(conn, record.notification.id)?;
+            for waiting in record.notification.waiting() {
+                if record_rows::load(conn, waiting.id)?.is_none_or(|former| former.ended_unfollowed()) {
+                    record_rows::save(conn, &Record::accepted(waiting))?;
+                }
+            }
             pin_blobs(conn, &record.notification)?;
             row.insert_instead(conn)?;
             owners.wake_dispatcher(&row.bot);

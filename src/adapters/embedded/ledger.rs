@@ -58,6 +58,10 @@ impl Ledger for EmbeddedLedger {
             if let Some(obstacle) = take_turn(conn, &notification, at, &conditions, interrupted)? {
                 return Ok(obstacle);
             }
+            if record.notification.follows.is_some() {
+                // What it follows is sent, so it is known now what it replies to.
+                record.notification = notification.clone();
+            }
             // Its group may be a supergroup by now.
             record.notification.chat_id = notification.chat_id.clone();
             let failure = record.failure.clone();
@@ -129,6 +133,7 @@ impl Ledger for EmbeddedLedger {
                     continue;
                 };
                 let Some(was_queued) = queue_rows::withdraw(conn, *id)? else { continue };
+                let was_queued = was_queued || record.is_waiting();
                 let is_unsent = was_queued && record.status != Status::Sending && record.attempts.is_empty();
                 record.apply(if is_unsent { RecordUpdate::of(Status::Expired, at) } else { RecordUpdate::lost(at) });
                 record_rows::save(conn, &record)?;

@@ -3,7 +3,7 @@
 use super::columns::{from_json, id_bytes, to_json};
 use super::limits::{MAX_PAGE_BYTES, MAX_PAGE_RECORDS, SWEEP_STEP_ROWS};
 use super::store_error::StoreError;
-use crate::domain::{Notification, NotificationId, Record, Status, Timestamp};
+use crate::domain::{ListedRecord, Notification, NotificationId, Record, Status, Timestamp};
 use crate::ports::{ListQuery, RecordPage};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
@@ -84,7 +84,7 @@ pub fn page(conn: &Connection, query: &ListQuery) -> Result<RecordPage, StoreErr
         }
         let body = row.get_ref(0)?.as_str().map_err(|error| StoreError::unreadable("record", error))?;
         bytes += body.len();
-        page.records.push(read_record(body)?);
+        page.records.push(from_json::<ListedRecord>("record", body)?.into());
     }
     Ok(page)
 }

@@ -70,10 +70,32 @@ impl DistributedAcceptor {
         if let Err(error) = self.ledger.create(notification).await {
             tracing::warn!(notification = %notification.id, %error, "accepted, but not recorded until its courier has it");
         }
+        for waiting in notification.waiting() {
+            if let Err(error) = self.ledger.create(&waiting).await {
+                tracing::warn!(notification = %waiting.id, %error, "accepted, but not recorded until it is sent");
+            }
+        }
         if let Some(key) = key
             && let Err(error) = self.ledger.mark_key_accepted(&key.key).await
         {
             tracing::warn!(notification = %notification.id, %error, "accepted, but its idempotency key is not marked");
+        }
+    }
+}
+
+impl DistributedAcceptor {
+    /// Lets what has ended because this one was not sent wait for it again. Logs what fails: what follows then stays ended.
+    async fn reopen_waiting(&self, notification: &Notification) {
+        let redis = self.ledger.redis();
+        for waiting in notification.waiting() {
+            match self.ledger.get(waiting.id).await {
+                Ok(Some(former)) if former.ended_unfollowed() => {}
+                _ => continue,
+            }
+            match self.ledger.ask(redis.reopen(&waiting)).await {
+                Ok(_) => _ = redis.finish_reopening(waiting.id).await,
+                Err(error) => tracing::warn!(notification = %waiting.id, %error, "does not wait again"),
+            }
         }
     }
 }
@@ -133,6 +155,8 @@ impl Acceptor for DistributedAcceptor {
             Reopened::Refused(status) => return Ok(Resubmitted::Refused(status)),
             Reopened::NotFound => return Ok(Resubmitted::NotFound),
         };
+        // Before it can be sent, and what follows with it.
+        self.reopen_waiting(notification).await;
         if let Err(error) = self.pin_and_publish(notification).await {
             match (redis.restore(&reopening).await, error) {
                 // A courier has it.

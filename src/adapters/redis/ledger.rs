@@ -2,7 +2,7 @@
 
 use super::begin_tokens::BeginTokens;
 use super::pool::{RedisPool, ping};
-use super::record_fields::{RecordFields, optional_argument, read_record, to_json};
+use super::record_fields::{RecordFields, optional_argument, read_listed_record, read_record, to_json};
 use super::scripts;
 use super::settled::RecentlySettled;
 use crate::domain::{
@@ -14,8 +14,14 @@ use deadpool_redis::redis::{self, Script, ScriptInvocation};
 use secrecy::SecretString;
 use std::time::Duration;
 
-/// Records deleted by one script call, and records fetched by one pipeline: Redis does nothing else meanwhile.
+/// Records deleted by one script call: Redis does nothing else meanwhile.
 const BATCH_SIZE: usize = 100;
+
+/// Records fetched by one pipeline for a listing. They come whole, and are larger than what is kept of them.
+const LISTED_AT_ONCE: usize = 20;
+
+/// A page of a listing ends early once its records have more bytes than this, so that it takes no long time.
+const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// After how long a reservation or reopening that has come to nothing may be taken over: longer than a publish takes.
 pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(5);
@@ -127,7 +133,8 @@ impl RedisLedger {
         call.arg(notification.bot.as_str()).arg(notification.accepted_at.unix_millis());
         call.arg(notification.expires_at.unix_millis()).arg(to_json(notification));
         // A retry stands at the end of its lane, whatever its id: nobody can wait for it.
-        let is_in_order = notification.keeps_order() && notification.first_accepted_at.is_none();
+        let is_in_order =
+            notification.keeps_order() && notification.first_accepted_at.is_none() && notification.follows.is_none();
         let lane = if is_in_order { notification.lane.as_str() } else { "" };
         call.arg(notification.chat_id.to_string()).arg(lane);
         call
@@ -232,22 +239,30 @@ impl Ledger for RedisLedger {
         let mut command = redis::cmd("ZREVRANGEBYLEX");
         command.arg(self.index(query)).arg(highest).arg("-").arg("LIMIT").arg(0).arg(query.limit.saturating_add(1));
         let mut ids = self.pool.command::<Vec<String>>(&command).await?;
-        let more = ids.len() > query.limit;
+        let mut more = ids.len() > query.limit;
         ids.truncate(query.limit);
 
-        let mut records = Vec::with_capacity(ids.len());
-        for batch in ids.chunks(BATCH_SIZE) {
+        let (mut records, mut bytes, mut read) = (Vec::new(), 0, 0);
+        for batch in ids.chunks(LISTED_AT_ONCE) {
+            if bytes > MAX_PAGE_BYTES {
+                more = true;
+                break;
+            }
             let mut pipeline = redis::Pipeline::with_capacity(batch.len());
             for id in batch {
                 pipeline.cmd("HGETALL").arg(self.key("n", id));
             }
             for fields in self.pool.pipeline::<Vec<RecordFields>>(&pipeline).await? {
+                bytes += fields.values().map(String::len).sum::<usize>();
                 // One that is not readable (written by a newer version) must not hide the others.
-                let record = read_record(&fields).inspect_err(|error| tracing::warn!(%error, "left out of a listing"));
+                let record =
+                    read_listed_record(&fields).inspect_err(|error| tracing::warn!(%error, "left out of a listing"));
                 let fits = |record: &Record| query.status.is_none_or(|status| status == record.status);
                 records.extend(record.ok().flatten().filter(fits));
             }
+            read += batch.len();
         }
+        ids.truncate(read);
         let next = if more { ids.last().and_then(|id| id.parse().ok()) } else { None };
         Ok(RecordPage { records, next })
     }

@@ -33,8 +33,8 @@ pub struct AcceptedNotification {
     files: Vec<StoredFileView>,
     /// What `oversize` has done with the image: `document` or `shrink`; `null` if nothing had to be done.
     oversize: Option<&'static str>,
-    /// The ids of the replies that follow, by `long_caption: split`, in order. Each has a record once the one before it is
-    /// sent.
+    /// The ids of the replies that follow, by `long_caption: split`, in order. Each waits, `queued`, until the one before it is
+    /// sent, and can be cancelled, with what follows it.
     #[schema(value_type = Vec<String>)]
     then: Vec<String>,
 }

@@ -30,6 +30,10 @@ impl AttemptRun {
             }
             Ok(Begin::Skip(status)) => {
                 tracing::debug!(status = status.as_str(), "nothing to send");
+                if status.is_final() && status != Status::Sent {
+                    // Ended while it waited, or just before a crash.
+                    recording::end_followers(&self.context, &self.notification, at).await;
+                }
                 recording::ack(&self.context, &self.receipt).await;
                 Some(AttemptReport::unasked(NextStep::Done))
             }

@@ -4,7 +4,7 @@
 use super::count::count_finished;
 use crate::delivery::context::CourierContext;
 use crate::delivery::timeouts::WRITE_BACKOFF;
-use crate::domain::{Notification, RecordUpdate};
+use crate::domain::{Notification, RecordUpdate, Status, Timestamp};
 use crate::ports::{Outcome, QueueError, Receipt};
 
 /// Records a final status, tells a caller who waits, acks, and counts.
@@ -15,12 +15,25 @@ pub(super) async fn finish(
     update: &RecordUpdate,
 ) {
     let recorded = record_outcome(context, notification, update).await;
+    if update.status != Status::Sent {
+        end_followers(context, notification, update.at).await;
+    }
     if let Some(address) = notification.reply_to.as_deref().filter(|_| recorded) {
         context.ports.outcome_notifier.notify(address, notification.id, &Outcome::of(update)).await;
     }
     ack(context, receipt).await;
     if recorded {
         count_finished(context, notification, update);
+    }
+}
+
+/// Ends what follows one that has ended unsent.
+pub(super) async fn end_followers(context: &CourierContext, notification: &Notification, at: Timestamp) {
+    let update = RecordUpdate::not_followed(at);
+    for waiting in notification.waiting() {
+        if record_outcome(context, &waiting, &update).await {
+            count_finished(context, &waiting, &update);
+        }
     }
 }
 

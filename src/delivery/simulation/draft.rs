@@ -88,6 +88,7 @@ impl Draft {
             attempts: 0,
             deferral: None,
             reply_to: None,
+            follows: None,
             then: Vec::new(),
             client: None,
         }

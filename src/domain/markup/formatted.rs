@@ -16,11 +16,42 @@ pub fn utf16(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
+/// A text that is being taken out of its markup; knows its length, so that reading it takes time in proportion to it.
+#[derive(Default)]
+pub struct PlainText {
+    text: String,
+    units: usize,
+}
+
+impl PlainText {
+    /// Appends a text.
+    pub fn push_str(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.units += utf16(text);
+    }
+
+    /// Appends a character.
+    pub fn push(&mut self, character: char) {
+        self.text.push(character);
+        self.units += character.len_utf16();
+    }
+
+    /// Its length in UTF-16 units.
+    pub fn units(&self) -> usize {
+        self.units
+    }
+
+    /// The text with these entities.
+    pub fn with_entities(self, entities: Vec<Value>) -> Formatted {
+        Formatted { text: self.text, entities: sorted(entities) }
+    }
+}
+
 /// An entity from an offset to the end of the text so far.
-pub fn entity(kind: &str, offset: usize, text: &str, more: &[(&str, &str)]) -> Value {
+pub fn entity(kind: &str, offset: usize, text: &PlainText, more: &[(&str, &str)]) -> Value {
     let mut entity = Map::new();
     entity.insert("offset".into(), json!(offset));
-    entity.insert("length".into(), json!(utf16(text) - offset));
+    entity.insert("length".into(), json!(text.units() - offset));
     entity.insert("type".into(), kind.into());
     entity.extend(more.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
     Value::Object(entity)

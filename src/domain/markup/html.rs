@@ -1,6 +1,6 @@
 //! `parse_mode` HTML.
 
-use super::formatted::{Formatted, entity, sorted, utf16};
+use super::formatted::{Formatted, PlainText, entity};
 use serde_json::Value;
 
 struct OpenTag<'a> {
@@ -11,7 +11,7 @@ struct OpenTag<'a> {
 
 /// Takes the tags out, or says what is wrong with them.
 pub fn parse(source: &str) -> Result<Formatted, String> {
-    let mut text = String::new();
+    let mut text = PlainText::default();
     let mut entities = Vec::new();
     let mut open: Vec<OpenTag<'_>> = Vec::new();
     let mut rest = source;
@@ -43,7 +43,7 @@ pub fn parse(source: &str) -> Result<Formatted, String> {
                 return Err(format!("Unsupported start tag \"{tag}\" at byte offset {position}"));
             }
             let end = end.ok_or_else(|| format!("Unclosed start tag at byte offset {position}"))?;
-            open.push(OpenTag { tag, attributes: &rest[name_end..end], offset: utf16(&text) });
+            open.push(OpenTag { tag, attributes: &rest[name_end..end], offset: text.units() });
             rest = &rest[end + 1..];
         }
     }
@@ -53,7 +53,7 @@ pub fn parse(source: &str) -> Result<Formatted, String> {
         None => {
             let inline = entities.iter_mut().filter(|entity| entity["type"] == "code").filter_map(Value::as_object_mut);
             inline.for_each(|code| _ = code.remove("language"));
-            Ok(Formatted { text, entities: sorted(entities) })
+            Ok(text.with_entities(entities))
         }
     }
 }
@@ -76,7 +76,7 @@ fn kind(tag: &str) -> Option<&'static str> {
     })
 }
 
-fn close(tag: &OpenTag<'_>, text: &str, entities: &mut Vec<Value>) {
+fn close(tag: &OpenTag<'_>, text: &PlainText, entities: &mut Vec<Value>) {
     match (tag.tag.as_str(), kind(&tag.tag)) {
         ("a", _) => {
             if let Some(url) = attribute(tag.attributes, "href") {

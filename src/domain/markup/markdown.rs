@@ -1,10 +1,10 @@
 //! `parse_mode` Markdown, the old one: no nesting.
 
-use super::formatted::{Formatted, entity, sorted, utf16};
+use super::formatted::{Formatted, PlainText, entity};
 
 /// Takes the marks out, or says what is wrong with them.
 pub fn parse(source: &str) -> Result<Formatted, String> {
-    let mut text = String::new();
+    let mut text = PlainText::default();
     let mut entities = Vec::new();
     let mut rest = source;
     while let Some(character) = rest.chars().next() {
@@ -30,7 +30,7 @@ pub fn parse(source: &str) -> Result<Formatted, String> {
         let (inside, after) = rest[start.len()..]
             .split_once(end)
             .ok_or_else(|| format!("Can't find end of the entity starting at byte offset {position}"))?;
-        let offset = utf16(&text);
+        let offset = text.units();
         text.push_str(inside);
         rest = after;
         if kind != "text_link" {
@@ -40,5 +40,5 @@ pub fn parse(source: &str) -> Result<Formatted, String> {
             rest = after;
         }
     }
-    Ok(Formatted { text, entities: sorted(entities) })
+    Ok(text.with_entities(entities))
 }

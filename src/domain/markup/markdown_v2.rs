@@ -1,6 +1,6 @@
 //! `parse_mode` MarkdownV2.
 
-use super::formatted::{Formatted, entity, sorted, utf16};
+use super::formatted::{Formatted, PlainText, entity};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Mark {
@@ -65,7 +65,7 @@ const RESERVED: &str = "_*[]()~`>#+-=|{}.!";
 
 /// Takes the marks out, or says what is wrong with them.
 pub fn parse(source: &str) -> Result<Formatted, String> {
-    let mut text = String::new();
+    let mut text = PlainText::default();
     let mut entities = Vec::new();
     let mut open: Vec<(Mark, usize, usize)> = Vec::new();
     let mut language = None;
@@ -107,13 +107,13 @@ pub fn parse(source: &str) -> Result<Formatted, String> {
                 _ => entities.push(entity(mark.names().1, offset, &text, &[])),
             }
         } else if let Some((start, mark)) = STARTS.into_iter().find(|(start, _)| !verbatim && rest.starts_with(start)) {
-            open.push((mark, utf16(&text), position));
+            open.push((mark, text.units(), position));
             rest = &rest[start.len()..];
             if mark == Mark::Pre {
                 (language, rest) = block_language(rest);
             }
         } else if !verbatim && character == '>' && (position == 0 || source[..position].ends_with('\n')) {
-            open.push((Mark::BlockQuote, utf16(&text), position));
+            open.push((Mark::BlockQuote, text.units(), position));
             rest = &rest[1..];
         } else if !verbatim && RESERVED.contains(character) {
             return Err(format!("Character '{character}' is reserved and must be escaped with the preceding '\\'"));
@@ -128,7 +128,7 @@ pub fn parse(source: &str) -> Result<Formatted, String> {
         }
         entities.push(entity(mark.names().1, offset, &text, &[]));
     }
-    Ok(Formatted { text, entities: sorted(entities) })
+    Ok(text.with_entities(entities))
 }
 
 /// Whether a mark ends here: an underscore that is one of two belongs to an underline.

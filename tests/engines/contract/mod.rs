@@ -55,6 +55,7 @@ pub fn notification(bot: &BotName, chat: i64) -> Notification {
         deferral: None,
         first_accepted_at: None,
         reply_to: None,
+        follows: None,
         then: Vec::new(),
         client: None,
     }

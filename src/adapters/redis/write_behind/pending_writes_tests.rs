@@ -21,6 +21,7 @@ fn notification(number: u128) -> Notification {
         deferral: None,
         first_accepted_at: None,
         reply_to: None,
+        follows: None,
         then: Vec::new(),
         client: None,
     }

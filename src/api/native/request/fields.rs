@@ -65,6 +65,11 @@ impl Fields {
         self.form
     }
 
+    /// How many bytes the texts of a form have.
+    pub fn text_bytes(&self) -> usize {
+        self.values.values().filter_map(Value::as_str).map(str::len).sum()
+    }
+
     /// Whether there is a field of this name.
     pub fn has(&self, name: &str) -> bool {
         self.values.get(name).is_some_and(|value| !value.is_null())

@@ -17,8 +17,8 @@ const FILE_FIELDS: FileFields = FileFields::Objects { is_file: is_file_field, ch
 /// What some editors and shells put in front of a text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Reads a body into fields and the files that it holds as base64.
-pub async fn read(mut body: Body, spool: &Spool) -> Result<(Fields, UploadedFiles), Rejection> {
+/// Reads a body into its document and the files that it held as base64.
+pub async fn read(mut body: Body, spool: &Spool) -> Result<(Vec<u8>, UploadedFiles), Rejection> {
     let (mut extractor, mut parts, mut files) =
         (JsonFileExtractor::new(FILE_FIELDS), Vec::new(), UploadedFiles::default());
     let mut open = None;
@@ -40,11 +40,11 @@ pub async fn read(mut body: Body, spool: &Spool) -> Result<(Fields, UploadedFile
             }
         }
     }
-    Ok((fields(&extractor.finish()?)?, files))
+    Ok((extractor.finish()?, files))
 }
 
 /// The fields of a document whose files have been taken out.
-fn fields(document: &[u8]) -> Result<Fields, Rejection> {
+pub fn fields(document: &[u8]) -> Result<Fields, Rejection> {
     if document.starts_with(BYTE_ORDER_MARK) {
         let detail = "The body begins with a byte order mark (U+FEFF), which JSON does not have: write it without one.";
         return Err(Rejection::new(ProblemCode::MalformedJson, detail));

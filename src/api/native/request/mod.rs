@@ -19,6 +19,7 @@ pub mod parameters;
 pub mod recipient;
 pub mod send_options;
 mod split;
+mod text_pieces;
 pub mod uploaded_files;
 mod url_encoded;
 pub mod validated_request;

@@ -1,11 +1,16 @@
 //! Splits long captions and texts at paragraphs, lines or words, with their formatting; the rest is sent in replies.
 
 use super::parameters::{CAPTION_LIMIT_UTF16, MARKUP_LIMIT_BYTES, TEXT_LIMIT_UTF16};
+use super::text_pieces::cut;
 use crate::domain::markup::{Formatted, utf16};
 use crate::domain::{Call, FollowUp, NotificationId};
 use crate::intake::rejection::{ProblemCode, Rejection};
-use serde_json::{Map, Value, json};
-use unicode_segmentation::GraphemeCursor;
+use serde_json::{Map, Value};
+
+/// How many messages one request may become.
+const MAX_MESSAGES: usize = 50;
+/// How many bytes what follows may have, all together, as it is stored and travels to the courier.
+const FOLLOW_UPS_LIMIT_BYTES: usize = 256 * 1024;
 
 /// The parameters that a reply takes over from the message that it continues.
 const INHERITED_PARAMETERS: [&str; 6] = [
@@ -42,7 +47,12 @@ pub fn split(params: &mut Map<String, Value>) -> Result<Vec<FollowUp>, Rejection
     }
     let common: Map<String, Value> =
         INHERITED_PARAMETERS.iter().filter_map(|name| Some(((*name).to_owned(), params.get(*name)?.clone()))).collect();
-    Ok(rest.into_iter().map(|piece| follow_up(piece, common.clone())).collect())
+    let rest: Vec<FollowUp> = rest.into_iter().map(|piece| follow_up(piece, common.clone())).collect();
+    let bytes: usize = rest.iter().map(|next| next.call.stored_bytes()).sum();
+    if rest.len() >= MAX_MESSAGES || bytes > FOLLOW_UPS_LIMIT_BYTES {
+        return Err(too_much(if params.contains_key(TEXT.text) { TEXT.text } else { CAPTION.text }));
+    }
+    Ok(rest)
 }
 
 fn follow_up(piece: Formatted, mut params: Map<String, Value>) -> FollowUp {
@@ -75,90 +85,30 @@ fn shorten(params: &mut Map<String, Value>, field: &TextField) -> Result<Vec<For
     if utf16(&whole.text) <= field.limit && text.len() <= MARKUP_LIMIT_BYTES {
         return Ok(Vec::new());
     }
-    let (first, rest) = cut(&whole, field.limit);
+    let mut pieces = cut(whole, field.limit, MAX_MESSAGES).ok_or_else(|| too_much(field.text))?;
+    let first = pieces.remove(0);
     params.remove("parse_mode");
     params.insert(field.text.to_owned(), first.text.into());
     params.remove(field.entities);
     if !first.entities.is_empty() {
         params.insert(field.entities.to_owned(), first.entities.into());
     }
-    Ok(rest)
+    Ok(pieces)
 }
 
-/// Cuts a text into a first piece of up to `limit` UTF-16 units, and others of up to what a message takes.
-fn cut(whole: &Formatted, limit: usize) -> (Formatted, Vec<Formatted>) {
-    let text = whole.text.as_str();
-    let (mut at, mut limit, mut pieces) = (0, limit, Vec::new());
-    loop {
-        at += text[at..].len() - text[at..].trim_start().len();
-        let end = at + cut_position(&text[at..], limit);
-        let piece = text[at..end].trim_end();
-        if !piece.is_empty() || pieces.is_empty() {
-            pieces
-                .push(Formatted { text: piece.to_owned(), entities: within(whole, utf16(&text[..at]), utf16(piece)) });
-        }
-        if end >= text.len() {
-            break;
-        }
-        (at, limit) = (end, TEXT_LIMIT_UTF16);
-    }
-    let first = pieces.remove(0);
-    (first, pieces)
-}
-
-/// Where to end a piece, in bytes: the whole if it fits, else after a paragraph, a line or a word in its second half, else
-/// after any word, else between two characters.
-fn cut_position(text: &str, limit: usize) -> usize {
-    let mut units = 0;
-    let fits = text.char_indices().find(|(_, c)| {
-        units += c.len_utf16();
-        units > limit
-    });
-    let Some((most, next)) = fits else { return text.len() };
-    let head = &text[..most];
-    let breaks = [head.rfind("\n\n"), head.rfind('\n'), word_end(head, next)];
-    let late = breaks.into_iter().flatten().find(|at| *at >= most / 2);
-    late.or(breaks[2]).or(breaks[1]).filter(|at| *at > 0).unwrap_or_else(|| grapheme_start(text, most))
-}
-
-/// The last place at which a word ends: before white space, also before that which follows the head.
-fn word_end(head: &str, next: char) -> Option<usize> {
-    if next.is_whitespace() { Some(head.len()) } else { head.rfind(char::is_whitespace) }
-}
-
-/// Goes back from a place within a grapheme cluster (a letter with its marks, a joined emoji, a flag) to its beginning. One
-/// that fills the whole piece is cut all the same.
-fn grapheme_start(text: &str, at: usize) -> usize {
-    let mut cursor = GraphemeCursor::new(at, text.len(), true);
-    let start = match cursor.is_boundary(text, 0) {
-        Ok(true) => Some(at),
-        _ => cursor.prev_boundary(text, 0).ok().flatten(),
-    };
-    start.filter(|start| *start > 0).unwrap_or(at)
-}
-
-/// The entities of a piece that begins at an offset and is so long, measured from its own beginning.
-fn within(whole: &Formatted, offset: usize, length: usize) -> Vec<Value> {
-    let number = |entity: &Value, name: &str| {
-        entity.get(name).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or(0)
-    };
-    let cut = whole.entities.iter().filter_map(|entity| {
-        let begin = number(entity, "offset");
-        let end = begin.saturating_add(number(entity, "length")).min(offset + length);
-        let begin = begin.max(offset);
-        let mut entity = entity.clone();
-        (begin < end).then(|| {
-            entity["offset"] = json!(begin - offset);
-            entity["length"] = json!(end - begin);
-            entity
-        })
-    });
-    cut.collect()
+fn too_much(field: &str) -> Rejection {
+    let detail = format!(
+        "The {field} would become more than {MAX_MESSAGES} messages, or replies of more than {FOLLOW_UPS_LIMIT_BYTES} bytes \
+         with their formatting. Send it as a document, or shorten it."
+    );
+    let code = if field == TEXT.text { ProblemCode::TextTooLong } else { ProblemCode::CaptionTooLong };
+    Rejection::field(code, field, detail)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn pieces(params: Value) -> (Map<String, Value>, Vec<Map<String, Value>>) {
         let Value::Object(mut params) = params else { panic!("an object") };
@@ -245,6 +195,49 @@ mod tests {
     fn markup_that_cannot_be_read_cannot_be_split() {
         let mut params = json!({"caption": "<b>".repeat(400), "parse_mode": "HTML"}).as_object().unwrap().clone();
         assert_eq!(split(&mut params).unwrap_err().code, ProblemCode::InvalidMarkup);
+    }
+
+    #[test]
+    fn nested_alike_tags_count_once_and_a_piece_has_no_more_formatting_than_a_message_may_have() {
+        let (open, close) = ("<b>".repeat(8_000), "</b>".repeat(8_000));
+        let (left, rest) =
+            pieces(json!({"text": format!("{open}{}{close}", "x ".repeat(30_000)), "parse_mode": "HTML"}));
+        assert_eq!((&left["entities"], rest.len()), (&json!([{"type": "bold", "offset": 0, "length": 4095}]), 14));
+        let words: String = (0..2_000).map(|n| format!("<b>w{n}</b> ")).collect();
+        let (left, rest) = pieces(json!({"text": words, "parse_mode": "HTML"}));
+        let entities = |piece: &Map<String, Value>| piece["entities"].as_array().unwrap().len();
+        let each: Vec<usize> = std::iter::once(&left).chain(&rest).map(entities).collect();
+        assert!(each.iter().all(|count| *count <= 100), "{each:?}");
+        assert_eq!(each.iter().sum::<usize>(), 2_000, "none is lost");
+    }
+
+    #[test]
+    fn addresses_count_by_their_bytes_and_crowded_formatting_is_left_out() {
+        let links: String = (0..80)
+            .map(|n| format!("<a href=\"https://e.org/{}{n}\">word {n}</a> and so on ", "x".repeat(300)))
+            .collect();
+        let (left, rest) = pieces(json!({"caption": links, "parse_mode": "HTML"}));
+        let bytes = |piece: &Map<String, Value>, name: &str| piece[name].to_string().len();
+        assert!(
+            bytes(&left, "caption_entities") < 11_000 && rest.iter().all(|piece| bytes(piece, "entities") < 11_000)
+        );
+        let links = |piece: &Map<String, Value>, name: &str| piece[name].as_array().unwrap().len();
+        assert_eq!(
+            links(&left, "caption_entities") + rest.iter().map(|piece| links(piece, "entities")).sum::<usize>(),
+            80
+        );
+        let crowded: String = (0..5_000).map(|_| "<b>x</b>").collect();
+        let (left, rest) = pieces(json!({"text": crowded, "parse_mode": "HTML"}));
+        let count = rest.len() + 1;
+        assert!(count <= 5_000 / 256 + 1 && left["entities"].as_array().unwrap().len() == 100, "{count}");
+    }
+
+    #[test]
+    fn there_is_an_end_to_the_messages_and_their_bytes() {
+        for text in ["x".repeat(50 * 4096 + 1), "\u{1F408}".repeat(70_000)] {
+            let mut params = json!({"text": text}).as_object().unwrap().clone();
+            assert_eq!(split(&mut params).unwrap_err().code, ProblemCode::TextTooLong);
+        }
     }
 
     #[test]
