@@ -24,6 +24,7 @@ help:
 	@echo '  make cluster           a cluster of three RabbitMQ nodes, broken ten times; six minutes'
 	@echo '  make next              the broker part on RabbitMQ 4, Redis 8 and Valkey, as the next Debian release has them; as root'
 	@echo '  make pressure          fairness, order and limits under pressure: the long forms, with the figures of docs/guarantees.md'
+	@echo '  make attacks           what one caller may send does not hurt another: the table of docs/guarantees.md, in the release profile'
 	@echo 'make corpus  judges thousands of real pictures here and by other libraries: the tables of docs/pictures.md'
 	@echo 'make deny    licences, advisories and bans of the dependencies (installs cargo-deny if missing)'
 	@echo 'make demo    see it work'
@@ -67,7 +68,7 @@ volume:
 
 # `make test` leaves these out, so that it stays within 20 minutes on a bare machine.
 ONLY_IN_FAULTS := pulses outage redis_away flood_waits one_chat_without cancelled fairness due_at_once at_most_once \
-    a_bot_stays_in_the_metrics cluster workers_killed a_full_folder_of_images
+    a_bot_stays_in_the_metrics cluster workers_killed a_full_folder_of_images attacks
 
 .PHONY: fault-tests
 fault-tests:
@@ -77,7 +78,7 @@ fault-tests:
 .PHONY: faults
 faults: tools
 	@$(SERVERS) $(MAKE) --no-print-directory volume fault-tests ONLY_IN_FAULTS=
-	@$(MAKE) --no-print-directory pressure cluster
+	@$(MAKE) --no-print-directory pressure cluster attacks
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory next; \
 	    else echo 'make next was left out: it needs root'; fi
 
@@ -86,6 +87,11 @@ faults: tools
 pressure: tools
 	PIXCOURIER_PRESSURE=long tests/with-brokers $(CARGO) test --release --locked --test faults -- pressure::$(ONLY) \
 	    --test-threads=1 --nocapture
+
+# What one caller may send. `PIXCOURIER_TEST_PROGRAM=PATH make attacks` measures another build, and judges nothing.
+.PHONY: attacks
+attacks: tools
+	tests/with-brokers $(CARGO) test --release --locked --test faults -- attacks::$(ONLY) --test-threads=1 --nocapture
 
 # The same for the nodes of a cluster.
 .PHONY: cluster

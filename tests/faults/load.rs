@@ -5,6 +5,7 @@ use crate::images::Picture;
 use crate::support::answer::Answer;
 use reqwest::multipart::{Form, Part};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -49,6 +50,12 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
         Self { http, base: format!("http://127.0.0.1:{port}"), key: key.to_owned() }
+    }
+
+    /// The same service, called from another address, each time over a connection of its own.
+    pub fn calling_from(&self, address: Ipv4Addr) -> Self {
+        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).local_address(IpAddr::from(address));
+        Self { http: http.pool_max_idle_per_host(0).build().unwrap(), ..self.clone() }
     }
 
     /// The same service with another API key.

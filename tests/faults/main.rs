@@ -25,6 +25,7 @@ mod service;
 
 use support::wait;
 
+mod attacks;
 mod backups;
 mod brokers;
 mod cluster;

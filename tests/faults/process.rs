@@ -2,9 +2,20 @@
 
 use crate::{artifacts, wait};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
+
+/// The program to be tested: this build, unless `PIXCOURIER_TEST_PROGRAM` names another one.
+fn program() -> OsString {
+    std::env::var_os("PIXCOURIER_TEST_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_pixcourier").into())
+}
+
+/// Whether it is another build, which is measured and not judged.
+pub fn is_another_build() -> bool {
+    std::env::var_os("PIXCOURIER_TEST_PROGRAM").is_some()
+}
 
 /// A running `pixcourier`.
 pub struct Process {
@@ -15,10 +26,23 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it with these arguments and no environment but this one.
-    pub fn spawn(name: &str, arguments: &[&str], environment: &BTreeMap<String, String>) -> Self {
+    /// Starts it with these arguments and no environment but this one, and with so many descriptors.
+    pub fn spawn(
+        name: &str,
+        arguments: &[&str],
+        environment: &BTreeMap<String, String>,
+        descriptors: Option<u32>,
+    ) -> Self {
         let (output, log) = (artifacts::fresh(&format!("{name}-output")), artifacts::fresh(&format!("{name}-log")));
-        let child = Command::new(env!("CARGO_BIN_EXE_pixcourier"))
+        let mut command = match descriptors {
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {limit}; exec \"$@\""), "sh"]).arg(program());
+                shell
+            }
+            None => Command::new(program()),
+        };
+        let child = command
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())

@@ -164,6 +164,6 @@ async fn wrong_configurations_are_explained() {
 }
 
 async fn check(environment: &BTreeMap<String, String>) -> i32 {
-    let checked = Process::spawn("check-config", &["check-config"], environment).end(WAIT_TIMEOUT).await;
+    let checked = Process::spawn("check-config", &["check-config"], environment, None).end(WAIT_TIMEOUT).await;
     checked.code().unwrap()
 }

@@ -6,7 +6,7 @@ use crate::process::Process;
 use crate::support::{self, free_port};
 use pixcourier::adapters::embedded::Embedded;
 use pixcourier::adapters::redis::RedisLedger;
-use pixcourier::domain::{Record, Status};
+use pixcourier::domain::Status;
 use pixcourier::ports::{Ledger, ListQuery};
 use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +54,7 @@ pub struct Service {
     environment: BTreeMap<String, String>,
     /// `all`, `api` or `worker`.
     pub role: &'static str,
+    descriptors: Option<u32>,
     process: Option<Process>,
     config: Option<PathBuf>,
     folder: TempDir,
@@ -72,6 +73,7 @@ impl Service {
             namespace,
             environment: BTreeMap::new(),
             role: "all",
+            descriptors: None,
             process: None,
             config: None,
             folder,
@@ -104,6 +106,16 @@ impl Service {
     /// Sets `PIXCOURIER_<name>` for the next start.
     pub fn set(&mut self, name: &str, value: &str) {
         self.environment.insert(format!("PIXCOURIER_{name}"), value.to_owned());
+    }
+
+    /// Has no more descriptors than these from the next start on, as `ulimit -n` sets it.
+    pub fn limit_descriptors(&mut self, limit: Option<u32>) {
+        self.descriptors = limit;
+    }
+
+    /// Its port on the loopback address.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Has these bots, and none under the name `default`.
@@ -163,7 +175,7 @@ impl Service {
         if let Some(config) = &self.config {
             arguments.extend(["--config", config.to_str().unwrap()]);
         }
-        self.process = Some(Process::spawn(&self.name, &arguments, &self.environment));
+        self.process = Some(Process::spawn(&self.name, &arguments, &self.environment, self.descriptors));
     }
 
     /// Whether it owns the bot.
@@ -204,9 +216,13 @@ async fn sending(ledger: &dyn Ledger) -> BTreeSet<String> {
     let query = ListQuery { status: Some(Status::Sending), limit: 1000, ..ListQuery::default() };
     let page = ledger.list(&query).await.unwrap();
     assert!(page.next.is_none(), "a thousand in flight are more than these tests send");
-    let caption = |record: Record| {
+    let mut captions = BTreeSet::new();
+    for listed in page.records {
+        // A listing has no parameters.
+        let record = ledger.get(listed.notification.id).await.unwrap().expect("it is listed");
         let params = &record.notification.call.params;
-        params.get("caption").or(params.get("text")).and_then(|text| text.as_str()).unwrap().to_owned()
-    };
-    page.records.into_iter().map(caption).collect()
+        captions
+            .insert(params.get("caption").or(params.get("text")).and_then(|text| text.as_str()).unwrap().to_owned());
+    }
+    captions
 }
