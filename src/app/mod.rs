@@ -20,10 +20,13 @@ use crate::adapters::messenger_by_kind::MessengerByKind;
 use crate::adapters::telegram::TelegramProxy;
 use crate::domain::BotName;
 use crate::http::callers::Callers;
+use crate::http::connections::{Connections, connection_limit};
+use crate::http::document_memory::DocumentMemory;
 use crate::http::drain::DrainListener;
 use crate::http::server;
 use crate::http::state::AppState;
 use crate::intake::Intake;
+use crate::intake::caller_quota::CallerQuotas;
 use crate::intake::spool::Spool;
 use crate::ports::Messenger;
 use crate::registration::Registrar;
@@ -52,6 +55,7 @@ pub struct App {
     messenger: Arc<dyn Messenger>,
     registrars: Registrars,
     server: Server,
+    connections: Arc<Connections>,
     drain: DrainListener,
     reloader: Reloader,
     /// What the readiness probe `/readyz` says.
@@ -74,7 +78,9 @@ impl App {
     pub async fn build(settings: Settings, role: Role, listener: TcpListener) -> anyhow::Result<Self> {
         let settings = Arc::new(settings);
         let metrics = Arc::new(Metrics::new());
-        let mut spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
+        let quotas = CallerQuotas::new(settings.caller_spool, settings.caller_kept, settings.blob_retention);
+        let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
+        let mut spool = spool.with_quotas(quotas);
         if let Some(folder) = settings.engine.image_folder() {
             spool = spool.with_images_in(folder.to_owned());
         }
@@ -97,11 +103,14 @@ impl App {
             metrics: metrics.clone(),
             callers,
             settings: settings.clone(),
+            documents: DocumentMemory::new(),
             ready: is_ready,
             runtime: Handle::current(),
         };
         let routes = routes::of(role, faces);
-        let server = server::start(listener, Data::new(state), routes).context("start the HTTP server")?;
+        let connections = Arc::new(Connections::new(connection_limit()));
+        let server = server::start(listener, Data::new(state), connections.clone(), routes);
+        let server = server.context("start the HTTP server")?;
         let (halt, background) = (CancellationToken::new(), TaskTracker::new());
         Ok(Self {
             role,
@@ -112,6 +121,7 @@ impl App {
             messenger,
             registrars,
             server,
+            connections,
             drain,
             reloader,
             ready,
@@ -161,6 +171,7 @@ impl App {
     fn start_background(&self) {
         let background = &self.background;
         background.spawn(sweeper::sweep_spool(self.spool.clone(), self.halt.clone()));
+        background.spawn(self.connections.clone().watch(self.halt.clone()));
         background.spawn(health::run(self.engine.clone(), self.metrics.clone(), self.halt.clone()));
         if let Some(applying) = self.engine.apply_journal(self.halt.clone()) {
             background.spawn(applying);

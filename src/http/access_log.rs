@@ -6,6 +6,7 @@
 //! `LINGER_TIMEOUT` at most, and close.
 
 use super::client_trace::ClientTrace;
+use super::connections::{Connection, InUse};
 use super::request_id::{REQUEST_ID, request_id};
 use super::state::AppState;
 use crate::domain::NotificationId;
@@ -20,6 +21,7 @@ use futures_util::{StreamExt, stream};
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tracing::Instrument;
@@ -36,6 +38,7 @@ pub async fn access_log<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<ResponseBody>, Error> {
     let begun = Instant::now();
+    let in_use = request.conn_data::<Arc<Connection>>().map(Connection::begin_request);
     let held = keep_payload(&mut request);
     let state = request.app_data::<Data<AppState>>().cloned();
     let id = request_id(request.headers());
@@ -76,7 +79,7 @@ pub async fn access_log<B: MessageBody + 'static>(
     } else {
         tracing::debug!(method, route, status, ms, client, "request answered");
     }
-    Ok(response.map_body(|_, body| ResponseBody { body: body.boxed(), _request: held }))
+    Ok(response.map_body(|_, body| ResponseBody { body: body.boxed(), _request: held, _in_use: in_use }))
 }
 
 /// Keeps the request's body, and leaves a stream in its place through which it can still be read.
@@ -88,10 +91,11 @@ fn keep_payload(request: &mut ServiceRequest) -> Rc<RefCell<Payload>> {
     held
 }
 
-/// The body of a response, and with it the body of its request.
+/// The body of a response, and with it the body of its request, and the mark that its connection is in use.
 pub struct ResponseBody {
     body: BoxBody,
     _request: Rc<RefCell<Payload>>,
+    _in_use: Option<InUse>,
 }
 
 impl MessageBody for ResponseBody {

@@ -1,5 +1,6 @@
-//! A request's body as a stream within limits: of bytes, of time without a byte, and of time in all.
+//! A request's body as a stream within limits: of bytes, of its rate, and of time in all.
 
+use super::body_rate::BodyRate;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
@@ -13,8 +14,6 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// How long a client may send nothing.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a whole body may take: 50 MiB at 470 kbit/s.
 const WHOLE_TIMEOUT: Duration = Duration::from_secs(900);
 /// The largest piece that is handed on; larger ones are cut up, so that what readers hold stays small.
@@ -41,7 +40,7 @@ impl BodyError {
         match self.code.get() {
             Some(ProblemCode::RequestTimeout) => Rejection::new(
                 ProblemCode::RequestTimeout,
-                "No bytes came for 30 s, or the body was not whole after 15 minutes.",
+                "The body came at less than 1 kB a second for 10 s, or was not whole after 15 minutes. Send it faster.",
             ),
             Some(ProblemCode::BodyTooLarge) => too_large(self.limit),
             _ => Rejection::new(ProblemCode::IncompleteBody, "The body ended before it was whole."),
@@ -63,7 +62,7 @@ struct BodyReader {
     payload: Payload,
     rest: Bytes,
     left: u64,
-    pause: Duration,
+    rate: BodyRate,
     end: Instant,
     error: BodyError,
 }
@@ -104,7 +103,7 @@ impl Body {
                 "Compressed bodies are not supported: images are compressed already. Send it as it is.",
             ));
         }
-        Ok(Self::limited(payload, limit, IDLE_TIMEOUT, whole))
+        Ok(Self::limited(payload, limit, BodyRate::new(), whole))
     }
 
     /// The whole body, if it has at most `limit` bytes; else the error that `too_long` makes.
@@ -125,10 +124,10 @@ impl Body {
         self.collect(usize::MAX, || too_large(limit)).await
     }
 
-    fn limited(payload: Payload, limit: u64, pause: Duration, whole: Duration) -> Self {
+    fn limited(payload: Payload, limit: u64, rate: BodyRate, whole: Duration) -> Self {
         let error = BodyError { code: Rc::default(), limit };
         let end = Instant::now() + whole;
-        let reading = BodyReader { payload, rest: Bytes::new(), left: limit, pause, end, error: error.clone() };
+        let reading = BodyReader { payload, rest: Bytes::new(), left: limit, rate, end, error: error.clone() };
         let pieces = stream::try_unfold(reading, |mut reading| async move {
             Ok(reading.next().await?.map(|piece| (piece, reading)))
         });
@@ -139,12 +138,16 @@ impl Body {
 impl BodyReader {
     async fn next(&mut self) -> Result<Option<Bytes>, PayloadError> {
         while self.rest.is_empty() {
-            let deadline = self.end.min(Instant::now() + self.pause);
+            let begun = Instant::now();
+            let deadline = self.end.min(begun + self.rate.patience());
             match timeout_at(deadline, self.payload.next()).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(Ok(piece))) => self.rest = piece,
                 Ok(Some(Err(_))) => return Err(self.error.set(ProblemCode::IncompleteBody)),
                 Err(_) => return Err(self.error.set(ProblemCode::RequestTimeout)),
+            }
+            if !self.rate.arrived(self.rest.len(), begun.elapsed()) {
+                return Err(self.error.set(ProblemCode::RequestTimeout));
             }
             match self.left.checked_sub(self.rest.len() as u64) {
                 Some(left) => self.left = left,
@@ -171,11 +174,11 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(30);
 
     /// Reads a body that sends the pieces and then stalls for ever.
-    async fn read(pieces: &[&'static [u8]], limit: u64, pause: Duration, whole: Duration) -> (usize, ProblemCode) {
+    async fn read(pieces: &[&'static [u8]], limit: u64, patience: Duration, whole: Duration) -> (usize, ProblemCode) {
         let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::from_static(piece))).collect();
         let endless = stream::iter(pieces).chain(stream::pending()).boxed_local();
         let payload = Payload::Stream { payload: endless };
-        let mut body = Body::limited(payload, limit, pause, whole);
+        let mut body = Body::limited(payload, limit, BodyRate::with_patience(patience), whole);
         let mut read = 0;
         while let Some(Ok(piece)) = body.pieces.next().await {
             assert!(piece.len() <= MAX_PIECE_BYTES);
@@ -194,6 +197,6 @@ mod tests {
     #[tokio::test]
     async fn a_body_over_the_limit_is_cut_off_and_large_pieces_are_cut_up() {
         assert_eq!(read(&[b"abc", b"def", b"g"], 6, LONG, LONG).await, (6, ProblemCode::BodyTooLarge));
-        assert_eq!(read(&[&[0; 100_000]], 100_000, SHORT, LONG).await, (100_000, ProblemCode::RequestTimeout));
+        assert_eq!(read(&[&[0; 100_000]], 100_000, SHORT, SHORT).await, (100_000, ProblemCode::RequestTimeout));
     }
 }

@@ -3,8 +3,8 @@
 use super::auth::ApiClient;
 use super::callers::Callers;
 use super::state::AppState;
+use crate::intake::caller::Caller;
 use crate::intake::spool::Spool;
-use crate::intake::turns::Caller;
 use actix_web::HttpRequest;
 
 /// The spool, on behalf of whoever sent a request.
@@ -17,8 +17,7 @@ fn caller(callers: &Callers, request: &HttpRequest) -> Caller {
     if let Some(client) = ApiClient::shown(callers, request.headers()) {
         return Caller::named(client.scope());
     }
-    let address = request.peer_addr().map(|address| address.ip().to_string());
-    Caller::named(&address.unwrap_or_default())
+    request.peer_addr().map(|address| Caller::at(address.ip())).unwrap_or_default()
 }
 
 #[cfg(test)]

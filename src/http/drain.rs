@@ -5,7 +5,7 @@
 //! takes the port over first, and closes it at a moment when no connection waits.
 
 use super::problem;
-use crate::intake::rejection::{ProblemCode, Rejection};
+use crate::intake::rejection::ProblemCode;
 use futures_util::FutureExt;
 use std::io;
 use std::time::Duration;
@@ -21,6 +21,9 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 const LAST_LINGER_TIMEOUT: Duration = Duration::from_millis(500);
 /// Connections read at a time; more wait in the kernel's backlog.
 const MAX_CONNECTIONS: usize = 256;
+
+/// What callers are told then.
+const STOPPING: &str = "The service is stopping. Nothing was done; try again.";
 
 /// A second listener on the server's port.
 pub struct DrainListener {
@@ -64,21 +67,10 @@ async fn respond_unavailable(mut connection: TcpStream) -> io::Result<()> {
     if connection.read(&mut buffer).await? == 0 {
         return Ok(());
     }
-    connection.write_all(&unavailable_response()).await?;
+    connection.write_all(&problem::raw_response(ProblemCode::Unavailable, STOPPING)).await?;
     connection.shutdown().await?;
     while connection.read(&mut buffer).await? > 0 {}
     Ok(())
-}
-
-fn unavailable_response() -> Vec<u8> {
-    let code = ProblemCode::Unavailable;
-    let body = problem::document(&Rejection::new(code, "The service is stopping. Nothing was done; try again."));
-    let (seconds, length) = (code.retry_after().unwrap_or(1), body.len());
-    let head = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: {seconds}\r\n\
-         Content-Type: application/problem+json\r\nContent-Length: {length}\r\n\r\n"
-    );
-    [head.into_bytes(), body].concat()
 }
 
 #[cfg(test)]

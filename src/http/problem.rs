@@ -46,8 +46,20 @@ pub fn response(rejection: &Rejection) -> HttpResponse {
     response.content_type("application/problem+json").body(document(rejection))
 }
 
+/// A whole response in bytes, for a connection on which no request is read; it ends the connection.
+pub fn raw_response(code: ProblemCode, detail: &str) -> Vec<u8> {
+    let body = document(&Rejection::new(code, detail));
+    let (status, title, length) = (code.status(), code.title(), body.len());
+    let retry_after = code.retry_after().map(|seconds| format!("Retry-After: {seconds}\r\n")).unwrap_or_default();
+    let head = format!(
+        "HTTP/1.1 {status} {title}\r\nConnection: close\r\n{retry_after}\
+         Content-Type: application/problem+json\r\nContent-Length: {length}\r\n\r\n"
+    );
+    [head.into_bytes(), body].concat()
+}
+
 /// The problem document of a rejection, as JSON text.
-pub fn document(rejection: &Rejection) -> Vec<u8> {
+fn document(rejection: &Rejection) -> Vec<u8> {
     let code = rejection.code;
     let document = ProblemDocument {
         kind: format!("urn:pixcourier:problem:{}", code.as_str()),

@@ -1,6 +1,7 @@
 //! What the handlers of all faces share.
 
 use super::callers::Callers;
+use super::document_memory::DocumentMemory;
 use crate::domain::BotName;
 use crate::intake::Intake;
 use crate::intake::rejection::{ProblemCode, Rejection};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 use tracing::Instrument;
 
 /// The state of the HTTP API, shared by all workers of the server.
@@ -31,6 +33,8 @@ pub struct AppState {
     pub callers: Live<Callers>,
     /// The configuration that the process was started with.
     pub settings: Arc<Settings>,
+    /// Memory for the documents of requests.
+    pub documents: DocumentMemory,
     /// What the readiness probe says: false while the process starts, and as the first step of a graceful shutdown.
     pub ready: watch::Receiver<bool>,
     /// The runtime that the engine's connections belong to.
@@ -44,11 +48,18 @@ impl AppState {
     /// # Errors
     /// [`ProblemCode::Internal`] if the work panicked.
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Rejection> {
-        self.runtime.spawn(work.in_current_span()).await.map_err(|error| {
-            tracing::error!(%error, "work for a request ended abnormally");
-            let detail = "Something went wrong on our side; whether it took effect is not known.";
-            Rejection::new(ProblemCode::Internal, detail)
-        })
+        self.runtime.spawn(work.in_current_span()).await.map_err(|error| panicked(&error))
+    }
+
+    /// Runs work for the processor on a thread for that, so that no other request waits for it.
+    ///
+    /// # Errors
+    /// [`ProblemCode::Internal`] if the work panicked.
+    pub async fn run_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Rejection> {
+        self.runtime.spawn_blocking(work).await.map_err(|error| panicked(&error))
     }
 
     /// Runs work with the intake, as [`AppState::run`] does.
@@ -86,4 +97,10 @@ impl AppState {
             tokio::time::sleep(time).await;
         }
     }
+}
+
+fn panicked(error: &JoinError) -> Rejection {
+    tracing::error!(%error, "work for a request ended abnormally");
+    let detail = "Something went wrong on our side; whether it took effect is not known.";
+    Rejection::new(ProblemCode::Internal, detail)
 }

@@ -155,6 +155,7 @@ impl Intake {
             deferral: None,
             first_accepted_at: None,
             reply_to,
+            follows: None,
             then: FollowUp::numbered(id, request.then),
             client: request.client.map(|client| client.name.clone()),
         };
@@ -193,6 +194,7 @@ impl Intake {
     async fn store(&self, attachment: &Attachment) -> Result<Media, Rejection> {
         let (source, format) = match &attachment.input {
             InputFile::Upload(upload) => {
+                upload.count_as_kept()?;
                 let spooled = upload.spooled();
                 let _permit = self.blob_puts.acquire().await;
                 self.ports.blobs.put(&spooled).await?;
@@ -274,6 +276,7 @@ mod tests {
                 deferral: None,
                 first_accepted_at: None,
                 reply_to: None,
+                follows: None,
                 then: Vec::new(),
                 client: None,
             }

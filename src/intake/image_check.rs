@@ -3,8 +3,9 @@
 //! To read an image is light, to decode one is heavy: it takes seconds and hundreds of megabytes. Both have places of their
 //! own, so that nobody's photo waits for what others have scaled down.
 
+use super::caller::Caller;
 use super::rejection::{ProblemCode, Rejection};
-use super::turns::{Caller, Caring, Turn, TurnLimits, Turns};
+use super::turns::{Caring, Turn, TurnLimits, Turns};
 use crate::domain::{ImageFormat, Sha256};
 use crate::imaging::{self, FittedPhoto, ImageInfo, ImageRejection, Oversight, PhotoLimits, Stop};
 use lru::LruCache;

@@ -9,6 +9,9 @@
 mod accept;
 mod account;
 mod bots;
+pub mod caller;
+pub mod caller_quota;
+mod cancel;
 mod deliver;
 pub mod fingerprint;
 mod image_check;

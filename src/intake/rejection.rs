@@ -221,6 +221,8 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", 415, "The body's type is not supported";
     IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key was used with another request";
     RateLimited = "rate_limited", 429, "The client calls faster than its rate";
+    TooMuchInFlight = "too_much_in_flight", 429, "The caller uploads too much at a time";
+    TooMuchKept = "too_much_kept", 429, "The caller has brought in too much to be kept";
     QuotaExceeded = "quota_exceeded", 429, "The client has posted its notifications of today";
     Internal = "internal", 500, "Something went wrong on our side";
     StagingFailed = "staging_failed", 502, "The staging chat has not got the image";
@@ -236,6 +238,9 @@ impl ProblemCode {
         match self {
             Self::Unavailable | Self::Unconfirmed => Some(2),
             Self::NoRoom => Some(30),
+            Self::RateLimited => Some(1),
+            Self::TooMuchInFlight => Some(5),
+            Self::TooMuchKept | Self::QuotaExceeded => Some(3_600),
             _ => None,
         }
     }
@@ -252,7 +257,7 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), ProblemCode::ALL.len());
         for code in ProblemCode::ALL {
-            assert_eq!(code.retry_after().is_some(), [503, 507].contains(&code.status()), "{code:?}");
+            assert_eq!(code.retry_after().is_some(), [429, 503, 507].contains(&code.status()), "{code:?}");
         }
     }
 

@@ -8,10 +8,11 @@
 //! Every process spools into a folder of its own and holds a file lock in it, which the system releases when the process
 //! ends, however it ends. A folder whose lock is free is therefore left over.
 
+use super::caller::Caller;
+use super::caller_quota::{CallerQuotas, SpoolShare};
 use super::image_check::{self, ImageInspector};
 use super::rejection::{ProblemCode, Rejection};
 use super::room::Room;
-use super::turns::Caller;
 use crate::domain::{ImageFormat, Sha256};
 use crate::imaging::ImageInfo;
 use crate::ports::Spooled;
@@ -43,8 +44,9 @@ pub struct Spool {
     folder: Arc<ProcessFolder>,
     inspector: ImageInspector,
     room: Arc<Room>,
-    /// On whose behalf images are checked.
+    /// On whose behalf images are checked, and who is counted for what is uploaded.
     caller: Caller,
+    quotas: Arc<CallerQuotas>,
 }
 
 /// The folder of this process; removed when dropped.
@@ -66,7 +68,8 @@ impl Spool {
         std::fs::create_dir_all(&root)?;
         let folder = Arc::new(ProcessFolder::make(&root)?);
         let room = Arc::new(Room::of(vec![root.clone()]));
-        let spool = Self { root, folder, inspector: ImageInspector::new(), room, caller: Caller::default() };
+        let (inspector, caller, quotas) = (ImageInspector::new(), Caller::default(), CallerQuotas::unlimited());
+        let spool = Self { root, folder, inspector, room, caller, quotas };
         spool.sweep()?;
         Ok(spool)
     }
@@ -76,7 +79,13 @@ impl Spool {
         Self { room: Arc::new(Room::of(vec![self.root.clone(), folder])), ..self }
     }
 
-    /// The same, on behalf of a caller: those who wait for images to be checked share the processor evenly.
+    /// The same, with quotas for each caller.
+    pub fn with_quotas(self, quotas: Arc<CallerQuotas>) -> Self {
+        Self { quotas, ..self }
+    }
+
+    /// The same, on behalf of a caller: those who wait for images to be checked share the processor evenly, and each has its
+    /// quotas.
     pub fn for_caller(&self, caller: Caller) -> Self {
         Self { caller, ..self.clone() }
     }
@@ -150,9 +159,11 @@ impl Spool {
         let path = self.temporary_file()?.into_temp_path();
         let fitted = self.inspector.fit(image.to_owned(), path.to_path_buf(), &self.caller).await;
         let shrunk = fitted.inspect_err(|rejection| self.room.notice(rejection))?;
+        let mut share = self.quotas.begin_upload(&self.caller);
+        share.grow(shrunk.bytes)?;
         blocking(move || {
             let sha256 = Sha256::of(&std::fs::read(&path).map_err(|e| Rejection::of_spool(&e))?);
-            Ok(Upload { path, sha256, size: shrunk.bytes, format: Some(shrunk.format) })
+            Ok(Upload { path, sha256, size: shrunk.bytes, format: Some(shrunk.format), share })
         })
         .await
     }
@@ -226,6 +237,7 @@ struct UploadFile {
     hasher: sha2::Sha256,
     format: Option<ImageFormat>,
     room: Arc<Room>,
+    share: SpoolShare,
 }
 
 impl UploadFile {
@@ -235,12 +247,14 @@ impl UploadFile {
             ExpectedContent::Anything => ImageFormat::sniff(head),
         };
         let (file, room) = (spool.temporary_file()?, spool.room.clone());
-        let mut file = Self { file, hasher: sha2::Sha256::new(), format, room };
+        let share = spool.quotas.begin_upload(&spool.caller);
+        let mut file = Self { file, hasher: sha2::Sha256::new(), format, room, share };
         file.write(head)?;
         Ok(file)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Rejection> {
+        self.share.grow(bytes.len() as u64)?;
         self.hasher.update(bytes);
         let written = self.file.write_all(bytes).map_err(|e| Rejection::of_spool(&e));
         written.inspect_err(|rejection| self.room.notice(rejection))
@@ -271,7 +285,8 @@ impl UploadWriter {
             None => UploadFile::open(&self.spool, &self.head, self.expected)?,
         };
         let sha256 = Sha256::from_bytes(file.hasher.finalize().into());
-        let upload = Upload { path: file.file.into_temp_path(), sha256, size: self.size, format: file.format };
+        let path = file.file.into_temp_path();
+        let upload = Upload { path, sha256, size: self.size, format: file.format, share: file.share };
         if self.expected == ExpectedContent::Photo {
             self.spool.verify(&upload).await?;
         }
@@ -310,9 +325,18 @@ pub struct Upload {
     sha256: Sha256,
     size: u64,
     format: Option<ImageFormat>,
+    share: SpoolShare,
 }
 
 impl Upload {
+    /// Counts it as one that its caller brings in to be kept.
+    ///
+    /// # Errors
+    /// [`ProblemCode::TooMuchKept`].
+    pub fn count_as_kept(&self) -> Result<(), Rejection> {
+        self.share.keep()
+    }
+
     /// The file as the blob store takes it.
     pub fn spooled(&self) -> Spooled {
         Spooled { path: self.path.to_path_buf(), sha256: self.sha256, size: self.size }

@@ -4,6 +4,7 @@
 //! after it; so a small image waits for a few milliseconds, whatever others have brought. Callers take turns too: first is who
 //! has the fewest places, and among these who has had none for longest. Work whose caller has gone is ended.
 
+use super::caller::Caller;
 use crate::imaging::Stop;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,17 +14,6 @@ use tokio::sync::oneshot;
 
 /// How far behind its time of arrival work stands that has had a turn.
 const SECOND_TURN_DELAY: Duration = Duration::from_secs(1);
-
-/// Who asks for work: a client by its API key, or an address.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Caller(Arc<str>);
-
-impl Caller {
-    /// A caller of this name, which nobody is shown.
-    pub fn named(name: &str) -> Self {
-        Self(name.into())
-    }
-}
 
 /// How much work goes on at a time.
 #[derive(Clone, Copy, Debug)]

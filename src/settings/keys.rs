@@ -109,6 +109,12 @@ pub static KEYS: &[SettingKey] = &[
         "Put in front of every queue, exchange and key, so that installations can share servers",
     ),
     key("body_limit_mb", "72", "Largest request body in MiB; a 50 MB file takes 67 as base64"),
+    key("caller_spool_mb", "4096", "How many MiB one caller may upload at a time; 0 for no limit"),
+    key(
+        "caller_kept_mb",
+        "102400",
+        "How many MiB one caller may bring in to be kept within `blob_retention_days`; 0 for no limit",
+    ),
     key("window", "4000", "Notifications that a courier holds at a time, per lane"),
     key("max_attempts", "10", "Attempts that may have reached Telegram before a passing fault becomes a failure"),
     key("grace_period_seconds", "25", "How long a stop waits for requests in flight"),

@@ -31,6 +31,10 @@ pub struct Settings {
     pub whatsmate_clients: Vec<WhatsMateClient>,
     /// The largest request body in bytes.
     pub body_limit: u64,
+    /// How many bytes one caller may have in the spool at a time; 0 is no limit.
+    pub caller_spool: u64,
+    /// How many bytes one caller may bring in to be kept within [`Settings::blob_retention`]; 0 is no limit.
+    pub caller_kept: u64,
     /// How long the Bot API face keeps a caller waiting for Telegram's answer.
     pub bot_api_patience: Duration,
     /// How many notifications a courier holds unacked per lane (prefetch).

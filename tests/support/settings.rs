@@ -22,6 +22,8 @@ pub fn settings(data_dir: PathBuf) -> Settings {
         clients: Vec::new(),
         whatsmate_clients: Vec::new(),
         body_limit: 20 << 20,
+        caller_spool: 0,
+        caller_kept: 0,
         bot_api_patience: Duration::from_secs(50),
         window: 1000,
         max_attempts: 4,

@@ -10,6 +10,7 @@ use super::send_request::send_request;
 use super::{inline, methods, outcome, proxying, read_arguments, reencode};
 use crate::domain::ChatId;
 use crate::http::access_log::Replayed;
+use crate::http::caller::spool_for;
 use crate::http::state::AppState;
 use crate::intake::Delivered;
 use crate::ports::ProxyTarget;
@@ -47,7 +48,7 @@ impl BotApiCall<'_> {
             let (target, limit) = (ProxyTarget::Method(method), bot.file_limit() + BESIDE_FILE_BYTES);
             return proxying::stream(self.state, self.request, payload, self.caller, target, limit).await;
         }
-        let spool = self.state.intake.spool();
+        let spool = &spool_for(self.request, self.state);
         let mut arguments = read_arguments::read(self.request, payload, self.face, spool, bot.file_limit()).await?;
         if method.is_empty() {
             let named = arguments.texts.shift_remove("method");

@@ -109,10 +109,11 @@ impl From<Rejection> for BotApiError {
                 parameters: Map::new(),
                 retry_after: rejection.code.retry_after().map(u64::from),
             }),
-            ProblemCode::RateLimited | ProblemCode::QuotaExceeded => {
-                Self::too_many(rejection.retry_after().unwrap_or(1))
-                    .with_description(|words| format!("{words}: {}", rejection.detail))
-            }
+            ProblemCode::RateLimited
+            | ProblemCode::QuotaExceeded
+            | ProblemCode::TooMuchInFlight
+            | ProblemCode::TooMuchKept => Self::too_many(rejection.retry_after().unwrap_or(1))
+                .with_description(|words| format!("{words}: {}", rejection.detail)),
             ProblemCode::Internal | ProblemCode::Unconfirmed => {
                 Self::api(500, format!("Internal Server Error: {}", rejection.detail))
             }

@@ -101,6 +101,7 @@ pub async fn put(request: HttpRequest, caller: ApiClient, payload: Payload, stat
         .map_err(|_| Rejection::field(ProblemCode::InvalidQuery, "keep_message", "keep_message is true or false."))?;
     let upload = image(&request, payload, &state).await?;
     let info = spool_for(&request, &state).verify_photo(&upload).await?;
+    upload.count_as_kept()?;
     let spooled = upload.spooled();
     let (sha256, size) = (spooled.sha256, spooled.size);
     state.with_ports(|ports| async move { ports.blobs.put(&spooled).await }).await?;

@@ -11,7 +11,7 @@ use super::request::verify_files::{blame_request_field, file_places, verify_file
 use super::schema::{NotificationForm, NotificationRequest};
 use super::view::{AcceptedNotification, NotificationPage, NotificationView};
 use super::{listing, query};
-use crate::domain::{NotificationId, Record, Status, Timestamp};
+use crate::domain::{ChatId, NotificationId, Record, Status, Timestamp};
 use crate::http::access_log::Replayed;
 use crate::http::auth::ApiClient;
 use crate::http::caller::spool_for;
@@ -21,11 +21,19 @@ use crate::http::state::AppState;
 use crate::intake::StoredFile;
 use crate::intake::fingerprint::fingerprint;
 use crate::intake::rejection::{ProblemCode, Rejection};
+use crate::intake::send_request::SendRequest;
 use crate::ports::{Cancelled, Idempotency, LedgerError};
 use crate::settings::Scope;
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use tokio::sync::Semaphore;
+
+/// How many texts are split at a time: each takes some megabytes while it is.
+const MAX_CONCURRENT_SPLITS: usize = 2;
+
+/// How many pages of listings are made at a time: each may take some megabytes while it is.
+const MAX_CONCURRENT_LISTINGS: usize = 4;
 
 /// Send an image, another file, a text or an album.
 ///
@@ -109,7 +117,7 @@ pub(super) async fn accept(
     };
     let oversize = verify_files(&mut validated, &spool_for(request, state), state).await?;
     let places = file_places(&validated);
-    let mut send_request = validated.into_send_request(chat_id)?;
+    let mut send_request = send_request(state, validated, chat_id).await?;
     send_request.client = caller.named().cloned();
     let accepted = state.with_intake(|intake| async move { intake.accept(send_request, idempotency).await }).await;
     ClientTrace::note(request, &accepted);
@@ -127,6 +135,20 @@ pub(super) async fn accept(
     }
     request.extensions_mut().insert(id);
     Ok(HttpResponse::Accepted().insert_header(location(id)).json(AcceptedNotification::new(acceptance, oversize)))
+}
+
+/// What intake is asked to do. A text that is split is work for another thread, and for few at a time.
+async fn send_request(
+    state: &AppState,
+    validated: ValidatedRequest,
+    chat_id: ChatId,
+) -> Result<SendRequest, Rejection> {
+    static SPLITS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_SPLITS);
+    if !validated.split {
+        return validated.into_send_request(chat_id);
+    }
+    let _turn = SPLITS.acquire().await;
+    state.run_blocking(move || validated.into_send_request(chat_id)).await?
 }
 
 /// What became of it.
@@ -160,8 +182,10 @@ pub async fn get(request: HttpRequest, caller: ApiClient, path: Path<String>, st
     )
 )]
 pub async fn list(request: HttpRequest, caller: ApiClient, state: Data<AppState>) -> HandlerResult {
+    static LISTINGS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_LISTINGS);
     caller.check_scope(&[Scope::Read, Scope::Manage])?;
     let query = query::list_query(request.query_string())?;
+    let _turn = LISTINGS.acquire().await;
     let page = state.with_ports(|ports| async move { listing::page(&*ports.ledger, query, &caller).await }).await?;
     Ok(HttpResponse::Ok().json(NotificationPage::from(page)))
 }
@@ -186,8 +210,8 @@ pub async fn cancel(
     if !caller.sees_all() {
         caller.check_sees(&record(&state, id).await?.notification)?;
     }
-    let cancelling = state.with_ports(|ports| async move {
-        ports.ledger.cancel(id, Timestamp::now()).await.map_err(|LedgerError::Unavailable(reason)| {
+    let cancelling = state.with_intake(|intake| async move {
+        intake.cancel(id).await.map_err(|LedgerError::Unavailable(reason)| {
             let detail = "The ledger did not answer, so it may have been cancelled or not. Repeat the request.";
             Rejection::unconfirmed(&reason, detail)
         })

@@ -108,7 +108,7 @@ fn complete(responses: &mut BTreeMap<String, RefOr<Response>>) {
                 "403",
                 "The key has not got the scope or the bot; or, without API keys, the page of another site, through a proxy, or not called by a loopback name",
             ),
-            ("429", "The client calls faster than its rate, or has posted its notifications of today"),
+            ("429", "The caller calls faster than its rate, uploads too much at a time, or has used up a quota"),
         ] {
             let mut response = response.clone();
             description.clone_into(&mut response.description);

@@ -60,6 +60,8 @@ fn settings(reader: &mut ValueReader) -> Settings {
         api_keys,
         clients,
         body_limit: reader.number("body_limit_mb", 1..=4096, 1u64) * MIB,
+        caller_spool: reader.number("caller_spool_mb", 0..=1u64 << 30, 0) * MIB,
+        caller_kept: reader.number("caller_kept_mb", 0..=1u64 << 30, 0) * MIB,
         bot_api_patience: Duration::from_secs(reader.number("bot_api_patience_seconds", 1..=3600, 1)),
         window: reader.number("window", 1..=20_000, 1),
         max_attempts: reader.number("max_attempts", 1..=1000, 1),

@@ -8,9 +8,9 @@ use crate::http::caller::spool_for;
 use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::intake::spool::Spool;
-use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::Payload;
+use actix_web::{HttpMessage, HttpRequest};
 use futures_util::StreamExt;
 
 /// What a body is.
@@ -32,10 +32,24 @@ pub async fn read(
     let body = |payload: Payload| Body::new(request, payload.into_inner(), state.settings.body_limit);
     let spool = spool_for(request, state);
     match kind(&content_type(request), request.method()) {
-        Some(BodyKind::Json) => json::read(body(payload)?, &spool).await,
-        Some(BodyKind::Multipart) => multipart::read(request, body(payload)?, &spool, Fields::form()).await,
+        Some(BodyKind::Json) => {
+            let (document, files) = json::read(body(payload)?, &spool).await?;
+            hold_room(request, state, document.len()).await;
+            Ok((json::fields(&document)?, files))
+        }
+        Some(BodyKind::Multipart) => {
+            let (fields, files) = multipart::read(request, body(payload)?, &spool, Fields::form()).await?;
+            hold_room(request, state, fields.text_bytes()).await;
+            Ok((fields, files))
+        }
         _ => Err(unsupported()),
     }
+}
+
+/// Waits until there is memory for what so many bytes become, and holds it for as long as the request lasts.
+async fn hold_room(request: &HttpRequest, state: &AppState, bytes: usize) {
+    let room = state.documents.room_for(bytes).await;
+    request.extensions_mut().insert(room);
 }
 
 /// The same for a body that may also be a form without files, or a file as it is. With each of them but JSON, which has
@@ -52,11 +66,13 @@ pub async fn read_with_query(
     let body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
     let (mut fields, spool) = (Fields::form(), spool_for(request, state));
     url_encoded::add_pairs(request.query_string().as_bytes(), &mut fields)?;
-    match kind {
-        BodyKind::UrlEncoded => url_encoded::read(body, fields).await,
-        BodyKind::File(field) => Ok((fields, file(body, field, &spool).await?)),
-        BodyKind::Json | BodyKind::Multipart => multipart::read(request, body, &spool, fields).await,
-    }
+    let (fields, files) = match kind {
+        BodyKind::UrlEncoded => url_encoded::read(body, fields).await?,
+        BodyKind::File(field) => (fields, file(body, field, &spool).await?),
+        BodyKind::Json | BodyKind::Multipart => multipart::read(request, body, &spool, fields).await?,
+    };
+    hold_room(request, state, fields.text_bytes()).await;
+    Ok((fields, files))
 }
 
 /// What a body of a media type is, if it is something that can be read. Without a type it is a file if it is put, as

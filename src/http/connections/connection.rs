@@ -1,0 +1,96 @@
+//! One connection of a caller: whether it is in use, and since when it is not.
+
+use futures_util::task::AtomicWaker;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::Context;
+use std::time::{Duration, Instant};
+
+/// See the module. Shared by the stream, the requests on it, and the register of all connections.
+pub struct Connection {
+    pub(super) peer: Option<IpAddr>,
+    begun: Instant,
+    /// Requests whose responses are not written yet.
+    requests: AtomicUsize,
+    /// When bytes came or went last, in milliseconds since it began.
+    moved_at: AtomicU64,
+    /// When the first byte came that belongs to no request yet, in the same measure and one more; 0 if none has.
+    head_at: AtomicU64,
+    closed: AtomicBool,
+    reader: AtomicWaker,
+}
+
+/// Marks its connection as in use until it is dropped.
+pub struct InUse(Arc<Connection>);
+
+impl Connection {
+    pub(super) fn new(peer: Option<IpAddr>) -> Self {
+        Self {
+            peer,
+            begun: Instant::now(),
+            requests: AtomicUsize::new(0),
+            moved_at: AtomicU64::new(0),
+            head_at: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
+        }
+    }
+
+    /// A request on it begins, and lasts until what this returns is dropped.
+    pub fn begin_request(self: &Arc<Self>) -> InUse {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.head_at.store(0, Ordering::Relaxed);
+        InUse(self.clone())
+    }
+
+    /// For how long no byte has come or gone; `None` while a request is under way, or if it is closed already.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        let is_free = self.requests.load(Ordering::Relaxed) == 0 && !self.closed.load(Ordering::Relaxed);
+        is_free.then(|| self.since(self.moved_at.load(Ordering::Relaxed)))
+    }
+
+    /// For how long a head has been arriving that is not whole yet.
+    pub(super) fn head_pending(&self) -> Option<Duration> {
+        let at = self.head_at.load(Ordering::Relaxed);
+        (at > 0 && self.idle().is_some()).then(|| self.since(at - 1))
+    }
+
+    /// Has it closed as if the caller had hung up.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.reader.wake();
+    }
+
+    /// Whether it is to be closed; if not, the task of this context is woken when it is.
+    pub(super) fn is_closed(&self, cx: &Context<'_>) -> bool {
+        self.reader.register(cx.waker());
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Bytes have come.
+    pub(super) fn read(&self) {
+        let now = self.moved();
+        if self.requests.load(Ordering::Relaxed) == 0 {
+            let _ = self.head_at.compare_exchange(0, now + 1, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes have come or gone; says when.
+    pub(super) fn moved(&self) -> u64 {
+        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.moved_at.store(now, Ordering::Relaxed);
+        now
+    }
+
+    fn since(&self, at: u64) -> Duration {
+        self.begun.elapsed().saturating_sub(Duration::from_millis(at))
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.moved();
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}

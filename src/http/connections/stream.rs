@@ -1,0 +1,60 @@
+//! The socket of a connection, watched.
+
+use super::connection::Connection;
+use super::register::Admission;
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A socket whose connection is registered for as long as it is open. Closed by the register it reads as if the caller had
+/// hung up.
+pub struct WatchedStream {
+    socket: TcpStream,
+    admission: Admission,
+}
+
+impl WatchedStream {
+    /// Watches a socket that was admitted.
+    pub fn new(socket: TcpStream, admission: Admission) -> Self {
+        Self { socket, admission }
+    }
+
+    /// What the requests on it are to know.
+    pub fn connection(&self) -> &Arc<Connection> {
+        &self.admission.connection
+    }
+}
+
+impl AsyncRead for WatchedStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.admission.connection.is_closed(cx) {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
+        if buffer.filled().len() > before {
+            self.admission.connection.read();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for WatchedStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.socket).poll_write(cx, bytes))?;
+        self.admission.connection.moved();
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
