@@ -123,13 +123,19 @@ pub async fn run(app: &TestApp, mut command: Command, expected: &[&str]) {
         ("OTHER_TOKEN", OTHER_TOKEN),
         ("MEDIA", &format!("{}/media", clients())),
     ]);
+    let said = run_command(command).await;
+    let done: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("ok ")).collect();
+    let missed: Vec<_> = expected.iter().filter(|name| !done.contains(name)).collect();
+    assert!(missed.is_empty(), "never checked: {missed:?}");
+}
+
+/// Runs a command that must succeed; what it says.
+pub async fn run_command(mut command: Command) -> String {
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let (said, complaints) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{}:\n{said}\n{complaints}", output.status);
-    let done: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("ok ")).collect();
-    let missed: Vec<_> = expected.iter().filter(|name| !done.contains(name)).collect();
-    assert!(missed.is_empty(), "never checked: {missed:?}");
+    said
 }
 
 /// One of the Python clients.
@@ -146,14 +152,15 @@ pub fn node(script: &str) -> Command {
     command
 }
 
-fn clients() -> String {
+/// The folder of all of them.
+pub fn clients() -> String {
     let folder = format!("{}/tests/clients", env!("CARGO_MANIFEST_DIR"));
     assert!(Path::new(&folder).is_dir());
     folder
 }
 
 /// A path that `tests/with-clients` tells.
-fn installed(what: &str) -> String {
+pub fn installed(what: &str) -> String {
     let variable = format!("PIXCOURIER_TEST_{what}");
     std::env::var(&variable).unwrap_or_else(|_| {
         panic!("{variable} is not set: run the tests by `make test`, or these by `tests/with-clients cargo test NAME`")

@@ -12,6 +12,7 @@ mod images;
 mod lifecycle;
 mod recipients;
 mod rejections;
+mod schemathesis;
 mod sends;
 mod upload_memory;
 mod written_requests;

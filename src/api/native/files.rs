@@ -31,8 +31,8 @@ const RESPONSE_LIMIT_BYTES: usize = 64 * 1024;
         ("Range" = Option<String>, Header, description = "Which bytes, as HTTP has it"),
     ),
     responses(
-        (status = 200, content_type = "application/octet-stream", description = "Its bytes"),
-        (status = 206, content_type = "application/octet-stream", description = "Some of its bytes"),
+        (status = 200, content_type = "*/*", description = "Its bytes"),
+        (status = 206, content_type = "*/*", description = "Some of its bytes"),
         FileIdRefused, Unauthorized,
         (status = 416, content_type = "application/octet-stream", description = "There are no such bytes"),
         FileUnavailable,

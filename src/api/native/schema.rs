@@ -276,12 +276,17 @@ fn album_item() -> ObjectBuilder {
 
 impl PartialSchema for ChatId {
     fn schema() -> RefOr<Schema> {
-        OneOfBuilder::new()
-            .item(ObjectBuilder::new().schema_type(Type::Integer).description(Some("Its number, within 52 bits.")))
-            .item(
-                ObjectBuilder::new().schema_type(Type::String).description(Some("Its number as digits, or @username.")),
-            )
-            .into()
+        const LARGEST: i64 = (1 << 52) - 1;
+        let number = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .description(Some("Its number, within 52 bits."))
+            .minimum(Some(-LARGEST))
+            .maximum(Some(LARGEST));
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("Its number as digits, or @username."))
+            .pattern(Some("^(-?[0-9]{1,16}|@[A-Za-z][A-Za-z0-9_]{3,31})$"));
+        OneOfBuilder::new().item(number).item(text).into()
     }
 }
 
