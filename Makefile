@@ -19,6 +19,7 @@ help:
 	@echo 'make test    every gate below; the one that fails is named last'
 	@echo '  make fmt clippy doc    formatting, lints, documentation (make lint for the three)'
 	@echo '  make suite             unit tests, API tests, contracts, client libraries, against real RabbitMQ, Redis and S3'
+	@echo '  make fuzz              what reads forms, pictures, JSON and markup, with made-up input'
 	@echo '  make volume            rates, memory and deadlines, alone on the machine'
 	@echo '  make faults            kills, outages and floods, the volume tests, and make pressure; an hour and more'
 	@echo '  make cluster           a cluster of three RabbitMQ nodes, broken ten times; six minutes'
@@ -32,7 +33,7 @@ help:
 # Each gate is a target of its own, so that the last line of a failure says which it was: `make: *** [...: clippy] Error`.
 .PHONY: test
 test: lint build-tests
-	@$(CLIENTS) $(SERVERS) $(MAKE) --no-print-directory suite volume fault-tests
+	@$(CLIENTS) $(SERVERS) $(MAKE) --no-print-directory suite fuzz volume fault-tests
 	@echo 'make test: everything passed'
 
 .PHONY: lint
@@ -61,6 +62,11 @@ build-tests: tools
 .PHONY: suite
 suite:
 	$(CARGO) test --locked --lib --bins --test suite -- $(addprefix --skip ,$(ALONE)) --test-threads=8
+
+# Twenty seconds; CONTRIBUTING.md says how to go on for longer.
+.PHONY: fuzz
+fuzz:
+	$(CARGO) test --locked --test fuzz_multipart --test fuzz_parsers
 
 .PHONY: volume
 volume:
