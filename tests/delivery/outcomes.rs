@@ -10,9 +10,9 @@ on_both_engines!(
     an_image_arrives_however_it_was_handed_in,
     every_parameter_arrives,
     an_image_is_uploaded_once_and_then_sent_by_file_id,
-    a_refused_file_id_is_uploaded_afresh_once,
+    case_88_a_refused_file_id_is_uploaded_afresh_once,
     a_flood_wait_is_obeyed_also_when_it_hides_in_a_400,
-    a_migrated_chat_is_followed,
+    case_82_a_migrated_chat_is_followed,
     permanent_refusals_fail_with_telegrams_own_words,
     what_did_not_arrive_is_tried_again_and_nothing_is_sent_twice,
     a_lost_answer_is_sent_again_or_said_to_be_unknown,
@@ -109,7 +109,7 @@ async fn an_image_is_uploaded_once_and_then_sent_by_file_id(app: &TestApp) {
     assert_eq!((stats.sends, stats.uploads, stats.by_file_id), (20, 1, 19));
 }
 
-async fn a_refused_file_id_is_uploaded_afresh_once(app: &TestApp) {
+async fn case_88_a_refused_file_id_is_uploaded_afresh_once(app: &TestApp) {
     let first = app.accept(json!({"chat_id": 1, "photo": base64_png(1)})).await;
     app.sent(&first).await;
     app.fault(1, json!("file_ids_forgotten"));
@@ -136,7 +136,7 @@ async fn a_flood_wait_is_obeyed_also_when_it_hides_in_a_400(app: &TestApp) {
     assert_eq!(app.sandbox.stats().violations, 0);
 }
 
-async fn a_migrated_chat_is_followed(app: &TestApp) {
+async fn case_82_a_migrated_chat_is_followed(app: &TestApp) {
     app.fault(1, json!({"migrated": {"to": -1_001_234_567_890_i64}}));
     let ids = [
         app.accept(json!({"chat_id": -5, "photo": base64_png(1)})).await,

@@ -3,6 +3,7 @@
 mod bodies;
 mod changes;
 mod clients;
+mod field_files;
 mod follow_ups;
 mod generated_clients;
 mod hostile_images;
