@@ -6,7 +6,7 @@ use crate::domain::BotName;
 use crate::http::callers::Callers;
 use crate::settings::{Bot, ConfigError, Live, Settings, TelegramAccount};
 use secrecy::{ExposeSecret, SecretString};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -25,9 +25,9 @@ impl Reloader {
         Self { running, address, callers, faces }
     }
 
-    /// The names of the bots that run, whose tokens can be replaced.
-    pub fn bots(&self) -> impl Iterator<Item = &BotName> {
-        self.running.bots.keys()
+    /// The names of the bots that run and that these settings have too, whose tokens can be replaced.
+    pub fn bots_kept(&self, settings: &Settings) -> BTreeSet<BotName> {
+        self.running.bots.keys().filter(|name| settings.bots.contains_key(name)).cloned().collect()
     }
 
     /// Takes API keys, clients and tokens from these settings, at once and for all requests that begin from now on, calls to
@@ -40,9 +40,10 @@ impl Reloader {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let bots = self.running.bots.iter().map(|(name, bot)| {
-            let changed = settings.bots.get(name).and_then(|bot| bot.telegram());
-            (name.clone(), changed.map_or_else(|| bot.clone(), |changed| with_tokens(bot, changed)))
+        // One that is configured no more sends what was accepted for it until the restart, but no token opens it.
+        let bots = self.running.bots.iter().filter_map(|(name, bot)| {
+            let changed = settings.bots.get(name)?.telegram()?;
+            Some((name.clone(), with_tokens(bot, changed)))
         });
         let bots: BTreeMap<BotName, Arc<Bot>> = bots.collect();
         let callers = Callers::new(settings);

@@ -17,14 +17,14 @@ pub async fn on_each(mut hangups: Signal, configuration: ConfigArgs, started: So
             Ok::<_, Vec<ConfigError>>((sources, settings))
         });
         let applied = match read.await {
-            Ok(Ok((sources, settings))) => reloader.apply(&settings).map(|()| sources),
+            Ok(Ok((sources, settings))) => reloader.apply(&settings).map(|()| (sources, settings)),
             Ok(Err(errors)) => Err(errors),
             Err(_) => Err(vec![ConfigError::new("the configuration", "could not be read")]),
         };
         match applied {
-            Ok(sources) => {
+            Ok((sources, settings)) => {
                 tracing::info!("reloaded: API keys, clients and tokens are those of the configuration now");
-                let waiting = started.waiting_for_restart(&sources, &reloader.bots().cloned().collect());
+                let waiting = started.waiting_for_restart(&sources, &reloader.bots_kept(&settings));
                 if !waiting.is_empty() {
                     tracing::warn!(
                         keys = waiting.join(", "),

@@ -4,12 +4,12 @@ use super::account::check_account;
 use super::image_check;
 use super::rejection::{ProblemCode, Rejection};
 use super::send_request::{Attachment, InputFile, SendRequest};
-use super::spool::{self, Spool};
+use super::spool::{self, Spool, Upload};
 use crate::domain::{
     BotName, Call, FollowUp, ImageFormat, Lane, Media, MediaKind, MediaSource, Notification, NotificationId, Record,
     Sha256,
 };
-use crate::ports::{Accepted, Idempotency, Ports, Submission};
+use crate::ports::{Accepted, Idempotency, Ports, Spooled, Submission};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use futures_util::StreamExt;
@@ -128,7 +128,8 @@ impl Intake {
         let mut media = Vec::with_capacity(request.media.len());
         for attachment in &request.media {
             match self.store(attachment).await {
-                Err(rejection) if rejection.code == ProblemCode::UnknownImage => {
+                // What was accepted in time may be repeated.
+                Err(rejection) if [ProblemCode::UnknownImage, ProblemCode::TooMuchKept].contains(&rejection.code) => {
                     return self.recall(request, idempotency, rejection).await;
                 }
                 stored => media.push(stored?),
@@ -194,10 +195,7 @@ impl Intake {
     async fn store(&self, attachment: &Attachment) -> Result<Media, Rejection> {
         let (source, format) = match &attachment.input {
             InputFile::Upload(upload) => {
-                upload.count_as_kept()?;
-                let spooled = upload.spooled();
-                let _permit = self.blob_puts.acquire().await;
-                self.ports.blobs.put(&spooled).await?;
+                let spooled = self.keep(upload).await?;
                 (MediaSource::Blob { sha256: spooled.sha256, size: spooled.size }, upload.format())
             }
             InputFile::Stored(sha256) => self.stored(sha256, attachment).await?,
@@ -206,6 +204,24 @@ impl Intake {
         };
         let filename = attachment.filename_for(format);
         Ok(Media { field: attachment.field.clone(), kind: attachment.kind, source, filename })
+    }
+
+    /// Puts an upload into the blob store. What is not held yet counts as brought in by its caller.
+    ///
+    /// # Errors
+    /// [`ProblemCode::TooMuchKept`], or the store is away.
+    pub async fn keep(&self, upload: &Upload) -> Result<Spooled, Rejection> {
+        let spooled = upload.spooled();
+        if let Err(rejection) = upload.check_may_be_kept()
+            && self.ports.blobs.stat(&spooled.sha256).await?.is_none()
+        {
+            return Err(rejection);
+        }
+        let _permit = self.blob_puts.acquire().await;
+        if self.ports.blobs.put(&spooled).await? {
+            upload.count_as_kept();
+        }
+        Ok(spooled)
     }
 
     /// A file that the request names by digest: its bytes must be in the blob store.

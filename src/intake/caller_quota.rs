@@ -84,14 +84,13 @@ impl SpoolShare {
         Ok(())
     }
 
-    /// Counts the whole upload as one that is to be kept.
+    /// Checks that the whole upload may be kept.
     ///
     /// # Errors
     /// [`ProblemCode::TooMuchKept`].
-    pub fn keep(&self) -> Result<(), Rejection> {
+    pub fn check_keep(&self) -> Result<(), Rejection> {
         self.change(|quotas, usage| {
-            let now = Instant::now();
-            let kept = quotas.left_after(usage.kept, now - usage.counted_at);
+            let kept = quotas.left_after(usage.kept, usage.counted_at.elapsed());
             if kept.saturating_add(self.bytes) > quotas.kept_limit {
                 let detail = format!(
                     "As many bytes were brought in to be kept as one caller may ({} within {} days, caller_kept_mb). Send what is \
@@ -101,9 +100,17 @@ impl SpoolShare {
                 );
                 return Err(Rejection::new(ProblemCode::TooMuchKept, detail));
             }
-            (usage.kept, usage.counted_at) = (kept + self.bytes, now);
             Ok(())
         })
+    }
+
+    /// Counts the whole upload as kept.
+    pub fn keep(&self) {
+        self.change(|quotas, usage| {
+            let now = Instant::now();
+            let kept = quotas.left_after(usage.kept, now - usage.counted_at);
+            (usage.kept, usage.counted_at) = (kept.saturating_add(self.bytes), now);
+        });
     }
 
     fn change<T>(&self, change: impl FnOnce(&CallerQuotas, &mut Usage) -> T) -> T {
@@ -150,7 +157,7 @@ mod tests {
         let uploaded = |caller: &str, bytes| {
             let mut upload = quotas.begin_upload(&Caller::named(caller));
             upload.grow(bytes).unwrap();
-            upload.keep()
+            upload.check_keep().inspect(|()| upload.keep())
         };
         uploaded("one", 1_000).unwrap();
         assert_eq!(uploaded("one", 10).unwrap_err().code, ProblemCode::TooMuchKept);
@@ -161,7 +168,7 @@ mod tests {
     fn without_limits_anything_goes() {
         let mut upload = CallerQuotas::unlimited().begin_upload(&Caller::default());
         upload.grow(1 << 40).unwrap();
-        upload.keep().unwrap();
-        upload.keep().unwrap();
+        upload.keep();
+        upload.check_keep().unwrap();
     }
 }

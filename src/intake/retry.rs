@@ -64,8 +64,7 @@ impl Intake {
         match self.ports.ledger.get(id).await? {
             Some(record) if record.status == Status::Sent => Ok(record.message_id),
             _ => {
-                let detail =
-                    format!("It follows {id}, which is not sent. Try that one again, and what follows it comes along.");
+                let detail = format!("It follows {id}, which is not sent. Try that one again first.");
                 Err(Rejection::new(ProblemCode::NotRetryable, detail))
             }
         }

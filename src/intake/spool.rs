@@ -329,12 +329,17 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Counts it as one that its caller brings in to be kept.
+    /// Checks that its caller may bring it in to be kept.
     ///
     /// # Errors
     /// [`ProblemCode::TooMuchKept`].
-    pub fn count_as_kept(&self) -> Result<(), Rejection> {
-        self.share.keep()
+    pub fn check_may_be_kept(&self) -> Result<(), Rejection> {
+        self.share.check_keep()
+    }
+
+    /// Counts it as one that its caller has brought in.
+    pub fn count_as_kept(&self) {
+        self.share.keep();
     }
 
     /// The file as the blob store takes it.

@@ -44,7 +44,7 @@ impl Intake {
         let silent = Map::from_iter([("disable_notification".to_owned(), Value::Bool(true))]);
         let mut sending =
             SendRequest::now(bot.clone(), chat_id.clone(), "sendPhoto", silent, vec![photo], STAGING_TIMEOUT);
-        sending.client.clone_from(&client);
+        sending.client = client;
         let Delivered { id, outcome, .. } = self.deliver(sending, None).await?;
         let failed = |why: &str| {
             let detail = format!("The image is kept. The staging chat has not got it: {why}");
@@ -59,10 +59,8 @@ impl Intake {
         let file_id = sizes.and_then(|sizes| sizes.last()?.get("file_id")?.as_str()).map(str::to_owned);
         if let Some(message_id) = message.get("message_id").filter(|_| !keep_message) {
             let message_id = Map::from_iter([("message_id".to_owned(), message_id.clone())]);
-            let mut deletion =
-                SendRequest::now(bot, chat_id, "deleteMessage", message_id, Vec::new(), DELETION_TIMEOUT);
-            deletion.client = client;
-            // The image is staged even if its message cannot be deleted.
+            let deletion = SendRequest::now(bot, chat_id, "deleteMessage", message_id, Vec::new(), DELETION_TIMEOUT);
+            // No client has posted that, so none is charged for it. The image is staged even if its message cannot be deleted.
             if let Err(rejection) = self.accept(deletion, None).await {
                 tracing::warn!(%rejection, "the message in the staging chat stays");
             }

@@ -11,8 +11,9 @@ use std::pin::Pin;
 /// Holds file contents under their digest.
 #[async_trait]
 pub trait Blobs: Send + Sync {
-    /// Stores a spooled file durably and marks it as used now. Storing what is there already costs no second copy.
-    async fn put(&self, file: &Spooled) -> Result<(), BlobError>;
+    /// Stores a spooled file durably and marks it as used now; whether it was not held already. Storing what is there costs no
+    /// second copy.
+    async fn put(&self, file: &Spooled) -> Result<bool, BlobError>;
 
     /// The size in bytes, if the blob is held and will not be swept within the hour.
     async fn stat(&self, sha256: &Sha256) -> Result<Option<u64>, BlobError>;

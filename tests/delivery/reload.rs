@@ -34,5 +34,8 @@ async fn a_revoked_token_is_replaced_without_a_restart(on: On) {
     let answer = app.get(&format!("/bot{TOKEN}/getMe")).await;
     assert_eq!(answer.status(), 200, "what is passed through has the new token too");
     assert_eq!(app.get(&format!("/bot{REVOKED}/getMe")).await.status(), 401);
+    settings.bots.clear();
+    app.reload(&settings).unwrap();
+    assert_eq!(app.get(&format!("/bot{TOKEN}/getMe")).await.status(), 401, "what is configured no more opens nothing");
     app.stop().await;
 }

@@ -31,13 +31,14 @@ impl EmbeddedBlobs {
 
 #[async_trait]
 impl Blobs for EmbeddedBlobs {
-    async fn put(&self, file: &Spooled) -> Result<(), BlobError> {
+    async fn put(&self, file: &Spooled) -> Result<bool, BlobError> {
         if self.stat(&file.sha256).await?.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         // A task of its own: a caller who goes away must not leave half a blob behind.
         let upload = tokio::spawn(upload(self.store.clone(), self.piece_permits.clone(), file.clone()));
-        Ok(upload.await.map_err(|_| StoreError::closed())??)
+        upload.await.map_err(|_| StoreError::closed())??;
+        Ok(true)
     }
 
     async fn stat(&self, sha256: &Sha256) -> Result<Option<u64>, BlobError> {

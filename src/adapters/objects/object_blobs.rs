@@ -107,19 +107,22 @@ impl ObjectBlobs {
 
 #[async_trait]
 impl Blobs for ObjectBlobs {
-    async fn put(&self, file: &Spooled) -> Result<(), BlobError> {
+    async fn put(&self, file: &Spooled) -> Result<bool, BlobError> {
         let path = self.backend.path(&file.sha256);
         let present = self.head(&path).await?.filter(|meta| meta.size == file.size);
         match present.map(|meta| self.age(&meta)) {
-            Some(BlobAge::Fresh) => Ok(()),
-            Some(BlobAge::NeedsRenewal) if self.renew(&path).await? => Ok(()),
-            None | Some(BlobAge::NeedsRenewal) => self.upload(file, &path).await,
+            Some(BlobAge::Fresh) => return Ok(false),
+            Some(BlobAge::NeedsRenewal) if self.renew(&path).await? => return Ok(false),
+            None | Some(BlobAge::NeedsRenewal) => self.upload(file, &path).await?,
             Some(BlobAge::NearlySwept) => {
                 self.upload(file, &path).await?;
                 tokio::time::sleep(DELETION_SETTLE_TIME).await;
-                if self.head(&path).await?.is_none() { self.upload(file, &path).await } else { Ok(()) }
+                if self.head(&path).await?.is_none() {
+                    self.upload(file, &path).await?;
+                }
             }
         }
+        Ok(true)
     }
 
     async fn stat(&self, sha256: &Sha256) -> Result<Option<u64>, BlobError> {

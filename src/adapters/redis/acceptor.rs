@@ -12,7 +12,7 @@
 use super::idempotency::Reservation;
 use super::reopening::Reopened;
 use super::write_behind::WriteBehindLedger;
-use crate::domain::{MediaSource, Notification, Record, Status};
+use crate::domain::{MediaSource, Notification, Record, RecordUpdate, Status, Timestamp};
 use crate::ports::{
     AcceptError, Accepted, Acceptor, Idempotency, Ledger, LedgerError, MediaIndex, Queue, QueueError, Resubmitted,
     Submission,
@@ -98,6 +98,16 @@ impl DistributedAcceptor {
             }
         }
     }
+
+    /// Ends them again: what they follow will not be sent.
+    async fn end_waiting(&self, notification: &Notification) {
+        let update = RecordUpdate::not_followed(Timestamp::now());
+        for waiting in notification.waiting() {
+            if let Err(error) = self.ledger.settle(&waiting, &update).await {
+                tracing::warn!(notification = %waiting.id, %error, "waits for what will not be sent");
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -158,7 +168,11 @@ impl Acceptor for DistributedAcceptor {
         // Before it can be sent, and what follows with it.
         self.reopen_waiting(notification).await;
         if let Err(error) = self.pin_and_publish(notification).await {
-            match (redis.restore(&reopening).await, error) {
+            let restored = redis.restore(&reopening).await;
+            if let Ok(true) = restored {
+                self.end_waiting(notification).await;
+            }
+            match (restored, error) {
                 // A courier has it.
                 (Ok(false), AcceptError::Unconfirmed(_)) => {}
                 // Final again: a courier that gets it sends nothing.

@@ -13,8 +13,9 @@ use futures_util::{StreamExt, stream};
 use secrecy::SecretString;
 use std::sync::Arc;
 
-/// What takes a bot away from its other callers.
-const TAKING_AWAY: [&str; 4] = ["logOut", "close", "setWebhook", "deleteWebhook"];
+/// What takes a bot away from its other callers, and what gives out the tokens of the bots that it manages.
+const TAKING_AWAY: [&str; 6] =
+    ["logOut", "close", "setWebhook", "deleteWebhook", "getManagedBotToken", "replaceManagedBotToken"];
 /// What begins the names of further methods that make or change messages, in lower case.
 const SENDING: [&str; 8] = [
     "send",
@@ -175,6 +176,7 @@ mod tests {
             ("getMe", Scope::Read),
             ("GetFile", Scope::Read),
             ("getUpdates", Scope::Read),
+            ("GetManagedBotToken", Scope::Manage),
             ("logOut", Scope::Manage),
             ("LOGOUT", Scope::Manage),
             ("Close", Scope::Manage),

@@ -15,8 +15,8 @@ const MAX_RENAMED_FILES: usize = 32;
 /// The key that a call shows as `Idempotency-Key`, if it does, within its bot and, if its caller is a client with a name, that
 /// client.
 pub fn idempotency(headers: &HeaderMap, request: &SendRequest) -> Result<Option<Idempotency>, BotApiError> {
-    let of_client = request.client.as_ref().map(|client| format!(":client-{}", client.name)).unwrap_or_default();
-    let client = ApiClient::scoped(format!("bot_api:{}{of_client}", request.bot));
+    let of_client = request.client.as_ref().map_or("unnamed".to_owned(), |client| format!("client-{}", client.name));
+    let client = ApiClient::scoped(format!("bot_api:{}:{of_client}", request.bot));
     let key = client.idempotency_key(headers)?;
     Ok(key.map(|key| Idempotency { key, fingerprint: fingerprint(&canonical(request)) }))
 }

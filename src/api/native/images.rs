@@ -101,10 +101,10 @@ pub async fn put(request: HttpRequest, caller: ApiClient, payload: Payload, stat
         .map_err(|_| Rejection::field(ProblemCode::InvalidQuery, "keep_message", "keep_message is true or false."))?;
     let upload = image(&request, payload, &state).await?;
     let info = spool_for(&request, &state).verify_photo(&upload).await?;
-    upload.count_as_kept()?;
-    let spooled = upload.spooled();
+    let keeping =
+        state.with_intake(|intake| async move { intake.keep(&upload).await.map(|spooled| (upload, spooled)) });
+    let (upload, spooled) = keeping.await?;
     let (sha256, size) = (spooled.sha256, spooled.size);
-    state.with_ports(|ports| async move { ports.blobs.put(&spooled).await }).await?;
     let mut kept = kept_image(sha256, size, info);
     if let Some(chat_id) = chat_id {
         let client = caller.named().cloned();

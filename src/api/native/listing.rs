@@ -5,8 +5,8 @@ use crate::ports::{Ledger, LedgerError, ListQuery, RecordPage};
 
 /// How many pages of the ledger are looked through for one page of a client.
 const MAX_LEDGER_PAGES: usize = 20;
-/// How many records are asked of the ledger at a time, at least.
-const MIN_LEDGER_PAGE: usize = 200;
+/// How many records are asked of the ledger at a time.
+const LEDGER_PAGE: usize = 200;
 
 /// The records that the client sees, newest first. After [`MAX_LEDGER_PAGES`] of them the page may be short, or empty; its
 /// `next` then leads on.
@@ -15,7 +15,7 @@ pub async fn page(ledger: &dyn Ledger, mut query: ListQuery, caller: &ApiClient)
         return ledger.list(&query).await;
     }
     let limit = query.limit;
-    query.limit = limit.max(MIN_LEDGER_PAGE);
+    query.limit = LEDGER_PAGE;
     let mut page = RecordPage { records: Vec::new(), next: None };
     for _ in 0..MAX_LEDGER_PAGES {
         let found = ledger.list(&query).await?;

@@ -22,7 +22,7 @@ use crate::intake::StoredFile;
 use crate::intake::fingerprint::fingerprint;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::intake::send_request::SendRequest;
-use crate::ports::{Cancelled, Idempotency, LedgerError};
+use crate::ports::{Cancelled, Idempotency, LedgerError, Ports};
 use crate::settings::Scope;
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
@@ -119,6 +119,7 @@ pub(super) async fn accept(
     let places = file_places(&validated);
     let mut send_request = send_request(state, validated, chat_id).await?;
     send_request.client = caller.named().cloned();
+    send_request.hold = body::take_room(request);
     let accepted = state.with_intake(|intake| async move { intake.accept(send_request, idempotency).await }).await;
     ClientTrace::note(request, &accepted);
     let mut acceptance = accepted.map_err(|rejection| blame_request_field(rejection, &places))?;
@@ -147,8 +148,13 @@ async fn send_request(
     if !validated.split {
         return validated.into_send_request(chat_id);
     }
-    let _turn = SPLITS.acquire().await;
-    state.run_blocking(move || validated.into_send_request(chat_id)).await?
+    let turn = SPLITS.acquire().await;
+    let splitting = move || {
+        // Held to the end of the work, which goes on when the caller has gone.
+        let _turn = turn;
+        validated.into_send_request(chat_id)
+    };
+    state.run_blocking(splitting).await?
 }
 
 /// What became of it.
@@ -185,8 +191,12 @@ pub async fn list(request: HttpRequest, caller: ApiClient, state: Data<AppState>
     static LISTINGS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_LISTINGS);
     caller.check_scope(&[Scope::Read, Scope::Manage])?;
     let query = query::list_query(request.query_string())?;
-    let _turn = LISTINGS.acquire().await;
-    let page = state.with_ports(|ports| async move { listing::page(&*ports.ledger, query, &caller).await }).await?;
+    let turn = LISTINGS.acquire().await;
+    let listing = |ports: Ports| async move {
+        let _turn = turn;
+        listing::page(&*ports.ledger, query, &caller).await
+    };
+    let page = state.with_ports(listing).await?;
     Ok(HttpResponse::Ok().json(NotificationPage::from(page)))
 }
 

@@ -90,7 +90,7 @@ pub struct NotificationView {
     /// Its id.
     #[schema(format = Uuid)]
     id: String,
-    /// Where it stands. The last five are final.
+    /// Where it stands. The last six are final.
     status: Status,
     /// The bot that sends it.
     bot: String,
@@ -104,7 +104,7 @@ pub struct NotificationView {
     delivery: DeliveryGuarantee,
     /// The caller's labels.
     tags: Vec<String>,
-    /// When it was accepted; after a retry, when that was.
+    /// When it was accepted first; a retry does not change it.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// Not to be sent before this.

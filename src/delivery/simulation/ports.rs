@@ -203,8 +203,8 @@ pub const BLOB_SIZE: u64 = 150_000;
 
 #[async_trait]
 impl Blobs for Link {
-    async fn put(&self, _file: &Spooled) -> Result<(), BlobError> {
-        Ok(())
+    async fn put(&self, _file: &Spooled) -> Result<bool, BlobError> {
+        Ok(false)
     }
 
     async fn stat(&self, _sha256: &Sha256) -> Result<Option<u64>, BlobError> {

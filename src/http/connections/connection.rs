@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Context;
 use std::time::{Duration, Instant};
 
+/// A connection whose caller has taken nothing for so long makes room for others like an idle one.
+const SLOW_READER_TIME: Duration = Duration::from_secs(1);
+
 /// See the module. Shared by the stream, the requests on it, and the register of all connections.
 pub struct Connection {
     pub(super) peer: Option<IpAddr>,
@@ -17,6 +20,8 @@ pub struct Connection {
     moved_at: AtomicU64,
     /// When the first byte came that belongs to no request yet, in the same measure and one more; 0 if none has.
     head_at: AtomicU64,
+    /// Since when the caller takes no bytes of what is written, in the same measure; 0 if it does.
+    blocked_at: AtomicU64,
     closed: AtomicBool,
     reader: AtomicWaker,
 }
@@ -32,6 +37,7 @@ impl Connection {
             requests: AtomicUsize::new(0),
             moved_at: AtomicU64::new(0),
             head_at: AtomicU64::new(0),
+            blocked_at: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             reader: AtomicWaker::new(),
         }
@@ -44,16 +50,40 @@ impl Connection {
         InUse(self.clone())
     }
 
-    /// For how long no byte has come or gone; `None` while a request is under way, or if it is closed already.
+    /// For how long no byte has come or gone; `None` while a request is under way whose caller takes the response, or if it
+    /// is closed already.
     pub(super) fn idle(&self) -> Option<Duration> {
-        let is_free = self.requests.load(Ordering::Relaxed) == 0 && !self.closed.load(Ordering::Relaxed);
-        is_free.then(|| self.since(self.moved_at.load(Ordering::Relaxed)))
+        if self.closed.load(Ordering::Relaxed) {
+            return None;
+        }
+        match self.requests.load(Ordering::Relaxed) {
+            0 => Some(self.since(self.moved_at.load(Ordering::Relaxed))),
+            _ => self.blocked().filter(|time| *time >= SLOW_READER_TIME),
+        }
+    }
+
+    /// For how long the caller has taken nothing of what is written.
+    pub(super) fn blocked(&self) -> Option<Duration> {
+        let at = self.blocked_at.load(Ordering::Relaxed);
+        (at > 0).then(|| self.since(at - 1))
+    }
+
+    /// The caller takes no more bytes for now.
+    pub(super) fn block(&self) {
+        let _ = self.blocked_at.compare_exchange(0, self.now() + 1, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Bytes have gone.
+    pub(super) fn written(&self) {
+        self.blocked_at.store(0, Ordering::Relaxed);
+        self.moved();
     }
 
     /// For how long a head has been arriving that is not whole yet.
     pub(super) fn head_pending(&self) -> Option<Duration> {
         let at = self.head_at.load(Ordering::Relaxed);
-        (at > 0 && self.idle().is_some()).then(|| self.since(at - 1))
+        let is_free = self.requests.load(Ordering::Relaxed) == 0 && !self.closed.load(Ordering::Relaxed);
+        (at > 0 && is_free).then(|| self.since(at - 1))
     }
 
     /// Has it closed as if the caller had hung up.
@@ -78,9 +108,13 @@ impl Connection {
 
     /// Bytes have come or gone; says when.
     pub(super) fn moved(&self) -> u64 {
-        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        let now = self.now();
         self.moved_at.store(now, Ordering::Relaxed);
         now
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
     }
 
     fn since(&self, at: u64) -> Duration {

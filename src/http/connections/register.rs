@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 const HEAD_TIME: Duration = Duration::from_secs(20);
 /// How long a connection may be without a byte and without a request. actix closes most of them before.
 const IDLE_TIME: Duration = Duration::from_secs(90);
+/// How long a caller may take nothing of a response.
+const BLOCKED_TIME: Duration = Duration::from_secs(30);
 /// How often that is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How many are closed at once when there is no room: one in so many, so that not each newcomer looks through all.
@@ -69,12 +71,13 @@ impl Connections {
         Some(Admission { connection, register: self.clone(), number })
     }
 
-    /// Closes those whose head takes too long, and those that have been forgotten, until told to stop.
+    /// Closes those whose head takes too long, those whose caller takes no response, and those that have been forgotten, until told to stop.
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(LOOK_INTERVAL)).await.is_some() {
             for connection in self.open().by_number.values() {
                 let is_slow = connection.head_pending().is_some_and(|time| time > HEAD_TIME);
-                if is_slow || connection.idle().is_some_and(|time| time > IDLE_TIME) {
+                let is_blocked = connection.blocked().is_some_and(|time| time > BLOCKED_TIME);
+                if is_slow || is_blocked || connection.idle().is_some_and(|time| time > IDLE_TIME) {
                     connection.close();
                 }
             }
@@ -185,6 +188,20 @@ mod tests {
         drop(in_use);
         assert!(connections.enter(ONE).is_some());
         assert_eq!(connections.count(), 4);
+    }
+
+    #[test]
+    fn who_takes_no_response_makes_room_like_an_idle_one() {
+        let connection = Arc::new(Connection::new(ONE));
+        let _in_use = connection.begin_request();
+        connection.block();
+        assert!(connection.blocked().is_some() && connection.idle().is_none(), "a moment is nothing");
+        while connection.idle().is_none() {
+            std::hint::spin_loop();
+        }
+        assert!(connection.blocked() >= Some(Duration::from_secs(1)));
+        connection.written();
+        assert!(connection.blocked().is_none() && connection.idle().is_none());
     }
 
     #[test]

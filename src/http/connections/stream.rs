@@ -45,9 +45,16 @@ impl AsyncRead for WatchedStream {
 
 impl AsyncWrite for WatchedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.socket).poll_write(cx, bytes))?;
-        self.admission.connection.moved();
-        Poll::Ready(Ok(written))
+        let Poll::Ready(written) = Pin::new(&mut self.socket).poll_write(cx, bytes) else {
+            // It would wait for the caller to the end of its days.
+            if self.admission.connection.is_closed(cx) {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+            self.admission.connection.block();
+            return Poll::Pending;
+        };
+        self.admission.connection.written();
+        Poll::Ready(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -39,6 +39,7 @@ pub fn noise(size: usize, seed: u64) -> Vec<u8> {
 pub async fn put(blobs: &Arc<dyn Blobs>, bytes: &[u8]) -> Sha256 {
     let (spooled, _file) = spool(bytes);
     blobs.put(&spooled).await.expect("put");
+    assert!(!blobs.put(&spooled).await.expect("put again"), "it is held by now");
     spooled.sha256
 }
 

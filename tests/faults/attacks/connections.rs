@@ -2,9 +2,11 @@
 
 use super::{Siege, Target};
 use crate::service::Engine;
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// As many descriptors as most systems let a service have.
 const USUAL_DESCRIPTORS: u32 = 1024;
@@ -55,6 +57,28 @@ async fn two_thousand_bodies_that_never_end() {
         .descriptors(USUAL_DESCRIPTORS)
         .by(async |target| trickle_bodies(target, 2_000).await)
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_responses_that_nobody_reads() {
+    Siege::of("responses that two addresses do not read, 1,024 descriptors")
+        .descriptors(USUAL_DESCRIPTORS)
+        .by(async |target| read_nothing(target, 500).await)
+        .await;
+}
+
+/// From two addresses, each of which may have most of the connections.
+async fn read_nothing(target: &Target, count: usize) {
+    let request = format!("{}\r\n", target.head("GET /openapi.json")).repeat(20);
+    let mut held = Vec::new();
+    for number in 0..2 * count {
+        let address = Ipv4Addr::new(127, 0, 0, 3 + (number / count) as u8);
+        if let Ok(Ok(mut stream)) = timeout(Duration::from_millis(200), target.connect_from(address)).await {
+            let _ = timeout(Duration::from_millis(200), stream.write_all(request.as_bytes())).await;
+            held.push(stream);
+        }
+    }
+    tokio::time::sleep(2 * HOLD).await;
 }
 
 /// Each is used once, and held.

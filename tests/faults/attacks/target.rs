@@ -2,8 +2,9 @@
 
 use crate::load::Client;
 use crate::service::{API_KEY, Service, TOKEN};
+use std::net::Ipv4Addr;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// See the module.
 pub struct Target {
@@ -21,6 +22,15 @@ impl Target {
     /// A connection on which nothing is sent yet.
     pub async fn connect(&self) -> std::io::Result<TcpStream> {
         TcpStream::connect(("127.0.0.1", self.port)).await
+    }
+
+    /// The same from another address of this machine.
+    pub async fn connect_from(&self, address: Ipv4Addr) -> std::io::Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        // Little room, so that what is not read stays with the sender.
+        socket.set_recv_buffer_size(4 * 1024)?;
+        socket.bind((address, 0).into())?;
+        socket.connect((Ipv4Addr::LOCALHOST, self.port).into()).await
     }
 
     /// A connection on which these bytes have been sent.

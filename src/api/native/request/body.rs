@@ -12,6 +12,7 @@ use actix_web::http::Method;
 use actix_web::web::Payload;
 use actix_web::{HttpMessage, HttpRequest};
 use futures_util::StreamExt;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// What a body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +50,16 @@ pub async fn read(
 /// Waits until there is memory for what so many bytes become, and holds it for as long as the request lasts.
 async fn hold_room(request: &HttpRequest, state: &AppState, bytes: usize) {
     let room = state.documents.room_for(bytes).await;
-    request.extensions_mut().insert(room);
+    request.extensions_mut().insert(Room(room));
 }
+
+/// Takes over what a request holds of that memory, for work that goes on when its caller has gone.
+pub fn take_room(request: &HttpRequest) -> Option<OwnedSemaphorePermit> {
+    request.extensions_mut().remove::<Room>().and_then(|Room(room)| room)
+}
+
+/// Memory for the document of a request, among its extensions.
+struct Room(Option<OwnedSemaphorePermit>);
 
 /// The same for a body that may also be a form without files, or a file as it is. With each of them but JSON, which has
 /// them all in the body, fields may stand in the query.
