@@ -7,9 +7,10 @@ use crate::http::problem::ProblemDocument;
 use crate::http::routing::{get_or_head, not_found, resource};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::HttpResponse;
-use actix_web::http::header;
-use actix_web::web::{self, Data};
+use actix_web::http::header::{self, ContentType};
+use actix_web::web::{self, Bytes, Data};
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -143,7 +144,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 async fn openapi_json(_: Visitor) -> HttpResponse {
-    HttpResponse::Ok().json(ApiDocument::openapi())
+    /// Made once: it takes some milliseconds, and anybody may ask for it.
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| ApiDocument::openapi().to_json().unwrap_or_default().into());
+    HttpResponse::Ok().content_type(ContentType::json()).body(DOCUMENT.clone())
 }
 
 async fn to_page(_: Visitor) -> HttpResponse {
