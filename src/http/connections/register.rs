@@ -54,16 +54,6 @@ impl Connections {
         Self { limit, open: Mutex::default() }
     }
 
-    /// How many there may be.
-    pub fn limit(&self) -> usize {
-        self.limit
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.open().by_number.len()
-    }
-
     /// Takes in a connection from an address. Idle ones make room for it. `None` if there is no room, or the address has too
     /// many.
     pub fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Admission> {
@@ -187,7 +177,7 @@ mod tests {
         assert!(connections.enter(OTHER).is_some(), "its idle one makes room");
         drop(in_use);
         assert!(connections.enter(ONE).is_some());
-        assert_eq!(connections.count(), 4);
+        assert_eq!(connections.open().by_number.len(), 4);
     }
 
     #[test]
