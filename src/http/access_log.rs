@@ -38,8 +38,9 @@ pub async fn access_log<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<ResponseBody>, Error> {
     let begun = Instant::now();
-    let in_use = request.conn_data::<Arc<Connection>>().map(Connection::begin_request);
-    let held = keep_payload(&mut request);
+    let connection = request.conn_data::<Arc<Connection>>().cloned();
+    let in_use = connection.as_ref().map(Connection::begin_request);
+    let held = keep_payload(&mut request, connection);
     let state = request.app_data::<Data<AppState>>().cloned();
     let id = request_id(request.headers());
     let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or_default());
@@ -82,12 +83,21 @@ pub async fn access_log<B: MessageBody + 'static>(
     Ok(response.map_body(|_, body| ResponseBody { body: body.boxed(), _request: held, _in_use: in_use }))
 }
 
-/// Keeps the request's body, and leaves a stream in its place through which it can still be read.
-fn keep_payload(request: &mut ServiceRequest) -> Rc<RefCell<Payload>> {
+/// Keeps the request's body, and leaves a stream in its place through which it can still be read. The connection is told what
+/// is taken from it.
+fn keep_payload(request: &mut ServiceRequest, connection: Option<Arc<Connection>>) -> Rc<RefCell<Payload>> {
     let held = Rc::new(RefCell::new(request.take_payload()));
     let lent = held.clone();
-    let payload = stream::poll_fn(move |cx| lent.borrow_mut().poll_next_unpin(cx)).boxed_local();
-    request.set_payload(Payload::Stream { payload });
+    let payload = stream::poll_fn(move |cx| {
+        let piece = lent.borrow_mut().poll_next_unpin(cx);
+        match (&connection, &piece) {
+            (Some(connection), Poll::Ready(Some(Ok(bytes)))) => connection.take(bytes.len()),
+            (Some(connection), Poll::Pending) => connection.take_all(),
+            _ => {}
+        }
+        piece
+    });
+    request.set_payload(Payload::Stream { payload: payload.boxed_local() });
     held
 }
 

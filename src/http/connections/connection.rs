@@ -1,4 +1,4 @@
-//! One connection of a caller: whether it is in use, and since when it is not.
+//! One connection of a caller: whether it is in use, since when it is not, and how much of a body is read ahead.
 
 use futures_util::task::AtomicWaker;
 use std::net::IpAddr;
@@ -10,18 +10,27 @@ use std::time::{Duration, Instant};
 /// A connection whose caller has taken nothing for so long makes room for others like an idle one.
 const SLOW_READER_TIME: Duration = Duration::from_secs(1);
 
+/// A connection that is younger than this is about to be used.
+const ARRIVAL_TIME: Duration = Duration::from_secs(1);
+
+/// So many bytes of a body are read, and no more until its request has taken them. The server on its own reads ahead several times
+/// as many, for each of the callers whose bodies wait for memory or a slow disk.
+const READ_AHEAD_BYTES: usize = 32 * 1024;
+
 /// See the module. Shared by the stream, the requests on it, and the register of all connections.
 pub struct Connection {
     pub(super) peer: Option<IpAddr>,
     begun: Instant,
     /// Requests whose responses are not written yet.
     requests: AtomicUsize,
-    /// When bytes came or went last, in milliseconds since it began.
+    /// When bytes came or went last, in milliseconds since it began and one more; 0 if none have.
     moved_at: AtomicU64,
-    /// When the first byte came that belongs to no request yet, in the same measure and one more; 0 if none has.
+    /// When the first byte came that belongs to no request yet, in the same measure.
     head_at: AtomicU64,
-    /// Since when the caller takes no bytes of what is written, in the same measure; 0 if it does.
+    /// Since when the caller takes no bytes of what is written, in the same measure.
     blocked_at: AtomicU64,
+    /// Bytes that have come within a request and that it has not taken yet.
+    untaken: AtomicUsize,
     closed: AtomicBool,
     reader: AtomicWaker,
 }
@@ -38,6 +47,7 @@ impl Connection {
             moved_at: AtomicU64::new(0),
             head_at: AtomicU64::new(0),
             blocked_at: AtomicU64::new(0),
+            untaken: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             reader: AtomicWaker::new(),
         }
@@ -46,18 +56,22 @@ impl Connection {
     /// A request on it begins, and lasts until what this returns is dropped.
     pub fn begin_request(self: &Arc<Self>) -> InUse {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        self.untaken.store(0, Ordering::Relaxed);
         self.head_at.store(0, Ordering::Relaxed);
         InUse(self.clone())
     }
 
-    /// For how long no byte has come or gone; `None` while a request is under way whose caller takes the response, or if it
+    /// For how long no byte has come or gone; `None` if none can have come yet, while a request is under way whose caller takes the response, or if it
     /// is closed already.
     pub(super) fn idle(&self) -> Option<Duration> {
         if self.closed.load(Ordering::Relaxed) {
             return None;
         }
         match self.requests.load(Ordering::Relaxed) {
-            0 => Some(self.since(self.moved_at.load(Ordering::Relaxed))),
+            0 => match self.moved_at.load(Ordering::Relaxed) {
+                0 => Some(self.begun.elapsed()).filter(|age| *age >= ARRIVAL_TIME),
+                at => Some(self.since(at - 1)),
+            },
             _ => self.blocked().filter(|time| *time >= SLOW_READER_TIME),
         }
     }
@@ -99,17 +113,38 @@ impl Connection {
     }
 
     /// Bytes have come.
-    pub(super) fn read(&self) {
+    pub(super) fn read(&self, bytes: usize) {
         let now = self.moved();
         if self.requests.load(Ordering::Relaxed) == 0 {
             let _ = self.head_at.compare_exchange(0, now + 1, Ordering::Relaxed, Ordering::Relaxed);
+        } else {
+            self.untaken.fetch_add(bytes, Ordering::Relaxed);
         }
+    }
+
+    /// Whether enough is read ahead; the reader is woken when it is not any more.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.untaken.load(Ordering::Relaxed) >= READ_AHEAD_BYTES && self.requests.load(Ordering::Relaxed) > 0
+    }
+
+    /// The request has taken so many bytes of its body.
+    pub fn take(&self, bytes: usize) {
+        let take = |untaken: usize| Some(untaken.saturating_sub(bytes));
+        let before = self.untaken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).unwrap_or_default();
+        if before >= READ_AHEAD_BYTES {
+            self.reader.wake();
+        }
+    }
+
+    /// The request has taken all that has come: what is still counted was the framing of chunks.
+    pub fn take_all(&self) {
+        self.take(usize::MAX);
     }
 
     /// Bytes have come or gone; says when.
     pub(super) fn moved(&self) -> u64 {
         let now = self.now();
-        self.moved_at.store(now, Ordering::Relaxed);
+        self.moved_at.store(now + 1, Ordering::Relaxed);
         now
     }
 
@@ -126,5 +161,7 @@ impl Drop for InUse {
     fn drop(&mut self) {
         self.0.moved();
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
+        // What is left of its body is thrown away.
+        self.0.take_all();
     }
 }

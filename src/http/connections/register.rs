@@ -1,5 +1,5 @@
 //! All connections of callers. When there are as many as there may be, those that have been idle for longest are closed to
-//! make room. One address may have three quarters of them, so that others are served whatever it does.
+//! make room. A quarter of them is kept for addresses that have few, so that others are served whatever one or some do.
 
 use super::connection::Connection;
 use crate::intake::caller::network;
@@ -20,6 +20,9 @@ const BLOCKED_TIME: Duration = Duration::from_secs(30);
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How many are closed at once when there is no room: one in so many, so that not each newcomer looks through all.
 const CLOSED_AT_ONCE: usize = 32;
+
+/// An address that has less than one in so many of all connections has few.
+const FEW: usize = 32;
 
 /// See the module.
 pub struct Connections {
@@ -76,9 +79,11 @@ impl Connections {
 
     fn enter(&self, peer: Option<IpAddr>) -> Option<(Arc<Connection>, u64)> {
         let mut open = self.open();
-        if peer.is_some_and(|peer| open.of.get(&peer).copied().unwrap_or(0) >= self.limit_of_one()) {
+        let has = peer.map_or(0, |peer| open.of.get(&peer).copied().unwrap_or(0));
+        let kept = if has < self.few() { 0 } else { self.limit / 4 };
+        if has >= self.limit - kept {
             open.close_idlest(self.at_once(), peer)?;
-        } else if open.by_number.len() >= self.limit {
+        } else if open.by_number.len() >= self.limit - kept {
             open.close_idlest(self.at_once(), None)?;
         }
         let number = open.next;
@@ -91,8 +96,9 @@ impl Connections {
         Some((connection, number))
     }
 
-    fn limit_of_one(&self) -> usize {
-        self.limit - self.limit / 4
+    /// An address that has fewer than these may have one more of those that are kept.
+    fn few(&self) -> usize {
+        (self.limit / FEW).max(1)
     }
 
     fn at_once(&self) -> usize {
@@ -151,6 +157,7 @@ mod tests {
         let connections = Connections::new(4);
         let [first, second, third] = [(); 3].map(|()| connections.enter(ONE).unwrap());
         let in_use = first.0.begin_request();
+        second.0.moved();
         while second.0.idle() < Some(Duration::from_millis(3)) {
             std::hint::spin_loop();
         }
@@ -181,6 +188,19 @@ mod tests {
     }
 
     #[test]
+    fn some_addresses_together_cannot_have_all() {
+        let connections = Connections::new(64);
+        let addresses = [1, 2, 3].map(|number| Some(IpAddr::from([10, 0, 0, number])));
+        let mut in_use = Vec::new();
+        for address in addresses.iter().cycle().take(200) {
+            in_use.extend(connections.enter(*address).map(|(connection, _)| connection.begin_request()));
+        }
+        assert_eq!(in_use.len(), 48, "a quarter is kept");
+        let newcomer = connections.enter(ONE).unwrap();
+        assert!(newcomer.0.idle().is_none(), "it has had no time to ask for anything");
+    }
+
+    #[test]
     fn who_takes_no_response_makes_room_like_an_idle_one() {
         let connection = Arc::new(Connection::new(ONE));
         let _in_use = connection.begin_request();
@@ -198,14 +218,35 @@ mod tests {
     fn the_time_of_a_head_counts_from_its_first_byte_to_the_request() {
         let connection = Arc::new(Connection::new(ONE));
         assert!(connection.head_pending().is_none());
-        connection.read();
+        connection.read(1);
         assert!(connection.head_pending().is_some());
         let in_use = connection.begin_request();
         assert!(connection.head_pending().is_none());
-        connection.read();
+        connection.read(1);
         drop(in_use);
         assert!(connection.head_pending().is_none(), "what came within a request is its body");
-        connection.read();
+        connection.read(1);
         assert!(connection.head_pending().is_some());
+    }
+
+    #[test]
+    fn no_more_of_a_body_is_read_ahead_than_its_request_has_taken() {
+        let connection = Arc::new(Connection::new(ONE));
+        connection.read(1 << 20);
+        assert!(!connection.is_ahead(), "a head is bounded elsewhere");
+        let in_use = connection.begin_request();
+        connection.read(60_000);
+        assert!(!connection.is_ahead());
+        connection.read(60_000);
+        assert!(connection.is_ahead());
+        connection.take(60_000);
+        assert!(!connection.is_ahead());
+        connection.read(60_000);
+        assert!(connection.is_ahead());
+        connection.take_all();
+        assert!(!connection.is_ahead(), "the framing of chunks is never taken");
+        connection.read(120_000);
+        drop(in_use);
+        assert!(!connection.is_ahead(), "what is left is thrown away");
     }
 }

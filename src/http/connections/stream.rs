@@ -2,13 +2,17 @@
 
 use super::connection::Connection;
 use super::register::Admission;
-
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+/// How many bytes of responses the kernel keeps for a caller that takes none; it may keep twice as many. On its own it would
+/// grow to megabytes for each, and filling those of many takes the processor from others.
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
 
 /// A socket whose connection is registered for as long as it is open. Closed by the register it reads as if the caller had
 /// hung up.
@@ -20,6 +24,9 @@ pub struct WatchedStream {
 impl WatchedStream {
     /// Watches a socket that was admitted.
     pub fn new(socket: TcpStream, admission: Admission) -> Self {
+        if let Err(error) = set_socket_send_buffer_size(&socket, SEND_BUFFER_BYTES) {
+            tracing::debug!(%error, "the send buffer of a connection cannot be bounded");
+        }
         Self { socket, admission }
     }
 
@@ -34,10 +41,14 @@ impl AsyncRead for WatchedStream {
         if self.admission.connection.is_closed(cx) {
             return Poll::Ready(Ok(()));
         }
+        if self.admission.connection.is_ahead() {
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before {
-            self.admission.connection.read();
+        let read = buffer.filled().len() - before;
+        if read > 0 {
+            self.admission.connection.read(read);
         }
         Poll::Ready(Ok(()))
     }
