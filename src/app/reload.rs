@@ -46,7 +46,7 @@ impl Reloader {
             Some((name.clone(), with_tokens(bot, changed)))
         });
         let bots: BTreeMap<BotName, Arc<Bot>> = bots.collect();
-        let callers = Callers::new(settings);
+        let callers = self.callers.get().changed(settings);
         self.faces.bot_api.replace_tokens(&bots, callers.clients());
         self.faces.whatsmate.replace(&settings.whatsmate_clients);
         self.callers.replace(callers);

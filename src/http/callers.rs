@@ -21,7 +21,7 @@ pub struct Callers {
 pub struct ClientAccess {
     /// Who it is and what it may do.
     pub client: Arc<Client>,
-    meter: Option<RateMeter>,
+    meter: Option<Arc<RateMeter>>,
 }
 
 impl Callers {
@@ -32,9 +32,26 @@ impl Callers {
 
     /// The same from their parts.
     pub fn of(api_keys: &[SecretString], clients: &[Arc<Client>]) -> Self {
+        Self::with_meters(api_keys, clients, |_| None)
+    }
+
+    /// Those of changed settings. A client whose rate is what it was has used of it what it had used.
+    pub fn changed(&self, settings: &Settings) -> Self {
+        Self::with_meters(&settings.api_keys, &settings.clients, |client| {
+            let known = self.clients.iter().find(|access| access.client.name == client.name);
+            known.filter(|access| access.client.rate == client.rate)?.meter.clone()
+        })
+    }
+
+    fn with_meters(
+        api_keys: &[SecretString],
+        clients: &[Arc<Client>],
+        known_meter: impl Fn(&Client) -> Option<Arc<RateMeter>>,
+    ) -> Self {
         let now = Instant::now();
         let access = |client: &Arc<Client>| {
-            Arc::new(ClientAccess { client: client.clone(), meter: RateMeter::new(client.rate, now) })
+            let meter = known_meter(client).or_else(|| RateMeter::new(client.rate, now).map(Arc::new));
+            Arc::new(ClientAccess { client: client.clone(), meter })
         };
         let clients: Vec<_> = clients.iter().map(access).collect();
         let unnamed = api_keys.iter().map(|key| (KeyDigest::of(key), None));

@@ -166,6 +166,45 @@ async fn what_was_put_back_passes_what_waits_in_its_lane() {
     assert_eq!(newer.map(|delivered| delivered.notification.chat_id), [2, 3].map(ChatId::Id));
 }
 
+/// RabbitMQ bounds the window by a number of messages, so those that are large have a window of their own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_large_messages_few_are_out_and_small_ones_pass_them() {
+    const LARGE: i64 = 40;
+    const OUT: usize = 16;
+    let (name, namespace) = (bot("large"), namespace());
+    let queue = connected(&amqp_url(), &namespace).await;
+    for chat in 1..=LARGE {
+        let mut large = notification(&name, chat);
+        large.call.params.insert("text".to_owned(), "x".repeat(70_000).into());
+        queue.publish(&large).await.unwrap();
+    }
+    let small = in_lane(&name, LARGE + 1, Lane::Bulk);
+    queue.publish(&small).await.unwrap();
+    let mut subscription = queue.subscribe(&name, 1_000).await.unwrap();
+    ownership(&mut subscription).await;
+    let mut out = Vec::new();
+    for _ in 0..=OUT {
+        out.push(next(&mut subscription).await);
+    }
+    assert!(out.iter().any(|delivery| delivery.notification.id == small.id), "no large one holds it back");
+    nothing_comes(&mut subscription, "as many large ones as may be are out").await;
+    assert_eq!(queue.depth(&name).await.unwrap().lanes.iter().sum::<u64>(), LARGE as u64 + 1);
+    // One that is put back makes room, and comes again behind those that are there.
+    let large = out.iter().position(|delivery| delivery.notification.id != small.id).unwrap();
+    let deferred = out.swap_remove(large);
+    queue.defer(&deferred.receipt, &deferred.notification, Timestamp::now()).await.unwrap();
+    let mut ids = Vec::new();
+    while ids.last() != Some(&deferred.notification.id) {
+        for delivery in out.drain(..) {
+            queue.ack(&delivery.receipt).await.unwrap();
+        }
+        let delivery = next(&mut subscription).await;
+        ids.push(delivery.notification.id);
+        out.push(delivery);
+    }
+    assert_eq!(ids.len(), LARGE as usize - OUT + 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_deferred_until_its_turn_is_handed_on_as_soon_as_it_comes_back() {
     let name = bot("turn");

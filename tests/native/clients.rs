@@ -189,12 +189,15 @@ async fn a_rate_is_kept_and_told() {
     assert_eq!((refused.status.as_u16(), refused.json()["code"].as_str()), (429, Some("rate_limited")));
     assert!((999..=1000).contains(&refused.retry_after().unwrap()), "{refused:?}");
     assert!(refused.header("ratelimit").starts_with("\"second\";r=0;t="));
+    app.reloader().apply(&app.settings).unwrap();
+    let refused = ask(&app, "a", Method::GET, "/v1/notifications", None).await;
+    assert_eq!(refused.status, 429, "a reload gives nothing anew");
     for client in ["b", ""] {
         let other = ask(&app, client, Method::GET, "/v1/notifications", None).await;
         assert!(other.status == 200 && !other.headers.contains_key("ratelimit"), "{client:?}: {other:?}");
     }
     let page = app.get("/metrics").await.text;
-    assert!(page.contains("pixcourier_client_requests_total{client=\"a\",status=\"429\"} 1"), "{page}");
+    assert!(page.contains("pixcourier_client_requests_total{client=\"a\",status=\"429\"} 2"), "{page}");
     app.stop().await;
 }
 

@@ -96,7 +96,7 @@ async fn parts_of_one_that_was_taken_back_come_along_when_it_is_tried_again(app:
 async fn parts_of_one_that_failed_are_not_sent(app: &TestApp) {
     let refusal = json!({"status": {"code": 400, "description": "Bad Request: chat not found"}});
     let refusal: InjectedFault = serde_json::from_value(refusal).unwrap();
-    app.sandbox.add_fault(FaultRule::next("sendMessage", refusal).times(1)).unwrap();
+    app.sandbox.add_fault(FaultRule::next("sendMessage", refusal.clone())).unwrap();
     let ids = post(app, json!({})).await;
     assert_eq!(app.settled(&ids[0]).await["status"], "failed");
     for id in &ids[1..] {
@@ -104,7 +104,16 @@ async fn parts_of_one_that_failed_are_not_sent(app: &TestApp) {
         assert_eq!((&record["status"], &record["failure"]["description"]), (&json!("cancelled"), &json!(NOT_SENT)));
     }
     assert_eq!(texts(app), Vec::<String>::new());
+    // Of what is tried again the first arrives, and the second does not.
+    let mut second = FaultRule::next("sendMessage", refusal);
+    second.matching.nth = 2;
+    app.sandbox.add_fault(second).unwrap();
     assert_eq!(retry(app, &ids[0]).await, 202);
+    assert_eq!(app.settled(&ids[1]).await["status"], "failed");
+    for id in &ids[2..] {
+        assert_eq!(app.settled(id).await["status"], "cancelled");
+    }
+    assert_eq!(retry(app, &ids[1]).await, 202);
     let mut before = None;
     for id in &ids {
         let record = app.sent(id).await;

@@ -158,6 +158,7 @@ async fn a_body_without_end_does_not_keep_the_connection_after_its_answer() {
         endless("POST /v1/notifications HTTP/1.1\r\nContent-Type: application/json\r\n".to_owned(), "401"),
         endless(format!("POST /v1/notifications HTTP/1.1\r\nContent-Type: text/plain\r\n{key}"), "415"),
         endless(format!("POST /v1/notifications HTTP/1.1\r\nContent-Type: application/json\r\n{key}"), "413"),
+        endless(format!("PUT /v1/notifications?chat_id=1 HTTP/1.1\r\nContent-Type: image/png\r\n{key}"), "400"),
         endless("POST /nowhere HTTP/1.1\r\n".to_owned(), "404"),
         endless("PATCH /v1/notifications HTTP/1.1\r\n".to_owned(), "405"),
         endless(format!("GET /v1/notifications HTTP/1.1\r\n{key}"), "200"),

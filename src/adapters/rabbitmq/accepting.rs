@@ -58,7 +58,7 @@ impl Broker {
     /// [`REQUEST_TIMEOUT`].
     pub(super) async fn accept(&self, notification: &Notification) -> Result<(), QueueError> {
         let (body, bot) = (to_body(notification)?, notification.bot.clone());
-        let queue = BotQueue::Lane(notification.lane);
+        let queue = BotQueue::Lane(notification.lane).for_body(&body);
         let (destination, due) = Self::route(notification, queue, notification.send_at);
         let properties = notification_properties(notification, due);
         let channel_use = ChannelUse::Accept(bot.clone());

@@ -101,7 +101,8 @@ impl Broker {
 
     /// Stores a notification in the queue of what is put back, to be delivered no earlier than `due`.
     pub(super) async fn put_back(&self, notification: &Notification, due: Timestamp) -> Result<(), QueueError> {
-        self.move_to(notification, BotQueue::Returned, Some(due), &to_body(notification)?).await
+        let body = to_body(notification)?;
+        self.move_to(notification, BotQueue::Returned.for_body(&body), Some(due), &body).await
     }
 
     async fn move_to(

@@ -1,4 +1,4 @@
-//! What came from the bot's queues and is not handed on yet, sorted by lane: four prefetch windows at the most, since all
+//! What came from the bot's queues and is not handed on yet, sorted by lane: the prefetch windows of its queues at the most, since all
 //! of it is unacked.
 
 use super::delay_levels;
@@ -115,7 +115,7 @@ impl<'a> LaneBuffer<'a> {
         let lane = &mut self.ready[delivery.receipt.lane as usize];
         match queue {
             BotQueue::Returned => lane.returned.push_back(delivery),
-            BotQueue::Lane(_) => lane.fresh.push_back(delivery),
+            BotQueue::Lane(_) | BotQueue::Large => lane.fresh.push_back(delivery),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an owner does: it consumes the bot's queues (what was put back, and the three lanes) while it holds the token, and
+//! What an owner does: it consumes the bot's queues (what was put back, the three lanes, and what is large) while it holds the token, and
 //! renews the token in between.
 
 use super::amqp::{consume, consumer_end_reason, setup_step};
@@ -27,10 +27,10 @@ pub(super) async fn consume_lanes(
     let _close_on_drop = CloseOnDrop(channel);
     let inherited = renewal.take_inheritance(tokens).await?;
     let (ownership, mut releases) = Ownership::begin(subscription, inherited);
-    // RabbitMQ applies the prefetch to each consumer that is started after it.
-    setup_step(channel.basic_qos(subscription.window.max(1), BasicQosOptions::default())).await?;
     queues = Vec::with_capacity(BotQueue::ALL.len());
     for queue in BotQueue::ALL {
+        // RabbitMQ applies the prefetch to each consumer that is started after it.
+        setup_step(channel.basic_qos(queue.prefetch(subscription.window), BasicQosOptions::default())).await?;
         queues.push(consume(channel, subscription.broker.topology.bot_queue(&subscription.bot, queue)).await?);
     }
     let mut buffer = LaneBuffer::new(&ownership, subscription.window);

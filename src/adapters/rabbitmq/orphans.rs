@@ -80,6 +80,7 @@ async fn inspect_on(session: &Session, replay: bool, found: &mut impl FnMut(Orph
 async fn put_back(session: &Session, message: &NotificationMessage, returned: bool) -> lapin::Result<bool> {
     let notification = &message.notification;
     let queue = if returned { BotQueue::Returned } else { BotQueue::Lane(notification.lane) };
+    let queue = queue.for_body(&message.body);
     let destination = Destination::Queue(session.topology.bot_queue(&notification.bot, queue));
     let properties = notification_properties(notification, message.due);
     let outcome = session.publish(ChannelUse::Other, destination, &message.body, properties).await?;

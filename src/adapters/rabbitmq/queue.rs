@@ -221,7 +221,8 @@ async fn answer<T>(request: impl Future<Output = lapin::Result<T>>) -> Result<T,
     }
 }
 
-/// What lies ready, by lane. What was put back and is not delivered again at once counts as of the normal lane.
+/// What lies ready, by lane. What was put back and is not delivered again at once counts as of the normal lane, and
+/// what is large.
 async fn ready_by_lane(session: &Session, topology: &Topology, bot: &BotName) -> lapin::Result<[u64; 3]> {
     session.ensure_bot(bot).await?;
     // Side by side: a queue that is busy answers late.

@@ -29,6 +29,13 @@ const DETOUR_TTL_MILLIS: i64 = 100;
 /// Ownership tokens are disposable: more of them than this are of no use, and the oldest goes first.
 const MAX_OWNERSHIP_TOKENS: i64 = 8;
 
+/// A message of more bytes than this is large.
+const LARGE_BYTES: usize = 64 * 1024;
+
+/// How many large messages a consumer has unacked. RabbitMQ cannot bound that in bytes (it has no `prefetch-size`), and a window
+/// of thousands is for small ones.
+const LARGE_PREFETCH: u16 = 16;
+
 /// A queue of a bot's notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BotQueue {
@@ -37,17 +44,34 @@ pub(super) enum BotQueue {
     Returned,
     /// One of the three lanes.
     Lane(Lane),
+    /// What is large, of any lane, whether new or put back.
+    Large,
 }
 
 impl BotQueue {
     /// All of a bot, in the order in which they are consumed.
-    pub(super) const ALL: [Self; 4] =
-        [Self::Returned, Self::Lane(Lane::Urgent), Self::Lane(Lane::Normal), Self::Lane(Lane::Bulk)];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Returned, Self::Lane(Lane::Urgent), Self::Lane(Lane::Normal), Self::Lane(Lane::Bulk), Self::Large];
+
+    /// Where a message goes that belongs to this queue but for its size.
+    pub(super) fn for_body(self, body: &[u8]) -> Self {
+        if body.len() > LARGE_BYTES { Self::Large } else { self }
+    }
+
+    /// How many of its messages a consumer whose window has so many may have unacked.
+    pub(super) fn prefetch(self, window: u16) -> u16 {
+        match self {
+            Self::Large => window.min(LARGE_PREFETCH),
+            Self::Returned | Self::Lane(_) => window,
+        }
+        .max(1)
+    }
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Returned => "returned",
             Self::Lane(lane) => lane.as_str(),
+            Self::Large => "large",
         }
     }
 }
@@ -183,7 +207,7 @@ impl Topology {
     }
 
     /// The queues of a bot's notifications, in the order of [`BotQueue::ALL`].
-    pub(super) fn bot_queues(&self, bot: &BotName) -> [QueueDeclaration; 4] {
+    pub(super) fn bot_queues(&self, bot: &BotName) -> [QueueDeclaration; 5] {
         let [exchange, strategy, overflow] = dead_letter_to("");
         BotQueue::ALL.map(|queue| {
             let arguments = [

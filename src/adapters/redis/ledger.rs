@@ -29,6 +29,10 @@ pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(5);
 /// For how long it is kept what a group got without the ledger: a minute, over which Telegram counts, and a little more.
 const GROUP_SPAN: Duration = Duration::from_secs(61);
 
+/// In place of a lane: one that waits for another has none yet. Its record is written anew when it gets one, since only then is it
+/// known what it replies to.
+const WAITING: &str = " ";
+
 /// [`Ledger`] and [`MediaIndex`](crate::ports::MediaIndex) on Redis. Fails within two seconds while Redis is away; see
 /// [`WriteBehindLedger`](super::WriteBehindLedger) for going on regardless.
 pub struct RedisLedger {
@@ -133,9 +137,12 @@ impl RedisLedger {
         call.arg(notification.bot.as_str()).arg(notification.accepted_at.unix_millis());
         call.arg(notification.expires_at.unix_millis()).arg(to_json(notification));
         // A retry stands at the end of its lane, whatever its id: nobody can wait for it.
-        let is_in_order =
-            notification.keeps_order() && notification.first_accepted_at.is_none() && notification.follows.is_none();
-        let lane = if is_in_order { notification.lane.as_str() } else { "" };
+        let is_in_order = notification.keeps_order() && notification.first_accepted_at.is_none();
+        let lane = match (&notification.follows, is_in_order) {
+            (Some(_), _) => WAITING,
+            (None, true) => notification.lane.as_str(),
+            (None, false) => "",
+        };
         call.arg(notification.chat_id.to_string()).arg(lane);
         call
     }

@@ -235,13 +235,13 @@ mod tests {
         connection.read(1 << 20);
         assert!(!connection.is_ahead(), "a head is bounded elsewhere");
         let in_use = connection.begin_request();
-        connection.read(60_000);
+        connection.read(30_000);
         assert!(!connection.is_ahead());
-        connection.read(60_000);
+        connection.read(30_000);
         assert!(connection.is_ahead());
-        connection.take(60_000);
+        connection.take(30_000);
         assert!(!connection.is_ahead());
-        connection.read(60_000);
+        connection.read(30_000);
         assert!(connection.is_ahead());
         connection.take_all();
         assert!(!connection.is_ahead(), "the framing of chunks is never taken");

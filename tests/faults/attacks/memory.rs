@@ -32,6 +32,31 @@ async fn long_lists_of_messages() {
     Siege::of("60 copyMessages of 260 kB, callers gone").by(copy_long_lists).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_that_nobody_knows() {
+    Siege::of("200 calls with 1 MB of an unknown parameter").by(call_with_unknown).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_that_nobody_knows_distributed() {
+    Siege::of("200 calls with 1 MB of an unknown parameter").on(Engine::shared()).by(call_with_unknown).await;
+}
+
+/// All at once, to one chat, so that most of them wait; their callers do so for a while.
+async fn call_with_unknown(target: &Target) {
+    let body = json!({"chat_id": 5, "text": "x", "invented": "x".repeat(1_000_000)}).to_string();
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        target.bot_api("sendMessage"),
+        body.len(),
+    );
+    let calls = (0..200).map(|_| async {
+        let stream = target.connect_and_send(format!("{head}{body}").as_bytes()).await.unwrap();
+        let _ = timeout(Duration::from_secs(5), stream.readable()).await;
+    });
+    join_all(calls).await;
+}
+
 /// Texts with as many entities as fit, for later, so that they stay; then all of them are listed at once, again and again.
 async fn list_large_records(target: &Target) {
     // Each just within the 32 kB that a structure may have.

@@ -19,13 +19,12 @@ pub struct Siege {
     name: &'static str,
     engine: Engine,
     descriptors: Option<u32>,
-    answer_time: Duration,
 }
 
 impl Siege {
     /// The name is that in the table.
     pub fn of(name: &'static str) -> Self {
-        Self { name, engine: Engine::Embedded, descriptors: None, answer_time: ANSWER_TIME }
+        Self { name, engine: Engine::Embedded, descriptors: None }
     }
 
     /// On this engine instead of the embedded one.
@@ -36,11 +35,6 @@ impl Siege {
     /// With no more descriptors than these, as `ulimit -n` sets it.
     pub fn descriptors(self, limit: u32) -> Self {
         Self { descriptors: Some(limit), ..self }
-    }
-
-    /// Judged by another time than [`ANSWER_TIME`], which is known not to be kept.
-    pub fn within(self, answer_time: Duration) -> Self {
-        Self { answer_time, ..self }
     }
 
     /// Runs it, prints its row, and judges it.
@@ -76,7 +70,7 @@ impl Siege {
             return;
         }
         assert!(sightings.refused.is_empty(), "another caller was refused: {:?}", sightings.refused);
-        assert!(sightings.worst() < self.answer_time, "another caller waited for {:?}", sightings.worst());
+        assert!(sightings.worst() < ANSWER_TIME, "another caller waited for {:?}", sightings.worst());
         assert!(peak > 0 && peak < MEMORY_KB, "{peak} kB of memory, {MEMORY_KB} at most");
         wait::until_ok("what another caller posted to arrive", DELIVERY_TIMEOUT, async || {
             let arrived = sandbox::arrivals(sandbox);

@@ -77,7 +77,10 @@ pub async fn read_with_query(
     url_encoded::add_pairs(request.query_string().as_bytes(), &mut fields)?;
     let (fields, files) = match kind {
         BodyKind::UrlEncoded => url_encoded::read(body, fields).await?,
-        BodyKind::File(field) => (fields, file(body, field, &spool).await?),
+        BodyKind::File(field) => {
+            let may_be_anything = field != "photo" || fields.has("oversize");
+            (fields, file(body, field, may_be_anything, &spool).await?)
+        }
         BodyKind::Json | BodyKind::Multipart => multipart::read(request, body, &spool, fields).await?,
     };
     hold_room(request, state, fields.text_bytes()).await;
@@ -111,10 +114,10 @@ fn unsupported() -> Rejection {
     )
 }
 
-/// Spools a body that is a file.
-async fn file(mut body: Body, field: &str, spool: &Spool) -> Result<UploadedFiles, Rejection> {
+/// Spools a body that is a file. One that must be a photo is rejected by its first bytes if it is none.
+async fn file(mut body: Body, field: &str, may_be_anything: bool, spool: &Spool) -> Result<UploadedFiles, Rejection> {
     let mut files = UploadedFiles::default();
-    let mut writer = files.begin(field, spool)?;
+    let mut writer = if may_be_anything { files.begin(field, spool)? } else { spool.begin() };
     while let Some(piece) = body.pieces.next().await {
         writer.write(&piece.map_err(|_| body.error.rejection())?)?;
     }
