@@ -5,28 +5,11 @@ use super::call::{Call, Media};
 use super::client_name::ClientName;
 use super::ids::{BotName, ChatId, NotificationId};
 use super::notification::{DeliveryGuarantee, FollowUp, Lane, Notification};
-use super::record::{Attempt, Failure, Record, Status};
 use super::time::Timestamp;
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use std::fmt;
-
-/// What is kept of a [`Record`] when it is listed: of its calls no parameters, of Telegram's result the numbers of an album's
-/// messages.
-#[derive(Deserialize)]
-pub struct ListedRecord {
-    notification: ListedNotification,
-    status: Status,
-    attempts: Vec<Attempt>,
-    message_id: Option<i64>,
-    file_id: Option<String>,
-    failure: Option<Failure>,
-    next_attempt_at: Option<Timestamp>,
-    #[serde(default)]
-    result: ListedResult,
-    updated_at: Timestamp,
-}
 
 /// What is kept of a [`Notification`] when it is listed.
 #[derive(Deserialize)]
@@ -73,22 +56,6 @@ impl ListedResult {
     /// As a record has it.
     pub fn into_value(self) -> Option<Value> {
         self.0.map(|numbers| numbers.into_iter().map(|number| json!({"message_id": number})).collect())
-    }
-}
-
-impl From<ListedRecord> for Record {
-    fn from(listed: ListedRecord) -> Self {
-        Self {
-            notification: listed.notification.into(),
-            status: listed.status,
-            attempts: listed.attempts,
-            message_id: listed.message_id,
-            file_id: listed.file_id,
-            failure: listed.failure,
-            next_attempt_at: listed.next_attempt_at,
-            result: listed.result.into_value(),
-            updated_at: listed.updated_at,
-        }
     }
 }
 
@@ -181,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listing_has_all_of_a_record_but_parameters_and_results() {
+    fn a_listing_has_all_but_parameters_and_results() {
         let call = |method: &str| {
             json!({
                 "method": method, "params": {"caption": "x", "reply_markup": {"inline_keyboard": [[]]}},
@@ -190,21 +157,19 @@ mod tests {
         };
         let id = |number: u128| NotificationId::from_number(number).to_string();
         let written = json!({
-            "notification": {
-                "v": 1, "id": id(7), "bot": "default", "chat_id": -5, "lane": "bulk", "delivery": "at_most_once",
-                "call": call("sendMediaGroup"), "accepted_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z",
-                "tags": ["a"], "client": "shop", "attempts": 3, "then": [{"id": id(8), "call": call("sendMessage")}],
-            },
-            "status": "sent", "attempts": [], "message_id": 70, "file_id": null, "failure": null, "next_attempt_at": null,
-            "result": [{"message_id": 70, "chat": {"id": -5}}, {"message_id": 71}], "updated_at": "2026-01-01T00:00:01Z",
+            "v": 1, "id": id(7), "bot": "default", "chat_id": -5, "lane": "bulk", "delivery": "at_most_once",
+            "call": call("sendMediaGroup"), "accepted_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z",
+            "tags": ["a"], "client": "shop", "attempts": 3, "then": [{"id": id(8), "call": call("sendMessage")}],
         });
-        let mut whole: Record = serde_json::from_value(written.clone()).unwrap();
-        let listed: Record = serde_json::from_str::<ListedRecord>(&written.to_string()).unwrap().into();
-        whole.notification.call.params = Map::new();
-        whole.notification.attempts = 0;
-        whole.notification.then[0].call = Call { method: String::new(), params: Map::new(), media: Vec::new() };
-        whole.result = Some(json!([{"message_id": 70}, {"message_id": 71}]));
+        let mut whole: Notification = serde_json::from_value(written.clone()).unwrap();
+        let listed: Notification = serde_json::from_str::<ListedNotification>(&written.to_string()).unwrap().into();
+        whole.call.params = Map::new();
+        whole.attempts = 0;
+        whole.then[0].call = Call { method: String::new(), params: Map::new(), media: Vec::new() };
         assert_eq!(listed, whole);
+        let album = json!([{"message_id": 70, "chat": {"id": -5}}, {"message_id": 71}]).to_string();
+        let album: ListedResult = serde_json::from_str(&album).unwrap();
+        assert_eq!(album.into_value(), Some(json!([{"message_id": 70}, {"message_id": 71}])));
         for (result, kept) in
             [("true", json!(null)), ("{\"message_id\": 5}", json!(null)), ("null", json!(null)), ("[1]", json!([]))]
         {

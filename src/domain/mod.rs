@@ -19,7 +19,7 @@ pub use call::{Call, Media, MediaKind, MediaSource};
 pub use client_name::ClientName;
 pub use ids::{BotName, ChatId, InvalidIdError, NotificationId, Sha256};
 pub use image::ImageFormat;
-pub use listed::{ListedNotification, ListedRecord, ListedResult};
+pub use listed::{ListedNotification, ListedResult};
 pub use notification::{Deferral, DeliveryGuarantee, FollowUp, Lane, Notification};
 pub use recipient::{Address, GroupName, PendingGroup, PhoneNumber, Recipient, RecipientSource, RecipientState};
 pub use record::{Attempt, AttemptOutcome, Failure, FailureClass, Record, RecordUpdate, Status};

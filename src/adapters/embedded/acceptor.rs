@@ -1,11 +1,12 @@
 //! Acceptance in one transaction: idempotency key, record, pins and queue row are there together or not at all.
 
+use super::columns::to_json;
 use super::ownership_table::OwnershipTable;
 use super::queue_rows::QueueRow;
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
-use super::{blob_rows, media_index, record_rows};
+use super::{blob_rows, media_index, queue_rows, record_rows};
 use crate::domain::{MediaSource, Notification, Record, Status, Timestamp};
 use crate::ports::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
 use async_trait::async_trait;
@@ -30,7 +31,8 @@ impl EmbeddedAcceptor {
 impl Acceptor for EmbeddedAcceptor {
     async fn accept(&self, submission: &Submission) -> Result<Accepted, AcceptError> {
         let Submission { notification, idempotency } = submission.clone();
-        let (row, record) = (QueueRow::of(&notification), Record::accepted(notification));
+        let body = to_json(&notification);
+        let (row, record) = (QueueRow::beside_record(&notification, &body), Record::accepted(notification));
         let owners = self.owners.clone();
         let accept = move |conn: &Connection| {
             if let Some(key) = &idempotency {
@@ -49,9 +51,9 @@ impl Acceptor for EmbeddedAcceptor {
             if let Some(key) = &idempotency {
                 save_key(conn, key, &accepted)?;
             }
-            record_rows::save(conn, &record)?;
+            record_rows::save(conn, &record, &body)?;
             for waiting in record.notification.waiting() {
-                record_rows::save(conn, &Record::accepted(waiting))?;
+                save_waiting(conn, waiting)?;
             }
             pin_blobs(conn, &record.notification)?;
             row.insert(conn)?;
@@ -81,13 +83,16 @@ impl Acceptor for EmbeddedAcceptor {
             // Couriers tell the copies apart by it, also when the clock was set back in between.
             let next = former.notification.accepted_at.plus(Duration::from_millis(1));
             notification.accepted_at = notification.accepted_at.max(next);
-            let row = QueueRow::of(&notification);
+            // What is still under way of the former acceptance stays that.
+            queue_rows::part_from_record(conn, &former.notification)?;
+            let body = to_json(&notification);
+            let row = QueueRow::beside_record(&notification, &body);
             let record = Record { attempts: former.attempts, ..Record::accepted(notification) };
-            record_rows::save(conn, &record)?;
+            record_rows::save(conn, &record, &body)?;
             record_rows::reset_interrupted_attempts(conn, record.notification.id)?;
             for waiting in record.notification.waiting() {
                 if record_rows::load(conn, waiting.id)?.is_none_or(|former| former.ended_unfollowed()) {
-                    record_rows::save(conn, &Record::accepted(waiting))?;
+                    save_waiting(conn, waiting)?;
                 }
             }
             pin_blobs(conn, &record.notification)?;
@@ -101,6 +106,12 @@ impl Acceptor for EmbeddedAcceptor {
     async fn ready(&self) -> Result<(), AcceptError> {
         Ok(self.store.ready().await?)
     }
+}
+
+/// Writes the record of one that waits for another.
+fn save_waiting(conn: &Connection, waiting: Notification) -> Result<(), StoreError> {
+    let body = to_json(&waiting);
+    record_rows::save(conn, &Record::accepted(waiting), &body)
 }
 
 /// What an idempotency key stands for.

@@ -27,18 +27,30 @@ impl EmbeddedBlobs {
     pub fn new(store: Arc<SqliteStore>) -> Self {
         Self { store, piece_permits: Arc::new(Semaphore::new(MAX_CONCURRENT_PIECES)) }
     }
+
+    async fn put_until(&self, durability: Durability, file: &Spooled) -> Result<bool, BlobError> {
+        if file.size <= PIECE_BYTES as u64 {
+            return Ok(put_small(&self.store, &self.piece_permits, durability, file.clone()).await?);
+        }
+        if self.stat(&file.sha256).await?.is_some() {
+            return Ok(false);
+        }
+        // A task of its own: a caller who goes away must not leave half a blob behind.
+        let upload = tokio::spawn(upload(self.store.clone(), self.piece_permits.clone(), durability, file.clone()));
+        upload.await.map_err(|_| StoreError::closed())??;
+        Ok(true)
+    }
 }
 
 #[async_trait]
 impl Blobs for EmbeddedBlobs {
     async fn put(&self, file: &Spooled) -> Result<bool, BlobError> {
-        if self.stat(&file.sha256).await?.is_some() {
-            return Ok(false);
-        }
-        // A task of its own: a caller who goes away must not leave half a blob behind.
-        let upload = tokio::spawn(upload(self.store.clone(), self.piece_permits.clone(), file.clone()));
-        upload.await.map_err(|_| StoreError::closed())??;
-        Ok(true)
+        self.put_until(Durability::Disk, file).await
+    }
+
+    /// Spares a wait for the disk: the acceptance is a later transaction in the same file.
+    async fn put_to_accept(&self, file: &Spooled) -> Result<bool, BlobError> {
+        self.put_until(Durability::Process, file).await
     }
 
     async fn stat(&self, sha256: &Sha256) -> Result<Option<u64>, BlobError> {
@@ -94,12 +106,43 @@ impl Blobs for EmbeddedBlobs {
     }
 }
 
-async fn upload(store: Arc<SqliteStore>, piece_permits: Arc<Semaphore>, file: Spooled) -> Result<(), StoreError> {
+/// Stores what is one piece, in one transaction; whether it was not held already.
+async fn put_small(
+    store: &SqliteStore,
+    piece_permits: &Semaphore,
+    durability: Durability,
+    spooled: Spooled,
+) -> Result<bool, StoreError> {
+    let size = i64::try_from(spooled.size).map_err(|error| StoreError::unreadable("size", error))?;
+    let _permit = piece_permits.acquire().await.map_err(|_| StoreError::closed())?;
+    let reading = tokio::task::spawn_blocking(move || std::fs::read(&spooled.path));
+    let bytes = reading.await.map_err(|_| StoreError::closed())?.map_err(unreadable_upload)?;
+    let put = move |conn: &Connection| {
+        if blob_rows::mark_used(conn, &spooled.sha256)?.is_some() {
+            return Ok(false);
+        }
+        let number = blob_rows::insert_unnamed(conn, size)?;
+        blob_rows::insert_piece(conn, number, 0, &bytes)?;
+        blob_rows::publish(conn, number, &spooled.sha256)
+    };
+    store.write(durability, put).await
+}
+
+fn unreadable_upload(error: std::io::Error) -> StoreError {
+    StoreError::Broken(format!("the spooled upload cannot be read: {error}"))
+}
+
+async fn upload(
+    store: Arc<SqliteStore>,
+    piece_permits: Arc<Semaphore>,
+    durability: Durability,
+    file: Spooled,
+) -> Result<(), StoreError> {
     let size = i64::try_from(file.size).map_err(|error| StoreError::unreadable("size", error))?;
     let number = store.write(Durability::Process, move |conn| blob_rows::insert_unnamed(conn, size)).await?;
     let sha256 = file.sha256;
     let published = match upload_pieces(&store, &piece_permits, file, number).await {
-        Ok(()) => store.write(Durability::Disk, move |conn| blob_rows::publish(conn, number, &sha256)).await,
+        Ok(()) => store.write(durability, move |conn| blob_rows::publish(conn, number, &sha256)).await,
         Err(error) => Err(error),
     };
     if !matches!(published, Ok(true)) {
@@ -115,9 +158,8 @@ async fn upload_pieces(
     spooled: Spooled,
     number: i64,
 ) -> Result<(), StoreError> {
-    let broken = |error: std::io::Error| StoreError::Broken(format!("the spooled upload cannot be read: {error}"));
     let opening = tokio::task::spawn_blocking(move || File::open(&spooled.path));
-    let mut file = opening.await.map_err(|_| StoreError::closed())?.map_err(broken)?;
+    let mut file = opening.await.map_err(|_| StoreError::closed())?.map_err(unreadable_upload)?;
     for index in 0..spooled.size.div_ceil(PIECE_BYTES as u64) {
         let left = spooled.size - index * PIECE_BYTES as u64;
         let wanted = usize::try_from(left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
@@ -127,7 +169,7 @@ async fn upload_pieces(
             file.read_exact(&mut bytes).map(|()| (file, bytes))
         });
         let bytes;
-        (file, bytes) = reading.await.map_err(|_| StoreError::closed())?.map_err(broken)?;
+        (file, bytes) = reading.await.map_err(|_| StoreError::closed())?.map_err(unreadable_upload)?;
         // Nobody is told about a piece; the last transaction waits for the disk, and so for all before it.
         let insert = move |conn: &Connection| blob_rows::insert_piece(conn, number, index, &bytes);
         store.write(Durability::Process, insert).await?;

@@ -163,14 +163,10 @@ fn note_migration(
     Ok(())
 }
 
-/// Takes what became of an attempt into the row of its chat. `record` is that of before the update.
-pub fn settle(
-    conn: &Connection,
-    notification: &Notification,
-    record: &Record,
-    update: &RecordUpdate,
-) -> Result<(), StoreError> {
-    let from = &record.notification.chat_id;
+/// Takes what became of an attempt into the row of its chat. `record` is that of before the update, and `from` the chat that the
+/// notification went to before the attempt.
+pub fn settle(conn: &Connection, from: &ChatId, record: &Record, update: &RecordUpdate) -> Result<(), StoreError> {
+    let notification = &record.notification;
     let is_told = update.attempt.as_ref().is_some_and(|attempt| attempt.outcome == AttemptOutcome::Migrated);
     if is_told && *from != notification.chat_id {
         note_migration(conn, from, notification, update.at)?;

@@ -11,12 +11,13 @@ use rusqlite::{Connection, named_params, params};
 const MAKE_READY: &str = "UPDATE queue SET state = :ready, due = 0 WHERE seq IN (
     SELECT seq FROM queue WHERE bot = :bot AND state = :scheduled AND due <= :now ORDER BY due LIMIT :limit)";
 /// The sizes of the first ready rows of a lane, in bytes.
-const SIZES: &str = "SELECT octet_length(body) FROM queue
+const SIZES: &str = "SELECT octet_length(body) + size FROM queue
     WHERE bot = :bot AND state = :ready AND due = 0 AND lane = :lane ORDER BY seq LIMIT :limit";
-/// Takes the first ready rows of a lane.
+/// Takes the first ready rows of a lane. A body that is not in the row is that of the record.
 const CLAIM: &str = "UPDATE queue SET state = :unacked, turns = turns + 1, handed = handed + 1 WHERE seq IN (
     SELECT seq FROM queue WHERE bot = :bot AND state = :ready AND due = 0 AND lane = :lane ORDER BY seq LIMIT :limit)
-    RETURNING seq, turns, handed, body";
+    RETURNING seq, turns, handed, CASE WHEN body <> '' THEN body ELSE
+        (SELECT bodies.body FROM records JOIN bodies USING (number) WHERE records.id = queue.id) END";
 /// When the first scheduled row is due.
 const NEXT_DUE: &str = "SELECT min(due) FROM queue WHERE bot = ?1 AND state = ?2";
 
@@ -100,13 +101,13 @@ fn claim_lane(
         ":unacked": UNACKED, ":bot": bot.as_str(), ":ready": READY, ":lane": lane as i64, ":limit": limit.cast_signed(),
     };
     let rows = claim.query_map(values, |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, u32>(2)?, row.get::<_, String>(3)?))
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, u32>(2)?, row.get::<_, Option<String>>(3)?))
     })?;
     let mut rows: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
     // They come in no particular order.
     rows.sort_unstable_by_key(|row| row.0);
     for (seq, turn, handed, body) in rows {
-        match read_notification(&body) {
+        match read_notification(body.as_deref().unwrap_or_default()) {
             Ok(notification) => {
                 let receipt = Receipt { bot: bot.clone(), lane, epoch, tag: delivery_tag(seq, turn) };
                 deliveries.push(Delivery { notification, receipt, redeliveries: handed.saturating_sub(1) });

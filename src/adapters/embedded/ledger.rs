@@ -50,24 +50,19 @@ impl Ledger for EmbeddedLedger {
     ) -> Result<Begin, LedgerError> {
         let (notification, conditions) = (notification.clone(), *conditions);
         let begin = move |conn: &Connection| {
-            let mut record = match record_rows::load_for_update(conn, &notification)? {
-                Ok(record) => record,
+            let mut open = match record_rows::load_for_courier(conn, notification)? {
+                Ok(open) => open,
                 Err(status) => return Ok(Begin::Skip(status)),
             };
+            let record = &mut open.record;
             let interrupted = record.status == Status::Sending;
-            if let Some(obstacle) = take_turn(conn, &notification, at, &conditions, interrupted)? {
+            if let Some(obstacle) = take_turn(conn, &record.notification, at, &conditions, interrupted)? {
                 return Ok(obstacle);
             }
-            if record.notification.follows.is_some() {
-                // What it follows is sent, so it is known now what it replies to.
-                record.notification = notification.clone();
-            }
-            // Its group may be a supergroup by now.
-            record.notification.chat_id = notification.chat_id.clone();
             let failure = record.failure.clone();
             let attempt = interrupted.then(|| Attempt::interrupted(at));
             record.apply(RecordUpdate { attempt, failure, ..RecordUpdate::of(Status::Sending, at) });
-            let interrupted_attempts = record_rows::save_begun(conn, &record, interrupted)?;
+            let interrupted_attempts = open.save(conn, interrupted)?;
             Ok(Begin::Proceed { interrupted, interrupted_attempts })
         };
         Ok(self.store.write(Durability::Disk, begin).await?)
@@ -76,14 +71,14 @@ impl Ledger for EmbeddedLedger {
     async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError> {
         let (notification, update) = (notification.clone(), update.clone());
         let settle = move |conn: &Connection| {
-            let Ok(mut record) = record_rows::load_for_update(conn, &notification)? else { return Ok(false) };
-            chat_rows::settle(conn, &notification, &record, &update)?;
+            let Ok(mut open) = record_rows::load_for_courier(conn, notification)? else { return Ok(false) };
+            chat_rows::settle(conn, open.stored_chat(), &open.record, &update)?;
+            let record = &mut open.record;
             if record.status == Status::Sending && update.attempt.is_none() {
-                pause_rows::take_back(conn, &notification, record.updated_at)?;
+                pause_rows::take_back(conn, &record.notification, record.updated_at)?;
             }
-            record.notification.chat_id = notification.chat_id.clone();
             record.apply(update);
-            record_rows::save(conn, &record)?;
+            open.save(conn, false)?;
             Ok(true)
         };
         Ok(self.store.write(Durability::Disk, settle).await?)
@@ -96,7 +91,7 @@ impl Ledger for EmbeddedLedger {
                 return Ok(Cancelled::TooLate(record.status));
             }
             record.apply(RecordUpdate::of(Status::Cancelled, at));
-            record_rows::save(conn, &record)?;
+            record_rows::save_change(conn, &record)?;
             queue_rows::leave_order(conn, id)?;
             Ok(Cancelled::Done(Box::new(record)))
         };
@@ -136,7 +131,7 @@ impl Ledger for EmbeddedLedger {
                 let was_queued = was_queued || record.is_waiting();
                 let is_unsent = was_queued && record.status != Status::Sending && record.attempts.is_empty();
                 record.apply(if is_unsent { RecordUpdate::of(Status::Expired, at) } else { RecordUpdate::lost(at) });
-                record_rows::save(conn, &record)?;
+                record_rows::save_change(conn, &record)?;
                 ended.push((record.notification.bot, record.status));
             }
             Ok(ended)

@@ -31,6 +31,7 @@ mod queue_rows;
 mod quotas;
 mod recipients;
 mod record_rows;
+mod record_state;
 mod schema;
 mod sqlite_store;
 mod store_error;

@@ -36,12 +36,24 @@ pub struct QueueRow {
     chat: Option<String>,
     state: i64,
     due: i64,
+    /// Empty if it is that of the record.
     body: String,
+    /// The size of the body that stands elsewhere.
+    size: i64,
 }
 
 impl QueueRow {
     /// The row of a notification, scheduled if the notification has a `send_at`.
     pub fn of(notification: &Notification) -> Self {
+        Self::with_body(notification, to_json(notification), 0)
+    }
+
+    /// The same for one whose record has the same body.
+    pub fn beside_record(notification: &Notification, body: &str) -> Self {
+        Self::with_body(notification, String::new(), i64::try_from(body.len()).unwrap_or(i64::MAX))
+    }
+
+    fn with_body(notification: &Notification, body: String, size: i64) -> Self {
         // A retry has the id of its first acceptance and a place at the end of the lane: none may wait for it.
         let is_retry = notification.first_accepted_at.is_some();
         let mut row = Self {
@@ -51,7 +63,8 @@ impl QueueRow {
             chat: (notification.keeps_order() && !is_retry).then(|| notification.chat_id.to_string()),
             state: READY,
             due: 0,
-            body: to_json(notification),
+            body,
+            size,
         };
         if let Some(at) = notification.send_at {
             row.schedule(at);
@@ -67,8 +80,10 @@ impl QueueRow {
 
     /// Puts it at the end of its lane.
     pub fn insert(&self, conn: &Connection) -> Result<(), StoreError> {
-        let sql = "INSERT INTO queue (id, bot, lane, chat, state, due, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let values = params![self.id, self.bot.as_str(), self.lane, self.chat, self.state, self.due, self.body];
+        let sql =
+            "INSERT INTO queue (id, bot, lane, chat, state, due, body, size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let Self { id, bot, lane, chat, state, due, body, size } = self;
+        let values = params![id, bot.as_str(), lane, chat, state, due, body, size];
         conn.prepare_cached(sql)?.execute(values)?;
         Ok(())
     }
@@ -86,12 +101,24 @@ impl QueueRow {
     /// deferred already.
     pub fn put_back(&self, conn: &Connection, tag: u64) -> Result<bool, StoreError> {
         let sql = format!(
-            "UPDATE queue SET lane = ?3, chat = ?4, state = ?5, due = ?6, handed = 0, body = ?7 WHERE {UNACKED_UNDER_TAG}"
+            "UPDATE queue SET lane = ?3, chat = ?4, state = ?5, due = ?6, handed = 0, body = ?7, size = 0
+                WHERE {UNACKED_UNDER_TAG}"
         );
         let (seq, turn) = row_and_turn(tag);
         let values = params![seq, turn, self.lane, self.chat, self.state, self.due, self.body];
         Ok(conn.prepare_cached(&sql)?.execute(values)? > 0)
     }
+}
+
+/// Gives the rows of a notification whose body is that of its record a body of their own, since the record gets another.
+pub fn part_from_record(conn: &Connection, notification: &Notification) -> Result<(), StoreError> {
+    let mut select = conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM queue WHERE id = ?1 AND body = '')")?;
+    let id = id_bytes(notification.id);
+    if select.query_row([id], |row| row.get(0))? {
+        let sql = "UPDATE queue SET body = ?2 WHERE id = ?1 AND body = ''";
+        conn.prepare_cached(sql)?.execute(params![id, to_json(notification)])?;
+    }
+    Ok(())
 }
 
 /// The row of a delivery, if that is out; the parameters are [`row_and_turn`].

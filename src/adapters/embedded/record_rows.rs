@@ -1,55 +1,137 @@
-//! The rows of the ledger and the SQL on them: a record is kept as JSON, with columns beside it for finding it.
+//! The rows of the ledger and the SQL on them: what changes of a record is kept as JSON, with columns beside it for finding
+//! it; the body of its notification, which hardly ever changes, stands in a row of its own.
 
 use super::columns::{from_json, id_bytes, to_json};
 use super::limits::{MAX_PAGE_BYTES, MAX_PAGE_RECORDS, SWEEP_STEP_ROWS};
+use super::record_state::{self, RecordState};
 use super::store_error::StoreError;
-use crate::domain::{ListedRecord, Notification, NotificationId, Record, Status, Timestamp};
+use crate::domain::{
+    ChatId, ListedNotification, ListedResult, Notification, NotificationId, Record, Status, Timestamp,
+};
 use crate::ports::{ListQuery, RecordPage};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
+/// A record for its courier to change: with the notification as the courier has it.
+pub struct CourierRecord {
+    /// It; a new one if there was none.
+    pub record: Record,
+    /// What it is in its row, if it has one.
+    stored: Option<StoredNotification>,
+}
+
+/// What a row says of its notification.
+struct StoredNotification {
+    chat_id: ChatId,
+    /// Whether it has waited for another, so that what it replies to was not known.
+    waits: bool,
+}
+
 /// The record of an id.
 pub fn load(conn: &Connection, id: NotificationId) -> Result<Option<Record>, StoreError> {
-    let mut select = conn.prepare_cached("SELECT body FROM records WHERE id = ?1")?;
-    let body: Option<String> = select.query_row([id_bytes(id)], |row| row.get(0)).optional()?;
-    body.map(|body| read_record(&body)).transpose()
+    let sql = "SELECT records.body, bodies.body FROM records LEFT JOIN bodies USING (number) WHERE id = ?1";
+    let mut rows = conn.prepare_cached(sql)?;
+    let mut rows = rows.query([id_bytes(id)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let state = record_state::read(text(row, 0)?)?;
+    let notification = from_json("record", text(row, 1)?)?;
+    Ok(Some(RecordState::into_record(state, notification, |result| result)))
 }
 
 /// The record for a courier to change, a new one if it is missing; or the status that forbids it: it is final, or that
 /// of a later acceptance.
-pub fn load_for_update(conn: &Connection, notification: &Notification) -> Result<Result<Record, Status>, StoreError> {
-    let record = load(conn, notification.id)?.unwrap_or_else(|| Record::accepted(notification.clone()));
-    let is_older = notification.accepted_at < record.notification.accepted_at;
-    if is_older || record.status.is_final() {
-        return Ok(Err(record.status));
+pub fn load_for_courier(
+    conn: &Connection,
+    notification: Notification,
+) -> Result<Result<CourierRecord, Status>, StoreError> {
+    let mut select = conn.prepare_cached("SELECT body FROM records WHERE id = ?1")?;
+    let body: Option<String> = select.query_row([id_bytes(notification.id)], |row| row.get(0)).optional()?;
+    let Some(body) = body else {
+        return Ok(Ok(CourierRecord { record: Record::accepted(notification), stored: None }));
+    };
+    let state: RecordState = record_state::read(&body)?;
+    if notification.accepted_at < state.accepted_at || state.status.is_final() {
+        return Ok(Err(state.status));
     }
-    Ok(Ok(record))
+    let stored = Some(StoredNotification { chat_id: state.chat_id.clone(), waits: state.follows.is_some() });
+    Ok(Ok(CourierRecord { record: state.into_record(notification, |result| result), stored }))
 }
 
-/// Writes a record, in place of the earlier one of the same id.
-pub fn save(conn: &Connection, record: &Record) -> Result<(), StoreError> {
-    save_begun(conn, record, false).map(drop)
+impl CourierRecord {
+    /// The chat that the notification goes to by its row: its courier may know better.
+    pub fn stored_chat(&self) -> &ChatId {
+        self.stored.as_ref().map_or(&self.record.notification.chat_id, |stored| &stored.chat_id)
+    }
+
+    /// Writes what has changed. When its attempt begins: counts the one before if that was interrupted (column `cut_offs`);
+    /// returns how many were since the last acceptance.
+    pub fn save(&self, conn: &Connection, interrupted: bool) -> Result<u32, StoreError> {
+        let notification = &self.record.notification;
+        let Some(stored) = &self.stored else {
+            save(conn, &self.record, &to_json(notification))?;
+            return Ok(0);
+        };
+        let (number, cut_offs) = update(conn, &self.record, interrupted)?;
+        if stored.waits {
+            // What it follows is sent, so it is known now what it replies to.
+            save_body(conn, number, &to_json(notification))?;
+        } else if stored.chat_id != notification.chat_id {
+            // Its group is a supergroup by now.
+            let mut select = conn.prepare_cached("SELECT body FROM bodies WHERE number = ?1")?;
+            let body: String = select.query_row([number], |row| row.get(0))?;
+            let accepted = from_json::<Notification>("record", &body)?;
+            let moved = Notification { chat_id: notification.chat_id.clone(), ..accepted };
+            save_body(conn, number, &to_json(&moved))?;
+        }
+        Ok(cut_offs)
+    }
 }
 
-/// The same for one whose attempt begins, counting the one before if that was interrupted (column `cut_offs`); returns
-/// how many were since the last acceptance.
-pub fn save_begun(conn: &Connection, record: &Record, interrupted: bool) -> Result<u32, StoreError> {
-    let sql = "INSERT INTO records (id, bot, status, finished_at, body, expires_at, cut_offs)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE
-        SET bot = ?2, status = ?3, finished_at = ?4, body = ?5, expires_at = max(expires_at, ?6),
-            cut_offs = cut_offs + ?7 RETURNING cut_offs";
-    let finished_at = record.status.is_final().then(|| record.updated_at.unix_millis());
+/// Writes a record whole, in place of the earlier one of the same id. `body` is its notification as JSON.
+pub fn save(conn: &Connection, record: &Record, body: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO records (id, bot, status, finished_at, body, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (id) DO UPDATE
+        SET bot = ?2, status = ?3, finished_at = ?4, body = ?5, expires_at = max(expires_at, ?6) RETURNING number";
     let notification = &record.notification;
     let columns = params![
         id_bytes(notification.id),
         notification.bot.as_str(),
         record.status.as_str(),
-        finished_at,
-        to_json(record),
+        finished_at(record),
+        record_state::write(record),
         notification.expires_at.unix_millis(),
+    ];
+    let number: i64 = conn.prepare_cached(sql)?.query_row(columns, |row| row.get(0))?;
+    save_body(conn, number, body)
+}
+
+/// Writes what has changed of a record that is there.
+pub fn save_change(conn: &Connection, record: &Record) -> Result<(), StoreError> {
+    update(conn, record, false).map(drop)
+}
+
+fn update(conn: &Connection, record: &Record, interrupted: bool) -> Result<(i64, u32), StoreError> {
+    let sql = "UPDATE records SET status = ?2, finished_at = ?3, body = ?4, expires_at = max(expires_at, ?5),
+        cut_offs = cut_offs + ?6 WHERE id = ?1 RETURNING number, cut_offs";
+    let columns = params![
+        id_bytes(record.notification.id),
+        record.status.as_str(),
+        finished_at(record),
+        record_state::write(record),
+        record.notification.expires_at.unix_millis(),
         interrupted,
     ];
-    Ok(conn.prepare_cached(sql)?.query_row(columns, |row| row.get(0))?)
+    Ok(conn.prepare_cached(sql)?.query_row(columns, |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
+fn save_body(conn: &Connection, number: i64, body: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO bodies (number, body) VALUES (?1, ?2) ON CONFLICT (number) DO UPDATE SET body = ?2";
+    conn.prepare_cached(sql)?.execute(params![number, body])?;
+    Ok(())
+}
+
+fn finished_at(record: &Record) -> Option<i64> {
+    record.status.is_final().then(|| record.updated_at.unix_millis())
 }
 
 /// Sets the count of interrupted attempts (column `cut_offs`) back to zero.
@@ -82,15 +164,17 @@ pub fn page(conn: &Connection, query: &ListQuery) -> Result<RecordPage, StoreErr
             page.next = page.records.last().map(|record: &Record| record.notification.id);
             break;
         }
-        let body = row.get_ref(0)?.as_str().map_err(|error| StoreError::unreadable("record", error))?;
-        bytes += body.len();
-        page.records.push(from_json::<ListedRecord>("record", body)?.into());
+        let (state, body) = (text(row, 0)?, text(row, 1)?);
+        bytes += state.len() + body.len();
+        let state: RecordState<ListedResult> = record_state::read(state)?;
+        let notification = from_json::<ListedNotification>("record", body)?.into();
+        page.records.push(state.into_record(notification, ListedResult::into_value));
     }
     Ok(page)
 }
 
 fn page_query(query: &ListQuery, limit: usize) -> (String, Vec<Value>) {
-    let mut sql = "SELECT body FROM records WHERE true".to_owned();
+    let mut sql = "SELECT records.body, bodies.body FROM records LEFT JOIN bodies USING (number) WHERE true".to_owned();
     let mut values = Vec::new();
     if let Some(status) = query.status {
         sql += " AND status = ?";
@@ -110,6 +194,7 @@ fn page_query(query: &ListQuery, limit: usize) -> (String, Vec<Value>) {
     (sql, values)
 }
 
-fn read_record(body: &str) -> Result<Record, StoreError> {
-    from_json("record", body)
+/// A text column, which may be missing in a row that is damaged.
+fn text<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<&'a str, StoreError> {
+    row.get_ref(column)?.as_str().map_err(|error| StoreError::unreadable("record", error))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// The versions of the schema, each with the SQL that makes it of the version before. `user_version` in the file says
 /// which one it has.
-const MIGRATIONS: [(u32, &str); 7] = [
+const MIGRATIONS: [(u32, &str); 8] = [
     (1, include_str!("schema/001.sql")),
     (2, include_str!("schema/002.sql")),
     (3, include_str!("schema/003.sql")),
@@ -16,6 +16,7 @@ const MIGRATIONS: [(u32, &str); 7] = [
     (5, include_str!("schema/005.sql")),
     (6, include_str!("schema/006.sql")),
     (7, include_str!("schema/007.sql")),
+    (8, include_str!("schema/008.sql")),
 ];
 
 /// How long the writer may wait for a reader when it truncates the write-ahead log, and a reader for a recovery.
@@ -84,4 +85,61 @@ fn configure(conn: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(MAX_CACHED_STATEMENTS);
     conn.pragma_update(None, "cache_size", -cache_kib)?;
     conn.pragma_update(None, "mmap_size", 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::columns::{id_bytes, to_json};
+    use super::super::{claim, record_rows};
+    use super::*;
+    use crate::domain::{BotName, Notification, Record, RecordUpdate, Status, Timestamp};
+    use rusqlite::params;
+    use serde_json::json;
+
+    fn notification(id: &str, params: serde_json::Value) -> Notification {
+        let call = json!({"method": "sendMessage", "params": params, "media": []});
+        let written = json!({
+            "v": 1, "id": id, "bot": "default", "chat_id": -4_503_599_627_370_495_i64, "lane": "normal",
+            "delivery": "at_least_once", "call": call, "accepted_at": "2026-01-01T00:00:00.123Z",
+            "expires_at": "2099-01-02T00:00:00Z", "tags": ["\u{1f}\u{0}"], "attempts": 0,
+        });
+        serde_json::from_value(written).unwrap()
+    }
+
+    /// What version 7 has left: whole records, and whole notifications in the queue.
+    #[test]
+    fn what_an_older_version_has_left_is_read_and_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut conn = open_writer(&folder.path().join("queue.db")).unwrap();
+        for (version, sql) in MIGRATIONS.into_iter().filter(|(version, _)| *version <= 7) {
+            conn.execute_batch(sql).unwrap();
+            conn.pragma_update(None, "user_version", version).unwrap();
+        }
+        let odd =
+            json!({"z": "\u{0}\u{2028}\"\\'; --", "a": [u64::MAX, i64::MIN, 0.1, 1.5e300, null, {"b": {}}], "": ""});
+        let waiting = notification("01a228f1-405f-7114-8a5b-d2bd8ff1299a", odd.clone());
+        let mut sent = Record::accepted(notification("01a228f1-405f-7114-8a5b-d2bd8ff1299b", odd));
+        let result = Some(json!({"message_id": 7, "text": null}));
+        sent.apply(RecordUpdate { message_id: Some(7), result, ..RecordUpdate::of(Status::Sent, Timestamp::now()) });
+        for record in [&Record::accepted(waiting.clone()), &sent] {
+            let sql = "INSERT INTO records (id, bot, status, body, expires_at) VALUES (?1, 'default', ?2, ?3, 0)";
+            let values = params![id_bytes(record.notification.id), record.status.as_str(), to_json(record)];
+            conn.execute(sql, values).unwrap();
+        }
+        conn.execute_batch(
+            "INSERT INTO records (id, bot, status, body, expires_at) VALUES (x'07', 'b', 'sent', '{', 0)",
+        )
+        .unwrap();
+        let sql = "INSERT INTO queue (id, bot, lane, state, due, body) VALUES (?1, 'default', 1, 0, 0, ?2)";
+        conn.execute(sql, params![id_bytes(waiting.id), to_json(&waiting)]).unwrap();
+
+        prepare_writer(&mut conn).unwrap();
+        assert_eq!(record_rows::load(&conn, sent.notification.id).unwrap(), Some(sent));
+        assert_eq!(record_rows::load(&conn, waiting.id).unwrap(), Some(Record::accepted(waiting.clone())));
+        let batch = claim::claim_batch(&conn, &BotName::default_bot(), 1, 10, Timestamp::now()).unwrap();
+        assert_eq!(batch.deliveries.into_iter().map(|delivery| delivery.notification).collect::<Vec<_>>(), [waiting]);
+        conn.execute_batch("DELETE FROM records").unwrap();
+        let bodies: i64 = conn.query_row("SELECT count(*) FROM bodies", [], |row| row.get(0)).unwrap();
+        assert_eq!(bodies, 0, "a body goes with its record");
+    }
 }

@@ -1,23 +1,47 @@
-//! A pool of connections to Redis that fails fast and tells no secrets.
+//! A few connections to Redis that all requests share, fail fast, and tell no secrets.
+//!
+//! Requests of many tasks go out on one connection one behind the other, without waiting for each other's answers. A pool that
+//! lends each connection to one task at a time would test it with a round trip before each request.
 
 use crate::ports::LedgerError;
+use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{
     self, AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation,
 };
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
 use secrecy::{ExposeSecret, SecretString};
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Limit for getting a connection, and then for getting an answer. A paused Redis holds nobody longer than twice this.
 const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Connections per process. Every command is short, so few serve many.
-const MAX_CONNECTIONS: usize = 16;
+/// Connections per process, so that no long answer holds up all others. They take turns.
+const CONNECTIONS: usize = 4;
 
-/// A pool of connections. Connects when first used, so that the process starts while Redis is away.
+/// See the module. Connects when first used, so that the process starts while Redis is away.
 pub(super) struct RedisPool {
+    /// Makes connections; none is given back to it.
     pool: Pool,
+    shared: [Mutex<Shared>; CONNECTIONS],
+    turn: AtomicUsize,
+}
+
+/// One connection, once there is one.
+#[derive(Default)]
+struct Shared {
+    connection: Option<MultiplexedConnection>,
+    /// How many there were before: who finds one broken may mean an earlier one.
+    generation: u64,
+}
+
+/// A connection that others use as well, and which one it is.
+struct Shares {
+    connection: MultiplexedConnection,
+    place: usize,
+    generation: u64,
 }
 
 impl RedisPool {
@@ -31,48 +55,86 @@ impl RedisPool {
             LedgerError::Unavailable(reason.to_owned())
         })?;
         let pool = Pool::builder(manager)
-            .max_size(MAX_CONNECTIONS)
+            .max_size(CONNECTIONS)
             .wait_timeout(Some(REDIS_TIMEOUT))
             .create_timeout(Some(REDIS_TIMEOUT))
-            .recycle_timeout(Some(REDIS_TIMEOUT))
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|_| LedgerError::Unavailable("the connection pool cannot be built".to_owned()))?;
-        Ok(Self { pool })
+        Ok(Self { pool, shared: Default::default(), turn: AtomicUsize::new(0) })
     }
 
     /// Runs a script, loading it into Redis if it is not there yet.
     pub(super) async fn script<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, LedgerError> {
-        let mut connection = self.connection().await?;
-        let answer = within_timeout(call.invoke_async(&mut *connection)).await;
-        give_back(connection, answer)
+        let mut shares = self.connection().await?;
+        let answer = within_timeout(call.invoke_async(&mut shares.connection)).await;
+        self.judge(&shares, answer)
     }
 
     /// Runs a command.
     pub(super) async fn command<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, LedgerError> {
-        let mut connection = self.connection().await?;
-        let answer = within_timeout(command.query_async(&mut *connection)).await;
-        give_back(connection, answer)
+        let mut shares = self.connection().await?;
+        let answer = within_timeout(command.query_async(&mut shares.connection)).await;
+        self.judge(&shares, answer)
     }
 
     /// Runs commands in one round trip.
     pub(super) async fn pipeline<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, LedgerError> {
-        let mut connection = self.connection().await?;
-        let answer = within_timeout(commands.query_async(&mut *connection)).await;
-        give_back(connection, answer)
+        let mut shares = self.connection().await?;
+        let answer = within_timeout(commands.query_async(&mut shares.connection)).await;
+        self.judge(&shares, answer)
     }
 
-    /// Closes the connections that nobody uses at the moment.
-    pub(super) fn drop_idle(&self) {
-        self.pool.retain(|_, _| false);
+    /// Lets go of the connections: requests from now on go out on new ones.
+    pub(super) fn reconnect(&self) {
+        for place in 0..CONNECTIONS {
+            self.shared(place).forget();
+        }
     }
 
-    /// The pool tests a connection before it hands it out, one broken one after the other, hence the bound round all.
-    async fn connection(&self) -> Result<Connection, LedgerError> {
-        match tokio::time::timeout(REDIS_TIMEOUT, self.pool.get()).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(PoolError::Backend(error))) => Err(unavailable(&error)),
-            Ok(Err(_)) | Err(_) => Err(LedgerError::Unavailable("Redis gives no connection in time".to_owned())),
+    async fn connection(&self) -> Result<Shares, LedgerError> {
+        let place = self.turn.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
+        if let Some(shares) = self.shared(place).shares(place) {
+            return Ok(shares);
+        }
+        let made = match tokio::time::timeout(REDIS_TIMEOUT, self.pool.get()).await {
+            Ok(Ok(made)) => Connection::take(made),
+            Ok(Err(PoolError::Backend(error))) => return Err(unavailable(&error)),
+            Ok(Err(_)) | Err(_) => {
+                return Err(LedgerError::Unavailable("Redis gives no connection in time".to_owned()));
+            }
+        };
+        // Another task may have been quicker.
+        let mut shared = self.shared(place);
+        shared.connection.get_or_insert(made);
+        shared.shares(place).ok_or_else(|| LedgerError::Unavailable("Redis gives no connection".to_owned()))
+    }
+
+    /// Gives up a connection that failed: it may be broken, or lead to a server that is a replica now (`READONLY`) or still
+    /// reads its data (`LOADING`).
+    fn judge<T>(&self, shares: &Shares, answer: RedisResult<T>) -> Result<T, LedgerError> {
+        answer.map_err(|error| {
+            let mut shared = self.shared(shares.place);
+            if shared.generation == shares.generation {
+                shared.forget();
+            }
+            unavailable(&error)
+        })
+    }
+
+    fn shared(&self, place: usize) -> MutexGuard<'_, Shared> {
+        self.shared[place].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn shares(&self, place: usize) -> Option<Shares> {
+        Some(Shares { connection: self.connection.clone()?, place, generation: self.generation })
+    }
+
+    fn forget(&mut self) {
+        if self.connection.take().is_some() {
+            self.generation += 1;
         }
     }
 }
@@ -81,15 +143,6 @@ async fn within_timeout<T>(answer: impl Future<Output = RedisResult<T>>) -> Redi
     tokio::time::timeout(REDIS_TIMEOUT, answer)
         .await
         .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
-}
-
-/// Gives a connection back, unless it failed: it may be broken, or lead to a server that is a replica now (`READONLY`)
-/// or still reads its data (`LOADING`).
-fn give_back<T>(connection: Connection, answer: RedisResult<T>) -> Result<T, LedgerError> {
-    answer.map_err(|error| {
-        drop(Connection::take(connection));
-        unavailable(&error)
-    })
 }
 
 /// What happened, without the server's own words: they may repeat arguments.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// How many calls with large parameters are in memory at a time; the others wait on the disk.
-const MAX_LARGE_CALLS: usize = 2;
+const MAX_LARGE_CALLS: usize = 1;
 
 /// The callers by their tokens, and estimates of the bots' backlogs.
 pub struct BotApiFace {

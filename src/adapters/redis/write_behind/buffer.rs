@@ -39,8 +39,8 @@ impl WriteBehindBuffer {
     /// Notes that Redis did not do what it was asked in that presence.
     pub(super) fn mark_away(&self, asked: Presence) {
         if self.availability.mark_away(asked) {
-            // Each may be broken, and would be tried in turn when Redis is back.
-            self.redis.pool.drop_idle();
+            // Each may be broken, and would fail one request when Redis is back.
+            self.redis.pool.reconnect();
             self.flush_needed.notify_one();
         }
     }
