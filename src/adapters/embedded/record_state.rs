@@ -76,7 +76,7 @@ pub fn write(record: &Record) -> String {
     })
 }
 
-/// What [`write`] wrote.
+/// What [`write()`] wrote.
 pub fn read<R: Default + DeserializeOwned>(text: &str) -> Result<RecordState<R>, StoreError> {
     from_json("record", text)
 }

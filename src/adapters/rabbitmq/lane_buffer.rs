@@ -1,5 +1,5 @@
-//! What came from the bot's queues and is not handed on yet, sorted by lane: the prefetch windows of its queues at the most, since all
-//! of it is unacked.
+//! What came from the bot's queues and is not handed on yet, sorted by lane: the prefetch windows of its queues at the most,
+//! since all of it is unacked.
 
 use super::delay_levels;
 use super::message::NotificationMessage;

@@ -1,5 +1,5 @@
-//! What an owner does: it consumes the bot's queues (what was put back, the three lanes, and what is large) while it holds the token, and
-//! renews the token in between.
+//! What an owner does: it consumes the bot's queues (what was put back, the three lanes, and what is large) while it holds the
+//! token, and renews the token in between.
 
 use super::amqp::{consume, consumer_end_reason, setup_step};
 use super::lane_buffer::LaneBuffer;

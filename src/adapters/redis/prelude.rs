@@ -1,6 +1,6 @@
 //! What scripts about records share, as Lua. `ARGV[1]` is the namespace and `ARGV[2]` the id; in scripts with a notification its
-//! bot, accepted_at, expires_at, itself, its chat, and its lane (empty if it keeps no order, a space if it waits for another) are `ARGV` 3 to 8. JSON stays
-//! text: `cjson` would round numbers.
+//! bot, accepted_at, expires_at, itself, its chat, and its lane (empty if it keeps no order, a space if it waits for another)
+//! are `ARGV` 3 to 8. JSON stays text: `cjson` would round numbers.
 
 use crate::domain::Status;
 use std::sync::LazyLock;

@@ -61,8 +61,8 @@ impl Connection {
         InUse(self.clone())
     }
 
-    /// For how long no byte has come or gone; `None` if none can have come yet, while a request is under way whose caller takes the response, or if it
-    /// is closed already.
+    /// For how long no byte has come or gone; `None` if none can have come yet, while a request is under way whose caller takes
+    /// the response, or if it is closed already.
     pub(super) fn idle(&self) -> Option<Duration> {
         if self.closed.load(Ordering::Relaxed) {
             return None;

@@ -64,7 +64,8 @@ impl Connections {
         Some(Admission { connection, register: self.clone(), number })
     }
 
-    /// Closes those whose head takes too long, those whose caller takes no response, and those that have been forgotten, until told to stop.
+    /// Closes those whose head takes too long, those whose caller takes no response, and those that have been forgotten, until
+    /// told to stop.
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(LOOK_INTERVAL)).await.is_some() {
             for connection in self.open().by_number.values() {
