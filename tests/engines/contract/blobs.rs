@@ -16,6 +16,7 @@ pub async fn suite(blobs: Arc<dyn Blobs>, pins: Arc<dyn MediaIndex>) {
     bytes_come_back_as_they_were_put(&blobs).await;
     what_was_never_put_is_not_there(&blobs).await;
     equal_puts_are_one(&blobs).await;
+    what_is_put_to_be_accepted_is_there_at_once(&blobs).await;
     a_reader_that_goes_away_disturbs_nobody(&blobs).await;
     a_sweep_takes_what_is_unused_and_unpinned(&blobs, &pins).await;
     what_stat_found_is_not_swept_soon(&blobs, &pins).await;
@@ -83,6 +84,18 @@ pub async fn equal_puts_are_one(blobs: &Arc<dyn Blobs>) {
     }
     blobs.put(&spooled).await.expect("put");
     assert!(read(blobs, &spooled.sha256).await.expect("it is held") == bytes);
+}
+
+/// Whatever makes it durable, whoever asks sees it; and it is one with what is put otherwise.
+pub async fn what_is_put_to_be_accepted_is_there_at_once(blobs: &Arc<dyn Blobs>) {
+    for size in [PIECE, PIECE + 1] {
+        let bytes = noise(size, 30 + size as u64);
+        let (spooled, _file) = spool(&bytes);
+        assert!(blobs.put_to_accept(&spooled).await.expect("put"), "it is new");
+        assert_eq!(blobs.stat(&spooled.sha256).await.expect("stat"), Some(size as u64));
+        assert!(!blobs.put_to_accept(&spooled).await.expect("put again") && !blobs.put(&spooled).await.expect("put"));
+        assert!(read(blobs, &spooled.sha256).await.expect("it is held") == bytes);
+    }
 }
 
 /// A courier may stop in the middle of an upload.
