@@ -11,7 +11,7 @@ fn main() -> ExitCode {
 /// but raises that threshold with what is freed, up to 32 MiB (mallopt(3), M_MMAP_THRESHOLD), and then keeps what large
 /// bodies leave in the arena of each thread.
 #[cfg(target_env = "gnu")]
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "the allocator has no safe interface")]
 fn give_large_blocks_back() {
     const THRESHOLD_BYTES: libc::c_int = 128 * 1024;
     // SAFETY: it takes two numbers, and no other thread runs yet.

@@ -24,7 +24,7 @@ impl RedisLedger {
             let mut command = redis::cmd("ZRANGEBYSCORE");
             command.arg(self.cancels()).arg(since).arg("+inf").arg("WITHSCORES").arg("LIMIT");
             command.arg(cancels.len()).arg(PAGE_SIZE);
-            let page: Vec<(String, f64)> = self.pool.command(&command).await?;
+            let page: Vec<(String, f64)> = self.connections.command(&command).await?;
             let is_last = page.len() < PAGE_SIZE;
             for (member, at) in page {
                 // Milliseconds until the year 9999 are below 2^53: exact.
@@ -43,7 +43,7 @@ impl RedisLedger {
         let before = Timestamp::now().minus(CANCELS_KEPT);
         let mut command = redis::cmd("ZREMRANGEBYSCORE");
         command.arg(self.cancels()).arg("-inf").arg(format!("({}", before.unix_millis()));
-        self.pool.command::<u64>(&command).await.map(drop)
+        self.connections.command::<u64>(&command).await.map(drop)
     }
 
     fn cancels(&self) -> String {

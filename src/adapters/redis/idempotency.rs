@@ -40,7 +40,8 @@ impl RedisLedger {
         call.arg(&key.fingerprint).arg(notification.id.to_string());
         call.arg(notification.accepted_at.unix_millis()).arg(Status::accepted(notification).as_str());
         call.arg(millis(Idempotency::RETENTION)).arg(millis(ABANDONED_AFTER));
-        let (state, id, accepted_at, status) = self.pool.script::<(String, String, String, String)>(&call).await?;
+        let (state, id, accepted_at, status) =
+            self.connections.script::<(String, String, String, String)>(&call).await?;
         match state.as_str() {
             "other" => return Ok(Reservation::OtherRequest),
             "busy" => return Ok(Reservation::Busy),
@@ -55,7 +56,7 @@ impl RedisLedger {
     pub(super) async fn recall_key(&self, key: &Idempotency) -> Result<Option<Reservation>, LedgerError> {
         let mut command = redis::cmd("HMGET");
         command.arg(self.idempotency_key(&key.key)).arg(&["fingerprint", "id", "accepted_at", "status", "done"]);
-        let fields: Vec<Option<String>> = self.pool.command(&command).await?;
+        let fields: Vec<Option<String>> = self.connections.command(&command).await?;
         let [Some(fingerprint), Some(id), Some(accepted_at), Some(status), done] = fields.as_slice() else {
             return Ok(None);
         };
@@ -80,7 +81,7 @@ impl RedisLedger {
 
     async fn mark_key(&self, key: &str, field: &str, value: &str) -> Result<(), LedgerError> {
         let mut call = scripts::MARK.key(self.idempotency_key(key));
-        self.pool.script::<u64>(call.arg(field).arg(value)).await.map(drop)
+        self.connections.script::<u64>(call.arg(field).arg(value)).await.map(drop)
     }
 
     /// Hashed: callers choose their keys, so they may be long, and may hold what is not ours to show.

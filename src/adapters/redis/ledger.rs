@@ -1,10 +1,10 @@
 //! The ledger: a hash per record, changed by scripts only.
 
 use super::begin_tokens::BeginTokens;
-use super::pool::{RedisPool, ping};
 use super::record_fields::{RecordFields, optional_argument, read_listed_record, read_record, to_json};
 use super::scripts;
 use super::settled::RecentlySettled;
+use super::shared_connections::{SharedConnections, ping};
 use crate::domain::{
     Attempt, AttemptOutcome, BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
@@ -36,7 +36,7 @@ const WAITING: &str = " ";
 /// [`Ledger`] and [`MediaIndex`](crate::ports::MediaIndex) on Redis. Fails within two seconds while Redis is away; see
 /// [`WriteBehindLedger`](super::WriteBehindLedger) for going on regardless.
 pub struct RedisLedger {
-    pub(super) pool: RedisPool,
+    pub(super) connections: SharedConnections,
     namespace: String,
     tokens: BeginTokens,
     settled: RecentlySettled,
@@ -45,15 +45,15 @@ pub struct RedisLedger {
 impl RedisLedger {
     /// A ledger at the URL (`redis://`), all its keys behind `namespace`. Connects when first used.
     pub fn new(url: &SecretString, namespace: &str) -> Result<Self, LedgerError> {
-        let (pool, namespace) = (RedisPool::new(url)?, namespace.to_owned());
-        Ok(Self { pool, namespace, tokens: BeginTokens::new(), settled: RecentlySettled::new() })
+        let (connections, namespace) = (SharedConnections::new(url)?, namespace.to_owned());
+        Ok(Self { connections, namespace, tokens: BeginTokens::new(), settled: RecentlySettled::new() })
     }
 
     /// Creates the record of a notification that has just been accepted, unless its courier was faster.
     pub(super) async fn create(&self, notification: &Notification) -> Result<bool, LedgerError> {
         let mut call = self.notification_call(&scripts::CREATE, notification);
         call.arg(Status::accepted(notification).as_str()).arg(notification.accepted_at.unix_millis());
-        self.pool.script(&call).await
+        self.connections.script(&call).await
     }
 
     /// Marks an attempt as begun that left while Redis was away: nothing can forbid it any more.
@@ -81,7 +81,7 @@ impl RedisLedger {
         call.arg(optional_argument(passed.as_ref(), |(id, at)| format!("{id}:{}", at.unix_millis())));
         call.arg(conditions.map_or(0, |conditions| millis(conditions.then_pause)));
         call.arg(conditions.map_or(0, |conditions| millis(conditions.headroom)));
-        match self.pool.script::<BeginAnswer>(&call).await {
+        match self.connections.script::<BeginAnswer>(&call).await {
             Ok((verdict, by, interrupted, interrupted_attempts)) => {
                 self.tokens.mark_answered(notification.id);
                 if verdict == "go" {
@@ -100,7 +100,7 @@ impl RedisLedger {
     /// Whether Redis takes changes: a `PING` is also answered by a replica, or by one whose memory is full.
     pub(super) async fn probe(&self) -> Result<(), LedgerError> {
         let mut set = redis::cmd("SET");
-        self.pool.command::<()>(set.arg(format!("{}:probe", self.namespace)).arg(1).arg("EX").arg(60)).await
+        self.connections.command::<()>(set.arg(format!("{}:probe", self.namespace)).arg(1).arg("EX").arg(60)).await
     }
 
     /// For an attempt that begins now and whose mark is written later: what was marked earlier is not its.
@@ -217,7 +217,7 @@ impl Ledger for RedisLedger {
         call.arg(optional_argument(wait.as_ref(), |wait| update.at.plus(*wait).unix_millis().to_string()));
         call.arg(optional_argument(update.attempt.as_ref(), |attempt| attempt.outcome.as_str().to_owned()));
         call.arg(millis(GROUP_SPAN)).arg(optional_argument(group_cost(notification).as_ref(), u32::to_string));
-        let written = self.pool.script(&call).await?;
+        let written = self.connections.script(&call).await?;
         self.tokens.forget_under_way(notification.id);
         if update.status.is_final() {
             self.settled.put(notification);
@@ -228,7 +228,7 @@ impl Ledger for RedisLedger {
     async fn cancel(&self, id: NotificationId, at: Timestamp) -> Result<Cancelled, LedgerError> {
         let mut call = self.record_call(&scripts::CANCEL, id);
         call.arg(at.unix_millis());
-        let (instead, fields) = self.pool.script::<(String, RecordFields)>(&call).await?;
+        let (instead, fields) = self.connections.script::<(String, RecordFields)>(&call).await?;
         Ok(match instead.parse::<Status>() {
             Ok(status) => Cancelled::TooLate(status),
             Err(_) => read_record(&fields)?.map_or(Cancelled::NotFound, |record| Cancelled::Done(Box::new(record))),
@@ -236,7 +236,7 @@ impl Ledger for RedisLedger {
     }
 
     async fn get(&self, id: NotificationId) -> Result<Option<Record>, LedgerError> {
-        read_record(&self.pool.command::<RecordFields>(redis::cmd("HGETALL").arg(self.key("n", id))).await?)
+        read_record(&self.connections.command::<RecordFields>(redis::cmd("HGETALL").arg(self.key("n", id))).await?)
     }
 
     /// The ids are taken from an index first and the records after it, so one that changes in between may be missing
@@ -245,7 +245,7 @@ impl Ledger for RedisLedger {
         let highest = query.before.map_or("+".to_owned(), |id| format!("({id}"));
         let mut command = redis::cmd("ZREVRANGEBYLEX");
         command.arg(self.index(query)).arg(highest).arg("-").arg("LIMIT").arg(0).arg(query.limit.saturating_add(1));
-        let mut ids = self.pool.command::<Vec<String>>(&command).await?;
+        let mut ids = self.connections.command::<Vec<String>>(&command).await?;
         let mut more = ids.len() > query.limit;
         ids.truncate(query.limit);
 
@@ -259,7 +259,7 @@ impl Ledger for RedisLedger {
             for id in batch {
                 pipeline.cmd("HGETALL").arg(self.key("n", id));
             }
-            for fields in self.pool.pipeline::<Vec<RecordFields>>(&pipeline).await? {
+            for fields in self.connections.pipeline::<Vec<RecordFields>>(&pipeline).await? {
                 bytes += fields.values().map(String::len).sum::<usize>();
                 // One that is not readable (written by a newer version) must not hide the others.
                 let record =
@@ -281,14 +281,14 @@ impl Ledger for RedisLedger {
         loop {
             let mut call = scripts::SWEEP.arg(&self.namespace);
             call.arg(before).arg(BATCH_SIZE);
-            let deleted = self.pool.script::<u64>(&call).await?;
+            let deleted = self.connections.script::<u64>(&call).await?;
             swept += deleted;
             if deleted < BATCH_SIZE as u64 {
                 break;
             }
         }
         let mut pins = redis::cmd("ZREMRANGEBYSCORE");
-        self.pool.command::<u64>(pins.arg(self.pins()).arg("-inf").arg(format!("({before}"))).await?;
+        self.connections.command::<u64>(pins.arg(self.pins()).arg("-inf").arg(format!("({before}"))).await?;
         self.forget_old_cancels().await?;
         Ok(swept)
     }
@@ -297,11 +297,11 @@ impl Ledger for RedisLedger {
         let mut call = scripts::END_LOST.arg(&self.namespace);
         call.arg("").arg(expired_before.unix_millis()).arg(at.unix_millis());
         call.arg(optional_argument(RecordUpdate::lost(at).failure.as_ref(), to_json)).arg(BATCH_SIZE);
-        let bots: Vec<String> = self.pool.script(&call).await?;
+        let bots: Vec<String> = self.connections.script(&call).await?;
         Ok(bots.iter().filter_map(|bot| Some((bot.parse().ok()?, Status::Unknown))).collect())
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {
-        self.pool.command::<String>(&ping()).await.map(drop)
+        self.connections.command::<String>(&ping()).await.map(drop)
     }
 }

@@ -15,28 +15,30 @@ const FILE_ID_TTL: Duration = Duration::from_secs(180 * 24 * 3600);
 impl MediaIndex for RedisLedger {
     async fn file_id(&self, key: &FileKey) -> Result<Option<String>, LedgerError> {
         let mut command = redis::cmd("GETEX");
-        self.pool.command(command.arg(self.key("f", key)).arg("EX").arg(FILE_ID_TTL.as_secs())).await
+        self.connections.command(command.arg(self.key("f", key)).arg("EX").arg(FILE_ID_TTL.as_secs())).await
     }
 
     async fn keep(&self, key: &FileKey, file_id: &str) -> Result<(), LedgerError> {
         let mut command = redis::cmd("SET");
-        self.pool.command(command.arg(self.key("f", key)).arg(file_id).arg("EX").arg(FILE_ID_TTL.as_secs())).await
+        self.connections
+            .command(command.arg(self.key("f", key)).arg(file_id).arg("EX").arg(FILE_ID_TTL.as_secs()))
+            .await
     }
 
     async fn evict(&self, key: &FileKey, file_id: &str) -> Result<(), LedgerError> {
         let mut call = scripts::EVICT.key(self.key("f", key));
-        self.pool.script::<u64>(call.arg(file_id)).await.map(drop)
+        self.connections.script::<u64>(call.arg(file_id)).await.map(drop)
     }
 
     async fn pin(&self, sha256: &Sha256, until: Timestamp) -> Result<(), LedgerError> {
         let mut command = redis::cmd("ZADD");
         command.arg(self.pins()).arg("GT").arg(until.unix_millis()).arg(sha256.to_string());
-        self.pool.command::<u64>(&command).await.map(drop)
+        self.connections.command::<u64>(&command).await.map(drop)
     }
 
     async fn is_pinned(&self, sha256: &Sha256, at: Timestamp) -> Result<bool, LedgerError> {
         let mut command = redis::cmd("ZSCORE");
-        let until = self.pool.command::<Option<f64>>(command.arg(self.pins()).arg(sha256.to_string())).await?;
+        let until = self.connections.command::<Option<f64>>(command.arg(self.pins()).arg(sha256.to_string())).await?;
         // Milliseconds until the year 9999 are below 2^53: exact.
         Ok(until.is_some_and(|until| until > at.unix_millis() as f64))
     }

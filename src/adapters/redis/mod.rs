@@ -33,7 +33,6 @@ mod cancels;
 mod idempotency;
 mod ledger;
 mod media_index;
-mod pool;
 mod prelude;
 mod quotas;
 mod recipients;
@@ -41,6 +40,7 @@ mod record_fields;
 mod reopening;
 mod scripts;
 mod settled;
+mod shared_connections;
 mod write_behind;
 
 pub use acceptor::DistributedAcceptor;

@@ -47,13 +47,13 @@ impl Quotas for RedisLedger {
     async fn take(&self, client: &ClientName, day: Day, cost: u32, limit: u64) -> Result<Taken, LedgerError> {
         let mut call = TAKE.arg(self.quota_key(client, day));
         call.arg(cost).arg(limit).arg(KEPT_SECONDS);
-        let (counted, used) = self.pool.script::<(bool, u64)>(&call).await?;
+        let (counted, used) = self.connections.script::<(bool, u64)>(&call).await?;
         Ok(Taken { counted, used })
     }
 
     async fn give_back(&self, client: &ClientName, day: Day, cost: u32) -> Result<(), LedgerError> {
         let mut call = GIVE_BACK.arg(self.quota_key(client, day));
         call.arg(cost);
-        self.pool.script::<u32>(&call).await.map(drop)
+        self.connections.script::<u32>(&call).await.map(drop)
     }
 }

@@ -41,7 +41,7 @@ impl RedisLedger {
     async fn change(&self, bot: &BotName, key: &str, expected: &str, new: &str) -> Result<bool, LedgerError> {
         let mut call = CHANGE.arg(self.namespace());
         call.arg(bot.as_str()).arg(key).arg(expected).arg(new);
-        self.pool.script(&call).await
+        self.connections.script(&call).await
     }
 
     /// The entries of some keys, as written and as read, in the order of the keys; what has gone is left out.
@@ -50,14 +50,14 @@ impl RedisLedger {
             return Ok(Vec::new());
         }
         let mut command = redis::cmd("HMGET");
-        let values: Vec<Option<String>> = self.pool.command(command.arg(self.key("r", bot)).arg(keys)).await?;
+        let values: Vec<Option<String>> = self.connections.command(command.arg(self.key("r", bot)).arg(keys)).await?;
         values.into_iter().flatten().map(|value| read_entry(&value).map(|entry| (value, entry))).collect()
     }
 
     async fn entries_of_chat(&self, bot: &BotName, chat: &ChatId) -> Result<Vec<(String, Recipient)>, LedgerError> {
         let mut command = redis::cmd("SMEMBERS");
         let key = self.key("rc", format_args!("{bot}:{chat}"));
-        let mut keys: Vec<String> = self.pool.command(command.arg(key)).await?;
+        let mut keys: Vec<String> = self.connections.command(command.arg(key)).await?;
         keys.sort_unstable();
         let mut entries = self.entries(bot, &keys).await?;
         // Some may have moved since the set was read.
@@ -118,7 +118,7 @@ impl Recipients for RedisLedger {
         let mut command = redis::cmd("ZRANGEBYLEX");
         command.arg(self.key("ri", &query.bot)).arg(format!("({from}")).arg(format!("({to}"));
         command.arg("LIMIT").arg(0).arg(query.limit + 1);
-        let keys: Vec<String> = self.pool.command(&command).await?;
+        let keys: Vec<String> = self.connections.command(&command).await?;
         let entries = self.entries(&query.bot, &keys).await?.into_iter().map(|(_, entry)| entry).collect();
         Ok(RecipientPage::of(entries, query.limit))
     }
@@ -144,11 +144,11 @@ impl Recipients for RedisLedger {
     async fn hold_group(&self, group: &PendingGroup) -> Result<(), LedgerError> {
         let mut command = redis::cmd("HSET");
         command.arg(self.key("rg", &group.bot)).arg(group.chat_id.to_string()).arg(json(group)?);
-        self.pool.command::<u64>(&command).await.map(drop)
+        self.connections.command::<u64>(&command).await.map(drop)
     }
 
     async fn held_groups(&self, bot: &BotName, creator: i64) -> Result<Vec<PendingGroup>, LedgerError> {
-        let all: Vec<String> = self.pool.command(redis::cmd("HVALS").arg(self.key("rg", bot))).await?;
+        let all: Vec<String> = self.connections.command(redis::cmd("HVALS").arg(self.key("rg", bot))).await?;
         let groups = all.iter().map(|text| read::<PendingGroup>(text)).filter(|group| match group {
             Ok(group) => group.creator == creator,
             Err(_) => true,
@@ -159,24 +159,24 @@ impl Recipients for RedisLedger {
     async fn held_group(&self, bot: &BotName, chat: &ChatId) -> Result<Option<PendingGroup>, LedgerError> {
         let mut command = redis::cmd("HGET");
         command.arg(self.key("rg", bot)).arg(chat.to_string());
-        self.pool.command::<Option<String>>(&command).await?.map(|text| read(&text)).transpose()
+        self.connections.command::<Option<String>>(&command).await?.map(|text| read(&text)).transpose()
     }
 
     async fn release_group(&self, bot: &BotName, chat: &ChatId) -> Result<(), LedgerError> {
         let mut command = redis::cmd("HDEL");
         command.arg(self.key("rg", bot)).arg(chat.to_string());
-        self.pool.command::<u64>(&command).await.map(drop)
+        self.connections.command::<u64>(&command).await.map(drop)
     }
 
     async fn introduce(&self, bot: &BotName, username: &str) -> Result<(), LedgerError> {
         let mut command = redis::cmd("HSET");
         command.arg(format!("{}:ru", self.namespace())).arg(bot.as_str()).arg(username);
-        self.pool.command::<u64>(&command).await.map(drop)
+        self.connections.command::<u64>(&command).await.map(drop)
     }
 
     async fn username(&self, bot: &BotName) -> Result<Option<String>, LedgerError> {
         let mut command = redis::cmd("HGET");
-        self.pool.command(command.arg(format!("{}:ru", self.namespace())).arg(bot.as_str())).await
+        self.connections.command(command.arg(format!("{}:ru", self.namespace())).arg(bot.as_str())).await
     }
 }
 

@@ -30,7 +30,7 @@ impl RedisLedger {
         let at = Timestamp::now();
         let mut call = self.notification_call(&scripts::REOPEN, notification);
         call.arg(Status::accepted(notification).as_str()).arg(at.unix_millis()).arg(millis(ABANDONED_AFTER));
-        let (instead, fields) = self.pool.script::<(String, RecordFields)>(&call).await?;
+        let (instead, fields) = self.connections.script::<(String, RecordFields)>(&call).await?;
         if let Ok(status) = instead.parse() {
             return Ok(Reopened::Refused(status));
         }
@@ -42,7 +42,7 @@ impl RedisLedger {
 
     /// Removes the mark of a reopening, once the notification is published: from then on its courier changes the record.
     pub(super) async fn finish_reopening(&self, id: NotificationId) -> Result<(), LedgerError> {
-        self.pool.command::<u64>(redis::cmd("HDEL").arg(self.key("n", id)).arg("reopening")).await.map(drop)
+        self.connections.command::<u64>(redis::cmd("HDEL").arg(self.key("n", id)).arg("reopening")).await.map(drop)
     }
 
     /// Puts the record back as it was, when the notification could not be published; unless a courier has begun with it
@@ -53,6 +53,6 @@ impl RedisLedger {
         for (field, value) in &reopening.fields {
             call.arg(field).arg(value);
         }
-        self.pool.script(&call).await
+        self.connections.script(&call).await
     }
 }

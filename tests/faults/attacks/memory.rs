@@ -42,17 +42,23 @@ async fn parameters_that_nobody_knows_distributed() {
     Siege::of("200 calls with 1 MB of an unknown parameter").on(Engine::shared()).by(call_with_unknown).await;
 }
 
-/// All at once, to one chat, so that most of them wait; their callers do so for a while.
+/// To one chat, so that most of them wait; their callers do so for a while.
 async fn call_with_unknown(target: &Target) {
-    let body = json!({"chat_id": 5, "text": "x", "invented": "x".repeat(1_000_000)}).to_string();
-    let head = format!(
-        "POST {} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        target.bot_api("sendMessage"),
-        body.len(),
+    let body = json!({"chat_id": 5, "text": "x", "invented": "x".repeat(1_000_000)});
+    call_at_once(target, "sendMessage", &body, 200, Duration::from_secs(5)).await;
+}
+
+/// Makes a call many times at once, at the Bot API face; each caller hangs up if it has no answer by then.
+async fn call_at_once(target: &Target, method: &str, body: &Value, calls: usize, patience: Duration) {
+    let body = body.to_string();
+    let path = target.bot_api(method);
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
     );
-    let calls = (0..200).map(|_| async {
-        let stream = target.connect_and_send(format!("{head}{body}").as_bytes()).await.unwrap();
-        let _ = timeout(Duration::from_secs(5), stream.readable()).await;
+    let calls = (0..calls).map(|_| async {
+        let stream = target.connect_and_send(request.as_bytes()).await.unwrap();
+        let _ = timeout(patience, stream.readable()).await;
     });
     join_all(calls).await;
 }
@@ -96,16 +102,7 @@ async fn split_nested_tags(target: &Target) {
 /// Nobody waits for them: each caller hangs up once it has sent its request.
 async fn copy_long_lists(target: &Target) {
     let numbers: Vec<String> = (0..50_000).map(|n| (n % 9_000 + 1_000).to_string()).collect();
-    let body = json!({"chat_id": 5, "from_chat_id": 6, "message_ids": format!("[{}]", numbers.join(","))}).to_string();
-    let head = format!(
-        "POST {} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        target.bot_api("copyMessages"),
-        body.len(),
-    );
-    let calls = (0..60).map(|_| async {
-        let stream = target.connect_and_send(format!("{head}{body}").as_bytes()).await.unwrap();
-        // Long enough for the call to be read.
-        let _ = timeout(Duration::from_secs(1), stream.readable()).await;
-    });
-    join_all(calls).await;
+    let body = json!({"chat_id": 5, "from_chat_id": 6, "message_ids": format!("[{}]", numbers.join(","))});
+    // Long enough for the call to be read.
+    call_at_once(target, "copyMessages", &body, 60, Duration::from_secs(1)).await;
 }

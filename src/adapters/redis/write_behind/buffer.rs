@@ -40,7 +40,7 @@ impl WriteBehindBuffer {
     pub(super) fn mark_away(&self, asked: Presence) {
         if self.availability.mark_away(asked) {
             // Each may be broken, and would fail one request when Redis is back.
-            self.redis.pool.reconnect();
+            self.redis.connections.reconnect();
             self.flush_needed.notify_one();
         }
     }

@@ -22,7 +22,7 @@ const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
 const CONNECTIONS: usize = 4;
 
 /// See the module. Connects when first used, so that the process starts while Redis is away.
-pub(super) struct RedisPool {
+pub(super) struct SharedConnections {
     /// Makes connections; none is given back to it.
     pool: Pool,
     shared: [Mutex<Shared>; CONNECTIONS],
@@ -44,7 +44,7 @@ struct Shares {
     generation: u64,
 }
 
-impl RedisPool {
+impl SharedConnections {
     /// Reads the URL; connects to nothing.
     pub(super) fn new(url: &SecretString) -> Result<Self, LedgerError> {
         let config = AsyncConnectionConfig::new()
@@ -168,15 +168,15 @@ mod tests {
     #[test]
     fn a_url_that_is_not_understood_is_not_repeated() {
         for bad in ["", "http://:hunter2@host", "redis://:hunter2@host:port", "hunter2"] {
-            let error = RedisPool::new(&bad.to_owned().into()).err().unwrap();
+            let error = SharedConnections::new(&bad.to_owned().into()).err().unwrap();
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }
 
     #[tokio::test]
     async fn a_refused_connection_names_neither_host_nor_password() {
-        let pool = RedisPool::new(&"redis://:hunter2@127.0.0.1:1".to_owned().into()).unwrap();
-        let error = pool.command::<String>(&ping()).await.unwrap_err();
+        let connections = SharedConnections::new(&"redis://:hunter2@127.0.0.1:1".to_owned().into()).unwrap();
+        let error = connections.command::<String>(&ping()).await.unwrap_err();
         assert_eq!(error.to_string(), "ledger: Redis refuses the connection");
     }
 }
