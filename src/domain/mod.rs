@@ -1,8 +1,9 @@
-//! Notifications, the calls that they make, their records, and who they go to: types that cannot hold a bad value. No I/O,
-//! no async.
+//! Notifications, the calls that they make, their records, and who they go to: types that cannot hold a bad value. No async, and no I/O but that of
+//! [`FileContent`].
 
 mod call;
 mod client_name;
+mod file_content;
 pub mod file_path;
 mod ids;
 mod image;
@@ -17,6 +18,7 @@ pub mod whatsmate;
 
 pub use call::{Call, Media, MediaKind, MediaSource};
 pub use client_name::ClientName;
+pub use file_content::FileContent;
 pub use ids::{BotName, ChatId, InvalidIdError, NotificationId, Sha256};
 pub use image::ImageFormat;
 pub use listed::{ListedNotification, ListedResult};

@@ -13,7 +13,7 @@ use super::caller_quota::{CallerQuotas, SpoolShare};
 use super::image_check::{self, ImageInspector};
 use super::rejection::{ProblemCode, Rejection};
 use super::room::Room;
-use crate::domain::{ImageFormat, Sha256};
+use crate::domain::{FileContent, ImageFormat, Sha256};
 use crate::imaging::ImageInfo;
 use crate::ports::Spooled;
 use sha2::Digest;
@@ -344,7 +344,7 @@ impl Upload {
 
     /// The file as the blob store takes it.
     pub fn spooled(&self) -> Spooled {
-        Spooled { path: self.path.to_path_buf(), sha256: self.sha256, size: self.size }
+        Spooled { content: FileContent::File(self.path.to_path_buf()), sha256: self.sha256, size: self.size }
     }
 
     /// The digest of its bytes.

@@ -1,11 +1,10 @@
 //! The blob store: file contents by their SHA-256, so that equal files are stored once (deduplication).
 
 use super::MediaIndex;
-use crate::domain::{Sha256, Timestamp};
+use crate::domain::{FileContent, Sha256, Timestamp};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::Stream;
-use std::path::PathBuf;
 use std::pin::Pin;
 
 /// Holds file contents under their digest.
@@ -36,11 +35,11 @@ pub trait Blobs: Send + Sync {
 /// The bytes of a blob, in order.
 pub type BlobStream = Pin<Box<dyn Stream<Item = Result<Bytes, BlobError>> + Send>>;
 
-/// A complete upload on local disk, hashed while it was written. The file is deleted by whoever made it.
+/// A complete upload, hashed while it arrived. A file is deleted by whoever made it.
 #[derive(Clone, Debug)]
 pub struct Spooled {
-    /// Where the bytes lie.
-    pub path: PathBuf,
+    /// The bytes.
+    pub content: FileContent,
     /// Their digest.
     pub sha256: Sha256,
     /// Their number.

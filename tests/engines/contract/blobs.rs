@@ -26,7 +26,7 @@ pub async fn suite(blobs: Arc<dyn Blobs>, pins: Arc<dyn MediaIndex>) {
 pub fn spool(bytes: &[u8]) -> (Spooled, tempfile::NamedTempFile) {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(file.path(), bytes).expect("written");
-    let spooled = Spooled { path: file.path().to_owned(), sha256: Sha256::of(bytes), size: bytes.len() as u64 };
+    let spooled = Spooled { content: FileContent::File(file.path().to_owned()), sha256: Sha256::of(bytes), size: bytes.len() as u64 };
     (spooled, file)
 }
 
