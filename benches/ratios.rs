@@ -10,7 +10,6 @@ mod images;
 mod settings;
 
 use futures_util::{StreamExt, stream};
-use pixcourier::adapters::embedded::Embedded;
 use pixcourier::app::{App, Role};
 use pixcourier::domain::{
     BotName, Call, ChatId, DeliveryGuarantee, Lane, Media, MediaKind, MediaSource, Notification, NotificationId,
@@ -39,7 +38,7 @@ async fn main() {
 /// Accepting one by one pays for a write to the disk each; accepting many at once shares it.
 async fn group_commit() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Embedded::open(folder.path()).unwrap();
+    let engine = pixcourier::app::open_embedded(folder.path(), Duration::from_secs(86_400)).unwrap();
     let accept = |n: usize| {
         let engine = engine.clone();
         async move {

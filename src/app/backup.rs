@@ -1,16 +1,17 @@
 //! Backups of the embedded engine's file.
 
-use crate::adapters::embedded;
+use crate::adapters::{embedded, objects};
 use crate::settings::{EngineSettings, Settings};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 
-/// Copies the database to a new file; the service may be running. Returns its size in bytes. Blocks.
+/// Copies the database and the images to a new file; the service may be running. Returns its size in bytes. Blocks.
 ///
 /// # Errors
 /// The engine is another, the target exists, or the database is missing or damaged.
 pub fn backup(settings: &Settings, target: &Path) -> anyhow::Result<u64> {
-    embedded::backup(embedded_data_dir(settings)?, target).context("back up the database")
+    let data_dir = embedded_data_dir(settings)?;
+    embedded::backup(data_dir, objects::blob_files(data_dir), target).context("back up the database")
 }
 
 /// Puts a backup in the place of the database; the service must not be running. Returns what the former one is called

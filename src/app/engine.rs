@@ -1,15 +1,17 @@
 //! Opens the engine that the settings choose, and gives it out as [`Ports`].
 
-use crate::adapters::embedded::Embedded;
+use crate::adapters::embedded::{Embedded, OpenError};
 use crate::adapters::objects::ObjectBlobs;
 use crate::adapters::rabbitmq::RabbitQueue;
 use crate::adapters::redis::{DistributedAcceptor, RedisLedger, WriteBehindLedger};
 use crate::domain::{Failure, FailureClass, RecordUpdate, Status, Timestamp};
 use crate::ports::{Ledger, Ports};
-use crate::settings::{self, Settings};
+use crate::settings::{self, BlobLocation, Settings};
 use crate::telemetry::Metrics;
 use anyhow::Context;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -27,14 +29,28 @@ enum EngineKind {
     Distributed { queue: Arc<RabbitQueue>, ledger: Arc<WriteBehindLedger> },
 }
 
+/// Opens the embedded engine of a data folder, with its images in a folder in that. Blocks.
+///
+/// # Errors
+/// The folder is in use or cannot be written to, or the database is damaged or newer.
+pub fn open_embedded(data_dir: &Path, blob_retention: Duration) -> Result<Embedded, OpenError> {
+    let unusable = |source| OpenError::Folder { folder: data_dir.to_owned(), source };
+    std::fs::create_dir_all(data_dir).map_err(unusable)?;
+    let images = BlobLocation::Folder(data_dir.to_owned());
+    let blobs = ObjectBlobs::new(&images, blob_retention).map_err(|error| unusable(std::io::Error::other(error)))?;
+    Embedded::open(data_dir, Arc::new(blobs))
+}
+
 impl Engine {
     /// Opens the embedded engine, or starts to connect the distributed one, whose servers may be away now and come later.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         match &settings.engine {
             settings::EngineSettings::Embedded => {
-                let folder = settings.data_dir.clone();
-                let opened = tokio::task::spawn_blocking(move || Embedded::open(&folder)).await?;
-                Ok(Self::embedded(opened.context("open the embedded engine")?))
+                let (folder, retention) = (settings.data_dir.clone(), settings.blob_retention);
+                let opened = tokio::task::spawn_blocking(move || open_embedded(&folder, retention)).await?;
+                let embedded = opened.context("open the embedded engine")?;
+                embedded.unpack_blobs().await.context("move the images out of the database")?;
+                Ok(Self { ports: embedded.ports.clone(), kind: EngineKind::Embedded(embedded) })
             }
             settings::EngineSettings::Distributed(parts) => {
                 let bots = settings.bots.keys().cloned().collect();
@@ -55,10 +71,6 @@ impl Engine {
                 Ok(Self { ports, kind: EngineKind::Distributed { queue, ledger } })
             }
         }
-    }
-
-    fn embedded(embedded: Embedded) -> Self {
-        Self { ports: embedded.ports.clone(), kind: EngineKind::Embedded(embedded) }
     }
 
     /// How many changes wait in memory for the ledger to come back (write-behind).

@@ -12,7 +12,7 @@ pub mod routes;
 mod stop;
 mod sweeper;
 
-pub use engine::Engine;
+pub use engine::{Engine, open_embedded};
 pub use reload::Reloader;
 pub use role::Role;
 

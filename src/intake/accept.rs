@@ -195,7 +195,7 @@ impl Intake {
     async fn store(&self, attachment: &Attachment) -> Result<Media, Rejection> {
         let (source, format) = match &attachment.input {
             InputFile::Upload(upload) => {
-                let spooled = self.keep_before(upload, true).await?;
+                let spooled = self.keep(upload).await?;
                 (MediaSource::Blob { sha256: spooled.sha256, size: spooled.size }, upload.format())
             }
             InputFile::Stored(sha256) => self.stored(sha256, attachment).await?,
@@ -211,10 +211,6 @@ impl Intake {
     /// # Errors
     /// [`ProblemCode::TooMuchKept`], or the store is away.
     pub async fn keep(&self, upload: &Upload) -> Result<Spooled, Rejection> {
-        self.keep_before(upload, false).await
-    }
-
-    async fn keep_before(&self, upload: &Upload, is_accepted_next: bool) -> Result<Spooled, Rejection> {
         let spooled = upload.spooled();
         if let Err(rejection) = upload.check_may_be_kept()
             && self.ports.blobs.stat(&spooled.sha256).await?.is_none()
@@ -222,9 +218,7 @@ impl Intake {
             return Err(rejection);
         }
         let _permit = self.blob_puts.acquire().await;
-        let blobs = &self.ports.blobs;
-        let is_new = if is_accepted_next { blobs.put_to_accept(&spooled) } else { blobs.put(&spooled) };
-        if is_new.await? {
+        if self.ports.blobs.put(&spooled).await? {
             upload.count_as_kept();
         }
         Ok(spooled)

@@ -342,6 +342,11 @@ impl Upload {
         self.share.keep();
     }
 
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The file as the blob store takes it.
     pub fn spooled(&self) -> Spooled {
         Spooled { content: FileContent::File(self.path.to_path_buf()), sha256: self.sha256, size: self.size }

@@ -28,7 +28,7 @@ async fn an_upload_is_hashed_as_it_is_written_and_removed_when_dropped() {
         }
         let upload = writer.finish().await.unwrap();
         assert_eq!((upload.sha256(), upload.spooled().size), (Sha256::of(&bytes), 300_000));
-        assert_eq!(std::fs::read(upload.spooled().path).unwrap(), bytes);
+        assert_eq!(std::fs::read(upload.path()).unwrap(), bytes);
         drop(upload);
         assert_eq!(files(&spool), 0);
     }
@@ -87,8 +87,8 @@ async fn a_webp_is_no_photo_until_it_is_shrunk() {
     writer.write(include_bytes!("../../tests/fixtures/images/lossy.webp")).unwrap();
     let webp = writer.finish().await.unwrap();
     assert_eq!(spool.verify(&webp).await.unwrap_err().code, ProblemCode::NotAnImage);
-    let photo = spool.shrink(&webp.spooled().path).await.unwrap();
-    let bytes = std::fs::read(photo.spooled().path).unwrap();
+    let photo = spool.shrink(webp.path()).await.unwrap();
+    let bytes = std::fs::read(photo.path()).unwrap();
     assert_eq!((photo.sha256(), photo.spooled().size), (Sha256::of(&bytes), bytes.len() as u64));
     assert_eq!(photo.format(), Some(spool.verify(&photo).await.unwrap().format));
     drop((webp, photo));

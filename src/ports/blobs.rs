@@ -14,11 +14,6 @@ pub trait Blobs: Send + Sync {
     /// second copy.
     async fn put(&self, file: &Spooled) -> Result<bool, BlobError>;
 
-    /// The same just before a notification is accepted that names it: that acceptance may be what makes it durable.
-    async fn put_to_accept(&self, file: &Spooled) -> Result<bool, BlobError> {
-        self.put(file).await
-    }
-
     /// The size in bytes, if the blob is held and will not be swept within the hour.
     async fn stat(&self, sha256: &Sha256) -> Result<Option<u64>, BlobError>;
 

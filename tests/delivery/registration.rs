@@ -2,7 +2,6 @@
 
 use crate::support::Redis;
 use crate::support::test_app::{On, TOKEN, TestApp, base64_png};
-use pixcourier::adapters::embedded::Embedded;
 use pixcourier::adapters::redis::RedisLedger;
 use pixcourier::adapters::telegram::TelegramMessenger;
 use pixcourier::app::Role;
@@ -319,7 +318,7 @@ async fn while_the_book_is_away_no_update_is_confirmed() {
     let app = TestApp::start(On::Embedded).await;
     let book = Arc::new(RedisLedger::new(&redis.url().into(), "t").unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let engine = Embedded::open(folder.path()).unwrap();
+    let engine = pixcourier::app::open_embedded(folder.path(), Duration::from_secs(86_400)).unwrap();
     let name = BotName::default_bot();
     let bot = Bot::new(name.clone(), TOKEN.to_owned().into(), app.sandbox.url(), RateLimits::default()).unwrap();
     let bot = Arc::new(bot.with(|telegram| telegram.registration = Registration::Polling));

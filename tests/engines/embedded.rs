@@ -1,8 +1,11 @@
 //! The embedded engine: the contracts of all ports, and what only a file on a disk can be asked.
 
-use crate::engines::contract::{self, acceptor::AcceptorPorts, bot, later, next, notification, ownership};
+use crate::engines::contract::{
+    self, acceptor::AcceptorPorts, bot, later, next, notification, open_embedded, ownership,
+};
 use pixcourier::adapters::embedded::{Embedded, OpenError};
-use pixcourier::domain::{Attempt, Notification, NotificationId, RecordUpdate, Status, Timestamp};
+use pixcourier::adapters::objects::blob_files;
+use pixcourier::domain::{Attempt, Notification, NotificationId, RecordUpdate, Sha256, Status, Timestamp};
 use pixcourier::ports::{BeginConditions, Cancelled, Day, Ports, Resubmitted, Spooled, Submission, Taken};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
@@ -13,7 +16,7 @@ use tempfile::TempDir;
 
 fn fresh() -> (Embedded, TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    (Embedded::open(folder.path()).expect("open"), folder)
+    (open_embedded(folder.path()).expect("open"), folder)
 }
 
 fn acceptor_ports(engine: &Embedded) -> AcceptorPorts {
@@ -76,13 +79,15 @@ async fn its_quotas_keep_the_contract_and_outlive_the_process() {
     let (client, day) = (contract::quotas::client("kept"), Day::of(Timestamp::now()));
     assert!(engine.ports.quotas.take(&client, day, 3, 4).await.unwrap().counted);
     engine.close().await;
-    let engine = Embedded::open(folder.path()).expect("open");
+    let engine = open_embedded(folder.path()).expect("open");
     assert_eq!(engine.ports.quotas.take(&client, day, 2, 4).await.unwrap(), Taken { counted: false, used: 3 });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_blobs_keep_the_contract() {
-    let (engine, _folder) = fresh();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // A quarter of it is less than the time for which the suite leaves blobs unused.
+    let engine = pixcourier::app::open_embedded(folder.path(), Duration::from_secs(8)).expect("open");
     contract::blobs::suite(engine.ports.blobs.clone(), engine.ports.media.clone()).await;
 }
 
@@ -95,11 +100,11 @@ async fn its_acceptor_keeps_the_contract() {
 #[tokio::test]
 async fn a_data_folder_belongs_to_one_engine_at_a_time() {
     let (engine, folder) = fresh();
-    let second = Embedded::open(folder.path()).err().unwrap();
+    let second = open_embedded(folder.path()).err().unwrap();
     assert!(matches!(second, OpenError::InUse(_)), "{second:?}");
     assert!(second.to_string().contains("in use by another process"), "{second}");
     engine.close().await;
-    let third = Embedded::open(folder.path()).unwrap();
+    let third = open_embedded(folder.path()).unwrap();
     third.ports.queue.ready().await.unwrap();
     engine.ports.queue.ready().await.unwrap_err();
     engine.ports.queue.publish(&notification(&bot("late"), 1)).await.unwrap_err();
@@ -113,7 +118,7 @@ async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let conn = rusqlite::Connection::open(folder.path().join(Embedded::DATABASE_FILE)).unwrap();
     conn.pragma_update(None, "user_version", 99).unwrap();
     drop(conn);
-    let refused = Embedded::open(folder.path()).err().unwrap();
+    let refused = open_embedded(folder.path()).err().unwrap();
     assert!(matches!(refused, OpenError::Newer { found: 99, .. }), "{refused:?}");
     assert_eq!(ask(folder.path(), "PRAGMA user_version"), 99);
 }
@@ -132,7 +137,7 @@ async fn what_was_accepted_is_there_after_a_restart() {
     assert!(subscription.deliveries.recv().await.is_none(), "deliveries end with the queue");
     assert!(!folder.path().join("pixcourier.db-wal").exists(), "nothing is left in the log");
 
-    let engine = Embedded::open(folder.path()).unwrap();
+    let engine = open_embedded(folder.path()).unwrap();
     assert_eq!(engine.ports.ledger.get(sent.id).await.unwrap().unwrap().status, Status::Queued);
     assert!(contract::blobs::read(&engine.ports.blobs, &image).await.unwrap() == bytes);
     assert!(engine.ports.media.is_pinned(&image, Timestamp::now()).await.unwrap());
@@ -237,44 +242,74 @@ async fn equal_images_are_held_once_and_failed_uploads_not_at_all() {
     let (other, _other_file) = contract::blobs::spool(&contract::blobs::noise(700_000, 3));
     let cut = Spooled { size: other.size + 1, ..other };
     let error = engine.ports.blobs.put(&cut).await.unwrap_err();
-    assert!(error.to_string().contains("spooled upload"), "{error}");
+    assert!(error.to_string().contains("the upload cannot be read"), "{error}");
     assert_eq!(engine.ports.blobs.stat(&cut.sha256).await.unwrap(), None);
     engine.close().await;
-    assert_eq!(ask(folder.path(), "SELECT sum(length(bytes)) FROM pieces"), 1_000_000);
-    assert_eq!(ask(folder.path(), "SELECT count(*) FROM blobs"), 1);
+    let held: Vec<_> = blob_files(folder.path()).map(Result::unwrap).collect();
+    assert_eq!(held.iter().map(|(sha256, _)| *sha256).collect::<Vec<_>>(), [spooled.sha256]);
+    assert!(std::fs::read(&held[0].1).unwrap() == bytes);
 }
 
-#[tokio::test]
-async fn what_an_interrupted_upload_left_is_removed_at_the_next_start() {
-    let (engine, folder) = fresh();
-    let whole = contract::blobs::put(&engine.ports.blobs, b"whole").await;
-    engine.close().await;
-    let conn = rusqlite::Connection::open(folder.path().join(Embedded::DATABASE_FILE)).unwrap();
-    conn.execute_batch("INSERT INTO blobs (number, size, used_at) VALUES (7, 1000000, 0)").unwrap();
-    for index in 0..40 {
-        let place = (7 << 20) + index;
-        conn.execute("INSERT INTO pieces (place, bytes) VALUES (?1, zeroblob(1000))", [place]).unwrap();
+/// Puts a blob into the file of a closed engine, as versions did that kept them there.
+fn pack(folder: &Path, number: i64, sha256: Option<Sha256>, bytes: &[u8]) {
+    let conn = rusqlite::Connection::open(folder.join(Embedded::DATABASE_FILE)).unwrap();
+    let sql = "INSERT INTO blobs (number, sha256, size, used_at) VALUES (?1, ?2, ?3, 0)";
+    conn.execute(sql, (number, sha256.map(|sha256| *sha256.as_bytes()), bytes.len() as i64)).unwrap();
+    for (index, piece) in bytes.chunks(256 * 1024).enumerate() {
+        let sql = "INSERT INTO pieces (place, bytes) VALUES (?1, ?2)";
+        conn.execute(sql, (number << 20 | index as i64, piece)).unwrap();
     }
-    drop(conn);
-    let engine = Embedded::open(folder.path()).unwrap();
-    assert!(contract::blobs::read(&engine.ports.blobs, &whole).await.unwrap() == b"whole");
-    engine.close().await;
-    assert_eq!(ask(folder.path(), "SELECT count(*) FROM pieces"), 1);
-    assert_eq!(ask(folder.path(), "SELECT count(*) FROM blobs"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn swept_images_give_their_disk_space_back() {
+async fn images_that_stand_in_the_file_are_moved_out_of_it_at_the_start() {
+    let (engine, folder) = fresh();
+    engine.close().await;
+    let images = [0, 1, 256 * 1024, 1_000_000].map(|size| contract::blobs::noise(size, size as u64));
+    for (number, image) in (1..).zip(&images) {
+        pack(folder.path(), number, Some(Sha256::of(image)), image);
+    }
+    // One whose upload was interrupted, and one whose bytes are not what they should be.
+    pack(folder.path(), 7, None, &contract::blobs::noise(2_000_000, 7));
+    let damaged = Sha256::of(b"the picture");
+    pack(folder.path(), 8, Some(damaged), b"another picture");
+
+    let engine = open_embedded(folder.path()).unwrap();
+    assert_eq!(engine.unpack_blobs().await.unwrap(), 5);
+    for image in &images {
+        assert!(contract::blobs::read(&engine.ports.blobs, &Sha256::of(image)).await.unwrap() == *image);
+    }
+    assert_eq!(engine.ports.blobs.stat(&damaged).await.unwrap(), None);
+    assert_eq!(engine.unpack_blobs().await.unwrap(), 0);
+    engine.close().await;
+    assert_eq!(ask(folder.path(), "SELECT count(*) FROM pieces") + ask(folder.path(), "SELECT count(*) FROM blobs"), 0);
+    let left = std::fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name());
+    assert_eq!(left.filter(|name| name.to_string_lossy().contains("image")).count(), 0, "no file of the move is left");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn swept_records_give_their_disk_space_back() {
     const MIB: u64 = 1024 * 1024;
     let (engine, folder) = fresh();
-    for seed in 0..8 {
-        contract::blobs::put(&engine.ports.blobs, &contract::blobs::noise(8 * MIB as usize, seed)).await;
+    let (name, long) = (bot("swept"), "long ".repeat(4_000));
+    let accepted = (0..3_000).map(|chat| {
+        let mut sent = notification(&name, chat + 1);
+        sent.call.params.insert("text".to_owned(), long.clone().into());
+        sent
+    });
+    let accepted: Vec<_> = accepted.collect();
+    for some in accepted.chunks(100) {
+        let submissions: Vec<_> = some.iter().cloned().map(plainly).collect();
+        let accepting = futures_util::future::join_all(submissions.iter().map(|one| engine.ports.acceptor.accept(one)));
+        assert!(accepting.await.iter().all(Result::is_ok));
+        let ending = some.iter().map(|sent| engine.ports.ledger.cancel(sent.id, Timestamp::now()));
+        assert!(futures_util::future::join_all(ending).await.iter().all(Result::is_ok));
     }
-    let everything = Timestamp::now().plus(Duration::from_secs(1));
-    assert_eq!(engine.ports.blobs.sweep(everything, engine.ports.media.as_ref()).await.unwrap(), 8);
+    let everything = Timestamp::now().plus(Duration::from_secs(1_000_000));
+    assert_eq!(engine.ports.ledger.sweep(everything).await.unwrap(), 3_000);
     engine.close().await;
     let size = std::fs::metadata(folder.path().join(Embedded::DATABASE_FILE)).unwrap().len();
-    assert!(size < 20 * MIB, "{size} bytes after a sweep of 64 MiB");
+    assert!(size < 20 * MIB, "{size} bytes after a sweep of 60 MB");
 }
 
 /// The environment variable that makes [`a_child_that_accepts_until_it_is_killed`] one.
@@ -284,7 +319,7 @@ const CHILD: &str = "PIXCOURIER_TEST_CHILD_FOLDER";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_child_that_accepts_until_it_is_killed() {
     let Some(folder) = std::env::var_os(CHILD) else { return };
-    let engine = Embedded::open(Path::new(&folder)).unwrap();
+    let engine = open_embedded(Path::new(&folder)).unwrap();
     let mut subscription = engine.ports.queue.subscribe(&bot("killed"), 10).await.unwrap();
     ownership(&mut subscription).await;
     let tasks = (0..8).map(|chat| {
@@ -325,7 +360,7 @@ async fn a_killed_process_loses_nothing_that_it_accepted() {
         }
         child.wait().unwrap();
     }
-    let engine = Embedded::open(folder.path()).unwrap();
+    let engine = open_embedded(folder.path()).unwrap();
     for id in &accepted {
         assert!(engine.ports.ledger.get(*id).await.unwrap().is_some(), "{id} was accepted");
     }

@@ -1,7 +1,8 @@
 //! The embedded engine on a file that is damaged, is another's, or was restored. The damage is real: bytes of files.
 
-use crate::engines::contract::{bot, next, notification};
-use pixcourier::adapters::embedded::{BackupError, Embedded, OpenError, backup, restore};
+use crate::engines::contract::{self, bot, next, notification, open_embedded};
+use pixcourier::adapters::embedded::{self, BackupError, Embedded, OpenError, restore};
+use pixcourier::adapters::objects::blob_files;
 use pixcourier::domain::{NotificationId, Timestamp};
 use pixcourier::ports::Submission;
 use std::collections::BTreeSet;
@@ -21,6 +22,10 @@ fn database(folder: &Path) -> PathBuf {
 
 fn log(folder: &Path) -> PathBuf {
     folder.join("pixcourier.db-wal")
+}
+
+fn backup(folder: &Path, target: &Path) -> Result<u64, BackupError> {
+    embedded::backup(folder, blob_files(folder), target)
 }
 
 async fn accept(engine: &Embedded, name: &str) -> Result<NotificationId, String> {
@@ -52,7 +57,7 @@ fn overwrite_pages(folder: &Path) {
 }
 
 fn refused(folder: &Path) -> String {
-    let error = Embedded::open(folder).err().expect("a damaged file is refused");
+    let error = open_embedded(folder).err().expect("a damaged file is refused");
     assert!(matches!(error, OpenError::Damaged(_)), "{error:?}");
     assert!(error.to_string().contains("pixcourier restore"), "it says what to do: {error}");
     error.to_string()
@@ -75,7 +80,7 @@ async fn assert_held(engine: &Embedded, accepted: &[NotificationId]) {
 async fn a_file_with_damaged_pages_is_refused_until_a_backup_is_restored() {
     let folder = tempfile::tempdir().unwrap();
     let saved = folder.path().join("saved.db");
-    let engine = Embedded::open(folder.path()).unwrap();
+    let engine = open_embedded(folder.path()).unwrap();
     let accepted = accept_many(&engine, 300).await;
     engine.close().await;
     assert!(backup(folder.path(), &saved).unwrap() > 0);
@@ -90,7 +95,7 @@ async fn a_file_with_damaged_pages_is_refused_until_a_backup_is_restored() {
 
     let moved = restore(folder.path(), &saved).unwrap().expect("the damaged file is kept");
     assert!(std::fs::read(moved).unwrap() == before);
-    let engine = Embedded::open(folder.path()).unwrap();
+    let engine = open_embedded(folder.path()).unwrap();
     assert_held(&engine, &accepted).await;
     engine.close().await;
     assert!(!folder.path().join(MARK).exists());
@@ -101,7 +106,7 @@ async fn a_file_with_damaged_pages_is_refused_until_a_backup_is_restored() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damage_that_is_found_while_it_runs_stops_it_and_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Embedded::open(folder.path()).unwrap();
+    let engine = open_embedded(folder.path()).unwrap();
     let accepted = accept_many(&engine, 300).await;
     checkpoint(folder.path());
     overwrite_pages(folder.path());
@@ -121,7 +126,7 @@ async fn damage_that_is_found_while_it_runs_stops_it_and_the_next_start() {
 /// A folder whose database is an older copy beside the live log of what came after it.
 async fn copy_over_a_live_log() -> (TempDir, PathBuf, Vec<NotificationId>) {
     let live = tempfile::tempdir().unwrap();
-    let engine = Embedded::open(live.path()).unwrap();
+    let engine = open_embedded(live.path()).unwrap();
     let accepted = accept_many(&engine, 200).await;
     let saved = live.path().join("saved.db");
     backup(live.path(), &saved).unwrap();
@@ -145,7 +150,7 @@ async fn a_backup_that_is_copied_over_a_live_log_is_refused_and_can_be_restored(
     assert!(log(folder.path()).exists(), "it is left alone");
     refused(folder.path());
     restore(folder.path(), &kept).unwrap();
-    let engine = Embedded::open(folder.path()).unwrap();
+    let engine = open_embedded(folder.path()).unwrap();
     assert_held(&engine, &accepted).await;
     engine.close().await;
 }
@@ -186,9 +191,9 @@ async fn a_sound_file_that_is_marked_is_used_and_the_mark_goes() {
     assert!(said.contains("gone"), "a restore that was interrupted does not end with an empty database: {said}");
     assert!(!database(folder.path()).exists());
     std::fs::remove_file(folder.path().join(MARK)).unwrap();
-    Embedded::open(folder.path()).unwrap().close().await;
+    open_embedded(folder.path()).unwrap().close().await;
     std::fs::write(folder.path().join(MARK), "it was damaged").unwrap();
-    let engine = Embedded::open(folder.path()).unwrap();
+    let engine = open_embedded(folder.path()).unwrap();
     accept(&engine, "damage").await.unwrap();
     engine.close().await;
     assert!(!folder.path().join(MARK).exists());
@@ -197,7 +202,7 @@ async fn a_sound_file_that_is_marked_is_used_and_the_mark_goes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_of_a_service_that_accepts_has_all_that_was_accepted_before_it() {
     let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let engine = Embedded::open(folder.path()).unwrap();
+    let engine = open_embedded(folder.path()).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let accepting = tokio::spawn({
         let (engine, stop) = (engine.clone(), stop.clone());
@@ -227,7 +232,33 @@ async fn a_backup_of_a_service_that_accepts_has_all_that_was_accepted_before_it(
 
     let other = elsewhere.path().join("data");
     assert_eq!(restore(&other, &saved).unwrap(), None);
-    let engine = Embedded::open(&other).unwrap();
+    let engine = open_embedded(&other).unwrap();
     assert_held(&engine, &accepted).await;
     engine.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_holds_the_images_and_a_restored_one_gives_them_back() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let engine = open_embedded(folder.path()).unwrap();
+    let images = [0, 1, 256 * 1024, 256 * 1024 + 1, 3_000_000].map(|size| contract::blobs::noise(size, size as u64));
+    let mut digests = Vec::new();
+    for image in &images {
+        digests.push(contract::blobs::put(&engine.ports.blobs, image).await);
+    }
+    let accepted = accept_many(&engine, 10).await;
+    let saved = elsewhere.path().join("saved.db");
+    assert!(backup(folder.path(), &saved).unwrap() > 3_000_000);
+    engine.close().await;
+
+    let other = elsewhere.path().join("data");
+    restore(&other, &saved).unwrap();
+    let engine = open_embedded(&other).unwrap();
+    assert_eq!(engine.unpack_blobs().await.unwrap(), images.len() as u64);
+    for (digest, image) in digests.iter().zip(&images) {
+        assert!(contract::blobs::read(&engine.ports.blobs, digest).await.unwrap() == *image);
+    }
+    assert_held(&engine, &accepted).await;
+    engine.close().await;
+    assert_eq!(std::fs::metadata(&saved).unwrap().len() / 1_000_000, 3, "the backup stays as it is");
 }

@@ -4,7 +4,6 @@
 use crate::load::Client;
 use crate::process::Process;
 use crate::support::{self, free_port};
-use pixcourier::adapters::embedded::Embedded;
 use pixcourier::adapters::redis::RedisLedger;
 use pixcourier::domain::Status;
 use pixcourier::ports::{Ledger, ListQuery};
@@ -194,7 +193,8 @@ impl Service {
     pub async fn in_flight(&self) -> BTreeSet<String> {
         match &self.engine {
             Engine::Embedded => {
-                let embedded = Embedded::open(self.data_dir()).expect("the database opens clean");
+                let embedded = pixcourier::app::open_embedded(self.data_dir(), Duration::from_secs(86_400))
+                    .expect("the database opens clean");
                 let sending = sending(&*embedded.ports.ledger).await;
                 embedded.close().await;
                 sending

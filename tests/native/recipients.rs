@@ -1,13 +1,13 @@
 //! The recipient book over HTTP, and filled from a file.
 
 use crate::support::test_app::TestApp;
-use pixcourier::adapters::embedded::Embedded;
 use pixcourier::domain::{Address, BotName, ChatId, Recipient, RecipientSource, RecipientState, Timestamp};
 use pixcourier::intake::recipients::look_up;
 use pixcourier::intake::rejection::ProblemCode;
 use reqwest::Response;
 use serde_json::{Value, json};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 on_both_engines!(
     entries_are_written_found_listed_and_deleted,
@@ -152,7 +152,7 @@ async fn a_file_is_imported_whole_or_told_line_by_line(app: &TestApp) {
 #[tokio::test]
 async fn an_address_is_resolved_or_its_owner_told_how_to_register() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Embedded::open(folder.path()).unwrap();
+    let engine = pixcourier::app::open_embedded(folder.path(), Duration::from_secs(86_400)).unwrap();
     let (book, bot) = (engine.ports.recipients.clone(), BotName::default_bot());
     let ada = Address::Number("491701234567".parse().unwrap());
     let unknown = look_up(&*book, &bot, &ada).await.unwrap_err();

@@ -6,7 +6,7 @@ use super::queue_rows::QueueRow;
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
-use super::{blob_rows, media_index, queue_rows, record_rows};
+use super::{media_index, queue_rows, record_rows};
 use crate::domain::{MediaSource, Notification, Record, Status, Timestamp};
 use crate::ports::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
 use async_trait::async_trait;
@@ -158,12 +158,11 @@ fn save_key(conn: &Connection, key: &Idempotency, accepted: &Accepted) -> Result
     Ok(())
 }
 
-/// Pins the blobs that the notification names until it expires, and marks them as used.
+/// Pins the blobs that the notification names until it expires.
 fn pin_blobs(conn: &Connection, notification: &Notification) -> Result<(), StoreError> {
     for media in &notification.call.media {
         if let MediaSource::Blob { sha256, .. } = &media.source {
             media_index::pin(conn, sha256, notification.expires_at)?;
-            blob_rows::mark_used(conn, sha256)?;
         }
     }
     Ok(())

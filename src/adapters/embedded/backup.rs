@@ -1,12 +1,13 @@
 //! Backups of the file: one that is taken while the service runs, and one that is put in the place of the file. Either is
-//! a single file without a write-ahead log, checked from end to end, and appears at once and whole or not at all.
+//! a single file without a write-ahead log, with the blobs in it, checked from end to end, and appears at once and whole or
+//! not at all.
 
 use super::backup_error::BackupError;
 use super::damage::DamageMark;
 use super::data_folder::{self, DATABASE_FILE};
 use super::open_error::OpenError;
-use super::{integrity, schema};
-use crate::domain::Timestamp;
+use super::{integrity, packed_blobs, schema};
+use crate::domain::{Sha256, Timestamp};
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
@@ -19,12 +20,16 @@ const COPY_PREFIX: &str = "pixcourier-copy-";
 /// How long to wait for another process that recovers the file.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
-/// Copies the database of a data folder to a new file, as it is at one moment; a service may go on using it. Returns the
-/// size of the copy in bytes. Blocks for as long as copying and checking take.
+/// Copies the database of a data folder to a new file, as it is at one moment, and the blobs into that; a service may go on
+/// using both. Returns the size of the copy in bytes. Blocks for as long as copying and checking take.
 ///
 /// # Errors
-/// The target exists or cannot be written, or the database is missing or damaged.
-pub fn backup(data_dir: &Path, target: &Path) -> Result<u64, BackupError> {
+/// The target exists or cannot be written, a blob cannot be read, or the database is missing or damaged.
+pub fn backup(
+    data_dir: &Path,
+    blobs: impl Iterator<Item = std::io::Result<(Sha256, PathBuf)>>,
+    target: &Path,
+) -> Result<u64, BackupError> {
     let database = data_dir.join(DATABASE_FILE);
     if !database.exists() {
         return Err(BackupError::Missing(database));
@@ -37,6 +42,11 @@ pub fn backup(data_dir: &Path, target: &Path) -> Result<u64, BackupError> {
     let folder = folder_of(target);
     let copy = new_copy(folder)?.into_temp_path();
     copy_pages(&database, &copy).map_err(|error| name_damaged(error.into(), &database))?;
+    // After the database: what that names has been there before, and stays while it is needed.
+    pack_blobs(&copy, data_dir, blobs).map_err(|error| match error {
+        BackupError::Open(error) => name_damaged(error, &database),
+        other => other,
+    })?;
     check(&copy, &database)?;
     let size = put_in_place(copy, target)?;
     data_folder::sync(folder).map_err(at(folder))?;
@@ -83,6 +93,27 @@ fn copy_pages(database: &Path, copy: &Path) -> rusqlite::Result<()> {
     // It is waited for once, at the end.
     to.pragma_update(None, "synchronous", "OFF")?;
     Backup::new(&from, &mut to)?.run_to_completion(i32::MAX, BUSY_PAUSE, None)
+}
+
+/// Puts the blobs into the copy; those that are swept meanwhile are none.
+fn pack_blobs(
+    copy: &Path,
+    data_dir: &Path,
+    blobs: impl Iterator<Item = std::io::Result<(Sha256, PathBuf)>>,
+) -> Result<(), BackupError> {
+    let conn = Connection::open(copy)?;
+    conn.pragma_update(None, "synchronous", "OFF")?;
+    conn.pragma_update(None, "journal_mode", "DELETE")?;
+    conn.execute_batch("BEGIN")?;
+    for blob in blobs {
+        let (sha256, path) = blob.map_err(at(data_dir))?;
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            opened => opened.map_err(at(&path))?,
+        };
+        packed_blobs::pack(&conn, &sha256, file)?.map_err(at(&path))?;
+    }
+    Ok(conn.execute_batch("COMMIT")?)
 }
 
 /// Refuses a copy that is damaged or none of ours; errors name what it was made of.

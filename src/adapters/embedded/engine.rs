@@ -1,8 +1,6 @@
 //! Opens the engine's file and makes the ports over it.
 
 use super::acceptor::EmbeddedAcceptor;
-use super::blob_rows;
-use super::blobs::EmbeddedBlobs;
 use super::damage::{Damage, DamageMark};
 use super::data_folder;
 use super::integrity;
@@ -12,14 +10,16 @@ use super::media_index::EmbeddedMediaIndex;
 use super::open_error::OpenError;
 use super::outcome_notifier::EmbeddedOutcomeNotifier;
 use super::ownership_table::OwnershipTable;
+use super::packed_blobs;
 use super::queue::EmbeddedQueue;
 use super::quotas::EmbeddedQuotas;
 use super::recipients::EmbeddedRecipients;
 use super::schema;
 use super::sqlite_store::SqliteStore;
-use crate::ports::Ports;
+use super::unpacking;
+use crate::ports::{BlobError, Blobs, Ports};
 use rusqlite::{Connection, ErrorCode};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The ports over one open file. Cheap to clone.
@@ -28,6 +28,7 @@ pub struct Embedded {
     /// The ports.
     pub ports: Ports,
     store: Arc<SqliteStore>,
+    data_dir: PathBuf,
 }
 
 impl Embedded {
@@ -36,13 +37,13 @@ impl Embedded {
     /// The file that a process locks to have the data folder for itself.
     pub const LOCK_FILE: &str = data_folder::LOCK_FILE;
 
-    /// Opens the file in a folder, both created if missing, and holds the folder's lock until it is closed or the
+    /// Opens the file in a folder, both created if missing, beside the blobs, and holds the folder's lock until it is closed or the
     /// process ends. Blocks while the file is checked (for seconds, or in full if it is marked as damaged) and leftovers of
     /// interrupted uploads are deleted.
     ///
     /// # Errors
     /// The folder is in use or cannot be written to, or the file is damaged or newer, or SQLite cannot use it.
-    pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
+    pub fn open(data_dir: &Path, blobs: Arc<dyn Blobs>) -> Result<Self, OpenError> {
         let io = |source| OpenError::Folder { folder: data_dir.to_owned(), source };
         let lock = data_folder::lock(data_dir)?;
         let path = data_dir.join(Self::DATABASE_FILE);
@@ -66,12 +67,21 @@ impl Embedded {
             queue: Arc::new(EmbeddedQueue::new(store.clone(), owners)),
             ledger: Arc::new(EmbeddedLedger::new(store.clone())),
             media: Arc::new(EmbeddedMediaIndex::new(store.clone())),
-            blobs: Arc::new(EmbeddedBlobs::new(store.clone())),
+            blobs,
             outcome_notifier: Arc::new(EmbeddedOutcomeNotifier::default()),
             recipients: Arc::new(EmbeddedRecipients::new(store.clone())),
             quotas: Arc::new(EmbeddedQuotas::new(store.clone())),
         };
-        Ok(Self { ports, store })
+        Ok(Self { ports, store, data_dir: data_dir.to_owned() })
+    }
+
+    /// Moves blobs that stand in the file to the others, as they do after a restore, or in the file of a version that kept them
+    /// there. Returns how many. What was not moved when this fails, is when it is called again.
+    ///
+    /// # Errors
+    /// Either store fails.
+    pub async fn unpack_blobs(&self) -> Result<u64, BlobError> {
+        unpacking::unpack_blobs(&self.store, self.ports.blobs.as_ref(), &self.data_dir).await
     }
 
     /// Finishes the writes that were begun, leaves a file without a log and releases the lock. Afterwards the ports
@@ -95,7 +105,7 @@ fn open_checked(path: &Path, in_full: bool) -> Result<Connection, OpenError> {
         integrity::check_for(&conn, START_CHECK_TIME)?;
     }
     schema::prepare_writer(&mut conn)?;
-    match blob_rows::delete_leftovers(&conn) {
+    match packed_blobs::delete_leftovers(&conn) {
         // It can wait for another start; what was accepted should be there to be asked for now.
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
             tracing::warn!(%error, "leftovers of interrupted uploads cannot be deleted");

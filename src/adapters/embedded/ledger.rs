@@ -1,6 +1,7 @@
 //! The ledger port over the rows of the file.
 
 use super::chat_rows::{self, ChatState};
+use super::free_pages;
 use super::limits::{FILE_ID_RETENTION, PAUSE_RETENTION, SWEEP_STEP_ROWS};
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
@@ -116,6 +117,7 @@ impl Ledger for EmbeddedLedger {
         for outdated in SWEEP_OUTDATED {
             self.sweep_in_steps(outdated, now.unix_millis()).await?;
         }
+        free_pages::give_back(&self.store).await?;
         Ok(swept)
     }
 

@@ -52,16 +52,11 @@ pub const PAUSE_RETENTION: Duration = Duration::from_secs(900);
 /// Groups that are listed as waiting for the number of one user.
 pub const MAX_HELD_GROUPS: u32 = 1_000;
 
-/// The size of a blob's piece, which is one row.
+/// The size of a packed blob's piece, which is one row.
 pub const PIECE_BYTES: usize = 256 * 1024;
-/// Pieces on their way to the disk at the same time, over all uploads: bounds the memory, and how much a small write
-/// waits behind large ones.
-pub const MAX_CONCURRENT_PIECES: usize = 4;
 /// Pieces that one step of a deletion removes.
 pub const PIECES_PER_DELETION_STEP: i64 = 16;
-/// Blobs that one step of a blob sweep looks at.
-pub const SWEEP_STEP_BLOBS: i64 = 100;
-/// Free database pages that are kept for the next images, 16 MiB.
+/// Free database pages that are kept for the next notifications, 16 MiB.
 pub const FREE_PAGES_KEPT: i64 = 4_096;
 /// Free database pages that one step gives back to the file system.
 pub const PAGES_PER_VACUUM_STEP: u32 = 512;

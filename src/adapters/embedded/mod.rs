@@ -1,5 +1,5 @@
-//! The embedded engine: one process, one SQLite file in write-ahead log (WAL) mode that holds queue, ledger, index and
-//! blobs. What is answered `Ok` has been written to the disk and waited for, unless it may be repeated or forgotten
+//! The embedded engine: one process, one SQLite file in write-ahead log (WAL) mode that holds queue, ledger and index; the
+//! blobs are in a folder beside it, which another adapter keeps. What is answered `Ok` has been written to the disk and waited for, unless it may be repeated or forgotten
 //! without harm.
 //!
 //! Every write goes through a single writer, which commits what waits in one transaction (group commit, `writer`);
@@ -9,8 +9,6 @@
 mod acceptor;
 mod backup;
 mod backup_error;
-mod blob_rows;
-mod blobs;
 mod chat_rows;
 mod claim;
 mod columns;
@@ -18,6 +16,7 @@ mod damage;
 mod data_folder;
 mod dispatcher;
 mod engine;
+mod free_pages;
 mod integrity;
 mod ledger;
 mod limits;
@@ -25,6 +24,7 @@ mod media_index;
 mod open_error;
 mod outcome_notifier;
 mod ownership_table;
+mod packed_blobs;
 mod pause_rows;
 mod queue;
 mod queue_rows;
@@ -35,6 +35,7 @@ mod record_state;
 mod schema;
 mod sqlite_store;
 mod store_error;
+mod unpacking;
 mod writer;
 
 pub use backup::{backup, restore};

@@ -3,7 +3,8 @@
 use super::errors::{blob_error, with_timeout};
 use super::folder;
 use super::limits::{
-    FOLDER_PART_BYTES, S3_CONNECT_TIMEOUT, S3_MAX_RETRIES, S3_PART_BYTES, S3_READ_TIMEOUT, S3_RETRY_TIMEOUT,
+    BLOBS_FOLDER, FOLDER_PART_BYTES, S3_CONNECT_TIMEOUT, S3_MAX_RETRIES, S3_PART_BYTES, S3_READ_TIMEOUT,
+    S3_RETRY_TIMEOUT,
 };
 use crate::domain::{Sha256, Timestamp};
 use crate::ports::BlobError;
@@ -55,12 +56,23 @@ impl ObjectBackend {
 
     /// Where all blobs lie.
     pub(super) fn blobs_path(&self) -> Path {
-        self.prefix.clone().join("blobs")
+        self.prefix.clone().join(BLOBS_FOLDER)
     }
 
     /// A name that no object ever has.
     pub(super) fn unused_path(&self) -> Path {
         self.blobs_path().join("ready")
+    }
+
+    /// Makes a complete file on the disk of a folder an object without copying it; `false` where it has to be copied.
+    ///
+    /// # Errors
+    /// The file is not as large as it should be, or the folder fails.
+    pub(super) async fn adopt(&self, file: &std::path::Path, size: u64, path: &Path) -> Result<bool, BlobError> {
+        match &self.root {
+            Some(root) => folder::adopt(file.to_owned(), size, root.join(path.as_ref())).await,
+            None => Ok(false),
+        }
     }
 
     /// Sets the time of the last modification to now. S3 cannot, and refuses to copy an object onto itself, so it

@@ -30,6 +30,14 @@ pub(super) fn spool_error(error: &io::Error) -> BlobError {
     BlobError::Unavailable(format!("the upload cannot be read: {}", error.kind()))
 }
 
+/// An error of the folder.
+pub(super) fn folder_error(error: &io::Error) -> BlobError {
+    if is_full(error.kind()) {
+        return BlobError::Full("the disk is full".to_owned());
+    }
+    BlobError::Unavailable(error.kind().to_string())
+}
+
 /// Whether it is the bucket that was not found, and not the object.
 pub(super) fn is_missing_bucket(error: &Error) -> bool {
     code(error).as_deref() == Some("NoSuchBucket")

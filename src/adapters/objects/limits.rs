@@ -1,8 +1,10 @@
-//! Every time, size and number that bounds the use of an object store.
+//! Every time, size and number that bounds the use of an object store, and where it holds the blobs.
 
 use std::time::Duration;
 
-/// Uploads to the store at the same time, which bounds the memory that their parts take.
+/// The folder below the prefix in which all blobs lie.
+pub const BLOBS_FOLDER: &str = "blobs";
+/// Files that are uploaded in parts at the same time, which bounds the memory that these take.
 pub const MAX_CONCURRENT_UPLOADS: usize = 4;
 /// Parts of a multipart upload to S3, which takes none below 5 MiB but the last.
 pub const S3_PART_BYTES: usize = 5 * 1024 * 1024;

@@ -19,4 +19,5 @@ mod limits;
 mod object_blobs;
 mod read;
 
+pub use folder::blob_files;
 pub use object_blobs::ObjectBlobs;

@@ -4,7 +4,7 @@ use super::backend::ObjectBackend;
 use super::errors::{self, blob_error, is_missing_bucket, with_timeout};
 use super::limits::{DELETION_SETTLE_TIME, MAX_CONCURRENT_UPLOADS, SWEEP_MARGIN};
 use super::read;
-use crate::domain::{Sha256, Timestamp};
+use crate::domain::{FileContent, Sha256, Timestamp};
 use crate::ports::{BlobError, BlobStream, Blobs, MediaIndex, Spooled};
 use crate::settings::BlobLocation;
 use async_trait::async_trait;
@@ -63,8 +63,16 @@ impl ObjectBlobs {
     /// Uploads the file, in parts if it is larger than one; an upload that fails leaves nothing under the object's
     /// name.
     async fn upload(&self, file: &Spooled, path: &Path) -> Result<(), BlobError> {
+        let source = match &file.content {
+            FileContent::Memory(bytes) => {
+                let whole = PutPayload::from_bytes(bytes.clone());
+                return with_timeout(self.backend.objects.put(path, whole)).await.map(drop).map_err(blob_error);
+            }
+            FileContent::File(source) if self.backend.adopt(source, file.size, path).await? => return Ok(()),
+            FileContent::File(source) => source,
+        };
         let _permit = self.upload_permits.acquire().await.expect("the semaphore is never closed");
-        let mut source = File::open(&file.path).await.map_err(|error| errors::spool_error(&error))?;
+        let mut source = File::open(source).await.map_err(|error| errors::spool_error(&error))?;
         let mut left = file.size;
         if left <= self.backend.part_bytes as u64 {
             let whole = read::read_exactly(&mut source, left).await?;

@@ -80,7 +80,7 @@ async fn whole(
     let Some(writer) = spooled else { return Ok(text) };
     let upload = writer.finish().await?;
     arguments.hold = face.large_calls.clone().acquire_owned().await.ok();
-    tokio::fs::read(upload.spooled().path).await.map_err(|_| {
+    tokio::fs::read(upload.path()).await.map_err(|_| {
         Rejection::new(ProblemCode::Unavailable, "What was received could not be read again; send it once more.").into()
     })
 }

@@ -58,7 +58,7 @@ fn content(upload: Upload) -> ByteStream {
     let pieces = stream::try_unfold((upload, None), |(upload, open)| async move {
         let mut file = match open {
             Some(file) => file,
-            None => File::open(upload.spooled().path).await?,
+            None => File::open(upload.path()).await?,
         };
         let mut piece = vec![0; READ_BUFFER_BYTES];
         let read = file.read(&mut piece).await?;

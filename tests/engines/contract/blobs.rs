@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use pixcourier::domain::{Sha256, Timestamp};
+use pixcourier::domain::{FileContent, Sha256, Timestamp};
 use pixcourier::ports::{Blobs, MediaIndex, Spooled};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub async fn suite(blobs: Arc<dyn Blobs>, pins: Arc<dyn MediaIndex>) {
     bytes_come_back_as_they_were_put(&blobs).await;
     what_was_never_put_is_not_there(&blobs).await;
     equal_puts_are_one(&blobs).await;
-    what_is_put_to_be_accepted_is_there_at_once(&blobs).await;
+    what_is_in_memory_is_one_with_what_is_in_a_file(&blobs).await;
     a_reader_that_goes_away_disturbs_nobody(&blobs).await;
     a_sweep_takes_what_is_unused_and_unpinned(&blobs, &pins).await;
     what_stat_found_is_not_swept_soon(&blobs, &pins).await;
@@ -26,7 +26,11 @@ pub async fn suite(blobs: Arc<dyn Blobs>, pins: Arc<dyn MediaIndex>) {
 pub fn spool(bytes: &[u8]) -> (Spooled, tempfile::NamedTempFile) {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(file.path(), bytes).expect("written");
-    let spooled = Spooled { content: FileContent::File(file.path().to_owned()), sha256: Sha256::of(bytes), size: bytes.len() as u64 };
+    let spooled = Spooled {
+        content: FileContent::File(file.path().to_owned()),
+        sha256: Sha256::of(bytes),
+        size: bytes.len() as u64,
+    };
     (spooled, file)
 }
 
@@ -86,15 +90,16 @@ pub async fn equal_puts_are_one(blobs: &Arc<dyn Blobs>) {
     assert!(read(blobs, &spooled.sha256).await.expect("it is held") == bytes);
 }
 
-/// Whatever makes it durable, whoever asks sees it; and it is one with what is put otherwise.
-pub async fn what_is_put_to_be_accepted_is_there_at_once(blobs: &Arc<dyn Blobs>) {
-    for size in [PIECE, PIECE + 1] {
+/// The bytes count, wherever they come from.
+pub async fn what_is_in_memory_is_one_with_what_is_in_a_file(blobs: &Arc<dyn Blobs>) {
+    for size in [0, 1, PIECE + 1] {
         let bytes = noise(size, 30 + size as u64);
-        let (spooled, _file) = spool(&bytes);
-        assert!(blobs.put_to_accept(&spooled).await.expect("put"), "it is new");
-        assert_eq!(blobs.stat(&spooled.sha256).await.expect("stat"), Some(size as u64));
-        assert!(!blobs.put_to_accept(&spooled).await.expect("put again") && !blobs.put(&spooled).await.expect("put"));
-        assert!(read(blobs, &spooled.sha256).await.expect("it is held") == bytes);
+        let (from_file, _file) = spool(&bytes);
+        let from_memory = Spooled { content: FileContent::Memory(bytes.clone().into()), ..from_file.clone() };
+        blobs.put(&from_memory).await.expect("put");
+        assert_eq!(blobs.stat(&from_file.sha256).await.expect("stat"), Some(size as u64));
+        assert!(!blobs.put(&from_file).await.expect("put") && !blobs.put(&from_memory).await.expect("put again"));
+        assert!(read(blobs, &from_file.sha256).await.expect("it is held") == bytes);
     }
 }
 

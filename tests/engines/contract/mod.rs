@@ -18,16 +18,23 @@ pub mod recipients;
 pub use crate::support::wait::WAIT_TIMEOUT;
 
 use crate::support::wait::until_ok;
+use pixcourier::adapters::embedded::{Embedded, OpenError};
 use pixcourier::domain::{
     BotName, Call, ChatId, DeliveryGuarantee, Lane, Media, MediaKind, MediaSource, Notification, NotificationId,
     Sha256, Timestamp,
 };
 use pixcourier::ports::{Delivery, Subscription};
 use serde_json::{Map, Value, json};
+use std::path::Path;
 use std::time::Duration;
 
 /// How long something that must not happen is watched for.
 pub const QUIET_PERIOD: Duration = Duration::from_millis(400);
+
+/// The embedded engine of a data folder, with its images kept for a week.
+pub fn open_embedded(data_dir: &Path) -> Result<Embedded, OpenError> {
+    pixcourier::app::open_embedded(data_dir, Duration::from_secs(7 * 86_400))
+}
 
 /// A bot's name.
 pub fn bot(name: &str) -> BotName {
