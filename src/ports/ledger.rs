@@ -8,7 +8,8 @@ use std::time::Duration;
 /// cancelled.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Marks the start of an attempt as `sending`, durably, before the request leaves; creates the record if it is
+    /// Marks the start of an attempt as `sending` before the request leaves: so that it survives the process, and of one that is
+    /// delivered at most once a power cut; creates the record if it is
     /// missing (it may be, when the ledger was away at acceptance). This is the point after which a cancel is too late.
     /// If the record is `sending` already, an earlier attempt was interrupted: then this appends
     /// [`crate::domain::Attempt::interrupted`] to the record, counts it, and says so. A copy from before the record's last

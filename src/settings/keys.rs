@@ -120,7 +120,7 @@ pub static KEYS: &[SettingKey] = &[
     key("grace_period_seconds", "25", "How long a stop waits for requests in flight"),
     key("record_retention_days", "7", "How long a finished notification can be asked about"),
     key("blob_retention_days", "7", "How long an image is kept after its last use"),
-    key("log", "info", "Log filter, a level or in the syntax of `tracing_subscriber::EnvFilter`"),
+    key("log", "info", "Log filter: a level, or levels by module as in `info,pixcourier::delivery=debug`"),
     key("log_format", "text", "How log lines look: `text` or `json`"),
 ];
 

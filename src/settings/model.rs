@@ -47,7 +47,7 @@ pub struct Settings {
     pub record_retention: Duration,
     /// How long an image is kept after its last use.
     pub blob_retention: Duration,
-    /// The log filter, `info` or in the syntax of `tracing_subscriber::EnvFilter`.
+    /// The log filter: `info`, or levels by target as `tracing_subscriber::filter::Targets` reads them.
     pub log: String,
     /// How log lines look.
     pub log_format: LogFormat,

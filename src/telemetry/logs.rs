@@ -4,7 +4,8 @@ use crate::settings::LogFormat;
 use std::io::IsTerminal;
 use tracing::Subscriber;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::{Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Crates that log much at levels that are of use to us; a filter that names them wins.
 const QUIET_CRATES: &str = "lapin=off,pinky_swear=warn,actix_server=warn,actix_http=warn,actix_web=warn,mio=warn,h2=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,object_store=warn";
@@ -20,9 +21,9 @@ fn subscriber<W>(filter: &str, format: LogFormat, colours: bool, writer: W) -> i
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::builder()
-        .parse(format!("{QUIET_CRATES},{filter}"))
-        .unwrap_or_else(|_| EnvFilter::new(format!("{QUIET_CRATES},info")));
+    let filter: Targets = format!("{QUIET_CRATES},{filter}")
+        .parse()
+        .unwrap_or_else(|_| Targets::new().with_default(tracing::Level::INFO));
     let lines = fmt::layer().with_writer(writer);
     let lines = match format {
         LogFormat::Text => lines.with_ansi(colours).boxed(),

@@ -2,12 +2,13 @@
 //!
 //! There is one dispatcher per subscription. It waits for the ownership of its bot, requeues what the former owner left
 //! unacked (at-least-once), then claims what is due as far as the window (the prefetch) allows, and sleeps until a
-//! publish, an ack, a defer or a due time wakes it. What is claimed is marked in the file by the same statement that
+//! publish, a defer or a due time wakes it, or acks have made room for many more: a claim for each ack would cost as much as the
+//! ack. What is claimed is marked in the file by the same statement that
 //! counts the delivery, before it leaves: a notification that takes the process down is counted however fast it does
 //! so.
 
 use super::claim::{self, ClaimedBatch};
-use super::limits::{DISPATCH_RETRY_DELAY, MAX_DISPATCHER_SLEEP};
+use super::limits::{DISPATCH_RETRY_DELAY, FULL_WINDOW_PAUSE, MAX_DISPATCHER_SLEEP};
 use super::ownership_table::{BotOwnership, OwnershipTable};
 use super::queue_rows;
 use super::sqlite_store::SqliteStore;
@@ -62,6 +63,7 @@ impl Dispatcher {
 
     async fn dispatch(&self, ownership: &BotOwnership, epoch: u64) {
         let window = self.window;
+        ownership.set_window(window);
         let requeue = || {
             let bot = self.bot.clone();
             move |conn: &Connection| queue_rows::requeue_unacked(conn, &bot)
@@ -106,9 +108,8 @@ fn time_to_next_claim(batch: &ClaimedBatch) -> Duration {
     if batch.more {
         return Duration::ZERO;
     }
-    match batch.next_due {
-        // One more, so as not to wake within the millisecond before.
-        Some(due) => (due.since(Timestamp::now()) + Duration::from_millis(1)).min(MAX_DISPATCHER_SLEEP),
-        None => MAX_DISPATCHER_SLEEP,
-    }
+    // One more, so as not to wake within the millisecond before.
+    let due = batch.next_due.map(|due| due.since(Timestamp::now()) + Duration::from_millis(1));
+    let longest = if batch.window_is_full { FULL_WINDOW_PAUSE } else { MAX_DISPATCHER_SLEEP };
+    due.unwrap_or(longest).min(longest)
 }

@@ -7,7 +7,9 @@ use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
 use super::{pause_rows, queue_rows, record_rows};
-use crate::domain::{Attempt, BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
+use crate::domain::{
+    Attempt, BotName, DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
+};
 use crate::ports::{Begin, BeginConditions, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -50,6 +52,12 @@ impl Ledger for EmbeddedLedger {
         conditions: &BeginConditions,
     ) -> Result<Begin, LedgerError> {
         let (notification, conditions) = (notification.clone(), *conditions);
+        // A power cut that undoes the mark makes of an interrupted attempt one that was never begun: it is sent again, as the mark
+        // would have it, and is not told apart. At most once must not be sent again.
+        let durability = match notification.delivery {
+            DeliveryGuarantee::AtLeastOnce => Durability::Process,
+            DeliveryGuarantee::AtMostOnce => Durability::Disk,
+        };
         let begin = move |conn: &Connection| {
             let mut open = match record_rows::load_for_courier(conn, notification)? {
                 Ok(open) => open,
@@ -66,7 +74,7 @@ impl Ledger for EmbeddedLedger {
             let interrupted_attempts = open.save(conn, interrupted)?;
             Ok(Begin::Proceed { interrupted, interrupted_attempts })
         };
-        Ok(self.store.write(Durability::Disk, begin).await?)
+        Ok(self.store.write(durability, begin).await?)
     }
 
     async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError> {

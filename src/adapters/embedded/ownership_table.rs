@@ -3,7 +3,7 @@
 use crate::domain::BotName;
 use crate::ports::HandOver;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 
@@ -52,6 +52,8 @@ pub struct BotOwnership {
     queue_changed: Notify,
     /// The epoch of the present owner, 0 for none.
     epoch: AtomicU64,
+    /// How many of each lane the present owner may have unacked.
+    window: AtomicU16,
     /// What the last owner left for the next.
     left: Mutex<Option<HandOver>>,
     released: Notify,
@@ -89,6 +91,16 @@ impl BotOwnership {
     /// Whether the ownership of this epoch is the present one.
     pub fn is_current(&self, epoch: u64) -> bool {
         epoch != 0 && self.epoch.load(Ordering::SeqCst) == epoch
+    }
+
+    /// How many of each lane the present owner may have unacked.
+    pub fn window(&self) -> u16 {
+        self.window.load(Ordering::SeqCst)
+    }
+
+    /// Says how many of each lane this owner may have unacked.
+    pub fn set_window(&self, window: u16) {
+        self.window.store(window, Ordering::SeqCst);
     }
 
     /// Returns when the queue has changed since the last call.

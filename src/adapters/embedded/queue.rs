@@ -25,8 +25,8 @@ impl EmbeddedQueue {
         Self { store, owners }
     }
 
-    /// Changes the row behind a receipt by its tag, if the receipt is of the present ownership. `change` leaves a
-    /// delivery alone that was acked or deferred already, and says so.
+    /// Changes the row behind a receipt by its tag, if the receipt is of the present ownership. `change` says whether the dispatcher
+    /// is to claim anew; it leaves a delivery alone that was acked or deferred already.
     async fn change_unacked(
         &self,
         receipt: &Receipt,
@@ -84,7 +84,12 @@ impl Queue for EmbeddedQueue {
 
     async fn ack(&self, receipt: &Receipt) -> Result<(), QueueError> {
         // An ack that a power cut undoes is a redelivery of something final, which the ledger stops.
-        self.change_unacked(receipt, Durability::Process, queue_rows::delete).await
+        let (bot, ownership) = (receipt.bot.clone(), self.owners.of(&receipt.bot));
+        let ack = move |conn: &Connection, tag| {
+            let acked = queue_rows::delete(conn, tag)?;
+            Ok(acked && queue_rows::lane_counts(conn, &bot)?.iter().any(|lane| lane.wants_claim(ownership.window())))
+        };
+        self.change_unacked(receipt, Durability::Process, ack).await
     }
 
     async fn defer(&self, receipt: &Receipt, notification: &Notification, until: Timestamp) -> Result<(), QueueError> {

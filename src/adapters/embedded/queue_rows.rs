@@ -6,7 +6,7 @@
 //! of an old delivery never means a new one.
 
 use super::columns::{id_bytes, id_from_bytes, to_json};
-use super::limits::MAX_ROWS_REQUEUED;
+use super::limits::{CLAIM_ROOM, MAX_ROWS_REQUEUED};
 use super::store_error::StoreError;
 use crate::domain::{BotName, Notification, NotificationId, Timestamp};
 use crate::ports::Depth;
@@ -201,6 +201,14 @@ pub struct LaneCounts {
     pub ready: u64,
     /// Handed to the owner.
     pub unacked: u64,
+}
+
+impl LaneCounts {
+    /// Whether enough rows are ready, and few enough are unacked, for a claim to be worth its transaction.
+    pub fn wants_claim(self, window: u16) -> bool {
+        let room = u64::from(window).saturating_sub(self.unacked);
+        self.ready > 0 && room >= CLAIM_ROOM.min(u64::from(window) / 8).max(1)
+    }
 }
 
 /// Ready and unacked rows of a bot, by lane.

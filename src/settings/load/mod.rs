@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 /// The settings that a file, the environment and flags come to, over the defaults.
 ///
@@ -88,7 +88,7 @@ fn has_keys(reader: &ValueReader) -> bool {
 
 fn log(reader: &mut ValueReader) -> String {
     let filter = reader.text("log").unwrap_or_default().to_owned();
-    if let Err(error) = EnvFilter::builder().parse(&filter) {
+    if let Err(error) = filter.parse::<Targets>() {
         reader.add_error("log", format!("not a log filter: {error}"));
     }
     filter
