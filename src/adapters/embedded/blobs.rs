@@ -6,13 +6,13 @@ use super::limits::{MAX_CONCURRENT_PIECES, PIECE_BYTES};
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
-use crate::domain::{Sha256, Timestamp};
+use crate::domain::{FileContent, Sha256, Timestamp};
 use crate::ports::{BlobError, BlobStream, Blobs, MediaIndex, Spooled};
 use async_trait::async_trait;
 use futures_util::stream;
 use rusqlite::Connection;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -115,7 +115,7 @@ async fn put_small(
 ) -> Result<bool, StoreError> {
     let size = i64::try_from(spooled.size).map_err(|error| StoreError::unreadable("size", error))?;
     let _permit = piece_permits.acquire().await.map_err(|_| StoreError::closed())?;
-    let reading = tokio::task::spawn_blocking(move || std::fs::read(&spooled.path));
+    let reading = tokio::task::spawn_blocking(move || spooled.content.read());
     let bytes = reading.await.map_err(|_| StoreError::closed())?.map_err(unreadable_upload)?;
     let put = move |conn: &Connection| {
         if blob_rows::mark_used(conn, &spooled.sha256)?.is_some() {
@@ -158,7 +158,12 @@ async fn upload_pieces(
     spooled: Spooled,
     number: i64,
 ) -> Result<(), StoreError> {
-    let opening = tokio::task::spawn_blocking(move || File::open(&spooled.path));
+    let opening = tokio::task::spawn_blocking(move || {
+        Ok::<Box<dyn Read + Send>, std::io::Error>(match spooled.content {
+            FileContent::Memory(bytes) => Box::new(Cursor::new(bytes)),
+            FileContent::File(path) => Box::new(File::open(path)?),
+        })
+    });
     let mut file = opening.await.map_err(|_| StoreError::closed())?.map_err(unreadable_upload)?;
     for index in 0..spooled.size.div_ceil(PIECE_BYTES as u64) {
         let left = spooled.size - index * PIECE_BYTES as u64;

@@ -4,15 +4,17 @@ use super::backend::ObjectBackend;
 use super::errors::{self, blob_error, is_missing_bucket, with_timeout};
 use super::limits::{DELETION_SETTLE_TIME, MAX_CONCURRENT_UPLOADS, SWEEP_MARGIN};
 use super::read;
-use crate::domain::{Sha256, Timestamp};
+use crate::domain::{FileContent, Sha256, Timestamp};
 use crate::ports::{BlobError, BlobStream, Blobs, MediaIndex, Spooled};
 use crate::settings::BlobLocation;
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload};
+use std::io::Cursor;
 use std::time::Duration;
 use tokio::fs::File;
+use tokio::io::AsyncRead;
 use tokio::sync::Semaphore;
 
 /// [`Blobs`] in a folder or a bucket.
@@ -64,7 +66,10 @@ impl ObjectBlobs {
     /// name.
     async fn upload(&self, file: &Spooled, path: &Path) -> Result<(), BlobError> {
         let _permit = self.upload_permits.acquire().await.expect("the semaphore is never closed");
-        let mut source = File::open(&file.path).await.map_err(|error| errors::spool_error(&error))?;
+        let mut source: Box<dyn AsyncRead + Send + Unpin> = match &file.content {
+            FileContent::Memory(bytes) => Box::new(Cursor::new(bytes.clone())),
+            FileContent::File(path) => Box::new(File::open(path).await.map_err(|error| errors::spool_error(&error))?),
+        };
         let mut left = file.size;
         if left <= self.backend.part_bytes as u64 {
             let whole = read::read_exactly(&mut source, left).await?;

@@ -8,10 +8,10 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use object_store::{GetResult, GetResultPayload};
 use std::io;
 use tokio::fs::File;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The next `size` bytes of a spooled upload, at most a part of an upload to the store.
-pub(super) async fn read_exactly(file: &mut File, size: u64) -> Result<Bytes, BlobError> {
+pub(super) async fn read_exactly(file: &mut (impl AsyncRead + Unpin), size: u64) -> Result<Bytes, BlobError> {
     let size = usize::try_from(size).expect("a part fits into memory");
     let mut piece = BytesMut::zeroed(size);
     file.read_exact(&mut piece).await.map_err(|error| spool_error(&error))?;

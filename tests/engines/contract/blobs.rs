@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use pixcourier::domain::{Sha256, Timestamp};
+use pixcourier::domain::{FileContent, Sha256, Timestamp};
 use pixcourier::ports::{Blobs, MediaIndex, Spooled};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,11 @@ pub async fn suite(blobs: Arc<dyn Blobs>, pins: Arc<dyn MediaIndex>) {
 pub fn spool(bytes: &[u8]) -> (Spooled, tempfile::NamedTempFile) {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(file.path(), bytes).expect("written");
-    let spooled = Spooled { content: FileContent::File(file.path().to_owned()), sha256: Sha256::of(bytes), size: bytes.len() as u64 };
+    let spooled = Spooled {
+        content: FileContent::File(file.path().to_owned()),
+        sha256: Sha256::of(bytes),
+        size: bytes.len() as u64,
+    };
     (spooled, file)
 }
 
