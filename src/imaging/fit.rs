@@ -7,13 +7,13 @@ use super::oversight::Oversight;
 use super::rejection::{ForeignFormat, ImageRejection};
 use super::scale::Pixels;
 use super::verify::{inspect, sniff};
-use crate::domain;
+use crate::domain::{self, FileContent};
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::error::{ImageError, LimitErrorKind};
 use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageEncoder, ImageFormat, ImageReader};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// The largest colour profile that is kept. Real ones have a few kilobytes, those of printers one or two megabytes.
@@ -58,21 +58,30 @@ pub struct FittedPhoto {
 ///
 /// Asks whether to go on before each piece of the file and each step of the work, the longest of which takes a second or two:
 /// the libraries that decode do not ask.
-pub fn fit(path: &Path, out: &Path, limits: PhotoLimits, oversight: &Oversight) -> Result<FittedPhoto, ImageRejection> {
-    let mut source = ImageFile::open(path, oversight)?;
+pub fn fit(
+    content: &FileContent,
+    out: &Path,
+    limits: PhotoLimits,
+    oversight: &Oversight,
+) -> Result<FittedPhoto, ImageRejection> {
+    let mut source = ImageFile::open(content, oversight)?;
     let bytes = source.length();
     let head = source.peek(domain::ImageFormat::SNIFF_BYTES)?;
     let (format, progressive, memory) = match sniff(head) {
         Err(ImageRejection::Format(ForeignFormat::WebP)) => (ImageFormat::WebP, false, DECODE_LIMIT_BYTES),
         Err(other) => return Err(other),
         Ok(format) => {
-            let info = inspect(path, oversight, &check_decodable)?;
+            let info = inspect(content, oversight, &check_decodable)?;
             // The pixels, and a little for a colour profile, which may be packed.
             let memory = u64::from(info.width) * u64::from(info.height) * 8 + MAX_PROFILE_BYTES;
             (library_format(format), info.progressive, memory.min(DECODE_LIMIT_BYTES))
         }
     };
-    let watched = WatchedFile { file: File::open(path)?, oversight };
+    let file: Box<dyn ReadSeek> = match content {
+        FileContent::Memory(bytes) => Box::new(Cursor::new(bytes.clone())),
+        FileContent::File(path) => Box::new(File::open(path)?),
+    };
+    let watched = WatchedFile { file, oversight };
     let mut reader = ImageReader::with_format(BufReader::new(watched), format);
     let mut most = image::Limits::default();
     most.max_alloc = Some(memory);
@@ -87,9 +96,13 @@ pub fn fit(path: &Path, out: &Path, limits: PhotoLimits, oversight: &Oversight) 
     Ok(FittedPhoto { format, width, height, bytes: written.bytes.len() as u64 })
 }
 
+trait ReadSeek: Read + Seek {}
+
+impl<T: Read + Seek> ReadSeek for T {}
+
 /// A file that asks whether to go on before it is read.
 struct WatchedFile<'a> {
-    file: File,
+    file: Box<dyn ReadSeek>,
     oversight: &'a Oversight,
 }
 

@@ -2,9 +2,10 @@
 
 use super::oversight::Oversight;
 use super::rejection::ImageRejection;
+use crate::domain::FileContent;
+use bytes::Bytes;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
 
 const MAX_PIECE_BYTES: u64 = 64 * 1024;
 /// How much is read after a jump; each further piece is twice as long, so that many jumps do not read the file many times.
@@ -12,13 +13,13 @@ const MIN_PIECE_BYTES: u64 = 512;
 /// After how much work besides reading it is asked whether to go on: some ten thousand times a second.
 const WORK_BETWEEN_CHECKPOINTS: u32 = 1 << 16;
 
-/// A file and the piece of it that is in memory. Whoever asks for more than there is gets [`ImageRejection::Truncated`].
+/// A file and the piece of it that is looked at. Whoever asks for more than there is gets [`ImageRejection::Truncated`].
 pub struct ImageFile {
-    file: File,
+    source: Source,
     length: u64,
     /// Where in the file the piece ends.
     end: u64,
-    piece: Vec<u8>,
+    piece: Bytes,
     at: usize,
     /// The length of the next piece.
     ahead: u64,
@@ -27,12 +28,45 @@ pub struct ImageFile {
     work: u32,
 }
 
+/// Where the pieces come from.
+enum Source {
+    /// They are slices of this.
+    Memory(Bytes),
+    /// They are read, each into the memory of the one before.
+    File(File),
+}
+
+impl Source {
+    /// Up to `most` bytes from `begin`, where a file is already; none at the end.
+    fn piece(&mut self, begin: u64, most: u64, before: Bytes) -> std::io::Result<Bytes> {
+        match self {
+            Self::Memory(whole) => {
+                let length = whole.len() as u64;
+                let end = begin.saturating_add(most).min(length);
+                Ok(whole.slice(begin.min(end) as usize..end as usize))
+            }
+            Self::File(file) => {
+                let mut piece = Vec::from(before);
+                piece.clear();
+                file.by_ref().take(most).read_to_end(&mut piece)?;
+                Ok(piece.into())
+            }
+        }
+    }
+}
+
 impl ImageFile {
-    pub fn open(path: &Path, oversight: &Oversight) -> Result<Self, ImageRejection> {
-        let file = File::open(path)?;
-        let length = file.metadata()?.len();
+    pub fn open(content: &FileContent, oversight: &Oversight) -> Result<Self, ImageRejection> {
+        let (source, length) = match content {
+            FileContent::Memory(bytes) => (Source::Memory(bytes.clone()), bytes.len() as u64),
+            FileContent::File(path) => {
+                let file = File::open(path)?;
+                let length = file.metadata()?.len();
+                (Source::File(file), length)
+            }
+        };
         let (oversight, ahead) = (oversight.clone(), MIN_PIECE_BYTES);
-        Ok(Self { file, length, end: 0, piece: Vec::new(), at: 0, ahead, oversight, work: 0 })
+        Ok(Self { source, length, end: 0, piece: Bytes::new(), at: 0, ahead, oversight, work: 0 })
     }
 
     /// How many bytes the file has.
@@ -115,8 +149,11 @@ impl ImageFile {
             self.at = (position - begin) as usize;
             return Ok(());
         }
-        self.end = self.file.seek(SeekFrom::Start(position))?;
-        self.piece.clear();
+        if let Source::File(file) = &mut self.source {
+            file.seek(SeekFrom::Start(position))?;
+        }
+        self.end = position;
+        self.piece.truncate(0);
         (self.at, self.ahead) = (0, MIN_PIECE_BYTES);
         // A jump costs about as much as a few hundred steps.
         self.worked(MIN_PIECE_BYTES as u32)
@@ -134,11 +171,11 @@ impl ImageFile {
 
     fn refill(&mut self) -> Result<(), ImageRejection> {
         self.worked(self.ahead as u32)?;
-        self.piece.clear();
         self.at = 0;
-        let read = self.file.by_ref().take(self.ahead).read_to_end(&mut self.piece)?;
+        let before = std::mem::take(&mut self.piece);
+        self.piece = self.source.piece(self.end, self.ahead, before)?;
         self.ahead = (2 * self.ahead).min(MAX_PIECE_BYTES);
-        self.end += read as u64;
-        if read == 0 { Err(ImageRejection::Truncated) } else { Ok(()) }
+        self.end += self.piece.len() as u64;
+        if self.piece.is_empty() { Err(ImageRejection::Truncated) } else { Ok(()) }
     }
 }

@@ -5,8 +5,7 @@ use super::image_file::ImageFile;
 use super::oversight::Oversight;
 use super::rejection::{ForeignFormat, ImageRejection};
 use super::{bmp, gif, jpeg, png, tiff};
-use crate::domain::ImageFormat;
-use std::path::Path;
+use crate::domain::{FileContent, ImageFormat};
 
 /// What an image is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +28,14 @@ pub struct ImageInfo {
 /// # Errors
 /// Beside what is wrong with the image, [`ImageRejection::NeedsMemory`] and [`ImageRejection::Stopped`], as `oversight` has
 /// it.
-pub fn verify(path: &Path, oversight: &Oversight) -> Result<ImageInfo, ImageRejection> {
-    inspect(path, oversight, &check_photo)
+pub fn verify(content: &FileContent, oversight: &Oversight) -> Result<ImageInfo, ImageRejection> {
+    inspect(content, oversight, &check_photo)
 }
 
 /// Reads an image of any dimensions to its end, as far as that has an end: one of more pixels than
 /// [`DECODE_LIMIT_BYTES`](super::DECODE_LIMIT_BYTES) is taken at its header's word.
-pub fn verify_whole(path: &Path, oversight: &Oversight) -> Result<(), ImageRejection> {
-    match inspect(path, oversight, &check_readable) {
+pub fn verify_whole(content: &FileContent, oversight: &Oversight) -> Result<(), ImageRejection> {
+    match inspect(content, oversight, &check_readable) {
         Ok(_) | Err(ImageRejection::TooLarge { .. }) => Ok(()),
         Err(rejection) => Err(rejection),
     }
@@ -48,8 +47,12 @@ pub fn sniff(head: &[u8]) -> Result<ImageFormat, ImageRejection> {
 }
 
 /// Reads an image to its end if `check` takes its width and height.
-pub fn inspect(path: &Path, oversight: &Oversight, check: &GeometryCheck) -> Result<ImageInfo, ImageRejection> {
-    let open = || ImageFile::open(path, oversight);
+pub fn inspect(
+    content: &FileContent,
+    oversight: &Oversight,
+    check: &GeometryCheck,
+) -> Result<ImageInfo, ImageRejection> {
+    let open = || ImageFile::open(content, oversight);
     let mut file = open()?;
     let format = sniff(file.peek(ImageFormat::SNIFF_BYTES)?)?;
     let mut progressive = false;

@@ -2,12 +2,12 @@
 
 use super::account::check_account;
 use super::image_check;
+use super::json_limits::check_readable;
 use super::rejection::{ProblemCode, Rejection};
 use super::send_request::{Attachment, InputFile, SendRequest};
 use super::spool::{self, Spool, Upload};
 use crate::domain::{
-    BotName, Call, FollowUp, ImageFormat, Lane, Media, MediaKind, MediaSource, Notification, NotificationId, Record,
-    Sha256,
+    BotName, Call, FollowUp, ImageFormat, Lane, Media, MediaKind, MediaSource, Notification, NotificationId, Sha256,
 };
 use crate::ports::{Accepted, Idempotency, Ports, Spooled, Submission};
 use crate::settings::Settings;
@@ -16,8 +16,9 @@ use futures_util::StreamExt;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// How many images are handed to the blob store at a time; the others wait on disk, not in memory.
-const MAX_BLOB_PUTS: usize = 4;
+/// How many files are handed to the blob store at a time. What waits takes no memory but what there is for uploads: larger
+/// files wait on the disk. How much of those is read at a time is for the store to bound.
+const MAX_BLOB_PUTS: usize = 32;
 
 /// Accepts notifications for the configured bots.
 pub struct Intake {
@@ -70,7 +71,7 @@ impl Intake {
         Self { spool, ports, metrics, settings, blob_puts: Semaphore::new(MAX_BLOB_PUTS) }
     }
 
-    /// Where uploads are written while they arrive.
+    /// Where uploads are until they are stored.
     pub fn spool(&self) -> &Spool {
         &self.spool
     }
@@ -246,58 +247,5 @@ impl Intake {
         let (_, mut bytes) = self.ports.blobs.open(sha256).await?.ok_or_else(unknown)?;
         let head = bytes.next().await.ok_or_else(unknown)??;
         Ok((source, Some(image_check::format(&head)?)))
-    }
-}
-
-/// Rejects what could be serialised but not read back: it would block its lane, and every listing that it is on.
-fn check_readable(notification: &Notification) -> Result<(), Rejection> {
-    let record = Record::accepted(notification.clone());
-    let written = serde_json::to_vec(&record);
-    let read: Option<Record> = written.ok().and_then(|text| serde_json::from_slice(&text).ok());
-    read.map(|_| ()).ok_or_else(|| {
-        let detail = "Something in the request could not be read again once it is written down; is it nested too deep?";
-        Rejection::new(ProblemCode::InvalidField, detail)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{ChatId, DeliveryGuarantee, Lane, Timestamp};
-    use serde_json::Value;
-
-    #[test]
-    fn what_could_not_be_read_back_is_rejected_before_it_is_written() {
-        let with = |levels: usize| {
-            let value = (0..levels).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
-            let call = Call {
-                method: "sendPhoto".to_owned(),
-                params: [("x".to_owned(), value)].into_iter().collect(),
-                media: Vec::new(),
-            };
-            let now = Timestamp::now();
-            Notification {
-                v: Notification::VERSION,
-                id: NotificationId::new(),
-                accepted_at: now,
-                send_at: None,
-                expires_at: now,
-                bot: BotName::default_bot(),
-                chat_id: ChatId::Id(1),
-                lane: Lane::Normal,
-                delivery: DeliveryGuarantee::AtLeastOnce,
-                call,
-                tags: Vec::new(),
-                attempts: 0,
-                deferral: None,
-                first_accepted_at: None,
-                reply_to: None,
-                follows: None,
-                then: Vec::new(),
-                client: None,
-            }
-        };
-        assert_eq!(check_readable(&with(crate::intake::json_limits::MAX_NESTING_LEVELS)), Ok(()));
-        assert_eq!(check_readable(&with(126)).unwrap_err().code, ProblemCode::InvalidField);
     }
 }

@@ -6,7 +6,7 @@
 use super::caller::Caller;
 use super::rejection::{ProblemCode, Rejection};
 use super::turns::{Caring, Turn, TurnLimits, Turns};
-use crate::domain::{ImageFormat, Sha256};
+use crate::domain::{FileContent, ImageFormat, Sha256};
 use crate::imaging::{self, FittedPhoto, ImageInfo, ImageRejection, Oversight, PhotoLimits, Stop};
 use lru::LruCache;
 use std::num::NonZeroUsize;
@@ -63,11 +63,11 @@ impl ImageInspector {
     }
 
     /// Reads an image to its end, and rejects what Telegram would not take as a photo.
-    pub async fn verify(&self, path: PathBuf, sha256: Sha256, caller: &Caller) -> Result<ImageInfo, Rejection> {
+    pub async fn verify(&self, content: FileContent, sha256: Sha256, caller: &Caller) -> Result<ImageInfo, Rejection> {
         if let Some(known) = self.verdict(&sha256) {
             return known;
         }
-        let verdict = self.read(caller, move |oversight| imaging::verify(&path, oversight)).await?;
+        let verdict = self.read(caller, move |oversight| imaging::verify(&content, oversight)).await?;
         let is_final = !matches!(verdict, Err(ImageRejection::File(_) | ImageRejection::Stopped(_)));
         let verdict = verdict.map_err(reject);
         if is_final {
@@ -77,13 +77,13 @@ impl ImageInspector {
     }
 
     /// Reads an image of any dimensions to its end, and rejects one that is damaged.
-    pub async fn verify_whole(&self, path: PathBuf, caller: &Caller) -> Result<(), Rejection> {
-        self.read(caller, move |oversight| imaging::verify_whole(&path, oversight)).await?.map_err(reject)
+    pub async fn verify_whole(&self, content: FileContent, caller: &Caller) -> Result<(), Rejection> {
+        self.read(caller, move |oversight| imaging::verify_whole(&content, oversight)).await?.map_err(reject)
     }
 
     /// Writes to `out` a photo of what Telegram would not take as one: see [`imaging::fit`].
-    pub async fn fit(&self, path: PathBuf, out: PathBuf, caller: &Caller) -> Result<FittedPhoto, Rejection> {
-        let work = move |oversight: &Oversight| imaging::fit(&path, &out, PhotoLimits::default(), oversight);
+    pub async fn fit(&self, content: FileContent, out: PathBuf, caller: &Caller) -> Result<FittedPhoto, Rejection> {
+        let work = move |oversight: &Oversight| imaging::fit(&content, &out, PhotoLimits::default(), oversight);
         run(&self.heavy, usize::MAX, caller, work).await?.map_err(reject)
     }
 

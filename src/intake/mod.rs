@@ -18,6 +18,7 @@ mod image_check;
 pub mod json_limits;
 pub mod members;
 mod outcome_wait;
+mod process_folder;
 mod quota;
 pub mod recipients;
 pub mod rejection;
@@ -28,6 +29,7 @@ pub mod spool;
 mod staging;
 mod stored_image;
 pub mod turns;
+mod upload_memory;
 
 pub use accept::{Acceptance, Intake, StoredFile};
 pub use bots::configured_bot;

@@ -1,4 +1,6 @@
 use super::*;
+use crate::intake::upload_memory::MAX_IN_MEMORY_BYTES;
+use std::path::Path;
 
 /// One pixel, and as many bytes behind it as it takes.
 fn gif(size: usize) -> Vec<u8> {
@@ -9,7 +11,7 @@ fn gif(size: usize) -> Vec<u8> {
 
 /// What lies in the spool beside the lock.
 fn files(spool: &Spool) -> usize {
-    std::fs::read_dir(&spool.folder.path).unwrap().count() - 1
+    spool.folder.files()
 }
 
 fn folders(root: &Path) -> usize {
@@ -20,17 +22,20 @@ fn folders(root: &Path) -> usize {
 async fn an_upload_is_hashed_as_it_is_written_and_removed_when_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path().join("spool")).unwrap();
-    let bytes = gif(300_000);
-    for step in [1000, 65_536, 300_000] {
-        let mut writer = spool.begin();
-        for piece in bytes.chunks(step) {
-            writer.write(piece).unwrap();
+    for (size, in_files) in [(200_000, 0), (300_000, 1)] {
+        let bytes = gif(size);
+        for step in [1, 1000, 65_536, size] {
+            let mut writer = spool.begin();
+            for piece in bytes.chunks(step) {
+                writer.write(piece).unwrap();
+            }
+            assert_eq!(files(&spool), in_files, "a small one needs no file");
+            let upload = writer.finish().await.unwrap();
+            assert_eq!((upload.sha256(), upload.spooled().size), (Sha256::of(&bytes), size as u64));
+            assert_eq!((upload.spooled().content.read().unwrap(), files(&spool)), (bytes.clone().into(), in_files));
+            drop(upload);
+            assert_eq!(files(&spool), 0);
         }
-        let upload = writer.finish().await.unwrap();
-        assert_eq!((upload.sha256(), upload.spooled().size), (Sha256::of(&bytes), 300_000));
-        assert_eq!(std::fs::read(upload.path()).unwrap(), bytes);
-        drop(upload);
-        assert_eq!(files(&spool), 0);
     }
     drop(spool);
     assert_eq!(folders(&folder.path().join("spool")), 0);
@@ -87,53 +92,64 @@ async fn a_webp_is_no_photo_until_it_is_shrunk() {
     writer.write(include_bytes!("../../tests/fixtures/images/lossy.webp")).unwrap();
     let webp = writer.finish().await.unwrap();
     assert_eq!(spool.verify(&webp).await.unwrap_err().code, ProblemCode::NotAnImage);
-    let photo = spool.shrink(webp.path()).await.unwrap();
-    let bytes = std::fs::read(photo.path()).unwrap();
+    let photo = spool.shrink(&webp).await.unwrap();
+    let bytes = photo.spooled().content.read().unwrap();
     assert_eq!((photo.sha256(), photo.spooled().size), (Sha256::of(&bytes), bytes.len() as u64));
     assert_eq!(photo.format(), Some(spool.verify(&photo).await.unwrap().format));
     drop((webp, photo));
     assert_eq!(files(&spool), 0);
 }
 
-/// As a killed process leaves it: the lock file is there and nobody holds it.
-fn leave(root: &Path, name: &str, files: &[&str]) {
-    std::fs::create_dir(root.join(name)).unwrap();
-    for file in files {
-        File::create(root.join(name).join(file)).unwrap();
+#[test]
+fn what_killed_processes_left_is_removed_when_the_spool_is_opened_and_later() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir(root.path().join("process-killed")).unwrap();
+    let spool = Spool::open(root.path().to_owned()).unwrap();
+    assert_eq!(folders(root.path()), 1);
+    std::fs::create_dir(root.path().join("process-killed-later")).unwrap();
+    assert_eq!((spool.sweep().unwrap(), spool.sweep().unwrap()), (1, 0));
+}
+
+/// Writes a piece to each.
+fn write_all(writers: &mut [UploadWriter], piece: &[u8]) {
+    writers.iter_mut().for_each(|writer| writer.write(piece).unwrap());
+}
+
+#[tokio::test]
+async fn uploads_share_the_memory_that_there_is_and_give_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path().to_owned()).unwrap();
+    let all = spool.memory.free();
+    let bytes = gif(MAX_IN_MEMORY_BYTES);
+    let mut writers: Vec<UploadWriter> = (0..100).map(|_| spool.for_caller(Caller::named("one")).begin()).collect();
+    // Half of each fits, and all of them do not.
+    let (first, second) = bytes.split_at(MAX_IN_MEMORY_BYTES / 2);
+    first.chunks(16_384).for_each(|piece| write_all(&mut writers, piece));
+    assert_eq!((files(&spool), all - spool.memory.free()), (0, 100 * MAX_IN_MEMORY_BYTES / 2));
+    second.chunks(16_384).for_each(|piece| write_all(&mut writers, piece));
+    let in_memory = 100 - files(&spool);
+    assert_eq!(in_memory, all / MAX_IN_MEMORY_BYTES, "as many as fit");
+    assert_eq!(all - spool.memory.free(), in_memory * MAX_IN_MEMORY_BYTES);
+
+    // A byte more than may be in memory goes to a file, and gives back what it had.
+    writers[0].write(b"x").unwrap();
+    assert_eq!(all - spool.memory.free(), (in_memory - 1) * MAX_IN_MEMORY_BYTES);
+    // Some go away in the middle, the others are whole wherever they are.
+    writers.drain(..50);
+    let mut uploads = Vec::new();
+    for writer in writers {
+        let upload = writer.finish().await.unwrap();
+        assert!(upload.spooled().content.read().unwrap() == bytes && upload.sha256() == Sha256::of(&bytes));
+        uploads.push(upload);
     }
-}
+    let in_memory = uploads.len() - files(&spool);
+    assert_eq!(all - spool.memory.free(), in_memory * MAX_IN_MEMORY_BYTES);
+    drop(uploads);
+    assert_eq!((files(&spool), spool.memory.free()), (0, all));
 
-#[test]
-fn leftovers_of_killed_processes_are_removed_at_once_and_nothing_else() {
-    let root = tempfile::tempdir().unwrap();
-    leave(root.path(), "process-killed", &[LOCK_FILE, "upload-1", "upload-2"]);
-    leave(root.path(), "process-barely-begun", &[]);
-    leave(root.path(), "other", &["upload-3"]);
-    let living = Spool::open(root.path().to_owned()).unwrap();
-    assert_eq!(folders(root.path()), 2, "the living one and what is not ours");
-    let mut writer = living.begin();
-    writer.write(&gif(1000)).unwrap();
-
-    let other = Spool::open(root.path().to_owned()).unwrap();
-    leave(root.path(), "process-killed-later", &[LOCK_FILE, "upload-4"]);
-    assert_eq!((other.sweep().unwrap(), other.sweep().unwrap()), (1, 0));
-    assert_eq!((files(&living), folders(root.path())), (1, 3), "what a living process holds stays");
-}
-
-#[test]
-fn processes_that_begin_and_sweep_at_once_do_not_take_each_others_folders() {
-    let root = tempfile::tempdir().unwrap();
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..100 {
-                    let spool = Spool::open(root.path().to_owned()).unwrap();
-                    let mut writer = spool.begin();
-                    writer.write(&gif(1000)).unwrap();
-                    assert_eq!(files(&spool), 1);
-                }
-            });
-        }
-    });
-    assert_eq!(folders(root.path()), 0);
+    let mut rejected = spool.begin_file("document", 20_000);
+    rejected.write(&bytes[..20_000]).unwrap();
+    assert_eq!(rejected.write(b"x").unwrap_err().code, ProblemCode::FileTooLarge);
+    drop(rejected);
+    assert_eq!(spool.memory.free(), all);
 }

@@ -3,8 +3,8 @@
 use crate::settings::LogFormat;
 use std::io::IsTerminal;
 use tracing::Subscriber;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::{Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Crates that log much at levels that are of use to us; a filter that names them wins.

@@ -11,7 +11,7 @@
 use fastrand::Rng;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use pixcourier::domain::markup::{Formatted, utf16};
-use pixcourier::domain::raw_json;
+use pixcourier::domain::{FileContent, raw_json};
 use pixcourier::http::json_stream::{ExtractedPart, FileFields, JsonFileExtractor};
 use pixcourier::http::percent;
 use pixcourier::imaging::{Oversight, verify, verify_whole};
@@ -102,10 +102,11 @@ fn image(random: &mut Rng) {
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &bytes).unwrap();
-    let verdict = || format!("{:?}", verify_whole(file.path(), &Oversight::none()));
-    let first = verdict();
-    assert_eq!(first, verdict());
-    let as_photo = verify(file.path(), &Oversight::none());
+    let (in_file, in_memory) = (FileContent::File(file.path().to_owned()), FileContent::Memory(bytes.into()));
+    let verdict = |content| format!("{:?}", verify_whole(content, &Oversight::none()));
+    let first = verdict(&in_file);
+    assert_eq!(first, verdict(&in_memory));
+    let as_photo = verify(&in_memory, &Oversight::none());
     let name = picture.file_name().unwrap().to_string_lossy();
     let is_taken = !name.ends_with(".webp") && name != "negative-width.bmp";
     assert!(!is_whole || (first == "Ok(())") == is_taken, "{name}: {first}");

@@ -6,6 +6,7 @@ use super::content_type::BodyKind;
 use super::error::BotApiError;
 use super::face::BotApiFace;
 use super::form;
+use crate::domain::FileContent;
 use crate::http::body::Body;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::intake::spool::{Spool, UploadWriter};
@@ -21,7 +22,7 @@ const SLOWEST_BYTES_PER_SECOND: u64 = 35_000;
 /// How long the body of the smallest request may take.
 const MIN_TIMEOUT_SECONDS: u64 = 300;
 
-/// Reads a request; files go to disk as they arrive, each of at most `file_limit` bytes.
+/// Reads a request; files go to the spool as they arrive, each of at most `file_limit` bytes.
 pub async fn read(
     request: &HttpRequest,
     payload: Payload,
@@ -49,7 +50,7 @@ pub async fn read(
     Ok(arguments)
 }
 
-/// A body that is all text. A large one waits on the disk until it is whole and few others are in memory.
+/// A body that is all text. A large one waits in the spool until it is whole and few others are read.
 async fn whole(
     mut body: Body,
     face: &BotApiFace,
@@ -80,7 +81,11 @@ async fn whole(
     let Some(writer) = spooled else { return Ok(text) };
     let upload = writer.finish().await?;
     arguments.hold = face.large_calls.clone().acquire_owned().await.ok();
-    tokio::fs::read(upload.path()).await.map_err(|_| {
+    let text = match upload.spooled().content {
+        FileContent::Memory(bytes) => Ok(bytes.to_vec()),
+        FileContent::File(path) => tokio::fs::read(path).await,
+    };
+    text.map_err(|_| {
         Rejection::new(ProblemCode::Unavailable, "What was received could not be read again; send it once more.").into()
     })
 }

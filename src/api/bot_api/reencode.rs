@@ -4,7 +4,7 @@
 use super::arguments::{CallArguments, FilePart};
 use super::error::BotApiError;
 use super::proxying;
-use crate::domain::BotName;
+use crate::domain::{BotName, FileContent};
 use crate::http::state::AppState;
 use crate::intake::spool::Upload;
 use crate::multipart::{EncodedForm, FormBody};
@@ -12,9 +12,9 @@ use crate::ports::{ByteStream, ProxyRequest, ProxyTarget};
 use actix_web::HttpResponse;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use std::io;
+use std::io::{self, Cursor};
 use tokio::fs::File;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// How many bytes of a file are read at a time.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -56,9 +56,10 @@ fn multipart(arguments: CallArguments) -> (String, u64, ByteStream) {
 /// The bytes of a file, which is removed once they have been read.
 fn content(upload: Upload) -> ByteStream {
     let pieces = stream::try_unfold((upload, None), |(upload, open)| async move {
-        let mut file = match open {
-            Some(file) => file,
-            None => File::open(upload.path()).await?,
+        let mut file: Box<dyn AsyncRead + Send + Unpin> = match (open, upload.spooled().content) {
+            (Some(file), _) => file,
+            (None, FileContent::Memory(bytes)) => Box::new(Cursor::new(bytes)),
+            (None, FileContent::File(path)) => Box::new(File::open(path).await?),
         };
         let mut piece = vec![0; READ_BUFFER_BYTES];
         let read = file.read(&mut piece).await?;

@@ -1,8 +1,7 @@
 //! Pictures by the thousand, for `tests/picture-corpus`.
 
-use super::ImageFormat;
+use super::{FileContent, ImageFormat};
 use crate::imaging::{ImageRejection, Oversight, verify_whole};
-use std::path::Path;
 
 /// Prints for each path of a list the format, and why the picture is refused, if it is.
 #[test]
@@ -16,7 +15,7 @@ fn every_picture_of_a_list_is_judged() {
             Some(format) => format!("{format:?}").to_lowercase(),
             None => "other".to_owned(),
         };
-        let why = match verify_whole(Path::new(path), &Oversight::none()) {
+        let why = match verify_whole(&FileContent::File(path.into()), &Oversight::none()) {
             Ok(()) => String::new(),
             Err(ImageRejection::File(error)) => panic!("{path}: {error}"),
             Err(rejection) => format!("{rejection:?}"),

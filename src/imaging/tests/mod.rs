@@ -10,7 +10,8 @@ mod png;
 mod tiff;
 
 use super::{FittedPhoto, ForeignFormat, ImageInfo, ImageRejection, Oversight, PhotoLimits, verify};
-use crate::domain::ImageFormat;
+use crate::domain::{FileContent, ImageFormat};
+use bytes::Bytes;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -33,16 +34,27 @@ fn photos() -> impl Iterator<Item = (String, Vec<u8>)> {
 fn check(bytes: &[u8]) -> Result<ImageInfo, ImageRejection> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
-    verify(file.path(), &Oversight::none())
+    let in_file = verify(&FileContent::File(file.path().to_owned()), &Oversight::none());
+    let in_memory = verify(&in_memory(bytes), &Oversight::none());
+    assert_eq!(format!("{in_memory:?}"), format!("{in_file:?}"), "wherever it is");
+    in_file
+}
+
+fn in_memory(bytes: &[u8]) -> FileContent {
+    FileContent::Memory(Bytes::copy_from_slice(bytes))
 }
 
 fn fitted(bytes: &[u8], limits: PhotoLimits) -> Result<(FittedPhoto, Vec<u8>), ImageRejection> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     let out = tempfile::NamedTempFile::new().unwrap();
-    let shrunk = super::fit(file.path(), out.path(), limits, &Oversight::none())?;
+    let fit = |content: FileContent| super::fit(&content, out.path(), limits, &Oversight::none());
+    let from_memory = fit(in_memory(bytes));
+    let from_file = fit(FileContent::File(file.path().to_owned()));
+    assert_eq!(format!("{from_memory:?}"), format!("{from_file:?}"), "wherever it is");
+    let shrunk = from_file?;
     let bytes = std::fs::read(out.path()).unwrap();
-    let info = verify(out.path(), &Oversight::none()).unwrap();
+    let info = verify(&FileContent::File(out.path().to_owned()), &Oversight::none()).unwrap();
     assert_eq!((info.format, info.width, info.height), (shrunk.format, shrunk.width, shrunk.height));
     assert_eq!(bytes.len() as u64, shrunk.bytes);
     Ok((shrunk, bytes))

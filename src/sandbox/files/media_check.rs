@@ -2,7 +2,7 @@
 
 use super::media_store::ReceivedFile;
 use super::signature::{FileSignature, SIGNATURE_BYTES};
-use crate::domain::ImageFormat;
+use crate::domain::{FileContent, ImageFormat};
 use crate::imaging::{self, ImageRejection, Oversight};
 use crate::sandbox::log::{FileKind, MediaOrigin, SandboxMedia, SandboxThumbnail};
 use crate::sandbox::sandbox_error::{ApiResult, SandboxError};
@@ -89,7 +89,8 @@ async fn inspect(path: &Path) -> (FileSignature, Result<(u16, u16), ImageRejecti
     let path: PathBuf = path.to_owned();
     let looked = tokio::task::spawn_blocking(move || {
         let mut head = Vec::new();
-        let size = imaging::verify(&path, &Oversight::none()).map(|image| (image.width as u16, image.height as u16));
+        let size = imaging::verify(&FileContent::File(path.clone()), &Oversight::none());
+        let size = size.map(|image| (image.width as u16, image.height as u16));
         File::open(&path).ok()?.take(SIGNATURE_BYTES as u64).read_to_end(&mut head).ok()?;
         Some((FileSignature::of(&head), size))
     });

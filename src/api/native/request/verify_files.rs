@@ -106,7 +106,7 @@ async fn verify(
         }
         Oversize::Shrink => {
             check_oversize(&rejection, upload)?;
-            let shrunk = spool.shrink(upload.path()).await?;
+            let shrunk = spool.shrink(upload).await?;
             attachment.input = InputFile::Upload(shrunk);
             Ok(Some(oversize))
         }
