@@ -88,8 +88,9 @@ fn has_keys(reader: &ValueReader) -> bool {
 
 fn log(reader: &mut ValueReader) -> String {
     let filter = reader.text("log").unwrap_or_default().to_owned();
-    if let Err(error) = filter.parse::<Targets>() {
-        reader.add_error("log", format!("not a log filter: {error}"));
+    if filter.parse::<Targets>().is_err() {
+        let expected = "expected a level, or levels by module as in info,pixcourier::delivery=debug";
+        reader.add_error("log", format!("{expected}, found {filter:?}"));
     }
     filter
 }
