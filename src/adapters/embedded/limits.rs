@@ -61,7 +61,7 @@ pub const MAX_CONCURRENT_PIECES: usize = 4;
 pub const PIECES_PER_DELETION_STEP: i64 = 16;
 /// Blobs that one step of a blob sweep looks at.
 pub const SWEEP_STEP_BLOBS: i64 = 100;
-/// Free database pages that are kept for the next images, 16 MiB.
+/// Free database pages that are kept for the next images: 4 MiB, 16 in a file with pages of 4 KiB.
 pub const FREE_PAGES_KEPT: i64 = 4_096;
 /// Free database pages that one step gives back to the file system.
 pub const PAGES_PER_VACUUM_STEP: u32 = 512;
