@@ -5,12 +5,14 @@ use super::auth::Visitor;
 use super::routing::{get_or_head, resource};
 use super::state::AppState;
 use crate::domain::{BotName, Lane};
+use crate::intake::rejection::Rejection;
 use crate::ports::{AcceptError, Depth};
 use crate::telemetry::Metrics;
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data};
-use futures_util::future::join_all;
+use futures_util::StreamExt;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,23 +117,33 @@ async fn name_if_unavailable<E>(
 
 /// The metrics, as Prometheus reads them.
 #[utoipa::path(get, path = "/metrics", tag = "Operations", responses((status = 200, description = "The metrics", body = String, content_type = "text/plain")))]
-pub async fn metrics(_: Visitor, state: Data<AppState>) -> HttpResponse {
+pub async fn metrics(_: Visitor, state: Data<AppState>) -> Result<HttpResponse, Rejection> {
     refresh_depths(&state).await;
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.page())
+    // Of hundreds of bots it is megabytes.
+    let metrics = state.metrics.clone();
+    let page = state.run_blocking(move || metrics.page()).await?;
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(page))
 }
 
 /// Asks the queue how much is waiting, and shows what it says. An answer that comes late is shown on the next page, and this
 /// one has the last known depth; a bot whose depth is not told for [`DEPTH_TIMEOUT`] vanishes, and is not left at its last value.
 async fn refresh_depths(state: &AppState) {
-    let asked = state.settings.bots.keys().cloned().map(|bot| {
-        let (queue, metrics) = (state.ports.queue.clone(), state.metrics.clone());
-        state.runtime.spawn(async move {
-            let depth = timeout(DEPTH_TIMEOUT, queue.depth(&bot)).await;
-            show_depth(&metrics, &bot, depth.ok().and_then(Result::ok).as_ref());
-        })
+    let (queue, metrics) = (state.ports.queue.clone(), state.metrics.clone());
+    let bots: Vec<_> = state.settings.bots.keys().cloned().collect();
+    let asked = state.runtime.spawn(async move {
+        let mut untold: BTreeSet<_> = bots.iter().cloned().collect();
+        let show = async {
+            let mut depths = queue.depths(bots);
+            while let Some((bot, depth)) = depths.next().await {
+                untold.remove(&bot);
+                show_depth(&metrics, &bot, depth.ok().as_ref());
+            }
+        };
+        // Late is no fault.
+        let _ = timeout(DEPTH_TIMEOUT, show).await;
+        untold.iter().for_each(|bot| show_depth(&metrics, bot, None));
     });
-    // Late is no fault.
-    let _ = timeout(DEPTH_PATIENCE, join_all(asked.collect::<Vec<_>>())).await;
+    let _ = timeout(DEPTH_PATIENCE, asked).await;
 }
 
 fn show_depth(metrics: &Metrics, bot: &BotName, depth: Option<&Depth>) {

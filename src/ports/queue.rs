@@ -3,6 +3,7 @@
 use super::HandOver;
 use crate::domain::{BotName, Lane, Notification, Timestamp};
 use async_trait::async_trait;
+use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, watch};
 
 /// Durable lanes per bot, with one owner per bot at a time. Deliveries are at-least-once: what an owner had not acked when
@@ -30,6 +31,15 @@ pub trait Queue: Send + Sync {
 
     /// How much is waiting for the bot.
     async fn depth(&self, bot: &BotName) -> Result<Depth, QueueError>;
+
+    /// The [`Queue::depth`] of each of these bots, as soon as it is known.
+    fn depths(&self, bots: Vec<BotName>) -> BoxStream<'_, (BotName, Result<Depth, QueueError>)> {
+        let asked = bots.into_iter().map(|bot| async move {
+            let depth = self.depth(&bot).await;
+            (bot, depth)
+        });
+        asked.collect::<FuturesUnordered<_>>().boxed()
+    }
 
     /// Whether `publish` could succeed now.
     async fn ready(&self) -> Result<(), QueueError>;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
-const PAGE_BYTES: u64 = 4096;
+const PAGE_BYTES: u64 = 1024;
 const MARK: &str = "pixcourier.damaged";
 
 fn database(folder: &Path) -> PathBuf {

@@ -60,7 +60,7 @@ pub const MAX_HELD_GROUPS: u32 = 1_000;
 pub const PIECE_BYTES: usize = 256 * 1024;
 /// Pieces that one step of a deletion removes.
 pub const PIECES_PER_DELETION_STEP: i64 = 16;
-/// Free database pages that are kept for the next notifications, 16 MiB.
+/// Free database pages that are kept for the next notifications: 4 MiB, 16 in a file with pages of 4 KiB.
 pub const FREE_PAGES_KEPT: i64 = 4_096;
 /// Free database pages that one step gives back to the file system.
 pub const PAGES_PER_VACUUM_STEP: u32 = 512;

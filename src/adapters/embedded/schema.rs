@@ -28,8 +28,11 @@ const MAX_CACHED_STATEMENTS: usize = 64;
 const WRITER_CACHE_KIB: i64 = 4 * 1024;
 /// Page cache of each connection that reads, in KiB.
 const READER_CACHE_KIB: i64 = 1024;
-/// After how many pages in the write-ahead log SQLite moves them into the file by itself (a checkpoint).
-const AUTO_CHECKPOINT_PAGES: u32 = 2_000;
+/// Size of a page in a new file; one that is there keeps its own. A commit writes each page whole of which it changes a row,
+/// and a notification is a row of some hundred bytes in a dozen tables and indexes.
+const PAGE_BYTES: u32 = 1024;
+/// After how many bytes in the write-ahead log SQLite moves them into the file by itself (a checkpoint).
+const AUTO_CHECKPOINT_BYTES: u32 = 16 * 1024 * 1024;
 
 /// Opens the one connection that writes, and creates the file if it is missing. Nothing is written to one that is there
 /// before [`prepare_writer`], not even at the end, when SQLite would move the write-ahead log into it.
@@ -59,17 +62,22 @@ pub fn prepare_writer(conn: &mut Connection) -> Result<(), OpenError> {
     // Only possible while the file is empty: swept blobs give their disk space back step by step. To say it again would be
     // a write, for which a full disk has no room.
     if found == 0 {
+        conn.pragma_update(None, "page_size", PAGE_BYTES)?;
         conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
-    conn.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT_PAGES)?;
+    let page_bytes: u32 = conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    conn.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT_BYTES / page_bytes)?;
     for (version, sql) in MIGRATIONS.into_iter().filter(|(version, _)| *version > found) {
         let migration = conn.transaction()?;
         migration.execute_batch(sql)?;
         migration.pragma_update(None, "user_version", version)?;
         migration.commit()?;
     }
+    // What a job of the writer can be undone by is kept in memory, and not in a file that is written with each. After the
+    // migrations, whose indexes are sorted in files.
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     Ok(())
 }
@@ -105,6 +113,22 @@ mod tests {
             "expires_at": "2099-01-02T00:00:00Z", "tags": ["\u{1f}\u{0}"], "attempts": 0,
         });
         serde_json::from_value(written).unwrap()
+    }
+
+    #[test]
+    fn a_new_file_has_small_pages_and_one_that_is_there_keeps_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let made_before = folder.path().join("before.db");
+        let large = "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; CREATE TABLE t (x); DROP TABLE t";
+        open_writer(&made_before).unwrap().execute_batch(large).unwrap();
+        for (path, page_bytes) in [(folder.path().join("new.db"), PAGE_BYTES), (made_before, 4096)] {
+            let mut conn = open_writer(&path).unwrap();
+            prepare_writer(&mut conn).unwrap();
+            let of = |pragma| conn.pragma_query_value(None, pragma, |row| row.get::<_, u32>(0)).unwrap();
+            assert_eq!(of("page_size"), page_bytes);
+            assert_eq!(of("wal_autocheckpoint") * page_bytes, AUTO_CHECKPOINT_BYTES, "the same in bytes");
+            assert_eq!(of("temp_store"), 2, "memory");
+        }
     }
 
     /// What version 7 has left: whole records, and whole notifications in the queue.

@@ -36,7 +36,7 @@ impl Courier {
         for (key, refused) in &report.refused {
             self.scheduler.uploads.evict(key, refused);
         }
-        let Some(held) = self.held.remove(&id) else {
+        let Some(mut held) = self.held.remove(&id) else {
             return self.scheduler.finish(now, id, NextStep::Abandon, report.file_ids, report.has_left);
         };
         let owned = Some(held.receipt.epoch) == self.epoch;
@@ -48,15 +48,16 @@ impl Courier {
                     // It was delivered again while it was in flight.
                     self.spawn_ack(held.receipt.clone());
                 }
-                self.let_go(now, held, NextStep::Done, report.file_ids, report.has_left);
+                self.let_go(now, *held, NextStep::Done, report.file_ids, report.has_left);
             }
             // It comes back from the queue to whoever owns the bot now.
-            _ if !owned => self.let_go(now, held, NextStep::Abandon, report.file_ids, report.has_left),
+            _ if !owned => self.let_go(now, *held, NextStep::Abandon, report.file_ids, report.has_left),
             next => {
                 if let NextStep::Migrate(to) = &next {
                     self.migrate(&held.notification.chat_id, to);
                 }
-                self.keep_for_retry(now, HeldDelivery { notification, ..held }, next, report.file_ids, report.has_left);
+                held.notification = notification;
+                self.keep_for_retry(now, held, next, report.file_ids, report.has_left);
             }
         }
     }
@@ -65,7 +66,7 @@ impl Courier {
     fn let_go(&mut self, now: MonoTime, held: HeldDelivery, step: NextStep, file_ids: FileIds, has_left: bool) {
         self.scheduler.finish(now, held.notification.id, step, file_ids, has_left);
         if let Some(resubmitted) = held.resubmitted {
-            self.receive(resubmitted);
+            self.receive(*resubmitted);
         }
     }
 
@@ -73,7 +74,7 @@ impl Courier {
     fn keep_for_retry(
         &mut self,
         now: MonoTime,
-        mut held: HeldDelivery,
+        mut held: Box<HeldDelivery>,
         next: NextStep,
         file_ids: FileIds,
         has_left: bool,
@@ -148,7 +149,7 @@ impl Courier {
         tracing::error!(notification = %id, crashes = panics, "an attempt crashed");
         if Some(held.receipt.epoch) != self.epoch {
             // It comes back from the queue.
-            return self.let_go(now, held, NextStep::Abandon, FileIds::new(), true);
+            return self.let_go(now, *held, NextStep::Abandon, FileIds::new(), true);
         }
         if panics < MAX_PANICS {
             held.in_flight = false;

@@ -40,7 +40,7 @@ impl Courier {
             EnqueueResult::Enqueued => {
                 let (since, in_flight, postponements, resubmitted) = (now, false, 0, None);
                 let held = HeldDelivery { notification, receipt, since, in_flight, postponements, resubmitted };
-                self.held.insert(id, held);
+                self.held.insert(id, Box::new(held));
                 self.shed(now);
             }
             EnqueueResult::Defer(deferred) => self.spawn_defer(now, notification, receipt, deferred),
@@ -54,7 +54,7 @@ impl Courier {
         if there > here {
             // Accepted again since: what is here is a copy from before the cancel or the end.
             if held.in_flight {
-                held.resubmitted = Some(delivered);
+                held.resubmitted = Some(Box::new(delivered));
                 return;
             }
             let old = std::mem::replace(&mut held.receipt, delivered.receipt);

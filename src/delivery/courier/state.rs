@@ -27,7 +27,8 @@ pub struct Courier {
     /// How many notifications may be out unacked per lane.
     pub(super) window: u16,
     pub(super) started: Instant,
-    pub(super) held: HashMap<NotificationId, HeldDelivery>,
+    /// In boxes, like what the scheduler has of each: tables and trees keep places for more than they hold.
+    pub(super) held: HashMap<NotificationId, Box<HeldDelivery>>,
     pub(super) attempts: JoinSet<EndedAttempt>,
     pub(super) departures: DepartureGate,
     pub(super) parts: PartWatch,
@@ -63,7 +64,7 @@ pub(super) struct HeldDelivery {
     /// How many times in a row it was postponed.
     pub postponements: u32,
     /// The same notification as accepted again (by a retry, after a cancel or an end) while this one was in flight.
-    pub resubmitted: Option<Delivery>,
+    pub resubmitted: Option<Box<Delivery>>,
 }
 
 impl Courier {

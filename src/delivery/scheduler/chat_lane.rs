@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 #[derive(Debug, Default)]
 pub(super) struct ChatLane {
-    waiting: BTreeMap<Place, WaitingJob>,
+    /// In boxes: most chats have one, and a tree has places for eleven.
+    waiting: BTreeMap<Place, Box<WaitingJob>>,
     /// What has gone back to the queue and must not be overtaken.
     pub deferred: Deferred,
     /// How many have arrived.
@@ -49,14 +50,14 @@ impl ChatLane {
 
     pub fn insert(&mut self, now: MonoTime, number: u64, job: SendJob, not_before: MonoTime) {
         self.bytes += job.bytes;
-        let replaced = self.waiting.insert(job.place, WaitingJob { job, since: now, not_before, number });
+        let replaced = self.waiting.insert(job.place, Box::new(WaitingJob { job, since: now, not_before, number }));
         self.bytes -= replaced.map_or(0, |replaced| replaced.job.bytes);
     }
 
     /// The first, unless it would overtake a deferred one.
     pub fn head(&self, now: MonoTime) -> Option<&WaitingJob> {
         let (place, first) = self.waiting.first_key_value()?;
-        self.deferred.blocks_until(first.number, *place).is_none_or(|until| until <= now).then_some(first)
+        self.deferred.blocks_until(first.number, *place).is_none_or(|until| until <= now).then_some(&**first)
     }
 
     /// Until when the first must not overtake a deferred one.
@@ -69,7 +70,7 @@ impl ChatLane {
         self.head(now)?;
         let (_, head) = self.waiting.pop_first()?;
         self.bytes -= head.job.bytes;
-        Some((head.number, head))
+        Some((head.number, *head))
     }
 
     pub fn wake(&mut self, now: MonoTime, place: Place) {
@@ -89,7 +90,7 @@ impl ChatLane {
 
     /// Takes one that waits out and notes it as deferred.
     pub fn defer(&mut self, place: Place, until: MonoTime) -> Option<(SendJob, u64)> {
-        let WaitingJob { job, number, .. } = self.waiting.remove(&place)?;
+        let WaitingJob { job, number, .. } = *self.waiting.remove(&place)?;
         self.bytes -= job.bytes;
         self.deferred.insert(number, place, until);
         Some((job, number))
@@ -114,7 +115,8 @@ impl ChatLane {
         if self.arrivals == 0 {
             (self.arrivals, self.deferred) = (other.arrivals, other.deferred);
         }
-        for WaitingJob { job, not_before, number, .. } in other.waiting.into_values() {
+        for waiting in other.waiting.into_values() {
+            let WaitingJob { job, not_before, number, .. } = *waiting;
             self.insert(now, number, SendJob { chat: name.clone(), ..job }, not_before);
         }
     }

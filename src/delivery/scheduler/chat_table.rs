@@ -24,7 +24,7 @@ const MIN_CHATS_TO_PRUNE: usize = 1024;
 #[derive(Debug)]
 pub(super) struct ChatTable {
     limits: RateLimits,
-    chats: HashMap<ChatId, ChatQueue>,
+    chats: HashMap<ChatId, Box<ChatQueue>>,
     /// Chats that may send now, by lane. An entry counts only while its stamp is its chat's.
     ready: [ReadyLane; 3],
     /// Chats that may send from a moment on. An entry counts only while its stamp is its chat's.
@@ -69,17 +69,17 @@ impl ChatTable {
     }
 
     pub fn get(&self, name: &ChatId) -> Option<&ChatQueue> {
-        self.chats.get(name)
+        self.chats.get(name).map(Box::as_ref)
     }
 
     pub fn get_mut(&mut self, name: &ChatId) -> Option<&mut ChatQueue> {
-        self.chats.get_mut(name)
+        self.chats.get_mut(name).map(Box::as_mut)
     }
 
     /// The chat of this name, new if it is not here.
     pub fn get_or_insert(&mut self, name: &ChatId) -> &mut ChatQueue {
         self.chats.entry(name.clone()).or_insert_with(|| {
-            let mut chat = ChatQueue::new(name, &self.limits);
+            let mut chat = Box::new(ChatQueue::new(name, &self.limits));
             chat.limiter_mut().take_over(self.taken_over_at);
             chat
         })
@@ -194,10 +194,10 @@ impl ChatTable {
             old.stop_counting(&mut self.demand);
             let moved = match self.chats.remove(&to) {
                 Some(mut known) => {
-                    known.absorb(now, old, &to);
+                    known.absorb(now, *old, &to);
                     known
                 }
-                None => old.renamed(now, &to, &self.limits),
+                None => Box::new(old.renamed(now, &to, &self.limits)),
             };
             self.chats.insert(to.clone(), moved);
         }
@@ -206,7 +206,7 @@ impl ChatTable {
 
     /// Forgets what waits in all chats, but not their rate limits.
     pub fn clear(&mut self) {
-        self.chats.values_mut().for_each(ChatQueue::clear);
+        self.chats.values_mut().for_each(|chat| chat.clear());
         self.ready = Default::default();
         self.waiting.clear();
         self.demand = Default::default();
@@ -260,6 +260,6 @@ impl ChatTable {
     /// How many wait in all chats.
     #[cfg(test)]
     pub fn waiting(&self) -> usize {
-        self.chats.values().map(ChatQueue::len).sum()
+        self.chats.values().map(|chat| chat.len()).sum()
     }
 }

@@ -1,6 +1,7 @@
 //! The contract of [`Queue`].
 
 use super::{bot, demanding, eventually, in_lane, later, next, nothing_comes, notification, ownership, text_of};
+use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use pixcourier::domain::{ChatId, Lane, NotificationId, Timestamp};
 use pixcourier::ports::{Departure, Depth, FrozenChat, HandOver, Queue, QueueError, Subscription};
@@ -58,8 +59,12 @@ async fn subscribe(queue: &Arc<dyn Queue>, name: &str, window: u16) -> Subscript
 }
 
 async fn depth_becomes(queue: &Arc<dyn Queue>, name: &str, lanes: [u64; 3]) {
-    let ask = async || queue.depth(&bot(name)).await.ok();
-    eventually(&format!("the depth of {name}"), Some(Depth { lanes }), ask).await;
+    let ask = async || {
+        let told = queue.depths(vec![bot(name)]).map(|(bot, depth)| (bot, depth.ok())).collect::<Vec<_>>().await;
+        (queue.depth(&bot(name)).await.ok(), told)
+    };
+    let depth = Some(Depth { lanes });
+    eventually(&format!("the depth of {name}"), (depth, vec![(bot(name), depth)]), ask).await;
 }
 
 /// Published, delivered with the epoch of the ownership, acked, gone; also for the next owner.
