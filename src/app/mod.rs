@@ -7,6 +7,7 @@ mod engine;
 mod health;
 pub mod orphans;
 mod reload;
+pub mod removal;
 mod role;
 pub mod routes;
 mod stop;

@@ -1,6 +1,7 @@
 //! The subcommands.
 
 mod backup;
+mod bench;
 mod check_config;
 mod config_args;
 mod demo;
@@ -35,6 +36,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// See it work: a service, a Bot API sandbox and a few pictures, with nothing to set up.
     Demo(demo::DemoArgs),
+    /// Measure how fast it is on this machine, beside what the machine can do.
+    Bench(bench::BenchArgs),
     /// Run a Bot API to try things against, with a page that shows what was delivered.
     Sandbox(sandbox::SandboxArgs),
     /// Send an image through a running service.
@@ -60,6 +63,7 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::Send(arguments) => send::run(arguments),
         Command::ImportRecipients(arguments) => import_recipients::run(arguments),

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// Threads that serve requests: more than two, since each may have to wait for a slow disk while it spools an upload.
-const WORKER_THREADS: usize = 4;
+pub const WORKER_THREADS: usize = 4;
 /// Threads per worker for blocking work.
 const BLOCKING_THREADS_PER_WORKER: usize = 2;
 /// How long a client may take to send the head of a request.

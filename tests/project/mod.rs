@@ -1,5 +1,6 @@
 //! The project itself: its documents, its settings, its program, compared with what the code does.
 
+mod bench;
 mod harness;
 pub mod manual;
 mod program;

@@ -1,5 +1,5 @@
 //! What the tests share: services under test ([`test_app`], [`api_app`]) and real servers. The fault tests take it in with
-//! `#[path = "../support/mod.rs"] mod support;`, the benchmark single files of it.
+//! `#[path = "../support/mod.rs"] mod support;`.
 //!
 //! Ordinary tests share one RabbitMQ and one Redis ([`amqp_url`], [`redis_url`]) and keep apart by names of their own;
 //! tests that break a server launch one for themselves ([`Rabbit`], [`Redis`]).

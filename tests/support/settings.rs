@@ -1,4 +1,4 @@
-//! Settings of a service under test, written once: every harness, and the benchmark, changes what it needs.
+//! Settings of a service under test, written once: every harness changes what it needs.
 
 use pixcourier::domain::BotName;
 use pixcourier::settings::{Bot, EngineSettings, LogFormat, RateLimits, Settings};

@@ -49,6 +49,10 @@ impl BrokerAddress {
     pub(super) fn uri(&self) -> &AMQPUri {
         &self.uri
     }
+
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
 }
 
 #[derive(Clone)]

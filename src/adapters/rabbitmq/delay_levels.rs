@@ -25,8 +25,18 @@ const COARSE_STEP_SECONDS: u64 = 262_144;
 /// The longest delay, in seconds, that ends within the given time; `None` if all are longer.
 pub(super) fn longest_within(remaining: Duration) -> Option<u64> {
     let seconds = remaining.as_secs().min(LONGEST_SECONDS);
+    Some(seconds - seconds % step(seconds)?)
+}
+
+/// Every level there is, in seconds.
+pub(super) fn all() -> impl Iterator<Item = u64> {
+    std::iter::successors(Some(1), |level| Some(level + step(*level)?)).take_while(|level| *level <= LONGEST_SECONDS)
+}
+
+/// How far apart levels lie where this many seconds are.
+fn step(seconds: u64) -> Option<u64> {
     let octave = 1 << seconds.checked_ilog2()?;
-    let step = if octave < SHORT_BELOW_SECONDS {
+    Some(if octave < SHORT_BELOW_SECONDS {
         (octave / SHORT_STEPS_PER_OCTAVE).max(1)
     } else if octave < EVEN_UP_TO_SECONDS {
         EVEN_STEP_SECONDS
@@ -34,8 +44,7 @@ pub(super) fn longest_within(remaining: Duration) -> Option<u64> {
         octave / LONG_STEPS_PER_OCTAVE
     } else {
         COARSE_STEP_SECONDS
-    };
-    Some(seconds - seconds % step)
+    })
 }
 
 #[cfg(test)]
@@ -46,6 +55,11 @@ mod tests {
     /// Every level there is.
     fn levels() -> BTreeSet<u64> {
         (1..=LONGEST_SECONDS).filter_map(|seconds| longest_within(Duration::from_secs(seconds))).collect()
+    }
+
+    #[test]
+    fn every_level_is_known() {
+        assert_eq!(all().collect::<BTreeSet<_>>(), levels());
     }
 
     #[test]

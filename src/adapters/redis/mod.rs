@@ -37,6 +37,7 @@ mod prelude;
 mod quotas;
 mod recipients;
 mod record_fields;
+mod removal;
 mod reopening;
 mod scripts;
 mod settled;
@@ -45,4 +46,5 @@ mod write_behind;
 
 pub use acceptor::DistributedAcceptor;
 pub use ledger::RedisLedger;
+pub use removal::remove_namespace;
 pub use write_behind::WriteBehindLedger;

@@ -1,5 +1,7 @@
 //! A Bot API that answers every call at once, and says when they came.
 
+use super::load::content_length;
+use anyhow::Context;
 use std::net::SocketAddr;
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,16 +12,19 @@ use tokio::task::JoinHandle;
 const RESULT: &str = r#"{"ok":true,"result":{"message_id":7,"date":1,"chat":{"id":1,"type":"private","first_name":"A"},"text":"x","photo":[{"file_id":"AgACAgIAAxkBAAIB","file_unique_id":"AQAD","file_size":100,"width":90,"height":90}]}}"#;
 
 /// How many sends have come, and when the first and the last did.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Receipts {
+    /// How many.
     pub count: usize,
+    /// When the first was there.
     pub first: Option<Instant>,
+    /// When the last was there.
     pub last: Option<Instant>,
 }
 
-/// See the module. Ends when dropped.
+/// See the module. Takes no more connections when dropped.
 pub struct Stub {
-    pub address: SocketAddr,
+    address: SocketAddr,
     receipts: watch::Receiver<Receipts>,
     serving: JoinHandle<()>,
 }
@@ -31,29 +36,33 @@ impl Drop for Stub {
 }
 
 impl Stub {
-    pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+    /// Listens on a free port of this machine.
+    pub async fn start() -> anyhow::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("listen as a Bot API")?;
+        let address = listener.local_addr()?;
         let (receive, receipts) = watch::channel(Receipts::default());
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream, receive.clone()));
             }
         });
-        Self { address, receipts, serving }
+        Ok(Self { address, receipts, serving })
     }
 
+    /// Its address, as `bot_api_url` has it.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
+    /// What has come until now.
     pub fn receipts(&self) -> Receipts {
         *self.receipts.borrow()
     }
 
     /// Waits until so many have come.
-    pub async fn received(&self, count: usize) -> Receipts {
-        *self.receipts.clone().wait_for(|receipts| receipts.count >= count).await.unwrap()
+    pub async fn received(&self, count: usize) -> anyhow::Result<Receipts> {
+        let mut receipts = self.receipts.clone();
+        Ok(*receipts.wait_for(|receipts| receipts.count >= count).await.context("the Bot API has ended")?)
     }
 }
 
@@ -103,6 +112,5 @@ fn length_of(read: &[u8]) -> Option<usize> {
         let end = read[head..].windows(5).position(|end| end == b"0\r\n\r\n")?;
         return Some(head + end + 5);
     }
-    let body = text.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse::<usize>().ok());
-    Some(head + body.unwrap_or(0))
+    Some(head + content_length(&text))
 }

@@ -1,0 +1,62 @@
+//! A step of the scheduler: the next notification goes out, ends, and another comes for its chat, while so many chats have one
+//! waiting.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark that cannot run should say so loudly")]
+
+#[path = "shared/notification.rs"]
+mod notification;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use pixcourier::delivery::mono_time::MonoTime;
+use pixcourier::delivery::next_step::NextStep;
+use pixcourier::delivery::scheduler::{EnqueueResult, NextSend, Place, Scheduler, SendJob};
+use pixcourier::domain::{ChatId, Lane, Notification, NotificationId};
+use pixcourier::ports::FileIds;
+use pixcourier::settings::RateLimits;
+use std::time::Duration;
+
+/// One notification of a bot whose rate is 30 a second, and a little more; with one chat, its own rate of one a second counts.
+const BOT_STEP: Duration = Duration::from_millis(34);
+const CHAT_STEP: Duration = Duration::from_millis(1_001);
+
+/// The next notification of a chat, whose number stands at the end of its id.
+fn job(template: &mut Notification, sequence: &mut u128, chat: i64) -> SendJob {
+    *sequence += 1;
+    template.id = NotificationId::from_number(*sequence << 32 | chat as u128);
+    SendJob {
+        id: template.id,
+        chat: ChatId::Id(chat),
+        // No lane holds more than its window.
+        lane: Lane::ALL[chat as usize % Lane::ALL.len()],
+        place: Place::of(template),
+        number: None,
+        cost: 1,
+        bytes: 300,
+        images: Vec::new(),
+    }
+}
+
+fn scheduler(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("scheduler step");
+    let (mut template, mut sequence) = (notification::photo(1), 0);
+    for chats in [1, 1_000, 100_000] {
+        let mut scheduler = Scheduler::new(RateLimits::default(), u16::MAX);
+        let mut now = MonoTime::after(Duration::from_secs(100));
+        for chat in 1..=chats {
+            let admitted = scheduler.enqueue(now, job(&mut template, &mut sequence, chat));
+            assert_eq!(admitted, EnqueueResult::Enqueued);
+        }
+        group.bench_function(format!("{chats} chats"), |bencher| {
+            bencher.iter(|| {
+                now = now + if chats == 1 { CHAT_STEP } else { BOT_STEP };
+                let NextSend::Now(dispatch) = scheduler.next(now) else { panic!("nothing can be sent") };
+                scheduler.finish(now, dispatch.id, NextStep::Done, FileIds::new(), true);
+                let chat = (dispatch.id.as_number() & u128::from(u32::MAX)) as i64;
+                let admitted = scheduler.enqueue(now, job(&mut template, &mut sequence, chat));
+                assert_eq!(admitted, EnqueueResult::Enqueued);
+            });
+        });
+    }
+}
+
+criterion_group!(benches, scheduler);
+criterion_main!(benches);
