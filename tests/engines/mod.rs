@@ -8,6 +8,7 @@ mod objects;
 mod rabbitmq;
 mod rabbitmq_detours;
 mod rabbitmq_faults;
+mod rabbitmq_publishing;
 mod redis;
 mod redis_chats;
 mod redis_outages;

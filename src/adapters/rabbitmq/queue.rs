@@ -2,7 +2,6 @@
 
 use super::amqp::{REQUEST_TIMEOUT, error_text};
 use super::broker::Broker;
-use super::channel_pool::ChannelUse;
 use super::connection::{BrokerAddress, BrokerConnection, NodesInUse};
 use super::dead_letter::{DeadLetter, dead_letter_queue};
 use super::declarations::find_queue;
@@ -236,8 +235,5 @@ async fn ready_by_lane(session: &Session, topology: &Topology, bot: &BotName) ->
 }
 
 async fn count_ready(session: &Session, queue: ShortString) -> lapin::Result<u64> {
-    let channel = session.channels.acquire(ChannelUse::Other).await?;
-    let found = find_queue(&channel, queue).await?;
-    channel.give_back();
-    Ok(found.message_count().into())
+    Ok(find_queue(&*session.channels.open().await?, queue).await?.message_count().into())
 }

@@ -1,9 +1,10 @@
 //! One connection while it lives: its channels, what was declared on it, and the watch over it.
 
 use super::amqp::error_text;
-use super::channel_pool::ChannelPool;
+use super::channels::Channels;
 use super::confirm_watch::ConfirmWatch;
 use super::declared_once::{Declarable, DeclarationState, DeclaredOnce};
+use super::publish_channels::PublishChannels;
 use super::topology::{NodeLabel, Topology};
 use crate::domain::BotName;
 use futures_util::StreamExt;
@@ -41,7 +42,7 @@ const MAX_UNANSWERED_CLOSES: usize = 200;
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) struct Session {
-    pub(super) channels: ChannelPool,
+    pub(super) channels: Channels,
     /// Only for the liveness check.
     liveness: Channel,
     ended: CancellationToken,
@@ -50,6 +51,7 @@ pub(super) struct Session {
     /// Something that the bots share was missing, and with it may have gone what was bound to it.
     must_bind: AtomicBool,
     pub(super) confirms: Arc<ConfirmWatch>,
+    pub(super) publishes: PublishChannels,
     /// The node by whose detour a notification may go, once that is known to be there.
     pub(super) detour: OnceLock<NodeLabel>,
 }
@@ -70,11 +72,12 @@ impl Session {
         *step = "opening a channel";
         let liveness = connection.create_channel().await?;
         let ended = CancellationToken::new();
-        let channels = ChannelPool::new(connection, ended.clone());
+        let channels = Channels::new(connection, ended.clone());
         let (declared, must_bind) = (DeclaredOnce::default(), AtomicBool::new(false));
-        let confirms = Arc::default();
+        let confirms = Arc::<ConfirmWatch>::default();
+        let (publishes, detour) = (PublishChannels::new(confirms.clone()), OnceLock::new());
         let session =
-            Self { channels, liveness, ended, topology, declared, must_bind, confirms, detour: OnceLock::new() };
+            Self { channels, liveness, ended, topology, declared, must_bind, confirms, publishes, detour };
         *step = "looking for the queues that all bots share";
         session.declare_shared().await?;
         Ok(session)
