@@ -111,7 +111,8 @@ mod tests {
         }
 
         fn some_in_flight(&self, random: &mut fastrand::Rng) -> Option<u64> {
-            (!self.in_flight.is_empty()).then(|| *self.in_flight.keys().nth(random.usize(..self.in_flight.len())).unwrap())
+            (!self.in_flight.is_empty())
+                .then(|| *self.in_flight.keys().nth(random.usize(..self.in_flight.len())).unwrap())
         }
     }
 

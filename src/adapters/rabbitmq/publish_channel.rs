@@ -28,6 +28,10 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often to look for those that have waited for so long.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A channel to whose publish a queue said no is replaced, unless it is younger than this: RabbitMQ's channel goes on refusing
+/// for a queue by itself until that tells it otherwise, and a queue whose limit was taken away does not (seen with 3.10).
+const RENEWED_AFTER: Duration = Duration::from_secs(1);
+
 /// How many publishes are taken up at once.
 const MAX_BATCH: usize = 64;
 
@@ -121,6 +125,7 @@ impl PublishChannel {
             channel,
             confirms,
             state: state.clone(),
+            opened: Instant::now(),
             in_flight: Vec::new(),
             last: 0,
             attribution: Attribution::default(),
@@ -158,6 +163,7 @@ struct Publisher {
     channel: AutoCloseChannel,
     confirms: Arc<ConfirmWatch>,
     state: Arc<ChannelState>,
+    opened: Instant,
     /// In the order of their numbers.
     in_flight: Vec<InFlightPublish>,
     last: u64,
@@ -237,8 +243,12 @@ impl Publisher {
         if !confirmed.is_empty() {
             self.confirms.answered(Instant::now());
         }
-        let first = self.in_flight.first().map(|publish| publish.number);
-        for (caller, outcome) in self.attribution.decide(confirmed, first.or(has_failed.then_some(0)), self.last) {
+        // Those that have failed count as in flight: there are no confirms of theirs.
+        let first = if has_failed { Some(0) } else { self.in_flight.first().map(|publish| publish.number) };
+        for (caller, outcome) in self.attribution.decide(confirmed, first, self.last) {
+            if outcome == PublishOutcome::Refused && self.opened.elapsed() >= RENEWED_AFTER {
+                self.state.retire();
+            }
             tell(caller, Some(Ok(outcome)));
         }
         if has_failed {

@@ -131,7 +131,9 @@ impl Session {
             Some(Ok(outcome)) => Ok(outcome),
             // The exchange is missing.
             Some(Err(PublishFailed { error, .. })) if is_not_found(&error) => Ok(PublishOutcome::Unroutable),
-            Some(Err(PublishFailed { error, is_in_doubt: true })) => Ok(PublishOutcome::Unconfirmed(error_text(&error))),
+            Some(Err(PublishFailed { error, is_in_doubt: true })) => {
+                Ok(PublishOutcome::Unconfirmed(error_text(&error)))
+            }
             Some(Err(PublishFailed { error, is_in_doubt: false })) => Err(error),
             // Nobody answers: who waits here has a timeout that is shorter.
             None => Ok(PublishOutcome::Unconfirmed("no confirm in time".to_owned())),
