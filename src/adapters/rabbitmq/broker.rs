@@ -1,9 +1,10 @@
 //! What subscriptions and the queue share: the two connections, every kind of publish, and what is out unacked.
 
 use super::amqp::{REQUEST_TIMEOUT, error_text};
-use super::in_flight::PublishUse;
 use super::connection::BrokerConnection;
 use super::delay_levels;
+use super::depths::Depths;
+use super::in_flight::PublishUse;
 use super::message::{NotificationMessage, notification_properties, persistent_properties};
 use super::ownership_token::OwnershipToken;
 use super::presence::Presence;
@@ -14,7 +15,7 @@ use super::session::Session;
 use super::silent_queues::SilentQueues;
 use super::stakes::Stakes;
 use super::topology::{BotQueue, Topology, long_string};
-use super::unacked::UnackedByEpoch;
+use super::unacked::UnackedByBot;
 use crate::domain::{BotName, Notification, Timestamp};
 use crate::ports::{JournalEntry, QueueError};
 use bytes::Bytes;
@@ -46,7 +47,10 @@ pub(super) struct Broker {
     turn: AtomicUsize,
     pub(super) silent_queues: SilentQueues,
     pub(super) consuming: BrokerConnection,
-    pub(super) unacked: UnackedByEpoch,
+    /// Where there are more bots than one connection has channels for.
+    more_consuming: Vec<BrokerConnection>,
+    pub(super) unacked: UnackedByBot,
+    pub(super) depths: Depths,
     pub(super) releases: Releases,
     pub(super) stakes: Stakes,
     pub(super) presence: Presence,
@@ -62,7 +66,7 @@ impl Broker {
         topology: Arc<Topology>,
         publishing: BrokerConnection,
         second_publishing: Option<BrokerConnection>,
-        consuming: BrokerConnection,
+        (consuming, more_consuming): (BrokerConnection, Vec<BrokerConnection>),
         stop: CancellationToken,
     ) -> Self {
         let worker = format!("{:016x}", fastrand::u64(..));
@@ -73,13 +77,24 @@ impl Broker {
             turn: AtomicUsize::new(0),
             silent_queues: SilentQueues::default(),
             consuming,
-            unacked: UnackedByEpoch::default(),
+            more_consuming,
+            unacked: UnackedByBot::default(),
+            depths: Depths::new(),
             releases: Releases::default(),
             stakes: Stakes::default(),
             presence: Presence::new(),
             worker,
             stop,
             last_timeout: Mutex::default(),
+        }
+    }
+
+    /// The connection on which the bot of a stake is consumed.
+    pub(super) fn consuming_of(&self, stake: u64) -> &BrokerConnection {
+        let connections = self.more_consuming.len() as u64 + 1;
+        match stake % connections {
+            0 => &self.consuming,
+            turn => &self.more_consuming[turn as usize - 1],
         }
     }
 
@@ -150,7 +165,8 @@ impl Broker {
 
     /// Publishes to an address of direct reply-to; not persistent: it ends with the connection of who listens there.
     pub(super) async fn publish_reply(&self, address: &str, body: Vec<u8>) -> Result<(), QueueError> {
-        self.publish(PublishUse::Other, Destination::Queue(address.into()), body.into(), BasicProperties::default()).await
+        self.publish(PublishUse::Other, Destination::Queue(address.into()), body.into(), BasicProperties::default())
+            .await
     }
 
     /// Stores an outcome for whoever can write it into the ledger.

@@ -29,6 +29,7 @@ mod dead_letter;
 mod declarations;
 mod declared_once;
 mod delay_levels;
+mod depths;
 mod in_flight;
 mod journal;
 mod lane_buffer;

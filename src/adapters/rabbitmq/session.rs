@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// How long to wait before a queue that was deleted is declared again. Declared at once, RabbitMQ takes it for the old one: the
 /// consumer of that is not cancelled, counts as the new one's, and gets nothing (seen with RabbitMQ 3.10).
@@ -37,6 +37,10 @@ const LIVENESS_TIMEOUT: Duration = Duration::from_secs(5);
 /// answers nothing any more, not even that it is closed, and every try to consume that queue leaves one behind. With so
 /// many, the connection is built anew, which frees them; the broker's limit is 2,047 (RabbitMQ's `channel_max`).
 const MAX_UNANSWERED_CLOSES: usize = 200;
+
+/// With fewer channels on a connection, there may be too few: for [`RabbitQueue`](super::queue::RabbitQueue) consumes
+/// up to 1,000 bots on one, each on a channel of its own, and publishes on up to 512.
+const MIN_CHANNEL_MAX: u16 = 1_200;
 
 /// Limit for an orderly close of the connection.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -69,6 +73,10 @@ impl Session {
         // Automatic recovery stays off: it hides the loss of an ownership.
         let properties = ConnectionProperties::default().with_connection_name(format!("pixcourier {name}").into());
         let connection = Connection::connect_uri(uri.clone(), properties).await?;
+        let channel_max = connection.configuration().channel_max();
+        if channel_max < MIN_CHANNEL_MAX {
+            error!(channel_max, "RabbitMQ's channel_max is low: not every bot may be owned, nor everything published");
+        }
         *step = "opening a channel";
         let liveness = connection.create_channel().await?;
         let ended = CancellationToken::new();
@@ -76,8 +84,7 @@ impl Session {
         let (declared, must_bind) = (DeclaredOnce::default(), AtomicBool::new(false));
         let confirms = Arc::<ConfirmWatch>::default();
         let (publishes, detour) = (PublishChannels::new(confirms.clone()), OnceLock::new());
-        let session =
-            Self { channels, liveness, ended, topology, declared, must_bind, confirms, publishes, detour };
+        let session = Self { channels, liveness, ended, topology, declared, must_bind, confirms, publishes, detour };
         *step = "looking for the queues that all bots share";
         session.declare_shared().await?;
         Ok(session)

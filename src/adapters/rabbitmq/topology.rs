@@ -67,6 +67,15 @@ impl BotQueue {
         .max(1)
     }
 
+    /// Its place in [`BotQueue::ALL`].
+    pub(super) fn index(self) -> usize {
+        match self {
+            Self::Returned => 0,
+            Self::Lane(lane) => 1 + lane as usize,
+            Self::Large => 4,
+        }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Returned => "returned",
@@ -251,7 +260,10 @@ impl Topology {
     pub(super) fn delay_queue(&self, seconds: u64) -> QueueDeclaration {
         let [exchange, strategy, overflow] = dead_letter_to(self.due_exchange().as_str());
         let millis = i64::try_from(seconds * 1_000).expect("a month in milliseconds");
-        QueueDeclaration::quorum(self.delay_queue_name(seconds), [exchange, strategy, overflow, ("x-message-ttl", millis.into())])
+        QueueDeclaration::quorum(
+            self.delay_queue_name(seconds),
+            [exchange, strategy, overflow, ("x-message-ttl", millis.into())],
+        )
     }
 
     pub(super) fn delay_binding(&self, seconds: u64) -> Binding {
@@ -268,7 +280,10 @@ impl Topology {
     pub(super) fn detour(&self, node: &NodeLabel) -> QueueDeclaration {
         let [exchange, strategy, overflow] = dead_letter_to(self.due_exchange().as_str());
         let ttl = ("x-message-ttl", DETOUR_TTL_MILLIS.into());
-        QueueDeclaration::quorum(self.detour_name(node), [exchange, strategy, overflow, ttl, ("x-quorum-initial-group-size", 1.into())])
+        QueueDeclaration::quorum(
+            self.detour_name(node),
+            [exchange, strategy, overflow, ttl, ("x-quorum-initial-group-size", 1.into())],
+        )
     }
 
     pub(super) fn detour_binding(&self, node: &NodeLabel) -> Binding {
