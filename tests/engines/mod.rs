@@ -6,6 +6,7 @@ mod embedded;
 mod embedded_damage;
 mod objects;
 mod rabbitmq;
+mod rabbitmq_depth;
 mod rabbitmq_detours;
 mod rabbitmq_faults;
 mod rabbitmq_publishing;
