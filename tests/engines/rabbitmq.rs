@@ -37,7 +37,7 @@ pub async fn is_ready(queue: &RabbitQueue) {
 }
 
 /// A client of one's own, to look behind the scenes.
-async fn behind_the_scenes(url: &str) -> (Connection, Channel) {
+pub async fn behind_the_scenes(url: &str) -> (Connection, Channel) {
     let connection = Connection::connect(url, ConnectionProperties::default()).await.expect("connect");
     let channel = connection.create_channel().await.expect("a channel");
     (connection, channel)

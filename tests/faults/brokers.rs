@@ -120,7 +120,8 @@ async fn a_bot_stays_in_the_metrics_while_rabbitmq_is_slow() {
     let took = began.elapsed();
     rabbit.resume();
     assert_eq!(page, Some(0), "a page after {took:?} shows what was known");
-    assert!((1.0..2.0).contains(&took.as_secs_f64()), "a page after {took:?}");
+    // At once, or after the patience for those that must be asked.
+    assert!(took < Duration::from_secs(2), "a page after {took:?}");
     rabbit.pause();
     wait::until_true("the gauge to vanish", WAIT_TIMEOUT, async || client.waiting().await.is_none()).await;
     println!(

@@ -8,7 +8,7 @@
 
 use super::amqp::REQUEST_TIMEOUT;
 use super::broker::{Broker, blocked, not_confirmed, result_of, to_body};
-use super::channel_pool::ChannelUse;
+use super::in_flight::PublishUse;
 use super::message::notification_properties;
 use super::publishing::Destination;
 use super::session::Session;
@@ -16,6 +16,7 @@ use super::silent_queues::Detoured;
 use super::topology::BotQueue;
 use crate::domain::Notification;
 use crate::ports::QueueError;
+use bytes::Bytes;
 use lapin::BasicProperties;
 use lapin::types::ShortString;
 use std::sync::Arc;
@@ -44,11 +45,11 @@ enum WayFailed {
 }
 
 /// The two ways of a message.
-struct Ways<'a> {
-    body: &'a [u8],
+struct Ways {
+    body: Bytes,
     properties: BasicProperties,
-    straight: (ChannelUse, Destination),
-    detour: (ChannelUse, Destination),
+    straight: (PublishUse, Destination),
+    detour: (PublishUse, Destination),
     /// Whether one of them may have taken it, though it has not confirmed.
     is_in_doubt: AtomicBool,
 }
@@ -61,13 +62,13 @@ impl Broker {
         let queue = BotQueue::Lane(notification.lane).for_body(&body);
         let (destination, due) = Self::route(notification, queue, notification.send_at);
         let properties = notification_properties(notification, due);
-        let channel_use = ChannelUse::Accept(bot.clone());
+        let publish_use = PublishUse::Accept(bot.clone());
         if !self.is_on_cluster() {
-            return self.publish(channel_use, destination, &body, properties).await;
+            return self.publish(publish_use, destination, body, properties).await;
         }
-        let straight = (channel_use, destination);
-        let detour = (ChannelUse::Detour(bot.clone()), Destination::Detour(bot, queue));
-        let ways = Ways { body: &body, properties, straight, detour, is_in_doubt: AtomicBool::new(false) };
+        let straight = (publish_use, destination);
+        let detour = (PublishUse::Detour(bot.clone()), Destination::Detour(bot, queue));
+        let ways = Ways { body, properties, straight, detour, is_in_doubt: AtomicBool::new(false) };
         let accepted = timeout(REQUEST_TIMEOUT, self.accept_by(&ways)).await.unwrap_or(Err(None));
         self.note_timeout(matches!(accepted, Err(None)));
         accepted.map_err(|reason| match reason {
@@ -81,7 +82,7 @@ impl Broker {
 
     /// Tries one node after the other, on each first the straight way, unless the queue is known to be silent. The error is
     /// `None` if there was no answer at all.
-    async fn accept_by(&self, ways: &Ways<'_>) -> Result<(), Option<QueueError>> {
+    async fn accept_by(&self, ways: &Ways) -> Result<(), Option<QueueError>> {
         let (mut first, mut second) = self.publishing_sessions()?;
         let queue = ways.straight.1.queue(&self.topology);
         // On a session that is newer than the silence, more than the queue may not answer.
@@ -142,7 +143,7 @@ impl Broker {
             loop {
                 let message = self.silent_queues.next_detoured().await;
                 let (destination, properties) = (message.destination.clone(), message.properties.clone());
-                if self.publish(ChannelUse::Other, destination, &message.body, properties).await.is_err() {
+                if self.publish(PublishUse::Other, destination, message.body.clone(), properties).await.is_err() {
                     self.silent_queues.remember(message);
                     sleep(RESEND_INTERVAL).await;
                 }
@@ -152,14 +153,14 @@ impl Broker {
     }
 }
 
-impl Ways<'_> {
+impl Ways {
     fn is_in_doubt(&self) -> bool {
         self.is_in_doubt.load(Ordering::Relaxed)
     }
 
     fn detoured(&self, queue: ShortString) -> Detoured {
         let (destination, properties) = (self.straight.1.clone(), self.properties.clone());
-        Detoured { queue, destination, body: self.body.to_vec(), properties }
+        Detoured { queue, destination, body: self.body.clone(), properties }
     }
 }
 
@@ -167,14 +168,14 @@ impl Session {
     async fn publish_within(
         &self,
         patience: Duration,
-        ways: &Ways<'_>,
-        (channel_use, destination): &(ChannelUse, Destination),
+        ways: &Ways,
+        (publish_use, destination): &(PublishUse, Destination),
     ) -> Result<(), WayFailed> {
         if self.is_blocked() {
             return Err(WayFailed::Blocked);
         }
         let Ways { body, properties, is_in_doubt, .. } = ways;
-        let published = self.publish(channel_use.clone(), destination.clone(), body, properties.clone());
+        let published = self.publish(publish_use.clone(), destination.clone(), body.clone(), properties.clone());
         let published = timeout(patience, published).await.map(result_of);
         if matches!(published, Err(_) | Ok(Err(QueueError::Unconfirmed(_)))) {
             is_in_doubt.store(true, Ordering::Relaxed);

@@ -1,21 +1,24 @@
 //! What subscriptions and the queue share: the two connections, every kind of publish, and what is out unacked.
 
 use super::amqp::{REQUEST_TIMEOUT, error_text};
-use super::channel_pool::ChannelUse;
 use super::connection::BrokerConnection;
 use super::delay_levels;
+use super::depths::Depths;
+use super::in_flight::PublishUse;
 use super::message::{NotificationMessage, notification_properties, persistent_properties};
 use super::ownership_token::OwnershipToken;
 use super::presence::Presence;
-use super::publishing::{Destination, PublishOutcome};
+use super::publish_outcome::PublishOutcome;
+use super::publishing::Destination;
 use super::release::Releases;
 use super::session::Session;
 use super::silent_queues::SilentQueues;
 use super::stakes::Stakes;
 use super::topology::{BotQueue, Topology, long_string};
-use super::unacked::UnackedByEpoch;
+use super::unacked::UnackedByBot;
 use crate::domain::{BotName, Notification, Timestamp};
 use crate::ports::{JournalEntry, QueueError};
+use bytes::Bytes;
 use lapin::BasicProperties;
 use lapin::message::Delivery as AmqpDelivery;
 use lapin::types::FieldTable;
@@ -44,7 +47,10 @@ pub(super) struct Broker {
     turn: AtomicUsize,
     pub(super) silent_queues: SilentQueues,
     pub(super) consuming: BrokerConnection,
-    pub(super) unacked: UnackedByEpoch,
+    /// Where there are more bots than one connection has channels for.
+    more_consuming: Vec<BrokerConnection>,
+    pub(super) unacked: UnackedByBot,
+    pub(super) depths: Depths,
     pub(super) releases: Releases,
     pub(super) stakes: Stakes,
     pub(super) presence: Presence,
@@ -60,7 +66,7 @@ impl Broker {
         topology: Arc<Topology>,
         publishing: BrokerConnection,
         second_publishing: Option<BrokerConnection>,
-        consuming: BrokerConnection,
+        (consuming, more_consuming): (BrokerConnection, Vec<BrokerConnection>),
         stop: CancellationToken,
     ) -> Self {
         let worker = format!("{:016x}", fastrand::u64(..));
@@ -71,13 +77,24 @@ impl Broker {
             turn: AtomicUsize::new(0),
             silent_queues: SilentQueues::default(),
             consuming,
-            unacked: UnackedByEpoch::default(),
+            more_consuming,
+            unacked: UnackedByBot::default(),
+            depths: Depths::new(),
             releases: Releases::default(),
             stakes: Stakes::default(),
             presence: Presence::new(),
             worker,
             stop,
             last_timeout: Mutex::default(),
+        }
+    }
+
+    /// The connection on which the bot of a stake is consumed.
+    pub(super) fn consuming_of(&self, stake: u64) -> &BrokerConnection {
+        let connections = self.more_consuming.len() as u64 + 1;
+        match stake % connections {
+            0 => &self.consuming,
+            turn => &self.more_consuming[turn as usize - 1],
         }
     }
 
@@ -102,7 +119,7 @@ impl Broker {
     /// Stores a notification in the queue of what is put back, to be delivered no earlier than `due`.
     pub(super) async fn put_back(&self, notification: &Notification, due: Timestamp) -> Result<(), QueueError> {
         let body = to_body(notification)?;
-        self.move_to(notification, BotQueue::Returned.for_body(&body), Some(due), &body).await
+        self.move_to(notification, BotQueue::Returned.for_body(&body), Some(due), body).await
     }
 
     async fn move_to(
@@ -110,12 +127,12 @@ impl Broker {
         notification: &Notification,
         queue: BotQueue,
         due: Option<Timestamp>,
-        body: &[u8],
+        body: Bytes,
     ) -> Result<(), QueueError> {
         let (destination, due) = Self::route(notification, queue, due);
-        let (channel_use, properties) =
-            (ChannelUse::Move(notification.bot.clone()), notification_properties(notification, due));
-        self.publish(channel_use, destination, body, properties).await
+        let (publish_use, properties) =
+            (PublishUse::Move(notification.bot.clone()), notification_properties(notification, due));
+        self.publish(publish_use, destination, body, properties).await
     }
 
     /// A queue of the bot, or a delay level before that if it is not due; and until when it is not.
@@ -137,18 +154,19 @@ impl Broker {
     pub(super) async fn publish_token(&self, bot: &BotName, token: &OwnershipToken) -> Result<(), QueueError> {
         let body = serde_json::to_vec(token).map_err(|e| QueueError::Unavailable(e.to_string()))?;
         let queue = Destination::Queue(self.topology.owner_queue(bot));
-        self.publish(ChannelUse::Other, queue, &body, persistent_properties()).await
+        self.publish(PublishUse::Other, queue, body.into(), persistent_properties()).await
     }
 
     /// Publishes a message that shows the active consumer of the moves that it has the right to move.
     pub(super) async fn publish_move(&self) -> Result<(), QueueError> {
         let queue = Destination::Queue(self.topology.moves_queue());
-        self.publish(ChannelUse::Other, queue, self.worker.as_bytes(), persistent_properties()).await
+        self.publish(PublishUse::Other, queue, self.worker.clone().into(), persistent_properties()).await
     }
 
     /// Publishes to an address of direct reply-to; not persistent: it ends with the connection of who listens there.
-    pub(super) async fn publish_reply(&self, address: &str, body: &[u8]) -> Result<(), QueueError> {
-        self.publish(ChannelUse::Other, Destination::Queue(address.into()), body, BasicProperties::default()).await
+    pub(super) async fn publish_reply(&self, address: &str, body: Vec<u8>) -> Result<(), QueueError> {
+        self.publish(PublishUse::Other, Destination::Queue(address.into()), body.into(), BasicProperties::default())
+            .await
     }
 
     /// Stores an outcome for whoever can write it into the ledger.
@@ -156,26 +174,27 @@ impl Broker {
         let body = serde_json::to_vec(outcome)
             .map_err(|e| QueueError::Unavailable(format!("the outcome cannot be written: {e}")))?;
         let queue = Destination::Shared(self.topology.journal_queue());
-        self.publish(ChannelUse::Other, queue, &body, persistent_properties()).await
+        self.publish(PublishUse::Other, queue, body.into(), persistent_properties()).await
     }
 
     /// Sends a message that has come too early to a delay level again, to lead to the same queue; tries until that is
     /// done. What is due meanwhile goes straight there.
     pub(super) async fn delay_again(&self, message: &NotificationMessage, queue: BotQueue) {
-        while self.move_to(&message.notification, queue, message.due, &message.body).await.is_err() {
+        while self.move_to(&message.notification, queue, message.due, message.body.clone()).await.is_err() {
             sleep(MOVE_RETRY_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
         }
     }
 
     /// Copies a message that cannot be read, as it came, into the queue of the unreadable; tries until that is done.
     pub(super) async fn copy_to_unreadable_queue(&self, delivery: &AmqpDelivery, reason: &str) {
+        let body = Bytes::copy_from_slice(&delivery.data);
         loop {
             let mut headers = FieldTable::default();
             headers.insert("pixcourier-reason".into(), long_string(reason));
             headers.insert("pixcourier-key".into(), long_string(delivery.routing_key.as_str()));
             let properties = persistent_properties().with_headers(headers);
             let queue = Destination::Shared(self.topology.unreadable_queue());
-            if self.publish(ChannelUse::Other, queue, &delivery.data, properties).await.is_ok() {
+            if self.publish(PublishUse::Other, queue, body.clone(), properties).await.is_ok() {
                 return;
             }
             sleep(MOVE_RETRY_INTERVAL.mul_f64(0.5 + fastrand::f64())).await;
@@ -203,9 +222,9 @@ impl Broker {
     /// Publishes within [`REQUEST_TIMEOUT`].
     pub(super) async fn publish(
         &self,
-        channel_use: ChannelUse,
+        publish_use: PublishUse,
         destination: Destination,
-        body: &[u8],
+        body: Bytes,
         properties: BasicProperties,
     ) -> Result<(), QueueError> {
         let (session, _) = self.publishing_sessions()?;
@@ -213,7 +232,7 @@ impl Broker {
             return Err(blocked());
         }
         let begun = Instant::now();
-        let publish = session.publish(channel_use, destination, body, properties);
+        let publish = session.publish(publish_use, destination, body, properties);
         let published = timeout(REQUEST_TIMEOUT, publish).await;
         self.note_timeout(published.is_err());
         match published {
@@ -243,8 +262,9 @@ pub(super) fn result_of(published: lapin::Result<PublishOutcome>) -> Result<(), 
     }
 }
 
-pub(super) fn to_body(notification: &Notification) -> Result<Vec<u8>, QueueError> {
+pub(super) fn to_body(notification: &Notification) -> Result<Bytes, QueueError> {
     serde_json::to_vec(notification)
+        .map(Bytes::from)
         .map_err(|e| QueueError::Unavailable(format!("the notification cannot be written: {e}")))
 }
 

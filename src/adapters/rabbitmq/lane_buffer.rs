@@ -52,7 +52,7 @@ impl<'a> LaneBuffer<'a> {
     pub(super) fn add(&mut self, queue: BotQueue, mut delivery: AmqpDelivery) {
         match NotificationMessage::read(&mut delivery) {
             Ok(message) => {
-                let receipt = self.ownership.register(message.notification.lane, &delivery);
+                let receipt = self.ownership.register(queue, message.notification.lane, &delivery);
                 match not_before(&message).filter(|due| *due > Timestamp::now()) {
                     None => self.push_ready(queue, to_delivery(message, receipt)),
                     Some(due) => self.wait(queue, message, receipt, due),
@@ -80,7 +80,7 @@ impl<'a> LaneBuffer<'a> {
 
     fn put_aside(&self, queue: BotQueue, delivery: AmqpDelivery, reason: String) {
         let lane = if let BotQueue::Lane(lane) = queue { lane } else { Lane::Normal };
-        let receipt = self.ownership.register(lane, &delivery);
+        let receipt = self.ownership.register(queue, lane, &delivery);
         let (broker, unacked) = (self.ownership.subscription.broker.clone(), self.ownership.unacked.clone());
         warn!(bot = %receipt.bot, reason, "put aside a message that cannot be read");
         self.waiting.push(Box::pin(async move {

@@ -13,6 +13,7 @@ use lapin::options::BasicQosOptions;
 use lapin::{Channel, Consumer};
 use std::convert::Infallible;
 use std::task::Poll;
+use tokio::time::Instant;
 
 /// Owns the bot by the token held; ends with the reason for which it does no more.
 pub(super) async fn consume_lanes(
@@ -33,6 +34,7 @@ pub(super) async fn consume_lanes(
         setup_step(channel.basic_qos(queue.prefetch(subscription.window), BasicQosOptions::default())).await?;
         queues.push(consume(channel, subscription.broker.topology.bot_queue(&subscription.bot, queue)).await?);
     }
+    ownership.unacked.begin_consuming(Instant::now());
     let mut buffer = LaneBuffer::new(&ownership, subscription.window);
     let release = loop {
         tokio::select! {

@@ -1,6 +1,7 @@
 //! A notification as an AMQP message, and back.
 
 use crate::domain::{Notification, Timestamp};
+use bytes::Bytes;
 use lapin::BasicProperties;
 use lapin::message::Delivery as AmqpDelivery;
 use lapin::types::{AMQPValue, FieldTable};
@@ -15,7 +16,7 @@ pub(super) struct NotificationMessage {
     pub(super) due: Option<Timestamp>,
     pub(super) redeliveries: u32,
     /// The notification as it came, for publishing it again unchanged.
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
 }
 
 impl NotificationMessage {
@@ -25,7 +26,7 @@ impl NotificationMessage {
             notification: read_body(&delivery.data)?,
             due: header(delivery, DUE_HEADER).map(Timestamp::from_unix_millis),
             redeliveries: delivery_count(delivery),
-            body: std::mem::take(&mut delivery.data),
+            body: std::mem::take(&mut delivery.data).into(),
         })
     }
 }

@@ -20,14 +20,17 @@
 
 mod accepting;
 mod amqp;
+mod attribution;
 mod broker;
-mod channel_pool;
+mod channels;
 mod confirm_watch;
 mod connection;
 mod dead_letter;
 mod declarations;
 mod declared_once;
 mod delay_levels;
+mod depths;
+mod in_flight;
 mod journal;
 mod lane_buffer;
 mod lane_consumer;
@@ -38,6 +41,9 @@ mod ownership;
 mod ownership_loop;
 mod ownership_token;
 mod presence;
+mod publish_channel;
+mod publish_channels;
+mod publish_outcome;
 mod publishing;
 mod queue;
 mod release;

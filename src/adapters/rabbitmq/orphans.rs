@@ -1,10 +1,11 @@
 //! Orphans: notifications that were due and could be brought nowhere, because their bot had no queues any more. They are
 //! kept until somebody puts them back.
 
-use super::channel_pool::ChannelUse;
 use super::connection::BrokerAddress;
+use super::in_flight::PublishUse;
 use super::message::{NotificationMessage, notification_properties};
-use super::publishing::{Destination, PublishOutcome};
+use super::publish_outcome::PublishOutcome;
+use super::publishing::Destination;
 use super::session::Session;
 use super::topology::{BotQueue, Topology};
 use crate::domain::Notification;
@@ -83,7 +84,7 @@ async fn put_back(session: &Session, message: &NotificationMessage, returned: bo
     let queue = queue.for_body(&message.body);
     let destination = Destination::Queue(session.topology.bot_queue(&notification.bot, queue));
     let properties = notification_properties(notification, message.due);
-    let outcome = session.publish(ChannelUse::Other, destination, &message.body, properties).await?;
+    let outcome = session.publish(PublishUse::Other, destination, message.body.clone(), properties).await?;
     Ok(outcome == PublishOutcome::Stored)
 }
 

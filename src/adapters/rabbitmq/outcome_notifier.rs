@@ -107,7 +107,7 @@ impl OutcomeNotifier for RabbitOutcomeNotifier {
             return self.local.notify(id, outcome.clone());
         }
         let Ok(body) = serde_json::to_vec(&ReplyMessage { id, outcome: outcome.clone() }) else { return };
-        if let Err(error) = self.broker.publish_reply(address, &body).await {
+        if let Err(error) = self.broker.publish_reply(address, body).await {
             debug!(%error, "the caller could not be told; the ledger knows");
         }
     }

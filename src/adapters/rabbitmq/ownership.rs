@@ -2,6 +2,7 @@
 
 use super::release::Release;
 use super::subscription::BotSubscription;
+use super::topology::BotQueue;
 use super::unacked::Unacked;
 use crate::domain::{Lane, Timestamp};
 use crate::ports::{HandOver, Receipt};
@@ -26,8 +27,8 @@ impl<'a> Ownership<'a> {
         // Grows with time, and differs between processes.
         let now = u64::try_from(Timestamp::now().unix_millis()).unwrap_or(0);
         let epoch = now << 20 | fastrand::u64(..1 << 20);
-        let unacked = Arc::new(Unacked::new(subscription.bot.clone()));
-        subscription.broker.unacked.insert(epoch, unacked.clone());
+        let unacked = Arc::new(Unacked::new(subscription.window));
+        subscription.broker.unacked.insert(&subscription.bot, epoch, unacked.clone());
         let releases = subscription.broker.releases.add(&subscription.bot, epoch);
         info!(bot = %subscription.bot, epoch, handed_over = inherited.is_some(), "owns the bot");
         subscription.inherited.send_replace(inherited);
@@ -36,10 +37,10 @@ impl<'a> Ownership<'a> {
     }
 
     /// Notes a delivery as unacked.
-    pub(super) fn register(&self, lane: Lane, delivery: &AmqpDelivery) -> Receipt {
+    pub(super) fn register(&self, queue: BotQueue, lane: Lane, delivery: &AmqpDelivery) -> Receipt {
         let (bot, tag) = (self.subscription.bot.clone(), delivery.delivery_tag);
         let receipt = Receipt { bot, lane, epoch: self.epoch, tag };
-        self.unacked.add(&receipt, delivery.acker.clone());
+        self.unacked.add(queue, &receipt, delivery.acker.clone());
         receipt
     }
 }
@@ -48,7 +49,7 @@ impl Drop for Ownership<'_> {
     fn drop(&mut self) {
         self.subscription.ownership.send_replace(None);
         self.subscription.release.send_replace(false);
-        self.subscription.broker.unacked.remove(self.epoch);
+        self.subscription.broker.unacked.remove(&self.subscription.bot, self.epoch);
         self.subscription.broker.releases.remove(self.epoch);
         info!(bot = %self.subscription.bot, epoch = self.epoch, "no longer owns the bot");
     }

@@ -50,7 +50,7 @@ impl OwnershipLoop {
 
     async fn wait_and_own_again_and_again(&self) {
         let mut backoff = RECONNECT_BACKOFF.start();
-        while let Some(session) = self.0.broker.consuming.wait_for_session().await {
+        while let Some(session) = self.0.broker.consuming_of(self.0.stake).wait_for_session().await {
             let since = Instant::now();
             // Again, should a release have been taken for the end of this process: who stands by is a worker.
             self.0.broker.presence.join();

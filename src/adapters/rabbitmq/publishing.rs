@@ -2,22 +2,18 @@
 //! is missing is declared, and it is published once more.
 
 use super::amqp::error_text;
-use super::channel_pool::ChannelUse;
 use super::declarations::is_not_found;
 use super::declared_once::Declarable;
+use super::in_flight::{ChannelGroup, PublishUse};
+use super::publish_channel::{Message, PublishFailed};
+use super::publish_outcome::PublishOutcome;
 use super::session::Session;
 use super::topology::{BotQueue, Topology};
 use crate::domain::BotName;
-use lapin::options::BasicPublishOptions;
+use bytes::Bytes;
+use lapin::protocol::AMQPErrorKind;
 use lapin::types::ShortString;
-use lapin::{BasicProperties, Confirmation};
-use std::time::Duration;
-use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
-
-/// How long to wait for a publisher confirm, whoever waits: longer than it takes to replace the leader of a queue whose node
-/// is frozen (ten seconds, measured with RabbitMQ 3.10 and 4.0).
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(20);
+use lapin::{BasicProperties, ErrorKind};
 
 /// Where a message goes.
 #[derive(Clone)]
@@ -40,22 +36,9 @@ impl Destination {
         match self {
             Self::Queue(queue) | Self::Shared(queue) => queue.clone(),
             Self::Bot(bot, queue) | Self::Detour(bot, queue) => topology.bot_queue(bot, *queue),
-            Self::Delayed { seconds, .. } => topology.delay_queue(*seconds).name,
+            Self::Delayed { seconds, .. } => topology.delay_queue_name(*seconds),
         }
     }
-}
-
-/// What the broker did with a message.
-#[derive(PartialEq, Eq)]
-pub(super) enum PublishOutcome {
-    /// On stable storage.
-    Stored,
-    /// Nowhere: no queue takes it.
-    Unroutable,
-    /// Nowhere: the queue is full.
-    Refused,
-    /// Not known: no confirm has come, for this reason.
-    Unconfirmed(String),
 }
 
 impl Session {
@@ -63,44 +46,64 @@ impl Session {
     /// nothing was published.
     pub(super) async fn publish(
         &self,
-        channel_use: ChannelUse,
+        publish_use: PublishUse,
         destination: Destination,
-        body: &[u8],
+        body: Bytes,
         properties: BasicProperties,
     ) -> lapin::Result<PublishOutcome> {
+        let mut is_in_doubt = false;
+        match self.publish_and_repair(publish_use, destination, body, properties, &mut is_in_doubt).await {
+            Ok(PublishOutcome::Stored) => Ok(PublishOutcome::Stored),
+            Ok(outcome @ PublishOutcome::Unconfirmed(_)) => Ok(outcome),
+            Ok(_) if is_in_doubt => Ok(PublishOutcome::Unconfirmed("its channel was closed".to_owned())),
+            Err(error) if is_in_doubt => Ok(PublishOutcome::Unconfirmed(error_text(&error))),
+            known => known,
+        }
+    }
+
+    /// Sets `is_in_doubt` if the message may have been stored, whatever this returns.
+    async fn publish_and_repair(
+        &self,
+        publish_use: PublishUse,
+        destination: Destination,
+        body: Bytes,
+        properties: BasicProperties,
+        is_in_doubt: &mut bool,
+    ) -> lapin::Result<PublishOutcome> {
         let default_exchange = ShortString::default();
-        let (exchange, key, declarable, state) = match destination {
+        let (exchange, key, queue, declarable, state) = match destination {
             Destination::Queue(queue) => {
-                return self.publish_once(channel_use, default_exchange, queue, body, properties).await;
+                let message = Message { exchange: default_exchange, key: queue, body, properties };
+                return self.publish_once(publish_use, ChannelGroup::Single, message, is_in_doubt).await;
             }
             Destination::Shared(queue) => {
-                (default_exchange, queue, Declarable::Shared, self.declared.state(&Declarable::Shared))
+                let state = self.declared.state(&Declarable::Shared);
+                (default_exchange, queue.clone(), queue, Declarable::Shared, state)
             }
             Destination::Bot(bot, queue) => {
-                let state = self.ensure_bot(&bot).await?;
-                (default_exchange, self.topology.bot_queue(&bot, queue), Declarable::Bot(bot), state)
+                let (state, queue) = (self.ensure_bot(&bot).await?, self.topology.bot_queue(&bot, queue));
+                (default_exchange, queue.clone(), queue, Declarable::Bot(bot), state)
             }
             Destination::Delayed { seconds, bot, queue } => {
                 // Without them the message would be an orphan when it is due.
                 self.ensure_bot(&bot).await?;
                 let (key, level) = (Topology::delay_routing_key(seconds, &bot, queue), Declarable::DelayQueue(seconds));
-                let state = self.declared.state(&level);
-                (self.topology.delays_exchange(), key, level, state)
+                let (state, queue) = (self.declared.state(&level), self.topology.delay_queue_name(seconds));
+                (self.topology.delays_exchange(), key, queue, level, state)
             }
             Destination::Detour(bot, queue) => {
                 let Some(node) = self.detour.get() else { return Ok(PublishOutcome::Unroutable) };
                 self.ensure_bot(&bot).await?;
                 let key = Topology::detour_routing_key(node, &bot, queue);
                 let state = self.declared.state(&Declarable::Detour);
-                (self.topology.delays_exchange(), key, Declarable::Detour, state)
+                (self.topology.delays_exchange(), key, self.topology.detour_name(node), Declarable::Detour, state)
             }
         };
-        let again = (channel_use.clone(), exchange.clone(), key.clone(), properties.clone());
-        match self.publish_once(channel_use, exchange, key, body, properties).await? {
+        let (group, message) = (ChannelGroup::Queue(queue), Message { exchange, key, body, properties });
+        match self.publish_once(publish_use.clone(), group.clone(), message.clone(), is_in_doubt).await? {
             PublishOutcome::Unroutable => {
                 self.repair(&declarable, state).await?;
-                let (channel_use, exchange, key, properties) = again;
-                self.publish_once(channel_use, exchange, key, body, properties).await
+                self.publish_once(publish_use, group, message, is_in_doubt).await
             }
             outcome => Ok(outcome),
         }
@@ -108,49 +111,41 @@ impl Session {
 
     async fn publish_once(
         &self,
-        channel_use: ChannelUse,
-        exchange: ShortString,
-        key: ShortString,
-        body: &[u8],
-        properties: BasicProperties,
+        publish_use: PublishUse,
+        group: ChannelGroup,
+        message: Message,
+        is_in_doubt: &mut bool,
     ) -> lapin::Result<PublishOutcome> {
-        // Its channel is not kept: where a queue gets another leader, a channel is wanted that has published to it before.
-        let is_detour = matches!(channel_use, ChannelUse::Detour(_));
-        let channel = self.channels.acquire(channel_use).await?;
-        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-        let confirm = channel.basic_publish(exchange, key, options, body, properties).await?;
-        let (answer, answered) = oneshot::channel();
-        let confirms = self.confirms.clone();
-        // Goes on when the caller has given up: where a queue gets another leader, a channel that has published to it before
-        // is told so and gets its confirm, while a new one asks the former leader first, on a node that may be frozen.
-        tokio::spawn(async move {
-            let Ok(confirm) = timeout(CONFIRM_TIMEOUT, confirm).await else { return };
-            let outcome = outcome_of(confirm);
-            if let Ok((_, is_open)) = outcome {
-                confirms.answered(Instant::now());
-                if is_open && !is_detour {
-                    channel.give_back();
-                }
+        let (channels, is_single) = (&self.channels, group == ChannelGroup::Single);
+        let published = self.publishes.publish(channels, publish_use.clone(), group, message.clone()).await?;
+        let published = match published {
+            Some(Err(failed)) if !is_single && is_of_channel(&failed.error) => {
+                // The broker has closed the channel because of this message, or of another that was in flight. By itself it
+                // shows; should it have been stored before, its courier drops the copy.
+                *is_in_doubt |= failed.is_in_doubt;
+                self.publishes.publish(channels, publish_use, ChannelGroup::Single, message).await?
             }
-            let _ = answer.send(outcome.map(|(outcome, _)| outcome));
-        });
-        // Nobody answers: who waits here has a timeout that is shorter.
-        match answered.await {
-            Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(error)) => Ok(PublishOutcome::Unconfirmed(error_text(&error))),
-            Err(_) => Ok(PublishOutcome::Unconfirmed("no confirm in time".to_owned())),
+            published => published,
+        };
+        match published {
+            Some(Ok(outcome)) => Ok(outcome),
+            // The exchange is missing.
+            Some(Err(PublishFailed { error, .. })) if is_not_found(&error) => Ok(PublishOutcome::Unroutable),
+            Some(Err(PublishFailed { error, is_in_doubt: true })) => {
+                Ok(PublishOutcome::Unconfirmed(error_text(&error)))
+            }
+            Some(Err(PublishFailed { error, is_in_doubt: false })) => Err(error),
+            // Nobody answers: who waits here has a timeout that is shorter.
+            None => Ok(PublishOutcome::Unconfirmed("no confirm in time".to_owned())),
         }
     }
 }
 
-/// What a confirm says, and whether the channel is of further use.
-fn outcome_of(confirm: lapin::Result<Confirmation>) -> lapin::Result<(PublishOutcome, bool)> {
-    match confirm {
-        Ok(Confirmation::Ack(None)) => Ok((PublishOutcome::Stored, true)),
-        Ok(Confirmation::Ack(Some(_)) | Confirmation::NotRequested) => Ok((PublishOutcome::Unroutable, true)),
-        Ok(Confirmation::Nack(_)) => Ok((PublishOutcome::Refused, true)),
-        // The exchange is missing. The broker has closed the channel.
-        Err(error) if is_not_found(&error) => Ok((PublishOutcome::Unroutable, false)),
-        Err(error) => Err(error),
+/// Whether an error has ended a channel, and not its connection.
+fn is_of_channel(error: &lapin::Error) -> bool {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => matches!(error.kind(), AMQPErrorKind::Soft(_)),
+        ErrorKind::InvalidChannelState(..) => true,
+        _ => false,
     }
 }

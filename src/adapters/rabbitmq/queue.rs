@@ -1,24 +1,20 @@
 //! [`Queue`] and [`Journal`] on RabbitMQ.
 
-use super::amqp::{REQUEST_TIMEOUT, error_text};
+use super::amqp::REQUEST_TIMEOUT;
 use super::broker::Broker;
-use super::channel_pool::ChannelUse;
 use super::connection::{BrokerAddress, BrokerConnection, NodesInUse};
 use super::dead_letter::{DeadLetter, dead_letter_queue};
-use super::declarations::find_queue;
+use super::depths::count_ready;
 use super::journal::{JournalMessage, journal_queue};
 use super::outcome_notifier::RabbitOutcomeNotifier;
 use super::ownership_loop::OwnershipLoop;
-use super::session::Session;
 use super::side_queue::SideQueue;
 use super::spreading::spread;
 use super::subscription::BotSubscription;
-use super::topology::{BotQueue, Topology};
-use crate::domain::{BotName, Lane, Notification, Timestamp};
+use super::topology::Topology;
+use crate::domain::{BotName, Notification, Timestamp};
 use crate::ports::{Depth, HandOver, Journal, JournalEntry, OutcomeNotifier, Queue, QueueError, Receipt, Subscription};
 use async_trait::async_trait;
-use futures_util::future::try_join_all;
-use lapin::types::ShortString;
 use secrecy::SecretString;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
@@ -29,6 +25,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Limit for [`RabbitQueue::close`].
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// For so many bots there is a consuming connection. Each bot has a channel there, of 2,047 that a connection may have
+/// (RabbitMQ's `channel_max`).
+const BOTS_PER_CONNECTION: usize = 1_000;
 
 /// [`Queue`] on RabbitMQ 3.10 or newer. Dropping it, too, ends everything it has started.
 pub struct RabbitQueue {
@@ -59,6 +59,9 @@ impl RabbitQueue {
         let second = (addresses.len() > 1).then(|| connect("publishing 2", Some(apart)));
         let (second_publishing, second_publisher) = second.unzip();
         let (consuming, consumer) = connect("consuming", None);
+        let more = (1..bots.len().div_ceil(BOTS_PER_CONNECTION)).map(|_| connect("consuming", None));
+        let (more_consuming, more_consumers): (Vec<_>, Vec<_>) = more.unzip();
+        let consuming = (consuming, more_consuming);
         let broker = Broker::new(topology.clone(), publishing, second_publishing, consuming, stop.clone());
         let broker = Arc::new(broker);
         let queue = Arc::new(Self {
@@ -72,6 +75,7 @@ impl RabbitQueue {
             queue.spawn(publisher);
         }
         queue.spawn(consumer);
+        more_consumers.into_iter().for_each(|consumer| queue.spawn(consumer));
         queue.spawn(broker.clone().resend_detoured());
         queue.spawn(async move {
             if let Some(session) = broker.publishing.wait_for_session().await {
@@ -111,7 +115,7 @@ impl RabbitQueue {
     /// How many orphans there are: notifications that were due and could be brought nowhere.
     pub async fn orphans(&self) -> Result<u64, QueueError> {
         let session = self.broker.consuming.session()?;
-        answer(count_ready(&session, self.broker.topology.orphans())).await
+        count_ready(&session, self.broker.topology.orphans()).await
     }
 
     /// Gives up all ownerships and closes the connections in order.
@@ -194,7 +198,7 @@ impl Queue for RabbitQueue {
     /// Counts what is ready, and what this process holds unacked.
     async fn depth(&self, bot: &BotName) -> Result<Depth, QueueError> {
         let session = self.broker.consuming.session()?;
-        let mut lanes = answer(ready_by_lane(&session, &self.broker.topology, bot)).await?;
+        let mut lanes = self.broker.depths.ready_by_lane(&session, &self.broker.unacked, bot).await?;
         let unacked = self.broker.unacked.count(bot);
         lanes.iter_mut().zip(unacked).for_each(|(lane, unacked)| *lane += unacked);
         Ok(Depth { lanes })
@@ -210,34 +214,4 @@ impl Journal for RabbitQueue {
     async fn append(&self, outcome: &JournalEntry) -> Result<(), QueueError> {
         self.broker.publish_journal_entry(outcome).await
     }
-}
-
-/// The answer to a request, within [`REQUEST_TIMEOUT`].
-async fn answer<T>(request: impl Future<Output = lapin::Result<T>>) -> Result<T, QueueError> {
-    match timeout(REQUEST_TIMEOUT, request).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(QueueError::Unavailable(format!("RabbitMQ: {}", error_text(&error)))),
-        Err(_) => Err(QueueError::Unavailable("RabbitMQ does not answer".to_owned())),
-    }
-}
-
-/// What lies ready, by lane. What was put back and is not delivered again at once counts as of the normal lane, and
-/// what is large.
-async fn ready_by_lane(session: &Session, topology: &Topology, bot: &BotName) -> lapin::Result<[u64; 3]> {
-    session.ensure_bot(bot).await?;
-    // Side by side: a queue that is busy answers late.
-    let counts = BotQueue::ALL.map(|queue| count_ready(session, topology.bot_queue(bot, queue)));
-    let mut lanes = [0; 3];
-    for (queue, count) in BotQueue::ALL.into_iter().zip(try_join_all(counts).await?) {
-        let lane = if let BotQueue::Lane(lane) = queue { lane } else { Lane::Normal };
-        lanes[lane as usize] += count;
-    }
-    Ok(lanes)
-}
-
-async fn count_ready(session: &Session, queue: ShortString) -> lapin::Result<u64> {
-    let channel = session.channels.acquire(ChannelUse::Other).await?;
-    let found = find_queue(&channel, queue).await?;
-    channel.give_back();
-    Ok(found.message_count().into())
 }

@@ -1,9 +1,10 @@
 //! One connection while it lives: its channels, what was declared on it, and the watch over it.
 
 use super::amqp::error_text;
-use super::channel_pool::ChannelPool;
+use super::channels::Channels;
 use super::confirm_watch::ConfirmWatch;
 use super::declared_once::{Declarable, DeclarationState, DeclaredOnce};
+use super::publish_channels::PublishChannels;
 use super::topology::{NodeLabel, Topology};
 use crate::domain::BotName;
 use futures_util::StreamExt;
@@ -16,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// How long to wait before a queue that was deleted is declared again. Declared at once, RabbitMQ takes it for the old one: the
 /// consumer of that is not cancelled, counts as the new one's, and gets nothing (seen with RabbitMQ 3.10).
@@ -37,11 +38,15 @@ const LIVENESS_TIMEOUT: Duration = Duration::from_secs(5);
 /// many, the connection is built anew, which frees them; the broker's limit is 2,047 (RabbitMQ's `channel_max`).
 const MAX_UNANSWERED_CLOSES: usize = 200;
 
+/// With fewer channels on a connection, there may be too few: for [`RabbitQueue`](super::queue::RabbitQueue) consumes
+/// up to 1,000 bots on one, each on a channel of its own, and publishes on up to 512.
+const MIN_CHANNEL_MAX: u16 = 1_200;
+
 /// Limit for an orderly close of the connection.
 const CONNECTION_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) struct Session {
-    pub(super) channels: ChannelPool,
+    pub(super) channels: Channels,
     /// Only for the liveness check.
     liveness: Channel,
     ended: CancellationToken,
@@ -50,6 +55,7 @@ pub(super) struct Session {
     /// Something that the bots share was missing, and with it may have gone what was bound to it.
     must_bind: AtomicBool,
     pub(super) confirms: Arc<ConfirmWatch>,
+    pub(super) publishes: PublishChannels,
     /// The node by whose detour a notification may go, once that is known to be there.
     pub(super) detour: OnceLock<NodeLabel>,
 }
@@ -67,14 +73,18 @@ impl Session {
         // Automatic recovery stays off: it hides the loss of an ownership.
         let properties = ConnectionProperties::default().with_connection_name(format!("pixcourier {name}").into());
         let connection = Connection::connect_uri(uri.clone(), properties).await?;
+        let channel_max = connection.configuration().channel_max();
+        if channel_max < MIN_CHANNEL_MAX {
+            error!(channel_max, "RabbitMQ's channel_max is low: not every bot may be owned, nor everything published");
+        }
         *step = "opening a channel";
         let liveness = connection.create_channel().await?;
         let ended = CancellationToken::new();
-        let channels = ChannelPool::new(connection, ended.clone());
+        let channels = Channels::new(connection, ended.clone());
         let (declared, must_bind) = (DeclaredOnce::default(), AtomicBool::new(false));
-        let confirms = Arc::default();
-        let session =
-            Self { channels, liveness, ended, topology, declared, must_bind, confirms, detour: OnceLock::new() };
+        let confirms = Arc::<ConfirmWatch>::default();
+        let (publishes, detour) = (PublishChannels::new(confirms.clone()), OnceLock::new());
+        let session = Self { channels, liveness, ended, topology, declared, must_bind, confirms, publishes, detour };
         *step = "looking for the queues that all bots share";
         session.declare_shared().await?;
         Ok(session)

@@ -2,6 +2,7 @@
 //! node, which is frozen, and RabbitMQ takes ten seconds to give them another. And what went by a detour meanwhile.
 
 use super::publishing::Destination;
+use bytes::Bytes;
 use lapin::BasicProperties;
 use lapin::types::ShortString;
 use std::collections::{HashMap, VecDeque};
@@ -27,7 +28,7 @@ pub(super) struct Detoured {
     /// The queue that did not confirm it.
     pub(super) queue: ShortString,
     pub(super) destination: Destination,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     pub(super) properties: BasicProperties,
 }
 
@@ -173,14 +174,14 @@ mod tests {
     #[test]
     fn what_went_by_a_detour_follows_once_the_queue_confirms() {
         let (queues, queue, other) = (SilentQueues::default(), ShortString::from("lane"), ShortString::from("other"));
-        for (body, queue) in [(b"0", &other), (b"1", &queue), (b"2", &queue)] {
+        for (body, queue) in [("0", &other), ("1", &queue), ("2", &queue)] {
             queues.note(queue, false, Instant::now());
             let (destination, properties) = (Destination::Queue(queue.clone()), BasicProperties::default());
-            queues.remember(Detoured { queue: queue.clone(), destination, body: body.to_vec(), properties });
+            queues.remember(Detoured { queue: queue.clone(), destination, body: body.into(), properties });
         }
         assert!(queues.next_detoured().now_or_never().is_none());
         queues.forget(&queue);
         let next = || queues.next_detoured().now_or_never().map(|message| message.body);
-        assert_eq!((next(), next(), next()), (Some(b"1".to_vec()), Some(b"2".to_vec()), None));
+        assert_eq!((next(), next(), next()), (Some("1".into()), Some("2".into()), None));
     }
 }

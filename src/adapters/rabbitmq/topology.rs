@@ -67,6 +67,15 @@ impl BotQueue {
         .max(1)
     }
 
+    /// Its place in [`BotQueue::ALL`].
+    pub(super) fn index(self) -> usize {
+        match self {
+            Self::Returned => 0,
+            Self::Lane(lane) => 1 + lane as usize,
+            Self::Large => 4,
+        }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Returned => "returned",
@@ -243,17 +252,27 @@ impl Topology {
         ExchangeDeclaration { name, kind: ExchangeKind::Fanout, arguments: FieldTable::default() }
     }
 
+    pub(super) fn delay_queue_name(&self, seconds: u64) -> ShortString {
+        format!("{}.wait.{seconds}", self.namespace).into()
+    }
+
     /// The delay queue of a level.
     pub(super) fn delay_queue(&self, seconds: u64) -> QueueDeclaration {
         let [exchange, strategy, overflow] = dead_letter_to(self.due_exchange().as_str());
         let millis = i64::try_from(seconds * 1_000).expect("a month in milliseconds");
-        let name = format!("{}.wait.{seconds}", self.namespace).into();
-        QueueDeclaration::quorum(name, [exchange, strategy, overflow, ("x-message-ttl", millis.into())])
+        QueueDeclaration::quorum(
+            self.delay_queue_name(seconds),
+            [exchange, strategy, overflow, ("x-message-ttl", millis.into())],
+        )
     }
 
     pub(super) fn delay_binding(&self, seconds: u64) -> Binding {
-        let queue = self.delay_queue(seconds).name;
+        let queue = self.delay_queue_name(seconds);
         Binding { queue, exchange: self.delays_exchange(), key: format!("{seconds}.#").into() }
+    }
+
+    pub(super) fn detour_name(&self, node: &NodeLabel) -> ShortString {
+        format!("{}.detour.{}", self.namespace, node.0).into()
     }
 
     /// The detour of a node: a queue for what must go to another whose leader does not answer, and which brings it there by
@@ -261,12 +280,14 @@ impl Topology {
     pub(super) fn detour(&self, node: &NodeLabel) -> QueueDeclaration {
         let [exchange, strategy, overflow] = dead_letter_to(self.due_exchange().as_str());
         let ttl = ("x-message-ttl", DETOUR_TTL_MILLIS.into());
-        let name = format!("{}.detour.{}", self.namespace, node.0).into();
-        QueueDeclaration::quorum(name, [exchange, strategy, overflow, ttl, ("x-quorum-initial-group-size", 1.into())])
+        QueueDeclaration::quorum(
+            self.detour_name(node),
+            [exchange, strategy, overflow, ttl, ("x-quorum-initial-group-size", 1.into())],
+        )
     }
 
     pub(super) fn detour_binding(&self, node: &NodeLabel) -> Binding {
-        let queue = self.detour(node).name;
+        let queue = self.detour_name(node);
         Binding { queue, exchange: self.delays_exchange(), key: format!("{}.#", node.0).into() }
     }
 

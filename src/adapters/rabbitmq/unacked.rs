@@ -2,37 +2,58 @@
 //! so its receipts are stale at once.
 
 use super::amqp::REQUEST_TIMEOUT;
+use super::topology::BotQueue;
 use crate::domain::{BotName, Lane};
 use crate::ports::{QueueError, Receipt};
 use lapin::Acker;
 use lapin::options::BasicAckOptions;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::time::timeout;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
 
 /// The unacked deliveries of one ownership.
 pub(super) struct Unacked {
-    bot: BotName,
+    window: u16,
     ackers: Mutex<Ackers>,
 }
 
 #[derive(Default)]
 struct Ackers {
-    by_delivery: HashMap<(Lane, u64), Acker>,
+    by_delivery: HashMap<(Lane, u64), (BotQueue, Acker)>,
     /// How many there are, by lane in the order of [`Lane::ALL`].
     counts: [u64; 3],
+    /// The same by queue, in the order of [`BotQueue::ALL`].
+    counts_by_queue: [u16; 5],
+    /// When the last one came, or when all queues were consumed.
+    last_delivery: Option<Instant>,
 }
 
 impl Unacked {
-    pub(super) fn new(bot: BotName) -> Self {
-        Self { bot, ackers: Mutex::default() }
+    pub(super) fn new(window: u16) -> Self {
+        Self { window, ackers: Mutex::default() }
     }
 
-    pub(super) fn add(&self, receipt: &Receipt, acker: Acker) {
+    /// All queues of the bot are consumed from now on.
+    pub(super) fn begin_consuming(&self, now: Instant) {
+        self.ackers().last_delivery = Some(now);
+    }
+
+    pub(super) fn add(&self, queue: BotQueue, receipt: &Receipt, acker: Acker) {
         let mut ackers = self.ackers();
-        if ackers.by_delivery.insert((receipt.lane, receipt.tag), acker).is_none() {
+        if ackers.by_delivery.insert((receipt.lane, receipt.tag), (queue, acker)).is_none() {
             ackers.counts[receipt.lane as usize] += 1;
+            ackers.counts_by_queue[queue.index()] += 1;
         }
+        ackers.last_delivery = Some(Instant::now());
+    }
+
+    /// Whether the broker could deliver more from every queue, and has delivered nothing for so long.
+    fn is_quiet(&self, quiet: Duration) -> bool {
+        let ackers = self.ackers();
+        let mut counts = BotQueue::ALL.into_iter().zip(ackers.counts_by_queue);
+        ackers.last_delivery.is_some_and(|at| at.elapsed() >= quiet)
+            && counts.all(|(queue, count)| count < queue.prefetch(self.window))
     }
 
     /// Acks a delivery that has a new place. Should that fail, the channel is gone and a duplicate comes back, which the
@@ -45,8 +66,9 @@ impl Unacked {
 
     fn remove(&self, receipt: &Receipt) -> Option<Acker> {
         let mut ackers = self.ackers();
-        let acker = ackers.by_delivery.remove(&(receipt.lane, receipt.tag))?;
+        let (queue, acker) = ackers.by_delivery.remove(&(receipt.lane, receipt.tag))?;
         ackers.counts[receipt.lane as usize] -= 1;
+        ackers.counts_by_queue[queue.index()] -= 1;
         Some(acker)
     }
 
@@ -55,17 +77,22 @@ impl Unacked {
     }
 }
 
+/// The ownerships of a bot that this process has, by epoch: one, but for a moment.
+type OfBot = Vec<(u64, Arc<Unacked>)>;
+
 /// The unacked deliveries of all ownerships of this process.
 #[derive(Default)]
-pub(super) struct UnackedByEpoch(Mutex<HashMap<u64, Arc<Unacked>>>);
+pub(super) struct UnackedByBot(Mutex<HashMap<BotName, OfBot>>);
 
-impl UnackedByEpoch {
-    pub(super) fn insert(&self, epoch: u64, unacked: Arc<Unacked>) {
-        self.by_epoch().insert(epoch, unacked);
+impl UnackedByBot {
+    pub(super) fn insert(&self, bot: &BotName, epoch: u64, unacked: Arc<Unacked>) {
+        self.by_bot().entry(bot.clone()).or_default().push((epoch, unacked));
     }
 
-    pub(super) fn remove(&self, epoch: u64) {
-        self.by_epoch().remove(&epoch);
+    pub(super) fn remove(&self, bot: &BotName, epoch: u64) {
+        if let Some(of_bot) = self.by_bot().get_mut(bot) {
+            of_bot.retain(|(other, _)| *other != epoch);
+        }
     }
 
     /// [`QueueError::Stale`] if the delivery is not out in the ownership of the receipt.
@@ -89,18 +116,25 @@ impl UnackedByEpoch {
     /// How many deliveries of a bot are out, by lane in the order of [`Lane::ALL`].
     pub(super) fn count(&self, bot: &BotName) -> [u64; 3] {
         let mut counts = [0; 3];
-        for unacked in self.by_epoch().values().filter(|unacked| unacked.bot == *bot) {
+        for (_, unacked) in self.by_bot().get(bot).into_iter().flatten() {
             counts.iter_mut().zip(unacked.ackers().counts).for_each(|(count, more)| *count += more);
         }
         counts
     }
 
-    fn find(&self, receipt: &Receipt) -> Result<Arc<Unacked>, QueueError> {
-        let unacked = self.by_epoch().get(&receipt.epoch).cloned();
-        unacked.filter(|unacked| unacked.bot == receipt.bot).ok_or(QueueError::Stale)
+    /// Whether a bot is owned here, and its queues have given nothing for so long although there was room for it.
+    pub(super) fn is_quiet(&self, bot: &BotName, quiet: Duration) -> bool {
+        self.by_bot().get(bot).into_iter().flatten().any(|(_, unacked)| unacked.is_quiet(quiet))
     }
 
-    fn by_epoch(&self) -> MutexGuard<'_, HashMap<u64, Arc<Unacked>>> {
+    fn find(&self, receipt: &Receipt) -> Result<Arc<Unacked>, QueueError> {
+        let by_bot = self.by_bot();
+        let mut of_bot = by_bot.get(&receipt.bot).into_iter().flatten();
+        let found = of_bot.find(|(epoch, _)| *epoch == receipt.epoch).map(|(_, unacked)| unacked.clone());
+        found.ok_or(QueueError::Stale)
+    }
+
+    fn by_bot(&self) -> MutexGuard<'_, HashMap<BotName, OfBot>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
