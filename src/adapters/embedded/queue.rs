@@ -9,6 +9,7 @@ use super::writer::Durability;
 use crate::domain::{BotName, Notification, Timestamp};
 use crate::ports::{Depth, HandOver, Queue, QueueError, Receipt, Subscription};
 use async_trait::async_trait;
+use futures_util::stream::{self, BoxStream, StreamExt};
 use rusqlite::Connection;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -105,6 +106,20 @@ impl Queue for EmbeddedQueue {
     async fn depth(&self, bot: &BotName) -> Result<Depth, QueueError> {
         let bot = bot.clone();
         Ok(self.store.read(move |conn| queue_rows::depth(conn, &bot)).await?)
+    }
+
+    /// One question for all.
+    fn depths(&self, bots: Vec<BotName>) -> BoxStream<'_, (BotName, Result<Depth, QueueError>)> {
+        let asked = async move {
+            let told = self.store.read(queue_rows::depths).await;
+            let depth_of = move |bot: BotName| {
+                let depths = told.as_ref().map_err(|error| error.clone().into());
+                let depth = depths.map(|depths| depths.get(bot.as_str()).copied().unwrap_or_default());
+                (bot, depth)
+            };
+            stream::iter(bots.into_iter().map(depth_of))
+        };
+        stream::once(asked).flatten().boxed()
     }
 
     async fn ready(&self) -> Result<(), QueueError> {

@@ -11,6 +11,7 @@ use super::store_error::StoreError;
 use crate::domain::{BotName, Notification, NotificationId, Timestamp};
 use crate::ports::Depth;
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashMap;
 
 /// The column `state`: waits for its turn.
 pub const READY: i64 = 0;
@@ -214,6 +215,20 @@ impl LaneCounts {
 /// Ready and unacked rows of a bot, by lane.
 pub fn depth(conn: &Connection, bot: &BotName) -> Result<Depth, StoreError> {
     Ok(Depth { lanes: lane_counts(conn, bot)?.map(|lane| lane.ready + lane.unacked) })
+}
+
+/// The same of all bots that have any, by name.
+pub fn depths(conn: &Connection) -> Result<HashMap<String, Depth>, StoreError> {
+    let mut depths = HashMap::<String, Depth>::new();
+    let mut select = conn.prepare_cached("SELECT bot, lane, rows FROM lane_counts WHERE state IN (?1, ?2)")?;
+    let mut rows = select.query([READY, UNACKED])?;
+    while let Some(row) = rows.next()? {
+        let (bot, lane, count) = (row.get(0)?, row.get::<_, u32>(1)?, row.get::<_, i64>(2)?.unsigned_abs());
+        if let Some(depth) = depths.entry(bot).or_default().lanes.get_mut(lane as usize) {
+            *depth += count;
+        }
+    }
+    Ok(depths)
 }
 
 /// The tag of a row's delivery.

@@ -19,6 +19,9 @@ use tracing::{debug, info, warn};
 /// three times this, so within 12 s, and not before the owner has noticed itself. Less than 5 gives false alarms
 /// (RabbitMQ heartbeat guide) on connections that are idle; ours carry a liveness check every second.
 const HEARTBEAT_SECONDS: u16 = 4;
+/// The largest frame in bytes, unless the address names one; larger messages take several. The client library holds 64 of them
+/// for each connection, which are 8 MB at RabbitMQ's own 128 KiB.
+const FRAME_MAX_BYTES: u32 = 32 * 1024;
 /// Limit for an attempt to connect, doubled up to the maximum while attempts time out: what an abandoned attempt leaves
 /// behind lives until the broker answers it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,6 +41,7 @@ impl BrokerAddress {
     pub(super) fn parse(url: &SecretString) -> Option<Self> {
         let mut uri: AMQPUri = url.expose_secret().parse().ok()?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+        uri.query.frame_max.get_or_insert(FRAME_MAX_BYTES);
         if uri.vhost.is_empty() {
             // `amqp://host/` names the virtual host "", which nobody has; "/" is meant.
             uri.vhost = "/".to_owned();
