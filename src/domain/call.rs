@@ -62,6 +62,14 @@ impl Call {
         u32::try_from(messages).unwrap_or(u32::MAX)
     }
 
+    /// The digests of the blobs that the call needs.
+    pub fn blobs(&self) -> impl Iterator<Item = &Sha256> {
+        self.media.iter().filter_map(|media| match &media.source {
+            MediaSource::Blob { sha256, .. } => Some(sha256),
+            MediaSource::Url(_) | MediaSource::FileId(_) => None,
+        })
+    }
+
     /// Which of the messages that the call makes carries a medium: its place in the album, or 0.
     pub fn message_of(&self, media: &Media) -> usize {
         let name = media.reference();

@@ -1,5 +1,6 @@
 //! The ledger: what became of each notification.
 
+use super::{FileIds, FileKey};
 use crate::domain::{BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -19,18 +20,43 @@ pub trait Ledger: Send + Sync {
     /// messages to a group, which groups have become supergroups, and which notifications of a chat are still to be sent,
     /// under its present id or the former one. One that `conditions` do not let begin
     /// now leaves no mark.
+    ///
+    /// With one that begins come the file_ids of the files wanted, as far as there are any: they cost no way of their own.
+    async fn begin_with(
+        &self,
+        notification: &Notification,
+        at: Timestamp,
+        conditions: &BeginConditions,
+        wanted: &[FileKey],
+    ) -> Result<(Begin, FileIds), LedgerError>;
+
+    /// The same without files.
     async fn begin(
         &self,
         notification: &Notification,
         at: Timestamp,
         conditions: &BeginConditions,
-    ) -> Result<Begin, LedgerError>;
+    ) -> Result<Begin, LedgerError> {
+        Ok(self.begin_with(notification, at, conditions, &[]).await?.0)
+    }
 
     /// Writes what an attempt led to; creates the record if it is missing. Does nothing and returns `false` if the
     /// record is final already, or if the copy is from before the record's last acceptance. A flood wait in it is remembered
     /// for its chat; so is a migration, by which the notification has its new chat id already. Without an attempt in it nothing
     /// has left, so what `begin` counted for the chat is taken back. Where the ledger may have been away when it was sent, `sent` takes the place of `cancelled`: it is what happened.
-    async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError>;
+    ///
+    /// The file_ids that the attempt has taught are kept in any case, as by [`MediaIndex::keep`](super::MediaIndex::keep).
+    async fn settle_with(
+        &self,
+        notification: &Notification,
+        update: &RecordUpdate,
+        learnt: &FileIds,
+    ) -> Result<bool, LedgerError>;
+
+    /// The same where no file_id was learnt.
+    async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError> {
+        self.settle_with(notification, update, &FileIds::new()).await
+    }
 
     /// Cancels one that has not begun ([`Status::is_cancellable`]).
     async fn cancel(&self, id: NotificationId, at: Timestamp) -> Result<Cancelled, LedgerError>;

@@ -63,7 +63,7 @@ async fn its_switchboard_keeps_the_contract() {
 #[tokio::test]
 async fn its_media_index_keeps_the_contract() {
     let (engine, _folder) = fresh();
-    contract::media_index::suite(engine.ports.media.clone()).await;
+    contract::media_index::suite(engine.ports.media.clone(), engine.ports.ledger.clone()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,7 +8,9 @@ use pixcourier::adapters::redis::{RedisLedger, WriteBehindLedger};
 use pixcourier::domain::{
     Attempt, AttemptOutcome, DeliveryGuarantee, MediaKind, Notification, RecordUpdate, Sha256, Status, Timestamp,
 };
-use pixcourier::ports::{Begin, BeginConditions, Cancelled, ChatWindow, FileKey, Ledger, LedgerError, MediaIndex};
+use pixcourier::ports::{
+    Begin, BeginConditions, Cancelled, ChatWindow, FileIds, FileKey, Ledger, LedgerError, MediaIndex,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -69,7 +71,8 @@ async fn the_ledger_keeps_its_contract() {
 
 #[tokio::test]
 async fn the_media_index_keeps_its_contract() {
-    contract::media_index::suite(ledger()).await;
+    let ledger = ledger();
+    contract::media_index::suite(ledger.clone(), ledger).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -89,7 +92,8 @@ async fn the_write_behind_ledger_keeps_the_contract_of_the_ledger() {
 
 #[tokio::test]
 async fn the_write_behind_ledger_keeps_the_contract_of_the_media_index() {
-    contract::media_index::suite(WriteBehindLedger::new(ledger())).await;
+    let ledger = WriteBehindLedger::new(ledger());
+    contract::media_index::suite(ledger.clone(), ledger).await;
 }
 
 #[tokio::test]
@@ -242,15 +246,19 @@ async fn sending_goes_on_while_redis_is_away_and_everything_is_written_when_it_i
     assert_eq!(begin_persistently(&ledger, &during).await.0, GO);
     assert!(ledger.settle(&during, &ended(Status::Retrying)).await.unwrap());
     assert_eq!(begin(&during).await.unwrap(), GO);
-    assert!(ledger.settle(&during, &ended(Status::Sent)).await.unwrap());
-    assert_eq!(begin(&begun).await.unwrap(), GO);
+    let learnt = FileIds::from([(key(b"new"), "learnt meanwhile".to_owned())]);
+    assert!(ledger.settle_with(&during, &ended(Status::Sent), &learnt).await.unwrap());
+    let wanted = [key(b"new"), key(b"known"), key(b"never seen")];
+    let begun_at = Timestamp::now();
+    let found = ledger.begin_with(&begun, begun_at, &BeginConditions::NONE, &wanted).await.unwrap();
+    let known = FileIds::from([(key(b"known"), "known before".to_owned())]).into_iter().chain(learnt).collect();
+    assert_eq!(found, (GO, known));
     for interrupted_attempts in 1..=2 {
         assert_eq!(begin(&begun).await.unwrap(), Begin::Proceed { interrupted: true, interrupted_attempts });
     }
     assert!(begin(&careful).await.is_err(), "at_most_once has to wait for its mark");
     assert_eq!(begin(&before).await.unwrap(), Begin::Skip(Status::Sent), "what waits counts");
     assert!(!ledger.settle(&before, &ended(Status::Failed)).await.unwrap(), "final is final");
-    ledger.keep(&key(b"new"), "learnt meanwhile").await.unwrap();
     assert_eq!(ledger.file_id(&key(b"new")).await.unwrap().as_deref(), Some("learnt meanwhile"));
     assert_eq!(ledger.file_id(&key(b"known")).await.unwrap().as_deref(), Some("known before"));
     assert!(ledger.file_id(&key(b"never seen")).await.is_err(), "nobody knows");

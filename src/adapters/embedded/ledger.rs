@@ -6,11 +6,11 @@ use super::limits::{FILE_ID_RETENTION, PAUSE_RETENTION, SWEEP_STEP_ROWS};
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
-use super::{pause_rows, queue_rows, record_rows};
+use super::{media_index, pause_rows, queue_rows, record_rows};
 use crate::domain::{
     Attempt, BotName, DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
-use crate::ports::{Begin, BeginConditions, Cancelled, Ledger, LedgerError, ListQuery, RecordPage};
+use crate::ports::{Begin, BeginConditions, Cancelled, FileIds, FileKey, Ledger, LedgerError, ListQuery, RecordPage};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -45,13 +45,14 @@ impl EmbeddedLedger {
 
 #[async_trait]
 impl Ledger for EmbeddedLedger {
-    async fn begin(
+    async fn begin_with(
         &self,
         notification: &Notification,
         at: Timestamp,
         conditions: &BeginConditions,
-    ) -> Result<Begin, LedgerError> {
-        let (notification, conditions) = (notification.clone(), *conditions);
+        wanted: &[FileKey],
+    ) -> Result<(Begin, FileIds), LedgerError> {
+        let (notification, conditions, wanted) = (notification.clone(), *conditions, wanted.to_vec());
         // A power cut that undoes the mark makes of an interrupted attempt one that was never begun: it is sent again, as the mark
         // would have it, and is not told apart. At most once must not be sent again.
         let durability = match notification.delivery {
@@ -61,25 +62,37 @@ impl Ledger for EmbeddedLedger {
         let begin = move |conn: &Connection| {
             let mut open = match record_rows::load_for_courier(conn, notification)? {
                 Ok(open) => open,
-                Err(status) => return Ok(Begin::Skip(status)),
+                Err(status) => return Ok((Begin::Skip(status), FileIds::new())),
             };
             let record = &mut open.record;
             let interrupted = record.status == Status::Sending;
             if let Some(obstacle) = take_turn(conn, &record.notification, at, &conditions, interrupted)? {
-                return Ok(obstacle);
+                return Ok((obstacle, FileIds::new()));
             }
             let failure = record.failure.clone();
             let attempt = interrupted.then(|| Attempt::interrupted(at));
             record.apply(RecordUpdate { attempt, failure, ..RecordUpdate::of(Status::Sending, at) });
             let interrupted_attempts = open.save(conn, interrupted)?;
-            Ok(Begin::Proceed { interrupted, interrupted_attempts })
+            let mut file_ids = FileIds::new();
+            for key in wanted {
+                file_ids.extend(media_index::find(conn, &key)?.map(|file_id| (key, file_id)));
+            }
+            Ok((Begin::Proceed { interrupted, interrupted_attempts }, file_ids))
         };
         Ok(self.store.write(durability, begin).await?)
     }
 
-    async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError> {
-        let (notification, update) = (notification.clone(), update.clone());
+    async fn settle_with(
+        &self,
+        notification: &Notification,
+        update: &RecordUpdate,
+        learnt: &FileIds,
+    ) -> Result<bool, LedgerError> {
+        let (notification, update, learnt) = (notification.clone(), update.clone(), learnt.clone());
         let settle = move |conn: &Connection| {
+            for (key, file_id) in &learnt {
+                media_index::keep(conn, key, file_id)?;
+            }
             let Ok(mut open) = record_rows::load_for_courier(conn, notification)? else { return Ok(false) };
             chat_rows::settle(conn, open.stored_chat(), &open.record, &update)?;
             let record = &mut open.record;

@@ -25,26 +25,13 @@ impl EmbeddedMediaIndex {
 impl MediaIndex for EmbeddedMediaIndex {
     async fn file_id(&self, key: &FileKey) -> Result<Option<String>, LedgerError> {
         let key = *key;
-        let find = move |conn: &Connection| {
-            let sql = "SELECT file_id FROM file_ids WHERE bot_id = ?1 AND kind = ?2 AND sha256 = ?3";
-            let values = params![bot_column(&key), key.kind.as_str(), key.sha256.as_bytes()];
-            Ok(conn.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
-        };
-        Ok(self.store.read(find).await?)
+        Ok(self.store.read(move |conn| find(conn, &key)).await?)
     }
 
     async fn keep(&self, key: &FileKey, file_id: &str) -> Result<(), LedgerError> {
         let (key, file_id) = (*key, file_id.to_owned());
-        let keep = move |conn: &Connection| {
-            let sql = "INSERT OR REPLACE INTO file_ids (bot_id, kind, sha256, file_id, kept_at)
-                VALUES (?1, ?2, ?3, ?4, ?5)";
-            let now = Timestamp::now().unix_millis();
-            let values = params![bot_column(&key), key.kind.as_str(), key.sha256.as_bytes(), file_id, now];
-            conn.prepare_cached(sql)?.execute(values)?;
-            Ok(())
-        };
         // A lost file_id costs an upload, not a delivery: not worth a wait for the disk.
-        Ok(self.store.write(Durability::Process, keep).await?)
+        Ok(self.store.write(Durability::Process, move |conn| keep(conn, &key, &file_id)).await?)
     }
 
     async fn evict(&self, key: &FileKey, file_id: &str) -> Result<(), LedgerError> {
@@ -71,6 +58,22 @@ impl MediaIndex for EmbeddedMediaIndex {
         };
         Ok(self.store.read(find).await?)
     }
+}
+
+/// The file_id, if there is one.
+pub fn find(conn: &Connection, key: &FileKey) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT file_id FROM file_ids WHERE bot_id = ?1 AND kind = ?2 AND sha256 = ?3";
+    let values = params![bot_column(key), key.kind.as_str(), key.sha256.as_bytes()];
+    Ok(conn.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
+}
+
+/// Keeps a file_id in place of any earlier one.
+pub fn keep(conn: &Connection, key: &FileKey, file_id: &str) -> Result<(), StoreError> {
+    let sql = "INSERT OR REPLACE INTO file_ids (bot_id, kind, sha256, file_id, kept_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let now = Timestamp::now().unix_millis();
+    let values = params![bot_column(key), key.kind.as_str(), key.sha256.as_bytes(), file_id, now];
+    conn.prepare_cached(sql)?.execute(values)?;
+    Ok(())
 }
 
 /// Pins a blob until the given moment; never shortens an earlier pin.

@@ -1,10 +1,11 @@
 //! Accepting notifications on RabbitMQ and Redis.
 //!
 //! The order of effects, and what a crash after each leaves behind: reserve the idempotency key (the caller's retry takes
-//! over the reservation, with the same id), pin the image (pinned in vain), publish and await the publisher confirm
+//! over the reservation, with the same id), publish and await the publisher confirm
 //! (delivered; the courier writes the missing record, and a retry with the key publishes the same id again, which the
-//! courier finds sent), write the record, mark the key as accepted. So a notification is accepted exactly when the broker
-//! has confirmed it.
+//! courier finds sent), write the record and pin the images, mark the key as accepted. So a notification is accepted exactly
+//! when the broker has confirmed it; and nobody has been told so before its images are pinned. What is stored is not swept
+//! within the hour.
 //!
 //! While Redis is away a request without a key is accepted all the same: its record and its pins wait in memory. One
 //! with a key is not: nobody could tell whether it was used before.
@@ -12,10 +13,9 @@
 use super::idempotency::Reservation;
 use super::reopening::Reopened;
 use super::write_behind::WriteBehindLedger;
-use crate::domain::{MediaSource, Notification, Record, RecordUpdate, Status, Timestamp};
+use crate::domain::{Notification, Record, RecordUpdate, Status, Timestamp};
 use crate::ports::{
-    AcceptError, Accepted, Acceptor, Idempotency, Ledger, LedgerError, MediaIndex, Queue, QueueError, Resubmitted,
-    Submission,
+    AcceptError, Accepted, Acceptor, Idempotency, Ledger, LedgerError, Queue, QueueError, Resubmitted, Submission,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -55,11 +55,9 @@ impl DistributedAcceptor {
         }
     }
 
-    async fn pin_and_publish(&self, notification: &Notification) -> Result<(), AcceptError> {
-        for media in &notification.call.media {
-            if let MediaSource::Blob { sha256, .. } = &media.source {
-                self.ledger.pin(sha256, notification.expires_at).await.map_err(ledger_unavailable)?;
-            }
+    async fn publish(&self, notification: &Notification) -> Result<(), AcceptError> {
+        if notification.call.blobs().next().is_some() {
+            self.ledger.check_room().map_err(ledger_unavailable)?;
         }
         self.queue.publish(notification).await.map_err(queue_unavailable)
     }
@@ -130,7 +128,7 @@ impl Acceptor for DistributedAcceptor {
         // Those of an earlier request with this key that came to nothing, if there was one.
         notification.accepted_at = accepted.accepted_at;
         let notification = notification.identified(accepted.id);
-        if let Err(error) = self.pin_and_publish(&notification).await {
+        if let Err(error) = self.publish(&notification).await {
             if let Some(key) = key {
                 // Without this the retry has to wait until the reservation counts as abandoned.
                 let _ = self.ledger.redis().release_key(&key.key).await;
@@ -150,7 +148,7 @@ impl Acceptor for DistributedAcceptor {
         }
     }
 
-    /// Opens the record before it publishes, since a courier stops at a final one; puts it back if that fails. After a
+    /// Opens the record, and pins, before it publishes, since a courier stops at a final one; puts it back if that fails. After a
     /// crash in between, the next resubmission finds it open with nothing on its way, and publishes.
     async fn resubmit(&self, notification: &Notification) -> Result<Resubmitted, AcceptError> {
         let former = self.ledger.get(notification.id).await.map_err(ledger_unavailable)?;
@@ -167,7 +165,7 @@ impl Acceptor for DistributedAcceptor {
         };
         // Before it can be sent, and what follows with it.
         self.reopen_waiting(notification).await;
-        if let Err(error) = self.pin_and_publish(notification).await {
+        if let Err(error) = self.publish(notification).await {
             let restored = redis.restore(&reopening).await;
             if let Ok(true) = restored {
                 self.end_waiting(notification).await;

@@ -1,6 +1,7 @@
 //! The ledger: a hash per record, changed by scripts only.
 
 use super::begin_tokens::BeginTokens;
+use super::media_index::FILE_ID_TTL;
 use super::record_fields::{RecordFields, optional_argument, read_listed_record, read_record, to_json};
 use super::scripts;
 use super::settled::RecentlySettled;
@@ -8,7 +9,9 @@ use super::shared_connections::{SharedConnections, ping};
 use crate::domain::{
     Attempt, AttemptOutcome, BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
-use crate::ports::{Begin, BeginConditions, Cancelled, ChatWindow, Ledger, LedgerError, ListQuery, RecordPage};
+use crate::ports::{
+    Begin, BeginConditions, Cancelled, ChatWindow, FileIds, FileKey, Ledger, LedgerError, ListQuery, RecordPage,
+};
 use async_trait::async_trait;
 use deadpool_redis::redis::{self, Script, ScriptInvocation};
 use secrecy::SecretString;
@@ -49,16 +52,17 @@ impl RedisLedger {
         Ok(Self { connections, namespace, tokens: BeginTokens::new(), settled: RecentlySettled::new() })
     }
 
-    /// Creates the record of a notification that has just been accepted, unless its courier was faster.
+    /// Creates the record of a notification that has just been accepted, unless its courier was faster, and pins its blobs.
     pub(super) async fn create(&self, notification: &Notification) -> Result<bool, LedgerError> {
         let mut call = self.notification_call(&scripts::CREATE, notification);
         call.arg(Status::accepted(notification).as_str()).arg(notification.accepted_at.unix_millis());
+        add_digests(&mut call, notification);
         self.connections.script(&call).await
     }
 
     /// Marks an attempt as begun that left while Redis was away: nothing can forbid it any more.
     pub(super) async fn mark_begun(&self, notification: &Notification, at: Timestamp) -> Result<(), LedgerError> {
-        self.begin_call(notification, at, None, None).await.map(drop)
+        self.begin_call(notification, at, None, None, &[]).await.map(drop)
     }
 
     /// Calls the script. `passed`: one that has ended, and when it was accepted.
@@ -68,7 +72,8 @@ impl RedisLedger {
         at: Timestamp,
         conditions: Option<&BeginConditions>,
         passed: Option<(NotificationId, Timestamp)>,
-    ) -> Result<Begin, LedgerError> {
+        wanted: &[FileKey],
+    ) -> Result<(Begin, FileIds), LedgerError> {
         let token = self.tokens.token(notification.id);
         let mut call = self.notification_call(&scripts::BEGIN, notification);
         call.arg(at.unix_millis()).arg(&token).arg(to_json(&Attempt::interrupted(at))).arg(Record::ATTEMPTS_KEPT);
@@ -81,14 +86,20 @@ impl RedisLedger {
         call.arg(optional_argument(passed.as_ref(), |(id, at)| format!("{id}:{}", at.unix_millis())));
         call.arg(conditions.map_or(0, |conditions| millis(conditions.then_pause)));
         call.arg(conditions.map_or(0, |conditions| millis(conditions.headroom)));
+        call.arg(FILE_ID_TTL.as_secs());
+        for key in wanted {
+            call.arg(self.file_id_key(key));
+        }
         match self.connections.script::<BeginAnswer>(&call).await {
-            Ok((verdict, by, interrupted, interrupted_attempts)) => {
+            Ok((verdict, by, interrupted, interrupted_attempts, file_ids)) => {
                 self.tokens.mark_answered(notification.id);
                 if verdict == "go" {
                     self.tokens.mark_under_way(notification.id, token);
-                    return Ok(Begin::Proceed { interrupted, interrupted_attempts });
+                    let found = wanted.iter().zip(file_ids).filter_map(|(key, file_id)| Some((*key, file_id?)));
+                    return Ok((Begin::Proceed { interrupted, interrupted_attempts }, found.collect()));
                 }
-                refusal(&verdict, &by).ok_or_else(|| LedgerError::Unavailable("a record is not readable".to_owned()))
+                let begin = refusal(&verdict, &by).map(|begin| (begin, FileIds::new()));
+                begin.ok_or_else(|| LedgerError::Unavailable("a record is not readable".to_owned()))
             }
             Err(error) => {
                 self.tokens.mark_unanswered(notification.id, token);
@@ -158,6 +169,13 @@ impl RedisLedger {
     }
 }
 
+/// Adds the digests of the blobs that it needs.
+pub(super) fn add_digests(call: &mut ScriptInvocation<'_>, notification: &Notification) {
+    for sha256 in notification.call.blobs() {
+        call.arg(sha256.to_string());
+    }
+}
+
 /// How many messages one makes that count in the window of a group.
 fn group_cost(notification: &Notification) -> Option<u32> {
     notification.chat_id.is_group().then(|| notification.call.cost())
@@ -167,8 +185,8 @@ pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What to do and by what; whether the attempt before was interrupted, and how many were.
-type BeginAnswer = (String, String, bool, u32);
+/// What to do and by what; whether the attempt before was interrupted, how many were, and the file_ids.
+type BeginAnswer = (String, String, bool, u32, Vec<Option<String>>);
 
 /// Why one may not begin.
 fn refusal(verdict: &str, by: &str) -> Option<Begin> {
@@ -183,26 +201,30 @@ fn refusal(verdict: &str, by: &str) -> Option<Begin> {
 
 #[async_trait]
 impl Ledger for RedisLedger {
-    async fn begin(
+    async fn begin_with(
         &self,
         notification: &Notification,
         at: Timestamp,
         conditions: &BeginConditions,
-    ) -> Result<Begin, LedgerError> {
+        wanted: &[FileKey],
+    ) -> Result<(Begin, FileIds), LedgerError> {
         let mut passed = None;
         loop {
-            match self.begin_call(notification, at, Some(conditions), passed).await? {
-                // What this process has settled is not waited for, whatever a failover of Redis has lost.
-                Begin::Behind(id) if passed.is_none_or(|(last, _)| last != id) => match self.settled.accepted_at(id) {
-                    Some(accepted_at) => passed = Some((id, accepted_at)),
-                    None => return Ok(Begin::Behind(id)),
-                },
-                begun => return Ok(begun),
-            }
+            let begun = self.begin_call(notification, at, Some(conditions), passed, wanted).await?;
+            let Begin::Behind(id) = begun.0 else { return Ok(begun) };
+            // What this process has settled is not waited for, whatever a failover of Redis has lost.
+            let settled = self.settled.accepted_at(id).filter(|_| passed.is_none_or(|(last, _)| last != id));
+            let Some(accepted_at) = settled else { return Ok(begun) };
+            passed = Some((id, accepted_at));
         }
     }
 
-    async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError> {
+    async fn settle_with(
+        &self,
+        notification: &Notification,
+        update: &RecordUpdate,
+        learnt: &FileIds,
+    ) -> Result<bool, LedgerError> {
         let mut call = self.notification_call(&scripts::SETTLE, notification);
         call.arg(update.status.as_str()).arg(update.at.unix_millis());
         call.arg(optional_argument(update.attempt.as_ref(), to_json)).arg(Record::ATTEMPTS_KEPT);
@@ -217,6 +239,10 @@ impl Ledger for RedisLedger {
         call.arg(optional_argument(wait.as_ref(), |wait| update.at.plus(*wait).unix_millis().to_string()));
         call.arg(optional_argument(update.attempt.as_ref(), |attempt| attempt.outcome.as_str().to_owned()));
         call.arg(millis(GROUP_SPAN)).arg(optional_argument(group_cost(notification).as_ref(), u32::to_string));
+        call.arg(FILE_ID_TTL.as_secs());
+        for (key, file_id) in learnt {
+            call.arg(self.file_id_key(key)).arg(file_id);
+        }
         let written = self.connections.script(&call).await?;
         self.tokens.forget_under_way(notification.id);
         if update.status.is_final() {

@@ -9,24 +9,30 @@ use deadpool_redis::redis;
 use std::time::Duration;
 
 /// How long a file_id is kept after its last use. Telegram's do not expire; the index must not grow for ever.
-const FILE_ID_TTL: Duration = Duration::from_secs(180 * 24 * 3600);
+pub(super) const FILE_ID_TTL: Duration = Duration::from_secs(180 * 24 * 3600);
+
+impl RedisLedger {
+    pub(super) fn file_id_key(&self, key: &FileKey) -> String {
+        self.key("f", key)
+    }
+}
 
 #[async_trait]
 impl MediaIndex for RedisLedger {
     async fn file_id(&self, key: &FileKey) -> Result<Option<String>, LedgerError> {
         let mut command = redis::cmd("GETEX");
-        self.connections.command(command.arg(self.key("f", key)).arg("EX").arg(FILE_ID_TTL.as_secs())).await
+        self.connections.command(command.arg(self.file_id_key(key)).arg("EX").arg(FILE_ID_TTL.as_secs())).await
     }
 
     async fn keep(&self, key: &FileKey, file_id: &str) -> Result<(), LedgerError> {
         let mut command = redis::cmd("SET");
         self.connections
-            .command(command.arg(self.key("f", key)).arg(file_id).arg("EX").arg(FILE_ID_TTL.as_secs()))
+            .command(command.arg(self.file_id_key(key)).arg(file_id).arg("EX").arg(FILE_ID_TTL.as_secs()))
             .await
     }
 
     async fn evict(&self, key: &FileKey, file_id: &str) -> Result<(), LedgerError> {
-        let mut call = scripts::EVICT.key(self.key("f", key));
+        let mut call = scripts::EVICT.key(self.file_id_key(key));
         self.connections.script::<u64>(call.arg(file_id)).await.map(drop)
     }
 

@@ -97,6 +97,13 @@ local function create_or_set(old, new, at)
   set(ARGV[3], old, new, at)
 end
 
+-- The digests from this argument on are needed until it expires.
+local function pin(first)
+  for i = first, #ARGV do redis.call('ZADD', ns .. ':pins', 'GT', ARGV[5], ARGV[i]) end
+end
+
+local function refuse(verdict, by) return { verdict, by, 0, 0, {} } end
+
 local function append(attempt, kept, unless_last)
   local lines = {}
   for line in string.gmatch(redis.call('HGET', record, 'attempts') or '', '[^\n]+') do lines[#lines + 1] = line end

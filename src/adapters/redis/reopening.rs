@@ -1,6 +1,6 @@
 //! Records that are accepted again, when a finished notification is resubmitted.
 
-use super::ledger::{ABANDONED_AFTER, RedisLedger, millis};
+use super::ledger::{ABANDONED_AFTER, RedisLedger, add_digests, millis};
 use super::record_fields::{RecordFields, read_record};
 use super::scripts;
 use crate::domain::{Notification, NotificationId, Record, Status, Timestamp};
@@ -25,11 +25,12 @@ pub(super) struct Reopening {
 }
 
 impl RedisLedger {
-    /// Makes a final record a fresh one that keeps its attempts.
+    /// Makes a final record a fresh one that keeps its attempts, and pins the blobs that it needs again.
     pub(super) async fn reopen(&self, notification: &Notification) -> Result<Reopened, LedgerError> {
         let at = Timestamp::now();
         let mut call = self.notification_call(&scripts::REOPEN, notification);
         call.arg(Status::accepted(notification).as_str()).arg(at.unix_millis()).arg(millis(ABANDONED_AFTER));
+        add_digests(&mut call, notification);
         let (instead, fields) = self.connections.script::<(String, RecordFields)>(&call).await?;
         if let Ok(status) = instead.parse() {
             return Ok(Reopened::Refused(status));

@@ -9,10 +9,11 @@ fn script(body: &str) -> Script {
     Script::new(&format!("{}{body}", *PRELUDE))
 }
 
-/// A notification and `status, at` → 1, or 0 if there is a record.
+/// A notification and `status, at, digest…` → 1, or 0 if there is a record. Pins the digests until it expires.
 pub(super) static CREATE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
+pin(11)
 if redis.call('EXISTS', record) == 1 then return 0 end
 create_or_set(false, ARGV[9], ARGV[10])
 enter(nil, ARGV[5])
@@ -22,8 +23,9 @@ return 1
 });
 
 /// A notification and `at, token, attempt, attempts kept, is checked, limit (empty: none), span (ms), messages, is in order,
-/// passed, pause of the chat after it (ms), headroom after such a pause (ms)` → what to do (`go`, `skip`, `too_soon`, `behind`,
-/// `migrated`) and by what (a status, a moment, an id, a chat); then, for `go`, 1 if it was `sending` by another token (the attempt is appended and counted), and the count. The same
+/// passed, pause of the chat after it (ms), headroom after such a pause (ms), file_ids kept (s), key of a file_id…` → what to do (`go`, `skip`, `too_soon`, `behind`,
+/// `migrated`) and by what (a status, a moment, an id, a chat); then, for `go`, 1 if it was `sending` by another token (the attempt is appended and counted), the
+/// count, and the file_ids or nothing in their place. The same
 /// token again gets the same answer. Nothing is asked of one that is not checked: it has left already, and counts. `passed`: the
 /// id and accepted_at of one that has ended, whatever its record says.
 pub(super) static BEGIN: LazyLock<Script> = LazyLock::new(|| {
@@ -31,7 +33,7 @@ pub(super) static BEGIN: LazyLock<Script> = LazyLock::new(|| {
         r"
 local old, generation, token, interrupted, cut_offs, place, last_note, last_pause = unpack(redis.call('HMGET', record,
   'status', 'accepted_at', 'begun', 'interrupted', 'cut_offs', 'place', 'noted', 'paused'))
-if old and (final[old] or is_older_than(generation)) then return { 'skip', old, 0, 0 } end
+if old and (final[old] or is_older_than(generation)) then return refuse('skip', old) end
 local at, chat, is_again = tonumber(ARGV[9]), chat_key(ARGV[7]), old == 'sending' and token == ARGV[10]
 local sends, limit = nil, tonumber(ARGV[14])
 if ARGV[13] == '1' and not is_again then
@@ -39,22 +41,22 @@ if ARGV[13] == '1' and not is_again then
     unpack(redis.call('HMGET', chat, 'frozen_until', 'paused_until', 'sends', 'migrated_to', 'migrated_from'))
   if migrated_to then
     keep(chat, migration_kept)
-    return { 'migrated', migrated_to, 0, 0 }
+    return refuse('migrated', migrated_to)
   end
   local free_at = math.max(tonumber(frozen_until or 0), paused_until and paused_until + tonumber(ARGV[20]) or 0)
-  if free_at > at then return { 'too_soon', tostring(free_at), 0, 0 } end
+  if free_at > at then return refuse('too_soon', tostring(free_at)) end
   if limit then
     local span, messages = tonumber(ARGV[15]), math.min(tonumber(ARGV[16]), limit)
     sends = read_sends(noted, at - span)
     local moment = room_at(sends, limit, span, messages)
-    if moment then return { 'too_soon', tostring(moment), 0, 0 } end
+    if moment then return refuse('too_soon', tostring(moment)) end
     -- An attempt that was interrupted may have left as late as now.
     if old == 'sending' then renote(sends, last_note, at) end
     sends[#sends + 1] = { at = at, messages = messages }
   end
   local first = ARGV[17] == '1' and (first_before(ARGV[7], ARGV[18], at)
     or former_chat and first_before(former_chat, ARGV[18], at))
-  if first then return { 'behind', first, 0, 0 } end
+  if first then return refuse('behind', first) end
 elseif not is_again and ARGV[16] ~= '' then
   sends = read_sends(redis.call('HGET', chat, 'sends'), at - tonumber(ARGV[15]))
   sends[#sends + 1] = { at = at, messages = tonumber(ARGV[16]) }
@@ -79,13 +81,15 @@ else
   if last_note then redis.call('HSET', record, 'noted', last_note) end
   if last_pause then redis.call('HSET', record, 'paused', last_pause) end
 end
-return { 'go', '', tonumber(interrupted), tonumber(cut_offs or 0) }
+local file_ids = {}
+for i = 22, #ARGV do file_ids[#file_ids + 1] = redis.call('GETEX', ARGV[i], 'EX', ARGV[21]) end
+return { 'go', '', tonumber(interrupted), tonumber(cut_offs or 0), file_ids }
 ",
     )
 });
 
 /// A notification and `status, at, attempt, attempts kept, message_id, file_id, failure, next_attempt_at, result,
-/// token, frozen until, outcome of the attempt, span (ms), messages`, empty for none → 1, or 0 if it is final or was accepted
+/// token, frozen until, outcome of the attempt, span (ms), messages, file_ids kept (s), key and file_id…`, empty for none → 1, or 0 if it is final or was accepted
 /// again later. One that was cancelled and then sent without the ledger is `sent`: that is what happened. An attempt equal to the last is that
 /// attempt, written again after a lost answer. While the last attempt is by another token, an update that is not final changes
 /// nothing: it comes from a worker that has lost the bot meanwhile, and would hide the attempt of the new owner.
@@ -96,6 +100,7 @@ pub(super) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
 local old, generation, begun, place, noted, paused =
   unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun', 'place', 'noted', 'paused'))
 local new, at, attempt, token, outcome = ARGV[9], ARGV[10], ARGV[11], ARGV[18], ARGV[20]
+for i = 24, #ARGV, 2 do redis.call('SET', ARGV[i], ARGV[i + 1], 'EX', ARGV[23]) end
 if ARGV[19] ~= '' then freeze(ARGV[19], at) end
 if outcome == 'migrated' and place and place ~= here() then
   local former_chat = string.match(place, '^%S+')
@@ -149,7 +154,8 @@ return { '', redis.call('HGETALL', record) }
     )
 });
 
-/// A notification and `status, now, milliseconds` → what it is instead, or empty and the record as it was. One whose
+/// A notification and `status, now, milliseconds, digest…` → what it is instead, or empty and the record as it was; pins the
+/// digests then. One whose
 /// reopening began so many milliseconds ago and came to nothing (a crash before the publish) may be reopened. The
 /// record's `expires_at` stays the latest of all its acceptances: a copy of each may still lie in the queue.
 pub(super) static REOPEN: LazyLock<Script> = LazyLock::new(|| {
@@ -168,6 +174,7 @@ redis.call('HSET', record, 'notification', ARGV[6], 'accepted_at', ARGV[4], 'exp
   'reopening', ARGV[10])
 redis.call('HDEL', record, 'failure', 'message_id', 'file_id', 'result', 'begun', 'interrupted', 'cut_offs')
 enter(nil, expires_at)
+pin(12)
 return { '', before }
 ",
     )

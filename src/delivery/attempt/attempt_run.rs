@@ -7,7 +7,7 @@ use crate::delivery::next_step::NextStep;
 use crate::delivery::rate_limit::{BOT_SPAN, ChatRateLimiter, GROUP_SPAN};
 use crate::delivery::timeouts::{BEHIND_BACKOFF, POSTPONE_BACKOFF};
 use crate::domain::{Failure, FailureClass, Notification, RecordUpdate, Status, Timestamp};
-use crate::ports::{BeginConditions, ChatWindow, Receipt};
+use crate::ports::{BeginConditions, ChatWindow, FileIds, Receipt};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -57,7 +57,7 @@ impl AttemptRun {
 
     /// Records a final status and acks.
     pub(super) async fn finish(&self, update: RecordUpdate) -> AttemptReport {
-        recording::finish(&self.context, &self.notification, &self.receipt, &update).await;
+        recording::finish(&self.context, &self.notification, &self.receipt, &update, &FileIds::new()).await;
         AttemptReport::unasked(NextStep::Done)
     }
 

@@ -6,7 +6,7 @@ use super::report::AttemptReport;
 use crate::delivery::next_step::NextStep;
 use crate::delivery::timeouts::RETRY_BACKOFF;
 use crate::domain::{Attempt, ChatId, DeliveryGuarantee, Failure, FailureClass, RecordUpdate, Status, Timestamp};
-use crate::ports::{Begin, BeginConditions, QueueError};
+use crate::ports::{Begin, BeginConditions, FileIds, FileKey, QueueError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -21,37 +21,48 @@ const EXPIRING_AGAIN_AFTER: Duration = Duration::from_secs(300);
 const MAX_INTERRUPTED_ATTEMPTS: u32 = 5;
 
 impl AttemptRun {
-    /// Marks the start in the ledger; a report if there is nothing to start.
-    pub(super) async fn begin(&mut self, at: Timestamp, conditions: &BeginConditions) -> Option<AttemptReport> {
-        match self.context.ports.ledger.begin(&self.notification, at, conditions).await {
-            Ok(Begin::Proceed { interrupted: false, .. }) => None,
-            Ok(Begin::Proceed { interrupted: true, interrupted_attempts }) => {
-                self.begin_after_interruption(at, interrupted_attempts).await
+    /// Marks the start in the ledger; returns the file_ids that there are of the files wanted, or a report if there is
+    /// nothing to start.
+    pub(super) async fn begin(
+        &mut self,
+        at: Timestamp,
+        conditions: &BeginConditions,
+        wanted: &[FileKey],
+    ) -> Result<FileIds, AttemptReport> {
+        let begun = self.context.ports.ledger.begin_with(&self.notification, at, conditions, wanted).await;
+        let (begun, found) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                tracing::warn!(%error, "cannot begin");
+                return Err(AttemptReport::unasked(self.await_part()));
             }
-            Ok(Begin::Skip(status)) => {
+        };
+        match begun {
+            Begin::Proceed { interrupted: false, .. } => Ok(found),
+            Begin::Proceed { interrupted: true, interrupted_attempts } => {
+                let ended = self.begin_after_interruption(at, interrupted_attempts).await;
+                ended.map_or(Ok(found), Err)
+            }
+            Begin::Skip(status) => {
                 tracing::debug!(status = status.as_str(), "nothing to send");
                 if status.is_final() && status != Status::Sent {
                     // Ended while it waited, or just before a crash.
                     recording::end_followers(&self.context, &self.notification, at).await;
                 }
                 recording::ack(&self.context, &self.receipt).await;
-                Some(AttemptReport::unasked(NextStep::Done))
+                Err(AttemptReport::unasked(NextStep::Done))
             }
-            Ok(Begin::TooSoon(until)) => {
+            Begin::TooSoon(until) => {
                 tracing::debug!(%until, "too soon for its chat");
-                Some(AttemptReport::unasked(NextStep::TooSoon(until.since(at))))
+                Err(AttemptReport::unasked(NextStep::TooSoon(until.since(at))))
             }
-            Ok(Begin::Behind(first)) => {
+            Begin::Behind(first) => {
                 tracing::debug!(%first, "an earlier one of its chat is still to be sent");
-                Some(AttemptReport::unasked(self.fall_behind()))
+                Err(AttemptReport::unasked(self.fall_behind()))
             }
-            Ok(Begin::Migrated(to)) => {
+            Begin::Migrated(to) => {
                 self.notification.chat_id = ChatId::Id(to);
-                Some(AttemptReport::unasked(NextStep::Migrate(ChatId::Id(to))))
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot begin");
-                Some(AttemptReport::unasked(self.await_part()))
+                Err(AttemptReport::unasked(NextStep::Migrate(ChatId::Id(to))))
             }
         }
     }
@@ -84,12 +95,12 @@ impl AttemptRun {
         loop {
             let now = Timestamp::now();
             let next_attempt_at = self.notification.reply_to.is_some().then_some(turn);
-            match self.begin(now, &BeginConditions::NONE).await {
-                None => {
+            match self.begin(now, &BeginConditions::NONE, &[]).await {
+                Ok(_) => {
                     self.finish(RecordUpdate { next_attempt_at, ..RecordUpdate::of(self.too_late(), now) }).await;
                     break;
                 }
-                Some(AttemptReport { next: NextStep::TooSoon(_), .. }) => {
+                Err(AttemptReport { next: NextStep::TooSoon(_), .. }) => {
                     // No mark was set, so whether one is left of an earlier attempt must be asked for.
                     let attempt = self.is_marked().await.then(|| Attempt::interrupted(now));
                     let interrupted = attempt.is_some() && self.notification.delivery == DeliveryGuarantee::AtMostOnce;
@@ -97,14 +108,14 @@ impl AttemptRun {
                     self.finish(RecordUpdate { attempt, next_attempt_at, ..RecordUpdate::of(status, now) }).await;
                     break;
                 }
-                Some(AttemptReport { next: NextStep::AwaitPart(_), .. }) => {
+                Err(AttemptReport { next: NextStep::AwaitPart(_), .. }) => {
                     if started.elapsed() >= MAX_EXPIRING_TIME && self.put_back(now.plus(EXPIRING_AGAIN_AFTER)).await {
                         break;
                     }
                     tokio::time::sleep(RETRY_BACKOFF.pause(4, fastrand::f64())).await;
                 }
-                Some(AttemptReport { next: NextStep::Migrate(_), .. }) => {}
-                Some(_) => break,
+                Err(AttemptReport { next: NextStep::Migrate(_), .. }) => {}
+                Err(_) => break,
             }
         }
     }

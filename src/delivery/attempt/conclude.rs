@@ -1,14 +1,14 @@
 //! What follows from Telegram's answer: the outcome is recorded, and the courier is told what to do next.
 
 use super::attempt_run::AttemptRun;
-use super::recording::{publish_follow_up, record_outcome};
+use super::recording::{finish, publish_follow_up, record_outcome};
 use super::report::AttemptReport;
 use super::request::RequestImages;
 use crate::delivery::classification::{Classification, Verdict};
 use crate::delivery::next_step::NextStep;
 use crate::delivery::timeouts::RETRY_BACKOFF;
 use crate::domain::{Attempt, ChatId, FailureClass, RecordUpdate, Status, Timestamp};
-use crate::ports::FileIds;
+use crate::ports::{FileIds, FileKey};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl AttemptRun {
         let next_attempt_at = pause.map(|pause| now.plus(pause));
         let update = RecordUpdate::of(answer.verdict.retry_status(), now);
         let update = RecordUpdate { attempt: Some(attempt), next_attempt_at, ..update };
-        record_outcome(&self.context, &self.notification, &update).await;
+        record_outcome(&self.context, &self.notification, &update, &FileIds::new()).await;
         report
     }
 
@@ -105,33 +105,29 @@ impl AttemptRun {
         let failure = (caller_waits && answer.reason.is_some()).then(|| answer.failure(FailureClass::Request));
         let result = answer.result.as_ref();
         let result = if caller_waits { result.cloned() } else { result.and_then(album_message_ids) };
-        let known = self.remember_file_ids(file_ids, images).await;
+        let (known, learnt) = file_ids_of(file_ids, images);
         if let Some(next) = self.notification.successor(message_id) {
             publish_follow_up(&self.context, &next).await;
         }
         let file_id = file_ids.first().cloned().flatten().or_else(|| known.values().next().cloned());
-        self.finish(RecordUpdate { attempt: Some(attempt), message_id, file_id, failure, result, ..update }).await;
+        let update = RecordUpdate { attempt: Some(attempt), message_id, file_id, failure, result, ..update };
+        finish(&self.context, &self.notification, &self.receipt, &update, &learnt).await;
         known
     }
+}
 
-    /// Remembers the file_ids that an answer gives to uploaded images; returns them with those known before.
-    async fn remember_file_ids(&self, file_ids: &[Option<String>], images: RequestImages) -> FileIds {
-        let media = &self.context.ports.media;
-        let mut known = images.remembered;
-        for (key, message) in images.uploaded {
-            if let Some(id) = file_ids.get(message).cloned().flatten() {
-                // Lost, it costs one more upload.
-                let _ = media.keep(&key, &id).await;
-                known.insert(key, id);
-            }
-        }
-        for (key, message) in images.uploaded_by_bytes {
-            if let Some(id) = file_ids.get(message).and_then(Option::as_ref) {
-                let _ = media.keep(&key, id).await;
-            }
-        }
-        known
-    }
+/// The file_ids that are good now: those known before with those that an answer gives to uploaded images. And what is to be
+/// kept of it for others.
+fn file_ids_of(answered: &[Option<String>], images: RequestImages) -> (FileIds, FileIds) {
+    let of = |uploaded: Vec<(FileKey, usize)>| -> FileIds {
+        let file_id = |message: usize| answered.get(message).cloned().flatten();
+        uploaded.into_iter().filter_map(|(key, message)| Some((key, file_id(message)?))).collect()
+    };
+    let mut learnt = of(images.uploaded);
+    let mut known = images.remembered;
+    known.extend(learnt.clone());
+    learnt.extend(of(images.uploaded_by_bytes));
+    (known, learnt)
 }
 
 /// Of the messages of an album, their numbers: they are needed to change them.

@@ -11,9 +11,11 @@ mod departure_log;
 mod recording;
 mod report;
 mod request;
+mod reusable_images;
 mod run;
 
 pub use attempt_run::{AttemptRun, OwnershipCheck};
 pub use departure_gate::{Approach, DepartureGate, STALL_THRESHOLD};
 pub use recording::ack;
 pub use report::AttemptReport;
+pub use reusable_images::reusable_images;

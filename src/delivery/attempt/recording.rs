@@ -5,16 +5,17 @@ use super::count::count_finished;
 use crate::delivery::context::CourierContext;
 use crate::delivery::timeouts::WRITE_BACKOFF;
 use crate::domain::{Notification, RecordUpdate, Status, Timestamp};
-use crate::ports::{Outcome, QueueError, Receipt};
+use crate::ports::{FileIds, Outcome, QueueError, Receipt};
 
-/// Records a final status, tells a caller who waits, acks, and counts.
+/// Records a final status and the file_ids that were learnt, tells a caller who waits, acks, and counts.
 pub(super) async fn finish(
     context: &CourierContext,
     notification: &Notification,
     receipt: &Receipt,
     update: &RecordUpdate,
+    learnt: &FileIds,
 ) {
-    let recorded = record_outcome(context, notification, update).await;
+    let recorded = record_outcome(context, notification, update, learnt).await;
     if update.status != Status::Sent {
         end_followers(context, notification, update.at).await;
     }
@@ -31,7 +32,7 @@ pub(super) async fn finish(
 pub(super) async fn end_followers(context: &CourierContext, notification: &Notification, at: Timestamp) {
     let update = RecordUpdate::not_followed(at);
     for waiting in notification.waiting() {
-        if record_outcome(context, &waiting, &update).await {
+        if record_outcome(context, &waiting, &update, &FileIds::new()).await {
             count_finished(context, &waiting, &update);
         }
     }
@@ -42,10 +43,11 @@ pub(super) async fn record_outcome(
     context: &CourierContext,
     notification: &Notification,
     update: &RecordUpdate,
+    learnt: &FileIds,
 ) -> bool {
     let mut backoff = WRITE_BACKOFF.start();
     loop {
-        match context.ports.ledger.settle(notification, update).await {
+        match context.ports.ledger.settle_with(notification, update, learnt).await {
             Ok(recorded) => return recorded,
             Err(error) => {
                 tracing::warn!(%error, status = update.status.as_str(), "cannot record the outcome yet");

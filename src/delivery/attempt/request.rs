@@ -32,7 +32,7 @@ pub(super) enum PrepareError {
     StoreUnavailable(String),
 }
 
-/// Makes the request; `known` are the file_ids that the courier has for its images.
+/// Makes the request; `known` are the file_ids that there are for its images.
 pub(super) async fn prepare(
     context: &CourierContext,
     notification: &Notification,
@@ -89,11 +89,6 @@ impl Preparation<'_> {
         let content = self.notification.call.identity(media, sha256);
         if let Some(telegram) = self.context.bot.telegram().filter(|_| media.kind.is_reusable()) {
             let key = FileKey { bot_id: telegram.id, kind: media.kind, sha256: content };
-            if !self.images.remembered.contains_key(&key) {
-                // Without the index an upload is merely repeated.
-                let found = self.context.ports.media.file_id(&key).await.unwrap_or_default();
-                self.images.remembered.extend(found.map(|id| (key, id)));
-            }
             if let Some(file_id) = self.images.remembered.get(&key) {
                 media.place(&mut self.request.params, file_id);
                 return Ok(());

@@ -6,6 +6,7 @@ use super::departure_gate::Approach;
 use super::recording::record_outcome;
 use super::report::AttemptReport;
 use super::request::{PrepareError, prepare};
+use super::reusable_images::reusable_images;
 use crate::delivery::classification::classify;
 use crate::domain::{Attempt, FailureClass, RecordUpdate, Status, Timestamp};
 use crate::ports::FileIds;
@@ -15,10 +16,13 @@ const LOST: &str = "the bot was given up before the request left";
 
 impl AttemptRun {
     /// Makes the attempt. `known`: the file_ids that the courier has for its images; `approach`: where its request leaves.
-    pub async fn run(&mut self, known: FileIds, mut owner: OwnershipCheck, approach: Approach) -> AttemptReport {
+    pub async fn run(&mut self, mut known: FileIds, mut owner: OwnershipCheck, approach: Approach) -> AttemptReport {
         let (at, started) = (Timestamp::now(), Instant::now());
-        if let Some(report) = self.begin(at, &self.begin_conditions()).await {
-            return report;
+        let images = reusable_images(&self.context.bot, &self.notification).into_iter().map(|(key, _)| key);
+        let wanted: Vec<_> = images.filter(|key| !known.contains_key(key)).collect();
+        match self.begin(at, &self.begin_conditions(), &wanted).await {
+            Ok(found) => known.extend(found),
+            Err(report) => return report,
         }
         if self.notification.expires_at <= at {
             return self.finish(RecordUpdate::of(self.too_late(), at)).await;
@@ -70,7 +74,7 @@ impl AttemptRun {
     async fn undo_begin(&self, reason: &str) -> AttemptReport {
         tracing::warn!(reason, "postponed");
         let update = RecordUpdate::of(Status::Retrying, Timestamp::now());
-        record_outcome(&self.context, &self.notification, &update).await;
+        record_outcome(&self.context, &self.notification, &update, &FileIds::new()).await;
         AttemptReport::unasked(self.await_part())
     }
 }

@@ -6,8 +6,8 @@ use super::queue::Stale;
 use super::state::{Part, State};
 use crate::domain::{BotName, Notification, NotificationId, Record, RecordUpdate, Sha256, Status, Timestamp};
 use crate::ports::{
-    Begin, BeginConditions, BlobError, BlobStream, Blobs, Cancelled, Depth, FileKey, HandOver, Ledger, LedgerError,
-    ListQuery, MediaIndex, Queue, QueueError, Receipt, RecordPage, Spooled, Subscription,
+    Begin, BeginConditions, BlobError, BlobStream, Blobs, Cancelled, Depth, FileIds, FileKey, HandOver, Ledger,
+    LedgerError, ListQuery, MediaIndex, Queue, QueueError, Receipt, RecordPage, Spooled, Subscription,
 };
 use async_trait::async_trait;
 use std::time::Duration;
@@ -91,12 +91,14 @@ impl Queue for Link {
 
 #[async_trait]
 impl Ledger for Link {
-    async fn begin(
+    async fn begin_with(
         &self,
         notification: &Notification,
         at: Timestamp,
         conditions: &BeginConditions,
-    ) -> Result<Begin, LedgerError> {
+        wanted: &[FileKey],
+    ) -> Result<(Begin, FileIds), LedgerError> {
+        let wanted = wanted.to_vec();
         let (worker, id, conditions, notification) = (self.worker, notification.id, *conditions, notification.clone());
         let begin = move |state: &mut State| {
             let begun = state.ledger.begin(&notification, at, &conditions, worker);
@@ -104,8 +106,10 @@ impl Ledger for Link {
             if let Begin::Proceed { .. } = begun {
                 let (now, is_alive) = (state.now(), state.is_alive(worker));
                 state.judge.began(now, id, worker, is_alive);
+                let found = wanted.iter().filter_map(|key| Some((*key, state.file_ids.get(key)?.clone()))).collect();
+                return (begun, found);
             }
-            begun
+            (begun, FileIds::new())
         };
         let begun = self.ask(Part::Ledger, begin).await;
         if let Err(Away { took_effect: true }) = begun {
@@ -114,10 +118,17 @@ impl Ledger for Link {
         begun.map_err(gone)
     }
 
-    async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError> {
+    async fn settle_with(
+        &self,
+        notification: &Notification,
+        update: &RecordUpdate,
+        learnt: &FileIds,
+    ) -> Result<bool, LedgerError> {
         let (worker, notification, update) = (self.worker, notification.clone(), update.clone());
+        let learnt = learnt.clone();
         self.shared.lock().judge.leaves(notification.id, worker);
         let settle = move |state: &mut State| {
+            state.file_ids.extend(learnt);
             let (id, status) = (notification.id, update.status);
             let outcome = update.attempt.as_ref().map(|attempt| attempt.outcome);
             let settled = state.ledger.settle(&notification, update, worker);

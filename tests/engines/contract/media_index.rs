@@ -1,13 +1,15 @@
 //! The contract of [`MediaIndex`].
 
+use super::{bot, notification};
 use futures_util::future::join_all;
-use pixcourier::domain::{MediaKind, Sha256, Timestamp};
-use pixcourier::ports::{FileKey, MediaIndex};
+use pixcourier::domain::{MediaKind, RecordUpdate, Sha256, Status, Timestamp};
+use pixcourier::ports::{Begin, BeginConditions, FileIds, FileKey, Ledger, MediaIndex};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Runs every check.
-pub async fn suite(index: Arc<dyn MediaIndex>) {
+pub async fn suite(index: Arc<dyn MediaIndex>, ledger: Arc<dyn Ledger>) {
+    attempts_get_file_ids_and_teach_them(&index, &ledger).await;
     a_file_id_is_good_for_one_bot_and_content(&index).await;
     only_the_refused_file_id_is_evicted(&index).await;
     a_pin_holds_until_its_end_and_is_never_shortened(&index).await;
@@ -16,6 +18,29 @@ pub async fn suite(index: Arc<dyn MediaIndex>) {
 
 fn key(bot_id: u64, content: &str) -> FileKey {
     FileKey { bot_id, kind: MediaKind::Photo, sha256: Sha256::of(content.as_bytes()) }
+}
+
+/// With the begin and the end of an attempt, of what has ended already too.
+pub async fn attempts_get_file_ids_and_teach_them(index: &Arc<dyn MediaIndex>, ledger: &Arc<dyn Ledger>) {
+    let (first, second) = (key(3, "first"), key(3, "second"));
+    let (one, other) = (notification(&bot("l-files"), 1), notification(&bot("l-files"), 2));
+    let begin = async |notification, wanted: &[FileKey]| {
+        let begun = ledger.begin_with(notification, Timestamp::now(), &BeginConditions::NONE, wanted).await;
+        begun.expect("begin")
+    };
+    let learn = async |key: FileKey, file_id: &str| {
+        let sent = RecordUpdate::of(Status::Sent, Timestamp::now());
+        let learnt = FileIds::from([(key, file_id.to_owned())]);
+        ledger.settle_with(&one, &sent, &learnt).await.expect("settle")
+    };
+    let go = Begin::Proceed { interrupted: false, interrupted_attempts: 0 };
+    assert_eq!(begin(&one, &[first, second]).await, (go, FileIds::new()));
+    assert!(learn(first, "AgAC-first").await);
+    assert!(!learn(second, "AgAC-second").await, "it has ended, and yet the file_id is kept");
+    assert_eq!(index.file_id(&first).await.expect("file_id").as_deref(), Some("AgAC-first"));
+    let both = FileIds::from([(first, "AgAC-first".to_owned()), (second, "AgAC-second".to_owned())]);
+    assert_eq!(begin(&other, &[first, key(3, "third"), second]).await, (go, both));
+    assert_eq!(begin(&one, &[first]).await, (Begin::Skip(Status::Sent), FileIds::new()));
 }
 
 /// Kept under the whole key, the last one counts.

@@ -4,7 +4,8 @@ use super::availability::{Presence, RedisAvailability};
 use super::ledger_change::{EntityKey, LedgerChange};
 use super::pending_writes::{PendingWrites, PendingWritesFullError};
 use crate::adapters::redis::ledger::RedisLedger;
-use crate::ports::{Journal, JournalEntry, Ledger, LedgerError, MediaIndex};
+use crate::domain::Notification;
+use crate::ports::{FileIds, Journal, JournalEntry, Ledger, LedgerError, MediaIndex};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 
@@ -75,24 +76,49 @@ impl WriteBehindBuffer {
         Ok(true)
     }
 
-    /// Settles an outcome while Redis may be away: writes it now, or appends it to the journal, which is durable, and
-    /// writes it later. In memory alone it would die with the process.
-    pub(super) async fn write_outcome(
+    /// Settles while Redis may be away: writes it now, or later. With a journal, which is durable, it is appended to that in
+    /// between: in memory alone it would die with the process.
+    pub(super) async fn write_settlement(
         &self,
-        journal: &dyn Journal,
-        outcome: JournalEntry,
+        journal: Option<&dyn Journal>,
+        settlement: JournalEntry,
+        learnt: &FileIds,
     ) -> Result<bool, LedgerError> {
-        let change = LedgerChange::Settle(outcome.notification.clone(), outcome.update.clone().into());
-        if let Some(changed) = self.write_now(&change).await {
+        let JournalEntry { notification, update } = &settlement;
+        let written = self.redis.settle_with(notification, update, learnt);
+        if let Ok(changed) = self.ask_about(&EntityKey::Notification(notification.id), written).await {
             return Ok(changed);
         }
-        journal.append(&outcome).await.map_err(|error| {
+        for (key, file_id) in learnt {
+            // Lost, it costs one more upload.
+            let _ = self.push(LedgerChange::KeepFileId(*key, file_id.clone()));
+        }
+        let change = LedgerChange::Settle(notification.clone(), update.clone().into());
+        let Some(journal) = journal else { return self.push(change).map(|()| true) };
+        journal.append(&settlement).await.map_err(|error| {
             LedgerError::Unavailable(format!("Redis is away, and the journal takes no outcome: {error}"))
         })?;
         // As a pending write, the outcome keeps a second copy of the notification from being sent. If there is no room
         // for it, the journal has it all the same.
         let _ = self.push(change);
         Ok(true)
+    }
+
+    /// Writes the record of what has just been accepted, and its pins, now or later.
+    pub(super) async fn create(&self, notification: &Notification) -> Result<(), LedgerError> {
+        let change = LedgerChange::Create(notification.clone());
+        if self.write_now(&change).await.is_some() {
+            return Ok(());
+        }
+        for sha256 in notification.call.blobs() {
+            self.push(LedgerChange::Pin(*sha256, notification.expires_at))?;
+        }
+        self.push(change)
+    }
+
+    /// Fails if no change could wait in memory.
+    pub(super) fn check_room(&self) -> Result<(), LedgerError> {
+        self.pending().check_room().map_err(|error| LedgerError::Unavailable(error.to_string()))
     }
 
     /// Writes a change if that can be done now; whether it changed anything.

@@ -10,7 +10,8 @@ use crate::domain::{
     BotName, DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
 use crate::ports::{
-    Begin, BeginConditions, Cancelled, Journal, JournalEntry, Ledger, LedgerError, ListQuery, RecordPage,
+    Begin, BeginConditions, Cancelled, FileIds, FileKey, Journal, JournalEntry, Ledger, LedgerError, ListQuery,
+    RecordPage,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -104,7 +105,12 @@ impl WriteBehindLedger {
 
     /// Creates the record of a notification that has just been accepted, now or later.
     pub(in crate::adapters::redis) async fn create(&self, notification: &Notification) -> Result<(), LedgerError> {
-        self.buffer.write(LedgerChange::Create(notification.clone())).await.map(drop)
+        self.buffer.create(notification).await
+    }
+
+    /// Fails if Redis is away and nothing more may wait for it.
+    pub(in crate::adapters::redis) fn check_room(&self) -> Result<(), LedgerError> {
+        self.buffer.check_room()
     }
 
     /// Marks an idempotency key's request as accepted, now or later.
@@ -126,25 +132,27 @@ impl Ledger for WriteBehindLedger {
     /// Redis is back. `at_most_once` must have its mark before the request leaves, so it has to wait; so does what was
     /// scheduled if this process has never read which ones are cancelled. Only those interrupted attempts are known then
     /// that wait in memory.
-    async fn begin(
+    async fn begin_with(
         &self,
         notification: &Notification,
         at: Timestamp,
         conditions: &BeginConditions,
-    ) -> Result<Begin, LedgerError> {
+        wanted: &[FileKey],
+    ) -> Result<(Begin, FileIds), LedgerError> {
         let buffer = &self.buffer;
         if let Some(status) = buffer.pending().superseding_status(notification) {
-            return Ok(Begin::Skip(status));
+            return Ok((Begin::Skip(status), FileIds::new()));
         }
         if self.cancels.forbid(notification) {
-            return Ok(Begin::Skip(self.cancel_again(notification, at).await));
+            return Ok((Begin::Skip(self.cancel_again(notification, at).await), FileIds::new()));
         }
         let entity = EntityKey::Notification(notification.id);
-        let begun = buffer.ask_about(&entity, buffer.redis.begin(notification, at, conditions)).await;
-        if begun.is_ok()
-            || notification.delivery == DeliveryGuarantee::AtMostOnce
-            || !buffer.availability.is_past_grace()
-        {
+        let begun = buffer.ask_about(&entity, buffer.redis.begin_with(notification, at, conditions, wanted)).await;
+        if let Ok((begin, file_ids)) = begun {
+            let begins = matches!(begin, Begin::Proceed { .. });
+            return Ok((begin, if begins { self.note_file_ids(wanted, file_ids) } else { file_ids }));
+        }
+        if notification.delivery == DeliveryGuarantee::AtMostOnce || !buffer.availability.is_past_grace() {
             return begun;
         }
         if notification.send_at.is_some() && !self.cancels.were_read() {
@@ -152,20 +160,24 @@ impl Ledger for WriteBehindLedger {
         }
         let (interrupted, interrupted_attempts) = buffer.add_pending(|pending| pending.push_begin(notification, at))?;
         buffer.redis.forget_begin(notification.id);
-        Ok(Begin::Proceed { interrupted, interrupted_attempts })
+        Ok((Begin::Proceed { interrupted, interrupted_attempts }, self.known_file_ids(wanted)))
     }
 
-    async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError> {
+    async fn settle_with(
+        &self,
+        notification: &Notification,
+        update: &RecordUpdate,
+        learnt: &FileIds,
+    ) -> Result<bool, LedgerError> {
+        for (key, file_id) in learnt {
+            self.file_ids.set(*key, Some(file_id.clone()));
+        }
         if self.buffer.pending().superseding_status(notification).is_some() {
             return Ok(false);
         }
-        let (notification, update) = (notification.clone(), update.clone());
-        match &self.journal {
-            Some(journal) if update.status.is_final() => {
-                self.buffer.write_outcome(&**journal, JournalEntry { notification, update }).await
-            }
-            _ => self.buffer.write(LedgerChange::Settle(notification, update.into())).await,
-        }
+        let journal = self.journal.as_deref().filter(|_| update.status.is_final());
+        let settlement = JournalEntry { notification: notification.clone(), update: update.clone() };
+        self.buffer.write_settlement(journal, settlement, learnt).await
     }
 
     async fn cancel(&self, id: NotificationId, at: Timestamp) -> Result<Cancelled, LedgerError> {

@@ -55,6 +55,11 @@ impl PendingWrites {
         writes.changes.iter().rev().filter_map(LedgerChange::status).find(forbids).map(|(_, status)| status)
     }
 
+    /// Whether there is room for another change.
+    pub(super) fn check_room(&self) -> Result<(), PendingWritesFullError> {
+        if self.count < self.limit { Ok(()) } else { Err(PendingWritesFullError(self.count)) }
+    }
+
     /// Adds the mark of an attempt that begins. Returns whether the attempt before it has no outcome, and how many such
     /// interrupted attempts are pending here.
     pub(super) fn push_begin(
@@ -86,9 +91,7 @@ impl PendingWrites {
                 return Ok(());
             }
         }
-        if self.count >= self.limit {
-            return Err(PendingWritesFullError(self.count));
-        }
+        self.check_room()?;
         self.count += 1;
         let writes = self.by_entity.entry(entity.clone()).or_default();
         if writes.changes.is_empty() {
