@@ -1,7 +1,6 @@
 //! The ledger: a hash per record, changed by scripts only.
 
 use super::begin_tokens::BeginTokens;
-use super::media_index::FILE_ID_TTL;
 use super::record_fields::{RecordFields, optional_argument, read_listed_record, read_record, to_json};
 use super::scripts;
 use super::settled::RecentlySettled;
@@ -28,6 +27,9 @@ const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// After how long a reservation or reopening that has come to nothing may be taken over: longer than a publish takes.
 pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a file_id is kept after its last use. Telegram's do not expire; the index must not grow for ever.
+pub(super) const FILE_ID_TTL: Duration = Duration::from_secs(180 * 24 * 3600);
 
 /// For how long it is kept what a group got without the ledger: a minute, over which Telegram counts, and a little more.
 const GROUP_SPAN: Duration = Duration::from_secs(61);

@@ -1,15 +1,11 @@
 //! The upload-once index and the pins.
 
-use super::ledger::RedisLedger;
+use super::ledger::{FILE_ID_TTL, RedisLedger};
 use super::scripts;
 use crate::domain::{Sha256, Timestamp};
 use crate::ports::{FileKey, LedgerError, MediaIndex};
 use async_trait::async_trait;
 use deadpool_redis::redis;
-use std::time::Duration;
-
-/// How long a file_id is kept after its last use. Telegram's do not expire; the index must not grow for ever.
-pub(super) const FILE_ID_TTL: Duration = Duration::from_secs(180 * 24 * 3600);
 
 impl RedisLedger {
     pub(super) fn file_id_key(&self, key: &FileKey) -> String {
