@@ -12,7 +12,7 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// Enough for a rate to mean something: a round takes about half a minute.
+    /// Enough for a rate to mean something.
     pub const FULL: Self = Self { texts: 10_000, photos: 1_500, singles: 200 };
 
     /// So many hundredths of [`Effort::FULL`], and ten of each at the least.

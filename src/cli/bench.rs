@@ -27,7 +27,7 @@ pub struct BenchArgs {
     /// How often everything is measured.
     #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// Do a tenth of it in each round: twenty seconds in all, for a first look.
+    /// Do a tenth of it in each round, for a first look.
     #[arg(long)]
     quick: bool,
     /// Below which folder the data lie meanwhile, instead of the present one: on the disk that is to be measured.
