@@ -74,6 +74,8 @@ impl Table {
                 let order = one.median().total_cmp(&other.median());
                 if row.is_rate() { order } else { order.reverse() }
             });
+            let ratio = tightest.map(|bound| row.median() / bound.median()).filter(|ratio| ratio.is_finite());
+            let to = tightest.map(|bound| if bound.what == row.what { bound.who } else { bound.what });
             Line {
                 what: row.what,
                 unit: row.unit,
@@ -81,8 +83,8 @@ impl Table {
                 median: row.median(),
                 least: row.values.iter().copied().fold(f64::INFINITY, f64::min),
                 most: row.values.iter().copied().fold(0.0, f64::max),
-                ratio: tightest.map(|bound| row.median() / bound.median()).filter(|ratio| ratio.is_finite()),
-                to: tightest.map(|bound| if bound.what == row.what { bound.who } else { bound.what }),
+                ratio,
+                to: to.filter(|_| ratio.is_some()),
             }
         });
         Comparison(lines.collect())

@@ -20,8 +20,6 @@ use tokio_util::sync::CancellationToken;
 /// How the table names whose a ceiling is.
 const CEILING: &str = "ceiling";
 
-/// Measures the embedded engine, or RabbitMQ and Redis if PIXCOURIER_AMQP_URL and PIXCOURIER_REDIS_URL are set, in a namespace
-/// of its own. Everything it starts and writes is gone when it ends. Run nothing else on the machine meanwhile.
 #[derive(clap::Args)]
 pub struct BenchArgs {
     /// How often everything is measured.

@@ -37,6 +37,9 @@ enum Command {
     /// See it work: a service, a Bot API sandbox and a few pictures, with nothing to set up.
     Demo(demo::DemoArgs),
     /// Measure how fast it is on this machine, beside what the machine can do.
+    ///
+    /// Measures the embedded engine, or RabbitMQ and Redis if PIXCOURIER_AMQP_URL and PIXCOURIER_REDIS_URL are set, in a namespace
+    /// of its own. Everything it starts and writes is gone when it ends. Run nothing else on the machine meanwhile.
     Bench(bench::BenchArgs),
     /// Run a Bot API to try things against, with a page that shows what was delivered.
     Sandbox(sandbox::SandboxArgs),
