@@ -104,8 +104,8 @@ async fn a_returned_one_among_many_in_flight_never_passes_as_stored() {
     let found = take_all(&channel, &delay_queue).await;
     assert!(found.contains_key(&first.id.to_string()));
     let [accepted, _, unconfirmed] = judge("returned", &outcomes, &found);
-    // It is bound again at once, and published again.
-    assert!(times > 3 && accepted > outcomes.len() / 2, "{accepted}");
+    // It is bound again at once, and published again; who meets the next unbinding then is refused.
+    assert!(times > 3 && accepted > outcomes.len() / 10, "{accepted}");
     assert_eq!(unconfirmed, 0);
     assert!(found.values().all(|times| *times == 1), "what is returned was not stored: no copies");
 }
