@@ -196,7 +196,7 @@ impl Ceilings {
         let mut caller = Caller::connect(running.address).await?;
         let mut disk = match &self.rabbitmq {
             None => Disk::Commits(Commits::open(folder)?),
-            Some((url, queue)) => Disk::Publishes(Publishes::open(url, queue).await?),
+            Some((url, queue)) => Disk::Publishes(Box::new(Publishes::open(url, queue).await?)),
         };
         let stub = Stub::start().await?;
         let calls = Calls::new(&stub)?;
@@ -226,7 +226,7 @@ impl Ceilings {
 /// What keeps a notification.
 enum Disk {
     Commits(Commits),
-    Publishes(Publishes),
+    Publishes(Box<Publishes>),
 }
 
 async fn call(post: Post, count: usize) -> anyhow::Result<Vec<f64>> {
