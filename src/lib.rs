@@ -10,7 +10,7 @@
 //! [`adapters`] hold the two engines (embedded: SQLite; distributed: RabbitMQ, Redis and an object store), the Bot API
 //! client and the client of WhatsMate's gateway. [`registration`] lets people and groups into the recipient book, in which
 //! intake looks up their chats. [`multipart`] reads and writes forms, for all of them. [`app`] puts everything together, [`cli`] has the subcommands, and [`sandbox`] is a Bot
-//! API to try things against. [`bench`] measures all of it from outside.
+//! API to try things against. [`mod@bench`] measures all of it from outside.
 
 pub mod http;
 
