@@ -27,8 +27,6 @@ pub struct ClaimedBatch {
     pub deliveries: Vec<Delivery>,
     /// Whether another claim would find more at once.
     pub more: bool,
-    /// Whether rows are ready for which the window has no room.
-    pub window_is_full: bool,
     /// When the next scheduled row becomes due.
     pub next_due: Option<Timestamp>,
 }
@@ -42,12 +40,7 @@ pub fn claim_batch(
     now: Timestamp,
 ) -> Result<ClaimedBatch, StoreError> {
     let made_ready = make_due_rows_ready(conn, bot, now)?;
-    let mut batch = ClaimedBatch {
-        deliveries: Vec::new(),
-        more: made_ready == MAX_ROWS_MADE_READY,
-        window_is_full: false,
-        next_due: None,
-    };
+    let mut batch = ClaimedBatch { deliveries: Vec::new(), more: made_ready == MAX_ROWS_MADE_READY, next_due: None };
     let counts = queue_rows::lane_counts(conn, bot)?;
     let mut bytes = 0;
     for (lane, count) in Lane::ALL.into_iter().zip(counts) {
@@ -57,7 +50,6 @@ pub fn claim_batch(
             claim_lane(conn, bot, lane, epoch, limit, &mut batch.deliveries)?;
         }
         batch.more |= room > limit;
-        batch.window_is_full |= count.ready > room;
     }
     let mut next = conn.prepare_cached(NEXT_DUE)?;
     let next: Option<i64> = next.query_row(params![bot.as_str(), SCHEDULED], |row| row.get(0))?;

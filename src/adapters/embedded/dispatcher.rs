@@ -2,13 +2,13 @@
 //!
 //! There is one dispatcher per subscription. It waits for the ownership of its bot, requeues what the former owner left
 //! unacked (at-least-once), then claims what is due as far as the window (the prefetch) allows, and sleeps until a
-//! publish, a defer or a due time wakes it, or acks have made room for many more: a claim for each ack would cost as much as the
-//! ack. What is claimed is marked in the file by the same statement that
+//! publish, a defer or a due time wakes it, or acks have made room: for many more, or for a few a moment ago. A claim for each ack would cost
+//! as much as the ack. What is claimed is marked in the file by the same statement that
 //! counts the delivery, before it leaves: a notification that takes the process down is counted however fast it does
 //! so.
 
 use super::claim::{self, ClaimedBatch};
-use super::limits::{DISPATCH_RETRY_DELAY, FULL_WINDOW_PAUSE, MAX_DISPATCHER_SLEEP};
+use super::limits::{DISPATCH_RETRY_DELAY, MAX_DISPATCHER_SLEEP};
 use super::ownership_table::{BotOwnership, OwnershipTable};
 use super::queue_rows;
 use super::sqlite_store::SqliteStore;
@@ -82,7 +82,7 @@ impl Dispatcher {
                 }
             }
             // Either way it is time to look again: the queue has changed, or something is due.
-            let _ = tokio::time::timeout(sleep, ownership.queue_changed()).await;
+            let _ = tokio::time::timeout(sleep, ownership.is_worth_a_claim()).await;
         }
     }
 
@@ -110,6 +110,5 @@ fn time_to_next_claim(batch: &ClaimedBatch) -> Duration {
     }
     // One more, so as not to wake within the millisecond before.
     let due = batch.next_due.map(|due| due.since(Timestamp::now()) + Duration::from_millis(1));
-    let longest = if batch.window_is_full { FULL_WINDOW_PAUSE } else { MAX_DISPATCHER_SLEEP };
-    due.unwrap_or(longest).min(longest)
+    due.map_or(MAX_DISPATCHER_SLEEP, |due| due.min(MAX_DISPATCHER_SLEEP))
 }

@@ -26,8 +26,8 @@ pub const UNREADY_AFTER_WRITE_ERROR: Duration = Duration::from_secs(3);
 pub const DISPATCH_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The longest sleep of a dispatcher: due times are of the wall clock, which may be set while it sleeps.
 pub const MAX_DISPATCHER_SLEEP: Duration = Duration::from_secs(60);
-/// How long a dispatcher waits whose window is full for less room than [`CLAIM_ROOM`] to be worth a claim.
-pub const FULL_WINDOW_PAUSE: Duration = Duration::from_millis(10);
+/// How long a dispatcher with less room than [`CLAIM_ROOM`] waits for more before it claims.
+pub const CLAIM_PAUSE: Duration = Duration::from_millis(10);
 /// Acks wake the dispatcher when so many rows of a lane may be claimed again, or an eighth of the window if that is less.
 pub const CLAIM_ROOM: u64 = 64;
 /// Queue rows of a lane that one transaction claims at the most; bounds its time.

@@ -1,6 +1,6 @@
 //! The embedded engine: one process, one SQLite file in write-ahead log (WAL) mode that holds queue, ledger and index; the
-//! blobs are in a folder beside it, which another adapter keeps. What is answered `Ok` has been written to the disk and waited for, unless it may be repeated or forgotten
-//! without harm.
+//! blobs are in a folder beside it, which another adapter keeps. What is answered `Ok` has been written to the disk and waited for,
+//! unless it may be repeated or forgotten without harm.
 //!
 //! Every write goes through a single writer, which commits what waits in one transaction (group commit, `writer`);
 //! reads run beside it. A port (`queue`, `ledger`, ...) says what is written together; the SQL is in the `*_rows`

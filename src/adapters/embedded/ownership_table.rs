@@ -1,5 +1,6 @@
 //! Who owns which bot. Within one process a bot has one owner at a time; the others wait for its lock.
 
+use super::limits::CLAIM_PAUSE;
 use crate::domain::BotName;
 use crate::ports::HandOver;
 use std::collections::HashMap;
@@ -50,6 +51,7 @@ impl OwnershipTable {
 pub struct BotOwnership {
     lock: tokio::sync::Mutex<()>,
     queue_changed: Notify,
+    room_made: Notify,
     /// The epoch of the present owner, 0 for none.
     epoch: AtomicU64,
     /// How many of each lane the present owner may have unacked.
@@ -103,9 +105,19 @@ impl BotOwnership {
         self.window.store(window, Ordering::SeqCst);
     }
 
-    /// Returns when the queue has changed since the last call.
-    pub async fn queue_changed(&self) {
-        self.queue_changed.notified().await;
+    /// Says that there is room for a row that is ready, but not for enough of them to claim them now.
+    pub fn make_room(&self) {
+        self.room_made.notify_one();
+    }
+
+    /// Returns when the queue has changed since the last call, or some time after room was made.
+    pub async fn is_worth_a_claim(&self) {
+        tokio::select! {
+            () = self.queue_changed.notified() => {}
+            () = self.room_made.notified() => {
+                let _ = tokio::time::timeout(CLAIM_PAUSE, self.queue_changed.notified()).await;
+            }
+        }
     }
 }
 

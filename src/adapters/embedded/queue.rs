@@ -87,8 +87,14 @@ impl Queue for EmbeddedQueue {
         // An ack that a power cut undoes is a redelivery of something final, which the ledger stops.
         let (bot, ownership) = (receipt.bot.clone(), self.owners.of(&receipt.bot));
         let ack = move |conn: &Connection, tag| {
-            let acked = queue_rows::delete(conn, tag)?;
-            Ok(acked && queue_rows::lane_counts(conn, &bot)?.iter().any(|lane| lane.wants_claim(ownership.window())))
+            if !queue_rows::delete(conn, tag)? {
+                return Ok(false);
+            }
+            let lanes = queue_rows::lane_counts(conn, &bot)?;
+            if lanes.iter().any(|lane| lane.ready > 0) {
+                ownership.make_room();
+            }
+            Ok(lanes.iter().any(|lane| lane.wants_claim(ownership.window())))
         };
         self.change_unacked(receipt, Durability::Process, ack).await
     }
