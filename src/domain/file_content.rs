@@ -13,19 +13,6 @@ pub enum FileContent {
     File(PathBuf),
 }
 
-impl FileContent {
-    /// All of them. Blocks while a file is read.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn read(&self) -> std::io::Result<Bytes> {
-        match self {
-            Self::Memory(bytes) => Ok(bytes.clone()),
-            Self::File(path) => std::fs::read(path).map(Bytes::from),
-        }
-    }
-}
-
 impl fmt::Debug for FileContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,5 +1,5 @@
-//! Notifications, the calls that they make, their records, and who they go to: types that cannot hold a bad value. No async, and no I/O but that of
-//! [`FileContent`].
+//! Notifications, the calls that they make, their records, and who they go to: types that cannot hold a bad value. No I/O,
+//! no async.
 
 mod call;
 mod client_name;
