@@ -40,7 +40,8 @@ fn replies() -> Vec<Case> {
 
 fn edits() -> Vec<Case> {
     let mut cases = Vec::new();
-    for id in ["999999", "0", "-1", "abc", "", "1.5", "99999999999999999999"] {
+    // With a message of its own where one is found, since the order of the cases is not certain.
+    for id in ["999999", "0", "-1", "abc", "", "@SENT@.5", "99999999999999999999"] {
         let at = [("chat_id", "42"), ("message_id", id)];
         let with = |name, value| [at[0], at[1], (name, value)];
         cases.push(Case::form(format!("the caption of {id:?}"), "editMessageCaption", &with("caption", "x")));
