@@ -14,6 +14,7 @@ mod claim;
 mod columns;
 mod damage;
 mod data_folder;
+mod deliveries;
 mod dispatcher;
 mod engine;
 mod free_pages;

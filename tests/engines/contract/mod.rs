@@ -4,6 +4,7 @@
 
 pub mod acceptor;
 pub mod blobs;
+pub mod finish;
 pub mod ledger;
 pub mod ledger_conditions;
 pub mod ledger_ends;
