@@ -2,6 +2,8 @@
 
 use super::deliveries;
 use super::dispatcher::Dispatcher;
+use super::handing_over::{self, DirectDelivery};
+use super::limits::MAX_WAITING_DELIVERIES;
 use super::ownership_table::OwnershipTable;
 use super::queue_rows::{self, QueueRow};
 use super::sqlite_store::SqliteStore;
@@ -40,21 +42,18 @@ impl EmbeddedQueue {
 #[async_trait]
 impl Queue for EmbeddedQueue {
     async fn publish(&self, notification: &Notification) -> Result<(), QueueError> {
-        let row = QueueRow::of(notification);
-        let owners = self.owners.clone();
-        let put = move |conn: &Connection| {
-            row.insert(conn)?;
-            owners.wake_dispatcher(&row.bot);
-            Ok(())
-        };
-        Ok(self.store.write(Durability::Disk, put).await?)
+        let (row, notification, owners) = (QueueRow::of(notification), notification.clone(), self.owners.clone());
+        let put = move |conn: &Connection| handing_over::enqueue(conn, &owners, &row, notification);
+        let hand_over = |direct: Option<DirectDelivery>| direct.map(DirectDelivery::hand_over);
+        self.store.write_then(Durability::Disk, put, hand_over).await?;
+        Ok(())
     }
 
     async fn subscribe(&self, bot: &BotName, window: u16) -> Result<Subscription, QueueError> {
         let window = window.max(1);
         let (epoch, ownership) = watch::channel(None);
         let (left, inherited) = watch::channel(None);
-        let (sender, deliveries) = mpsc::channel(1);
+        let (sender, deliveries) = mpsc::channel(MAX_WAITING_DELIVERIES);
         let dispatcher = Dispatcher {
             store: self.store.clone(),
             owners: self.owners.clone(),

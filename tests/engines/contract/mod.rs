@@ -13,6 +13,7 @@ pub mod ledger_pauses;
 pub mod media_index;
 pub mod outcome_notifier;
 pub mod queue;
+pub mod queue_owners;
 pub mod quotas;
 pub mod recipients;
 
