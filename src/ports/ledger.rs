@@ -1,6 +1,6 @@
 //! The ledger: what became of each notification.
 
-use super::{FileIds, FileKey};
+use super::{FileIds, FileKey, Receipt};
 use crate::domain::{BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -56,6 +56,18 @@ pub trait Ledger: Send + Sync {
     /// The same where no file_id was learnt.
     async fn settle(&self, notification: &Notification, update: &RecordUpdate) -> Result<bool, LedgerError> {
         self.settle_with(notification, update, &FileIds::new()).await
+    }
+
+    /// Settles a final status, and acks its delivery in the same step where ledger and queue are one store. Elsewhere the ack is
+    /// left to the caller, who makes it afterwards: acked first, an outcome could be lost.
+    async fn finish(
+        &self,
+        notification: &Notification,
+        _receipt: &Receipt,
+        update: &RecordUpdate,
+        learnt: &FileIds,
+    ) -> Result<Finished, LedgerError> {
+        Ok(Finished { recorded: self.settle_with(notification, update, learnt).await?, acked: false })
     }
 
     /// Cancels one that has not begun ([`Status::is_cancellable`]).
@@ -132,6 +144,16 @@ pub enum Begin {
     Behind(NotificationId),
     /// Not under this chat id: the group is a supergroup now, and this is its id.
     Migrated(i64),
+}
+
+/// What [`Ledger::finish`] has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// What [`Ledger::settle_with`] returns.
+    pub recorded: bool,
+    /// Whether the delivery is acked. If not, that is left to [`Queue::ack`](super::Queue::ack), which also knows whether the receipt
+    /// is stale.
+    pub acked: bool,
 }
 
 /// The result of a cancellation.

@@ -3,7 +3,7 @@
 //!
 //! The way of a notification: [`Blobs::put`] stores its image and [`Acceptor::accept`] the notification;
 //! [`Queue::subscribe`] delivers it to the courier of its bot, which calls [`Ledger::begin`], [`Messenger::call`],
-//! [`Ledger::settle`] and [`Queue::ack`], in this order.
+//! [`Ledger::settle`] and [`Queue::ack`], in this order; [`Ledger::finish`] is both where one store can do it.
 
 mod acceptor;
 mod blobs;
@@ -25,7 +25,7 @@ pub use bot_api_proxy::{BotApiProxy, ByteStream, ProxyError, ProxyRequest, Proxy
 pub use file_ids::{FileIds, FileKey};
 pub use hand_over::{Departure, FrozenChat, HandOver};
 pub use journal::{Journal, JournalEntry};
-pub use ledger::{Begin, BeginConditions, Cancelled, ChatWindow, Ledger, LedgerError, ListQuery, RecordPage};
+pub use ledger::{Begin, BeginConditions, Cancelled, ChatWindow, Finished, Ledger, LedgerError, ListQuery, RecordPage};
 pub use media_index::MediaIndex;
 pub use messenger::{
     ANSWER_TIMEOUT, ApiReply, CallError, Messenger, MessengerRequest, MessengerResponse, OutgoingFile,

@@ -5,4 +5,5 @@ mod outcomes;
 mod registration;
 mod reload;
 mod retries;
+mod transactions;
 mod volume;

@@ -2,7 +2,8 @@
 //! what is published, and can be told to refuse or to hang.
 
 use crate::engines::contract::{
-    WAIT_TIMEOUT, acceptor as contract, bot, eventually, ledger_conditions, ledger_migrations, notification, with_image,
+    WAIT_TIMEOUT, acceptor as contract, bot, eventually, finish, ledger_conditions, ledger_migrations, notification,
+    with_image,
 };
 use crate::support::{Redis, amqp_url, redis_url};
 use async_trait::async_trait;
@@ -105,14 +106,16 @@ fn is_away(error: &AcceptError, which: &str) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rabbitmq_and_redis_keep_the_contract_of_the_acceptor() {
     let namespace = format!("test-{:08x}", fastrand::u32(..));
-    let bots = contract::BOTS.map(bot).to_vec();
+    let bots = contract::BOTS.into_iter().chain(finish::BOTS).map(bot).collect();
     let queue = RabbitQueue::connect(vec![amqp_url().into()], namespace.clone(), bots);
     eventually("readiness", true, async || queue.ready().await.is_ok()).await;
     let ledger = RedisLedger::new(&redis_url().into(), &namespace).expect("a valid URL");
     let ledger = WriteBehindLedger::new(Arc::new(ledger));
     let acceptor = Arc::new(DistributedAcceptor::new(Arc::clone(&queue) as Arc<dyn Queue>, Arc::clone(&ledger)));
     let media = Arc::clone(&ledger) as Arc<dyn MediaIndex>;
-    contract::suite(contract::AcceptorPorts { acceptor, queue: queue.clone(), ledger, media }).await;
+    let ports = contract::AcceptorPorts { acceptor, queue: queue.clone(), ledger, media };
+    contract::suite(ports.clone()).await;
+    finish::suite(ports).await;
     queue.close().await;
 }
 

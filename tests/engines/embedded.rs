@@ -95,6 +95,7 @@ async fn its_blobs_keep_the_contract() {
 async fn its_acceptor_keeps_the_contract() {
     let (engine, _folder) = fresh();
     contract::acceptor::suite(acceptor_ports(&engine)).await;
+    contract::finish::suite(acceptor_ports(&engine)).await;
 }
 
 #[tokio::test]

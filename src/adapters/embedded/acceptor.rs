@@ -1,6 +1,7 @@
 //! Acceptance in one transaction: idempotency key, record, pins and queue row are there together or not at all.
 
 use super::columns::to_json;
+use super::handing_over::{self, DirectDelivery};
 use super::ownership_table::OwnershipTable;
 use super::queue_rows::QueueRow;
 use super::sqlite_store::SqliteStore;
@@ -38,8 +39,8 @@ impl Acceptor for EmbeddedAcceptor {
             if let Some(key) = &idempotency {
                 match find_key(conn, key)? {
                     KeyLookup::Unknown => {}
-                    KeyLookup::SameRequest(earlier) => return Ok(Some(earlier)),
-                    KeyLookup::OtherRequest => return Ok(None),
+                    KeyLookup::SameRequest(earlier) => return Ok((Some(earlier), None)),
+                    KeyLookup::OtherRequest => return Ok((None, None)),
                 }
             }
             let accepted = Accepted {
@@ -56,11 +57,16 @@ impl Acceptor for EmbeddedAcceptor {
                 save_waiting(conn, waiting)?;
             }
             pin_blobs(conn, &record.notification)?;
-            row.insert(conn)?;
-            owners.wake_dispatcher(&row.bot);
-            Ok(Some(accepted))
+            let direct = handing_over::enqueue(conn, &owners, &row, record.notification)?;
+            Ok((Some(accepted), direct))
         };
-        self.store.write(Durability::Disk, accept).await?.ok_or(AcceptError::KeyReused)
+        let hand_over = |(accepted, direct): (Option<Accepted>, Option<DirectDelivery>)| {
+            if let Some(direct) = direct {
+                direct.hand_over();
+            }
+            accepted
+        };
+        self.store.write_then(Durability::Disk, accept, hand_over).await?.ok_or(AcceptError::KeyReused)
     }
 
     async fn recall(&self, key: &Idempotency) -> Result<Option<Accepted>, AcceptError> {

@@ -2,10 +2,10 @@
 //!
 //! There is one dispatcher per subscription. It waits for the ownership of its bot, requeues what the former owner left
 //! unacked (at-least-once), then claims what is due as far as the window (the prefetch) allows, and sleeps until a
-//! publish, a defer or a due time wakes it, or acks have made room: for many more, or for a few a moment ago. A claim for each ack would cost
-//! as much as the ack. What is claimed is marked in the file by the same statement that
-//! counts the delivery, before it leaves: a notification that takes the process down is counted however fast it does
-//! so.
+//! publish, a defer or a due time wakes it, or acks have made room: for many more, or for a few a moment ago. A claim for
+//! each ack would cost as much as the ack. While it sleeps, what is accepted goes past it if no row of its lane is ready
+//! (`handing_over`). What is claimed is marked in the file by the same statement that counts the delivery, before it leaves:
+//! a notification that takes the process down is counted however fast it does so.
 
 use super::claim::{self, ClaimedBatch};
 use super::limits::{DISPATCH_RETRY_DELAY, MAX_DISPATCHER_SLEEP};
@@ -81,6 +81,12 @@ impl Dispatcher {
                     return;
                 }
             }
+            // Until the last is taken.
+            if self.deliveries.reserve_many(self.deliveries.max_capacity()).await.is_err() {
+                return;
+            }
+            // What is accepted meanwhile may go past it.
+            let _way = ownership.open_way(epoch, &self.deliveries);
             // Either way it is time to look again: the queue has changed, or something is due.
             let _ = tokio::time::timeout(sleep, ownership.is_worth_a_claim()).await;
         }

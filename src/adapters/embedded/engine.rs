@@ -64,8 +64,8 @@ impl Embedded {
         let owners = Arc::new(OwnershipTable::default());
         let ports = Ports {
             acceptor: Arc::new(EmbeddedAcceptor::new(store.clone(), owners.clone())),
-            queue: Arc::new(EmbeddedQueue::new(store.clone(), owners)),
-            ledger: Arc::new(EmbeddedLedger::new(store.clone())),
+            queue: Arc::new(EmbeddedQueue::new(store.clone(), owners.clone())),
+            ledger: Arc::new(EmbeddedLedger::new(store.clone(), owners)),
             media: Arc::new(EmbeddedMediaIndex::new(store.clone())),
             blobs,
             outcome_notifier: Arc::new(EmbeddedOutcomeNotifier::default()),

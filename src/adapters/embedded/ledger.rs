@@ -1,8 +1,10 @@
 //! The ledger port over the rows of the file.
 
 use super::chat_rows::{self, ChatState};
+use super::deliveries;
 use super::free_pages;
 use super::limits::{FILE_ID_RETENTION, PAUSE_RETENTION, SWEEP_STEP_ROWS};
+use super::ownership_table::OwnershipTable;
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
@@ -10,7 +12,9 @@ use super::{media_index, pause_rows, queue_rows, record_rows};
 use crate::domain::{
     Attempt, BotName, DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
-use crate::ports::{Begin, BeginConditions, Cancelled, FileIds, FileKey, Ledger, LedgerError, ListQuery, RecordPage};
+use crate::ports::{
+    Begin, BeginConditions, Cancelled, FileIds, FileKey, Finished, Ledger, LedgerError, ListQuery, Receipt, RecordPage,
+};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -34,12 +38,13 @@ const SWEEP_OUTDATED: [&str; 3] = [
 /// [`Ledger`] in the file.
 pub struct EmbeddedLedger {
     store: Arc<SqliteStore>,
+    owners: Arc<OwnershipTable>,
 }
 
 impl EmbeddedLedger {
-    /// Over the open file.
-    pub fn new(store: Arc<SqliteStore>) -> Self {
-        Self { store }
+    /// Over the open file. `owners` is the table that the queue is owned by.
+    pub fn new(store: Arc<SqliteStore>, owners: Arc<OwnershipTable>) -> Self {
+        Self { store, owners }
     }
 }
 
@@ -89,21 +94,24 @@ impl Ledger for EmbeddedLedger {
         learnt: &FileIds,
     ) -> Result<bool, LedgerError> {
         let (notification, update, learnt) = (notification.clone(), update.clone(), learnt.clone());
-        let settle = move |conn: &Connection| {
-            for (key, file_id) in &learnt {
-                media_index::keep(conn, key, file_id)?;
-            }
-            let Ok(mut open) = record_rows::load_for_courier(conn, notification)? else { return Ok(false) };
-            chat_rows::settle(conn, open.stored_chat(), &open.record, &update)?;
-            let record = &mut open.record;
-            if record.status == Status::Sending && update.attempt.is_none() {
-                pause_rows::take_back(conn, &record.notification, record.updated_at)?;
-            }
-            record.apply(update);
-            open.save(conn, false)?;
-            Ok(true)
-        };
+        let settle = move |conn: &Connection| settle(conn, notification, update, &learnt);
         Ok(self.store.write(Durability::Disk, settle).await?)
+    }
+
+    async fn finish(
+        &self,
+        notification: &Notification,
+        receipt: &Receipt,
+        update: &RecordUpdate,
+        learnt: &FileIds,
+    ) -> Result<Finished, LedgerError> {
+        let (notification, update, learnt) = (notification.clone(), update.clone(), learnt.clone());
+        let (receipt, owners) = (receipt.clone(), self.owners.clone());
+        let finish = move |conn: &Connection| {
+            let recorded = settle(conn, notification, update, &learnt)?;
+            Ok(Finished { recorded, acked: deliveries::ack(conn, &owners, &receipt)? })
+        };
+        Ok(self.store.write(Durability::Disk, finish).await?)
     }
 
     async fn cancel(&self, id: NotificationId, at: Timestamp) -> Result<Cancelled, LedgerError> {
@@ -181,6 +189,27 @@ impl EmbeddedLedger {
             swept += deleted as u64;
         }
     }
+}
+
+/// Writes what an attempt led to, and what it has taught; `false` if the record is final already or that of a later acceptance.
+fn settle(
+    conn: &Connection,
+    notification: Notification,
+    update: RecordUpdate,
+    learnt: &FileIds,
+) -> Result<bool, StoreError> {
+    for (key, file_id) in learnt {
+        media_index::keep(conn, key, file_id)?;
+    }
+    let Ok(mut open) = record_rows::load_for_courier(conn, notification)? else { return Ok(false) };
+    chat_rows::settle(conn, open.stored_chat(), &open.record, &update)?;
+    let record = &mut open.record;
+    if record.status == Status::Sending && update.attempt.is_none() {
+        pause_rows::take_back(conn, &record.notification, record.updated_at)?;
+    }
+    record.apply(update);
+    open.save(conn, false)?;
+    Ok(true)
 }
 
 /// What keeps an attempt from beginning now; if nothing does, counts it in the window of its chat.

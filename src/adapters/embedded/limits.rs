@@ -34,6 +34,11 @@ pub const CLAIM_ROOM: u64 = 64;
 pub const MAX_ROWS_PER_CLAIM: u64 = 64;
 /// A claim takes no further row once those that it has are this large, in bytes; bounds its memory.
 pub const MAX_BYTES_PER_CLAIM: u64 = 2 * 1024 * 1024;
+/// Deliveries that wait for their owner to take them, at the most.
+pub const MAX_WAITING_DELIVERIES: usize = 16;
+/// A notification of more bytes than this is claimed and not handed to its owner at once: so that all that wait to be taken are not
+/// more than a claim.
+pub const MAX_BYTES_HANDED_OVER: usize = 64 * 1024;
 /// Scheduled rows that one transaction makes ready at the most: when very many are due at one moment, what is accepted
 /// meanwhile must not wait for all of them.
 pub const MAX_ROWS_MADE_READY: usize = 500;

@@ -4,7 +4,8 @@
 //!
 //! Every write goes through a single writer, which commits what waits in one transaction (group commit, `writer`);
 //! reads run beside it. A port (`queue`, `ledger`, ...) says what is written together; the SQL is in the `*_rows`
-//! beside it. A `dispatcher` per subscription hands out the notifications of a bot that it owns, at least once each.
+//! beside it. A `dispatcher` per subscription hands out the notifications of a bot that it owns, at least once each; while it
+//! sleeps, what is accepted goes past it (`handing_over`).
 
 mod acceptor;
 mod backup;
@@ -14,9 +15,11 @@ mod claim;
 mod columns;
 mod damage;
 mod data_folder;
+mod deliveries;
 mod dispatcher;
 mod engine;
 mod free_pages;
+mod handing_over;
 mod integrity;
 mod ledger;
 mod limits;

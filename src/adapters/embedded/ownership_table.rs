@@ -2,10 +2,11 @@
 
 use super::limits::CLAIM_PAUSE;
 use crate::domain::BotName;
-use crate::ports::HandOver;
+use crate::ports::{Delivery, HandOver};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::sync::{Notify, watch};
 
 /// Every bot that was ever subscribed to, with its owner. Epochs are counted over all bots.
@@ -41,6 +42,14 @@ impl OwnershipTable {
         }
     }
 
+    /// A place among the deliveries that the owner of a bot takes, with its epoch and window: if the bot is owned, its dispatcher
+    /// sleeps, and the owner has taken what came before.
+    pub fn reserve_place(&self, bot: &BotName) -> Option<(OwnedPermit<Delivery>, u64, u16)> {
+        let ownership = self.by_bot().get(bot)?.clone();
+        let (epoch, deliveries) = ownership.way().clone().filter(|(epoch, _)| ownership.is_current(*epoch))?;
+        Some((deliveries.try_reserve_owned().ok()?, epoch, ownership.window()))
+    }
+
     fn by_bot(&self) -> MutexGuard<'_, HashMap<BotName, Arc<BotOwnership>>> {
         self.by_bot.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -59,6 +68,8 @@ pub struct BotOwnership {
     /// What the last owner left for the next.
     left: Mutex<Option<HandOver>>,
     released: Notify,
+    /// While the dispatcher sleeps: the way past it, and the epoch for which it leads to the owner.
+    way: Mutex<Option<(u64, mpsc::Sender<Delivery>)>>,
 }
 
 impl BotOwnership {
@@ -110,6 +121,16 @@ impl BotOwnership {
         self.room_made.notify_one();
     }
 
+    /// Lets deliveries pass the dispatcher until the guard is dropped.
+    pub fn open_way(&self, epoch: u64, deliveries: &mpsc::Sender<Delivery>) -> OpenWay<'_> {
+        *self.way() = Some((epoch, deliveries.clone()));
+        OpenWay(self)
+    }
+
+    fn way(&self) -> MutexGuard<'_, Option<(u64, mpsc::Sender<Delivery>)>> {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns when the queue has changed since the last call, or some time after room was made.
     pub async fn is_worth_a_claim(&self) {
         tokio::select! {
@@ -118,6 +139,15 @@ impl BotOwnership {
                 let _ = tokio::time::timeout(CLAIM_PAUSE, self.queue_changed.notified()).await;
             }
         }
+    }
+}
+
+/// A way past the dispatcher, closed by dropping it.
+pub struct OpenWay<'a>(&'a BotOwnership);
+
+impl Drop for OpenWay<'_> {
+    fn drop(&mut self) {
+        *self.0.way() = None;
     }
 }
 

@@ -1,6 +1,9 @@
 //! The queue port over the rows of the file.
 
+use super::deliveries;
 use super::dispatcher::Dispatcher;
+use super::handing_over::{self, DirectDelivery};
+use super::limits::MAX_WAITING_DELIVERIES;
 use super::ownership_table::OwnershipTable;
 use super::queue_rows::{self, QueueRow};
 use super::sqlite_store::SqliteStore;
@@ -26,48 +29,31 @@ impl EmbeddedQueue {
         Self { store, owners }
     }
 
-    /// Changes the row behind a receipt by its tag, if the receipt is of the present ownership. `change` says whether the dispatcher
-    /// is to claim anew; it leaves a delivery alone that was acked or deferred already.
-    async fn change_unacked(
+    /// Does something about a delivery, which says whether its receipt is of the present ownership.
+    async fn change_delivery(
         &self,
-        receipt: &Receipt,
         durability: Durability,
-        change: impl FnOnce(&Connection, u64) -> Result<bool, StoreError> + Send + 'static,
+        change: impl FnOnce(&Connection) -> Result<bool, StoreError> + Send + 'static,
     ) -> Result<(), QueueError> {
-        let (receipt, owners) = (receipt.clone(), self.owners.clone());
-        let ownership = owners.of(&receipt.bot);
-        let is_current = self.store.write(durability, move |conn| {
-            // Asked on the writer's thread: a later owner requeues its rows only after this transaction.
-            if !ownership.is_current(receipt.epoch) {
-                return Ok(false);
-            }
-            if change(conn, receipt.tag)? {
-                owners.wake_dispatcher(&receipt.bot);
-            }
-            Ok(true)
-        });
-        if is_current.await? { Ok(()) } else { Err(QueueError::Stale) }
+        if self.store.write(durability, change).await? { Ok(()) } else { Err(QueueError::Stale) }
     }
 }
 
 #[async_trait]
 impl Queue for EmbeddedQueue {
     async fn publish(&self, notification: &Notification) -> Result<(), QueueError> {
-        let row = QueueRow::of(notification);
-        let owners = self.owners.clone();
-        let put = move |conn: &Connection| {
-            row.insert(conn)?;
-            owners.wake_dispatcher(&row.bot);
-            Ok(())
-        };
-        Ok(self.store.write(Durability::Disk, put).await?)
+        let (row, notification, owners) = (QueueRow::of(notification), notification.clone(), self.owners.clone());
+        let put = move |conn: &Connection| handing_over::enqueue(conn, &owners, &row, notification);
+        let hand_over = |direct: Option<DirectDelivery>| direct.map(DirectDelivery::hand_over);
+        self.store.write_then(Durability::Disk, put, hand_over).await?;
+        Ok(())
     }
 
     async fn subscribe(&self, bot: &BotName, window: u16) -> Result<Subscription, QueueError> {
         let window = window.max(1);
         let (epoch, ownership) = watch::channel(None);
         let (left, inherited) = watch::channel(None);
-        let (sender, deliveries) = mpsc::channel(1);
+        let (sender, deliveries) = mpsc::channel(MAX_WAITING_DELIVERIES);
         let dispatcher = Dispatcher {
             store: self.store.clone(),
             owners: self.owners.clone(),
@@ -84,25 +70,16 @@ impl Queue for EmbeddedQueue {
     }
 
     async fn ack(&self, receipt: &Receipt) -> Result<(), QueueError> {
+        let (receipt, owners) = (receipt.clone(), self.owners.clone());
         // An ack that a power cut undoes is a redelivery of something final, which the ledger stops.
-        let (bot, ownership) = (receipt.bot.clone(), self.owners.of(&receipt.bot));
-        let ack = move |conn: &Connection, tag| {
-            if !queue_rows::delete(conn, tag)? {
-                return Ok(false);
-            }
-            let lanes = queue_rows::lane_counts(conn, &bot)?;
-            if lanes.iter().any(|lane| lane.ready > 0) {
-                ownership.make_room();
-            }
-            Ok(lanes.iter().any(|lane| lane.wants_claim(ownership.window())))
-        };
-        self.change_unacked(receipt, Durability::Process, ack).await
+        self.change_delivery(Durability::Process, move |conn| deliveries::ack(conn, &owners, &receipt)).await
     }
 
     async fn defer(&self, receipt: &Receipt, notification: &Notification, until: Timestamp) -> Result<(), QueueError> {
+        let (receipt, owners) = (receipt.clone(), self.owners.clone());
         let mut row = QueueRow::of(notification);
         row.schedule(until);
-        self.change_unacked(receipt, Durability::Disk, move |conn, tag| row.put_back(conn, tag)).await
+        self.change_delivery(Durability::Disk, move |conn| deliveries::defer(conn, &owners, &receipt, &row)).await
     }
 
     async fn release(&self, bot: &BotName, epoch: u64, left: HandOver) -> Result<(), QueueError> {

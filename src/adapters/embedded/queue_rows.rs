@@ -79,14 +79,33 @@ impl QueueRow {
         (self.state, self.due) = if at > Timestamp::now() { (SCHEDULED, at.unix_millis()) } else { (READY, 0) };
     }
 
+    /// Whether it waits for nothing but its turn.
+    pub fn is_ready(&self) -> bool {
+        self.state == READY
+    }
+
+    /// The size of its body, wherever that stands.
+    pub fn bytes(&self) -> usize {
+        self.body.len().max(usize::try_from(self.size).unwrap_or(usize::MAX))
+    }
+
     /// Puts it at the end of its lane.
     pub fn insert(&self, conn: &Connection) -> Result<(), StoreError> {
-        let sql =
-            "INSERT INTO queue (id, bot, lane, chat, state, due, body, size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        let Self { id, bot, lane, chat, state, due, body, size } = self;
-        let values = params![id, bot.as_str(), lane, chat, state, due, body, size];
+        self.insert_as(conn, self.state, 0).map(drop)
+    }
+
+    /// The same for one that is handed to the owner at once; returns the tag of that delivery.
+    pub fn insert_unacked(&self, conn: &Connection) -> Result<u64, StoreError> {
+        Ok(delivery_tag(self.insert_as(conn, UNACKED, 1)?, 1))
+    }
+
+    fn insert_as(&self, conn: &Connection, state: i64, turns: i64) -> Result<i64, StoreError> {
+        let sql = "INSERT INTO queue (id, bot, lane, chat, state, due, turns, handed, body, size)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)";
+        let Self { id, bot, lane, chat, due, body, size, .. } = self;
+        let values = params![id, bot.as_str(), lane, chat, state, due, turns, body, size];
         conn.prepare_cached(sql)?.execute(values)?;
-        Ok(())
+        Ok(conn.last_insert_rowid())
     }
 
     /// The same in place of what still waits under the same id: a cancelled one that is accepted again before its time. What
@@ -205,6 +224,11 @@ pub struct LaneCounts {
 }
 
 impl LaneCounts {
+    /// Whether one more may be handed to the owner, and would pass nobody.
+    pub fn is_free(self, window: u16) -> bool {
+        self.ready == 0 && self.unacked < u64::from(window)
+    }
+
     /// Whether enough rows are ready, and few enough are unacked, for a claim to be worth its transaction.
     pub fn wants_claim(self, window: u16) -> bool {
         let room = u64::from(window).saturating_sub(self.unacked);

@@ -111,17 +111,20 @@ pub fn save_change(conn: &Connection, record: &Record) -> Result<(), StoreError>
 }
 
 fn update(conn: &Connection, record: &Record, interrupted: bool) -> Result<(i64, u32), StoreError> {
-    let sql = "UPDATE records SET status = ?2, finished_at = ?3, body = ?4, expires_at = max(expires_at, ?5),
-        cut_offs = cut_offs + ?6 WHERE id = ?1 RETURNING number, cut_offs";
-    let columns = params![
-        id_bytes(record.notification.id),
-        record.status.as_str(),
-        finished_at(record),
-        record_state::write(record),
-        record.notification.expires_at.unix_millis(),
-        interrupted,
-    ];
-    Ok(conn.prepare_cached(sql)?.query_row(columns, |row| Ok((row.get(0)?, row.get(1)?)))?)
+    let (id, status, body) = (id_bytes(record.notification.id), record.status.as_str(), record_state::write(record));
+    let number_and_cut_offs = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let Some(finished_at) = finished_at(record) else {
+        // What stays open keeps its place in the indexes of times: to name their columns would write it there anew.
+        let sql = "UPDATE records SET status = ?2, body = ?3, cut_offs = cut_offs + ?4 WHERE id = ?1
+            RETURNING number, cut_offs";
+        let columns = params![id, status, body, interrupted];
+        return Ok(conn.prepare_cached(sql)?.query_row(columns, number_and_cut_offs)?);
+    };
+    let sql = "UPDATE records SET status = ?2, body = ?3, cut_offs = cut_offs + ?4, finished_at = ?5,
+        expires_at = max(expires_at, ?6) WHERE id = ?1 RETURNING number, cut_offs";
+    let expires_at = record.notification.expires_at.unix_millis();
+    let columns = params![id, status, body, interrupted, finished_at, expires_at];
+    Ok(conn.prepare_cached(sql)?.query_row(columns, number_and_cut_offs)?)
 }
 
 fn save_body(conn: &Connection, number: i64, body: &str) -> Result<(), StoreError> {

@@ -62,12 +62,25 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        self.write_then(durability, work, |result| result).await
+    }
+
+    /// The same, and does something with what is committed that must not be left undone either if the future is dropped: on the
+    /// writer's thread, in the order of the writes.
+    pub async fn write_then<T, R, F, G>(&self, durability: Durability, work: F, then: G) -> Result<R, StoreError>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        G: FnOnce(T) -> R + Send + 'static,
+    {
         let damage = self.damage.clone();
         // Asked when its turn comes: damage may be found while it waits.
-        let (job, result) = WriteClosure::new(durability, move |conn: &Connection| {
+        let unless_damaged = move |conn: &Connection| {
             damage.refuse_if_any()?;
             work(conn)
-        });
+        };
+        let (job, result) = WriteClosure::new(durability, unless_damaged, then);
         self.writes.send(Some(Box::new(job))).await.map_err(|_| StoreError::closed())?;
         result.await.map_err(|_| StoreError::closed())?
     }

@@ -31,23 +31,31 @@ pub trait WriteJob: Send {
     fn reply(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-/// A closure as a job.
-pub struct WriteClosure<T, F> {
+/// A closure as a job, and another for its result.
+pub struct WriteClosure<T, R, F, G> {
     durability: Durability,
     work: Option<F>,
     result: Option<Result<T, StoreError>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
+    once_committed: G,
+    reply: oneshot::Sender<Result<R, StoreError>>,
 }
 
-impl<T, F> WriteClosure<T, F> {
-    /// The job, and where its result arrives.
-    pub fn new(durability: Durability, work: F) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
+impl<T, R, F, G> WriteClosure<T, R, F, G> {
+    /// The job, and where its result arrives. `once_committed` makes the reply of what `work` returned, on the writer's thread and in
+    /// the order of the jobs; it is not called for what is not committed.
+    pub fn new(durability: Durability, work: F, once_committed: G) -> (Self, oneshot::Receiver<Result<R, StoreError>>) {
         let (reply, result) = oneshot::channel();
-        (Self { durability, work: Some(work), result: None, reply }, result)
+        (Self { durability, work: Some(work), result: None, once_committed, reply }, result)
     }
 }
 
-impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> WriteJob for WriteClosure<T, F> {
+impl<T, R, F, G> WriteJob for WriteClosure<T, R, F, G>
+where
+    T: Send,
+    R: Send,
+    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+    G: FnOnce(T) -> R + Send,
+{
     fn durability(&self) -> Durability {
         self.durability
     }
@@ -62,7 +70,7 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> WriteJob f
     fn reply(self: Box<Self>, committed: Result<(), StoreError>) {
         let result = match (committed, self.result) {
             (Err(error), None | Some(Ok(_))) => Err(error),
-            (_, Some(own)) => own,
+            (_, Some(own)) => own.map(self.once_committed),
             (Ok(()), None) => Err(StoreError::closed()),
         };
         // The sender may have gone; the work is done all the same.
@@ -178,10 +186,14 @@ mod tests {
     use std::cell::RefCell;
 
     fn put(value: i64, then: Result<(), StoreError>) -> (Box<dyn WriteJob>, oneshot::Receiver<Result<(), StoreError>>) {
-        let (job, answer) = WriteClosure::new(Durability::Disk, move |conn: &Connection| {
-            conn.execute("INSERT INTO t VALUES (?1)", [value])?;
-            then
-        });
+        let (job, answer) = WriteClosure::new(
+            Durability::Disk,
+            move |conn: &Connection| {
+                conn.execute("INSERT INTO t VALUES (?1)", [value])?;
+                then
+            },
+            |()| (),
+        );
         (Box::new(job), answer)
     }
 
@@ -208,14 +220,17 @@ mod tests {
     fn when_a_transaction_cannot_be_committed_nobody_is_told_that_it_was() {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch("CREATE TABLE t (x)").unwrap();
-        let (first, mut one) = put(1, Ok(()));
+        let put_one = |conn: &Connection| Ok(conn.execute("INSERT INTO t VALUES (1)", [])?);
+        let (first, mut one) =
+            WriteClosure::new(Durability::Disk, put_one, |_: usize| -> usize { panic!("it is not committed") });
         // Ends the transaction under the writer's feet, as SQLite does on some faults of the disk.
-        let (breaks, mut two) = WriteClosure::new(Durability::Disk, |conn: &Connection| -> Result<(), StoreError> {
+        let breaking = |conn: &Connection| -> Result<(), StoreError> {
             conn.execute_batch("ROLLBACK")?;
             Err(StoreError::Full("full".to_owned()))
-        });
+        };
+        let (breaks, mut two) = WriteClosure::new(Durability::Disk, breaking, |()| ());
         let (third, mut three) = put(100, Ok(()));
-        let result = run_all(&conn, vec![first, Box::new(breaks), third]);
+        let result = run_all(&conn, vec![Box::new(first), Box::new(breaks), third]);
         assert_eq!(result, (100, vec![false, true]), "those that had not run yet get a transaction of their own");
         assert!(matches!(one.try_recv().unwrap(), Err(StoreError::Full(_))));
         assert!(matches!(two.try_recv().unwrap(), Err(StoreError::Full(_))));

@@ -5,7 +5,7 @@ use super::count::count_finished;
 use crate::delivery::context::CourierContext;
 use crate::delivery::timeouts::WRITE_BACKOFF;
 use crate::domain::{Notification, RecordUpdate, Status, Timestamp};
-use crate::ports::{FileIds, Outcome, QueueError, Receipt};
+use crate::ports::{FileIds, Finished, LedgerError, Outcome, QueueError, Receipt};
 
 /// Records a final status and the file_ids that were learnt, tells a caller who waits, acks, and counts.
 pub(super) async fn finish(
@@ -15,14 +15,22 @@ pub(super) async fn finish(
     update: &RecordUpdate,
     learnt: &FileIds,
 ) {
-    let recorded = record_outcome(context, notification, update, learnt).await;
-    if update.status != Status::Sent {
+    let ends_followers = update.status != Status::Sent && !notification.then.is_empty();
+    let Finished { recorded, acked } = if ends_followers {
+        // They end before the ack: after a crash in between it is delivered again, and they end then.
+        let recorded = record_outcome(context, notification, update, learnt).await;
         end_followers(context, notification, update.at).await;
-    }
+        Finished { recorded, acked: false }
+    } else {
+        let ledger = &context.ports.ledger;
+        until_written(update, || ledger.finish(notification, receipt, update, learnt)).await
+    };
     if let Some(address) = notification.reply_to.as_deref().filter(|_| recorded) {
         context.ports.outcome_notifier.notify(address, notification.id, &Outcome::of(update)).await;
     }
-    ack(context, receipt).await;
+    if !acked {
+        ack(context, receipt).await;
+    }
     if recorded {
         count_finished(context, notification, update);
     }
@@ -45,10 +53,19 @@ pub(super) async fn record_outcome(
     update: &RecordUpdate,
     learnt: &FileIds,
 ) -> bool {
+    let ledger = &context.ports.ledger;
+    until_written(update, || ledger.settle_with(notification, update, learnt)).await
+}
+
+/// Repeats a write of an outcome until it succeeds.
+async fn until_written<T, W>(update: &RecordUpdate, write: impl Fn() -> W) -> T
+where
+    W: Future<Output = Result<T, LedgerError>>,
+{
     let mut backoff = WRITE_BACKOFF.start();
     loop {
-        match context.ports.ledger.settle_with(notification, update, learnt).await {
-            Ok(recorded) => return recorded,
+        match write().await {
+            Ok(written) => return written,
             Err(error) => {
                 tracing::warn!(%error, status = update.status.as_str(), "cannot record the outcome yet");
                 backoff.wait().await;

@@ -4,6 +4,7 @@
 
 pub mod acceptor;
 pub mod blobs;
+pub mod finish;
 pub mod ledger;
 pub mod ledger_conditions;
 pub mod ledger_ends;
@@ -12,6 +13,7 @@ pub mod ledger_pauses;
 pub mod media_index;
 pub mod outcome_notifier;
 pub mod queue;
+pub mod queue_owners;
 pub mod quotas;
 pub mod recipients;
 

@@ -1,6 +1,8 @@
 //! The contract of [`Queue`].
 
-use super::{bot, demanding, eventually, in_lane, later, next, nothing_comes, notification, ownership, text_of};
+use super::{
+    bot, demanding, eventually, in_lane, later, next, nothing_comes, notification, ownership, queue_owners, text_of,
+};
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use pixcourier::domain::{ChatId, Lane, NotificationId, Timestamp};
@@ -10,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The bots that the suite uses.
-pub const BOTS: [&str; 16] = [
+pub const BOTS: [&str; 17] = [
     "q-once",
     "q-early",
     "q-window",
@@ -27,6 +29,7 @@ pub const BOTS: [&str; 16] = [
     "q-that",
     "q-whole",
     "q-release",
+    "q-change",
 ];
 
 /// Runs every check. `queue` and `other` see the same lanes: the handles of two processes, or twice the same.
@@ -45,6 +48,7 @@ pub async fn suite(queue: Arc<dyn Queue>, other: Arc<dyn Queue>) {
     what_is_deferred_comes_back_changed_and_not_before_its_time(&queue).await;
     one_owns_at_a_time_and_the_other_takes_over(&queue, &other).await;
     what_an_owner_leaves_reaches_the_next_and_nobody_after_it(&queue, &other).await;
+    queue_owners::while_owners_change_everything_arrives_in_order(&queue, &other).await;
     depth_counts_what_is_ready_or_unacked(&queue).await;
     a_lane_keeps_the_order_of_publishing(&queue).await;
     a_thousand_concurrent_publishes_all_arrive(&queue, &other).await;
