@@ -86,3 +86,67 @@ pub(super) fn unpack(packed: Vec<u8>, id: NotificationId, bot: &str) -> Option<V
     let status = stream.decompress_vec(deflated, &mut json, FlushDecompress::Finish).ok()?;
     (status == Status::StreamEnd).then_some(json)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Attempt, AttemptOutcome, Notification, RecordUpdate, Status as RecordStatus};
+    use serde_json::json;
+
+    fn record() -> Record {
+        let notification: Notification = serde_json::from_value(json!({
+            "v": 1, "id": "019acf3a-7b1c-7d3e-8f21-5a6b7c8d9e0f", "bot": "shop", "chat_id": 987_654_321, "lane": "normal",
+            "delivery": "at_least_once",
+            "call": {"method": "sendMessage", "params": {"text": "Your order 48213 is ready."}, "media": []},
+            "accepted_at": "2025-11-29T08:21:36.541Z", "expires_at": "2025-11-30T08:21:36.541Z", "attempts": 0,
+        }))
+        .unwrap();
+        let at = Timestamp::parse("2025-11-29T08:21:36.700Z").unwrap();
+        let attempt = Attempt { outcome: AttemptOutcome::Sent, reason: None, ..Attempt::interrupted(at) };
+        let sent = RecordUpdate::of(RecordStatus::Sent, at.plus(Duration::from_millis(183)));
+        let mut record = Record::accepted(notification);
+        record.apply(RecordUpdate { attempt: Some(attempt), message_id: Some(812_734), ..sent });
+        record
+    }
+
+    fn read(packed: &[u8], id: NotificationId, bot: &str) -> Option<Record> {
+        serde_json::from_slice(&unpack(packed.to_vec(), id, bot)?).ok()
+    }
+
+    /// What lies in Redis must be readable by every later version.
+    #[test]
+    fn what_the_first_version_packed_is_read() {
+        let record = record();
+        let packed = hex::decode(concat!(
+            "01a35dfab0b4303733353136a26d3a890496770af94529c00ad1c4c2c8d05821b318584b26a654ea119d820c80c16168",
+            "656ca6676a62882f05a1aba32005c18d323730c0484106a4a7180b43237363132aa714b8232d2c8ca3946a01"
+        ));
+        let packed = packed.unwrap();
+        assert_eq!(read(&packed, record.notification.id, "shop"), Some(record));
+    }
+
+    #[test]
+    fn one_packer_packs_many_and_what_is_long_is_not_deflated() {
+        let mut packer = Packer::new();
+        for length in [0, 1, 100, 4_096, MAX_DEFLATED_BYTES - 700, MAX_DEFLATED_BYTES, 3_000_000] {
+            let mut record = record();
+            // Nothing in it repeats.
+            let text: String = (0..length).map(|_| fastrand::alphanumeric()).collect();
+            record.notification.call.params.insert("text".to_owned(), text.into());
+            let packed = packer.pack(&record);
+            assert_eq!(packed[0] == DEFLATED, length < MAX_DEFLATED_BYTES, "{length}");
+            assert_eq!(read(&packed, record.notification.id, "shop"), Some(record), "{length}");
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_not_read_as_another_record() {
+        let record = record();
+        let packed = Packer::new().pack(&record);
+        let id = record.notification.id;
+        for length in 1..packed.len() {
+            assert_eq!(read(&packed[..length], id, "shop"), None, "{length} bytes of it");
+        }
+        assert_eq!(read(b"\x02newer", id, "shop"), None);
+    }
+}
