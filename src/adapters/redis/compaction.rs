@@ -12,8 +12,8 @@ use deadpool_redis::redis;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Records made small by one script call: Redis does nothing else meanwhile.
-const BATCH_SIZE: usize = 50;
+/// Records made small at a time: they come whole, and Redis does nothing else during the script.
+const BATCH_SIZE: usize = 20;
 
 /// Ids that one script call of a sweep looks at.
 const SWEPT_AT_ONCE: usize = 100;

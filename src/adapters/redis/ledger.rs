@@ -274,10 +274,10 @@ impl Ledger for RedisLedger {
             }
         }
         swept += self.sweep_compacted(finished_before).await?;
-        self.compact().await?;
         let mut pins = redis::cmd("ZREMRANGEBYSCORE");
         self.connections.command::<u64>(pins.arg(self.pins()).arg("-inf").arg(format!("({before}"))).await?;
         self.forget_old_cancels().await?;
+        self.compact().await?;
         Ok(swept)
     }
 

@@ -12,9 +12,6 @@ const LISTED_AT_ONCE: usize = 20;
 /// A page ends early once its records have more bytes than this, so that it takes no long time.
 const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 
-/// It also does once so many records were looked at: most may have another status.
-const MAX_LOOKED_AT: usize = 2_000;
-
 /// Ids taken from all indexes at a time, if there are many indexes.
 const MAX_IDS_AT_ONCE: usize = 20_000;
 
@@ -23,14 +20,14 @@ impl RedisLedger {
     /// from this page, but never shows a status that was not asked for.
     pub(super) async fn page(&self, query: &ListQuery) -> Result<RecordPage, LedgerError> {
         let indexes = self.indexes(query).await?;
-        let (mut records, mut before, mut bytes, mut looked_at) = (Vec::new(), query.before, 0, 0);
+        let (mut records, mut before, mut bytes) = (Vec::new(), query.before, 0);
         loop {
             let (ids, more) = self.newest(&indexes, before, query.limit.saturating_add(1)).await?;
             for batch in ids.chunks(LISTED_AT_ONCE) {
                 if records.len() >= query.limit {
                     return Ok(up_to(query.limit, records, true));
                 }
-                if bytes > MAX_PAGE_BYTES || looked_at >= MAX_LOOKED_AT {
+                if bytes > MAX_PAGE_BYTES {
                     return Ok(RecordPage { records, next: before });
                 }
                 for (id, fields) in batch.iter().zip(self.fields(batch).await?) {
@@ -41,7 +38,7 @@ impl RedisLedger {
                     let fits = |record: &Record| query.status.is_none_or(|status| status == record.status);
                     records.extend(record.ok().flatten().filter(fits));
                 }
-                (before, looked_at) = (batch.last().copied(), looked_at + batch.len());
+                before = batch.last().copied();
             }
             if !more {
                 return Ok(up_to(query.limit, records, false));
@@ -58,22 +55,22 @@ impl RedisLedger {
         self.connections.pipeline(&pipeline).await
     }
 
-    /// The indexes that together hold what the query asks for, and more if it asks for what was sent: small records are in that
-    /// of their bot alone.
+    /// The indexes that together hold what the query asks for: small records have their own, one for each bot.
     async fn indexes(&self, query: &ListQuery) -> Result<Vec<String>, LedgerError> {
-        let status = query.status.filter(|status| *status != Status::Sent);
-        Ok(match (&query.bot, status) {
-            (Some(bot), None) => vec![self.key("i:bot", bot)],
-            (None, Some(status)) => vec![self.key("i:status", status.as_str())],
-            (Some(bot), Some(status)) => vec![self.key("i:bot", format_args!("{bot}:{}", status.as_str()))],
-            (None, None) => {
-                let mut members = redis::cmd("SMEMBERS");
-                members.arg(format!("{}:bots", self.namespace()));
-                let bots: Vec<String> = self.connections.command(&members).await?;
-                let of_bots = bots.iter().map(|bot| self.key("i:bot", bot));
-                std::iter::once(self.key("i", "all")).chain(of_bots).collect()
-            }
-        })
+        let mut indexes = vec![match (&query.bot, query.status) {
+            (None, None) => self.key("i", "all"),
+            (Some(bot), None) => self.key("i:bot", bot),
+            (None, Some(status)) => self.key("i:status", status.as_str()),
+            (Some(bot), Some(status)) => self.key("i:bot", format_args!("{bot}:{}", status.as_str())),
+        }];
+        if query.status.is_none_or(|status| status == Status::Sent) {
+            let bots = match &query.bot {
+                Some(bot) => vec![bot.to_string()],
+                None => self.connections.command(redis::cmd("SMEMBERS").arg(self.key("i", "bots"))).await?,
+            };
+            indexes.extend(bots.iter().map(|bot| self.key("i:sent", bot)));
+        }
+        Ok(indexes)
     }
 
     /// The newest ids of the indexes below another, and whether there are more. So many as are wanted, if that are not too

@@ -98,10 +98,10 @@ mod tests {
             "v": 1, "id": "019acf3a-7b1c-7d3e-8f21-5a6b7c8d9e0f", "bot": "shop", "chat_id": 987_654_321, "lane": "normal",
             "delivery": "at_least_once",
             "call": {"method": "sendMessage", "params": {"text": "Your order 48213 is ready."}, "media": []},
-            "accepted_at": "2025-11-29T08:21:36.541Z", "expires_at": "2025-11-30T08:21:36.541Z", "attempts": 0,
+            "accepted_at": "2025-11-29T10:48:27.680Z", "expires_at": "2025-11-30T10:48:27.680Z", "attempts": 0,
         }))
         .unwrap();
-        let at = Timestamp::parse("2025-11-29T08:21:36.700Z").unwrap();
+        let at = Timestamp::parse("2025-11-29T10:48:27.912Z").unwrap();
         let attempt = Attempt { outcome: AttemptOutcome::Sent, reason: None, ..Attempt::interrupted(at) };
         let sent = RecordUpdate::of(RecordStatus::Sent, at.plus(Duration::from_millis(183)));
         let mut record = Record::accepted(notification);
@@ -118,8 +118,8 @@ mod tests {
     fn what_the_first_version_packed_is_read() {
         let record = record();
         let packed = hex::decode(concat!(
-            "01a35dfab0b4303733353136a26d3a890496770af94529c00ad1c4c2c8d05821b318584b26a654ea119d820c80c16168",
-            "656ca6676a62882f05a1aba32005c18d323730c0484106a4a7180b43237363132aa714b8232d2c8ca3946a01"
+            "01a35dfab0b4303733353136a26d3a890496770af94529c00ad1c4c2c8d05821b318584b26a654ea9191822c0c884b41",
+            "1075d448419686461829c880f414636168646e6c429b9462a16760691aa5540b00"
         ));
         let packed = packed.unwrap();
         assert_eq!(read(&packed, record.notification.id, "shop"), Some(record));

@@ -267,8 +267,9 @@ for i = 2, #ARGV, 3 do
     local hour = math.floor(done_at / 3600000)
     redis.call('RPUSH', ns .. ':sent:' .. hour, id)
     redis.call('ZADD', ns .. ':sent', hour, hour)
-    redis.call('SADD', ns .. ':bots', bot)
-    for _, index in ipairs({ ':i:all', ':i:status:sent', ':i:bot:' .. bot .. ':sent', ':done' }) do
+    redis.call('ZADD', ns .. ':i:sent:' .. bot, 0, id)
+    redis.call('SADD', ns .. ':i:bots', bot)
+    for _, index in ipairs({ ':i:all', ':i:bot:' .. bot, ':i:status:sent', ':i:bot:' .. bot .. ':sent', ':done' }) do
       redis.call('ZREM', ns .. index, id)
     end
   end
@@ -294,7 +295,7 @@ for _, id in ipairs(ids) do
   if done_at and tonumber(done_at) >= before then
     redis.call('RPUSH', bucket, id)
   elseif done_at then
-    redis.call('ZREM', ns .. ':i:bot:' .. bot, id)
+    redis.call('ZREM', ns .. ':i:sent:' .. bot, id)
     redis.call('DEL', record)
     deleted = deleted + 1
   end
