@@ -25,9 +25,11 @@ pub async fn run(engine: Engine, settings: Arc<Settings>, metrics: Arc<Metrics>,
             () = tokio::time::sleep(SWEEP_INTERVAL) => {}
         }
         let now = Timestamp::now();
-        match engine.ports.ledger.sweep(now.minus(settings.record_retention)).await {
-            Ok(records) => tracing::debug!(records, "swept old records"),
-            Err(error) => tracing::warn!(%error, "cannot sweep old records now"),
+        // It may take minutes where there is much to do, for which a stop does not wait.
+        match halt.run_until_cancelled(engine.ports.ledger.sweep(now.minus(settings.record_retention))).await {
+            Some(Ok(records)) => tracing::debug!(records, "swept old records"),
+            Some(Err(error)) => tracing::warn!(%error, "cannot sweep old records now"),
+            None => return,
         }
         end_lost(&engine, &metrics, now).await;
         match engine.ports.blobs.sweep(now.minus(settings.blob_retention), &*engine.ports.media).await {

@@ -5,6 +5,7 @@ use super::call::{Call, Media};
 use super::client_name::ClientName;
 use super::ids::{BotName, ChatId, NotificationId};
 use super::notification::{DeliveryGuarantee, FollowUp, Lane, Notification};
+use super::record::{Attempt, Failure, Record, Status};
 use super::time::Timestamp;
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -82,6 +83,37 @@ impl From<ListedNotification> for Notification {
             reply_to: None,
             follows: listed.follows,
             then: then.collect(),
+        }
+    }
+}
+
+/// What is kept of a [`Record`] when it is listed.
+#[derive(Deserialize)]
+pub struct ListedRecord {
+    notification: ListedNotification,
+    status: Status,
+    attempts: Vec<Attempt>,
+    message_id: Option<i64>,
+    file_id: Option<String>,
+    failure: Option<Failure>,
+    next_attempt_at: Option<Timestamp>,
+    #[serde(default)]
+    result: ListedResult,
+    updated_at: Timestamp,
+}
+
+impl From<ListedRecord> for Record {
+    fn from(listed: ListedRecord) -> Self {
+        Self {
+            notification: listed.notification.into(),
+            status: listed.status,
+            attempts: listed.attempts,
+            message_id: listed.message_id,
+            file_id: listed.file_id,
+            failure: listed.failure,
+            next_attempt_at: listed.next_attempt_at,
+            result: listed.result.into_value(),
+            updated_at: listed.updated_at,
         }
     }
 }

@@ -21,7 +21,7 @@ pub use client_name::ClientName;
 pub use file_content::FileContent;
 pub use ids::{BotName, ChatId, InvalidIdError, NotificationId, Sha256};
 pub use image::ImageFormat;
-pub use listed::{ListedNotification, ListedResult};
+pub use listed::{ListedNotification, ListedRecord, ListedResult};
 pub use notification::{Deferral, DeliveryGuarantee, FollowUp, Lane, Notification};
 pub use recipient::{Address, GroupName, PendingGroup, PhoneNumber, Recipient, RecipientSource, RecipientState};
 pub use record::{Attempt, AttemptOutcome, Failure, FailureClass, Record, RecordUpdate, Status};

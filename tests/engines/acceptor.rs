@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 /// The counter's side of a queue.
 #[derive(Default)]
-struct Outbox {
+pub struct Outbox {
     published: Mutex<Vec<Notification>>,
     asked: AtomicUsize,
     refuses: AtomicBool,

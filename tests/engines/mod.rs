@@ -13,4 +13,5 @@ mod rabbitmq_publishing;
 mod redis;
 mod redis_chats;
 mod redis_outages;
+mod redis_records;
 mod servers;

@@ -1,7 +1,7 @@
 //! The ledger: a hash per record, changed by scripts only.
 
 use super::begin_tokens::BeginTokens;
-use super::record_fields::{RecordFields, optional_argument, read_listed_record, read_record, to_json};
+use super::record_fields::{RecordFields, optional_argument, read_record, to_json};
 use super::scripts;
 use super::settled::RecentlySettled;
 use super::shared_connections::{SharedConnections, ping};
@@ -18,12 +18,6 @@ use std::time::Duration;
 
 /// Records deleted by one script call: Redis does nothing else meanwhile.
 const BATCH_SIZE: usize = 100;
-
-/// Records fetched by one pipeline for a listing. They come whole, and are larger than what is kept of them.
-const LISTED_AT_ONCE: usize = 20;
-
-/// A page of a listing ends early once its records have more bytes than this, so that it takes no long time.
-const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// After how long a reservation or reopening that has come to nothing may be taken over: longer than a publish takes.
 pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(5);
@@ -163,16 +157,6 @@ impl RedisLedger {
         call.arg(notification.chat_id.to_string()).arg(lane);
         call
     }
-
-    /// The index that holds what the query asks for.
-    fn index(&self, query: &ListQuery) -> String {
-        match (&query.bot, query.status) {
-            (None, None) => self.key("i", "all"),
-            (Some(bot), None) => self.key("i:bot", bot),
-            (None, Some(status)) => self.key("i:status", status.as_str()),
-            (Some(bot), Some(status)) => self.key("i:bot", format_args!("{bot}:{}", status.as_str())),
-        }
-    }
 }
 
 /// Adds the digests of the blobs that it needs.
@@ -263,50 +247,20 @@ impl Ledger for RedisLedger {
         let (instead, fields) = self.connections.script::<(String, RecordFields)>(&call).await?;
         Ok(match instead.parse::<Status>() {
             Ok(status) => Cancelled::TooLate(status),
-            Err(_) => read_record(&fields)?.map_or(Cancelled::NotFound, |record| Cancelled::Done(Box::new(record))),
+            Err(_) => read_record(id, &fields)?.map_or(Cancelled::NotFound, |record| Cancelled::Done(Box::new(record))),
         })
     }
 
     async fn get(&self, id: NotificationId) -> Result<Option<Record>, LedgerError> {
-        read_record(&self.connections.command::<RecordFields>(redis::cmd("HGETALL").arg(self.key("n", id))).await?)
+        let fields = self.connections.command(redis::cmd("HGETALL").arg(self.key("n", id))).await?;
+        read_record(id, &fields)
     }
 
-    /// The ids are taken from an index first and the records after it, so one that changes in between may be missing
-    /// from this page, but never shows a status that was not asked for.
     async fn list(&self, query: &ListQuery) -> Result<RecordPage, LedgerError> {
-        let highest = query.before.map_or("+".to_owned(), |id| format!("({id}"));
-        let mut command = redis::cmd("ZREVRANGEBYLEX");
-        command.arg(self.index(query)).arg(highest).arg("-").arg("LIMIT").arg(0).arg(query.limit.saturating_add(1));
-        let mut ids = self.connections.command::<Vec<String>>(&command).await?;
-        let mut more = ids.len() > query.limit;
-        ids.truncate(query.limit);
-
-        let (mut records, mut bytes, mut read) = (Vec::new(), 0, 0);
-        for batch in ids.chunks(LISTED_AT_ONCE) {
-            if bytes > MAX_PAGE_BYTES {
-                more = true;
-                break;
-            }
-            let mut pipeline = redis::Pipeline::with_capacity(batch.len());
-            for id in batch {
-                pipeline.cmd("HGETALL").arg(self.key("n", id));
-            }
-            for fields in self.connections.pipeline::<Vec<RecordFields>>(&pipeline).await? {
-                bytes += fields.values().map(String::len).sum::<usize>();
-                // One that is not readable (written by a newer version) must not hide the others.
-                let record =
-                    read_listed_record(&fields).inspect_err(|error| tracing::warn!(%error, "left out of a listing"));
-                let fits = |record: &Record| query.status.is_none_or(|status| status == record.status);
-                records.extend(record.ok().flatten().filter(fits));
-            }
-            read += batch.len();
-        }
-        ids.truncate(read);
-        let next = if more { ids.last().and_then(|id| id.parse().ok()) } else { None };
-        Ok(RecordPage { records, next })
+        self.page(query).await
     }
 
-    /// Also forgets pins that ended before then. Keys expire by themselves.
+    /// Also forgets pins that ended before then, and makes records small. Keys expire by themselves.
     async fn sweep(&self, finished_before: Timestamp) -> Result<u64, LedgerError> {
         let before = finished_before.unix_millis();
         let mut swept = 0;
@@ -319,9 +273,11 @@ impl Ledger for RedisLedger {
                 break;
             }
         }
+        swept += self.sweep_compacted(finished_before).await?;
         let mut pins = redis::cmd("ZREMRANGEBYSCORE");
         self.connections.command::<u64>(pins.arg(self.pins()).arg("-inf").arg(format!("({before}"))).await?;
         self.forget_old_cancels().await?;
+        self.compact().await?;
         Ok(swept)
     }
 

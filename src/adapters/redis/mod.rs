@@ -9,13 +9,17 @@
 //!
 //! | key | what |
 //! |---|---|
-//! | `<ns>:n:<id>` | hash: a record |
-//! | `<ns>:i:all`, `<ns>:i:bot:<bot>`, `<ns>:i:status:<status>`, `<ns>:i:bot:<bot>:<status>` | sorted sets of ids |
+//! | `<ns>:n:<id>` | hash: a record; of what was sent a small one, after a while (`compaction`) |
+//! | `<ns>:i:all`, `<ns>:i:bot:<bot>`, `<ns>:i:status:<status>`, `<ns>:i:bot:<bot>:<status>` | sorted sets of ids, but of small records |
+//! | `<ns>:i:sent:<bot>` | sorted set of the ids of small records |
+//! | `<ns>:i:bots` | set: the bots that have some |
 //! | `<ns>:o:<bot>:<chat>:<lane>` | sorted set: ids that are still to be sent and keep the order of their chat |
 //! | `<ns>:chat:<bot>:<chat>` | hash: flood wait, pause after an album, sends within the window, migration; until it says nothing any more |
 //! | `<ns>:cancels` | ids and acceptances of cancelled ones, by when they were cancelled, 32 days |
 //! | `<ns>:open` | ids of open records by when they expire |
-//! | `<ns>:done` | ids of final records by the later of when they became final and when they expire |
+//! | `<ns>:done` | ids of final records, but of small ones, by the later of when they became final and when they expire |
+//! | `<ns>:sent:<hour>` | list: ids of small records for which that moment is within an hour, counted from 1970 |
+//! | `<ns>:sent` | sorted set: those hours |
 //! | `<ns>:k:<sha256 of the key>` | hash: an idempotency key, 24 hours |
 //! | `<ns>:f:<bot id>:<kind>:<sha256>` | a file_id, until unused for 180 days |
 //! | `<ns>:probe` | written to see whether Redis takes changes again |
@@ -30,9 +34,12 @@
 mod acceptor;
 mod begin_tokens;
 mod cancels;
+mod compaction;
 mod idempotency;
 mod ledger;
+mod listing;
 mod media_index;
+mod packed;
 mod prelude;
 mod quotas;
 mod recipients;

@@ -35,7 +35,7 @@ impl RedisLedger {
         if let Ok(status) = instead.parse() {
             return Ok(Reopened::Refused(status));
         }
-        Ok(match read_record(&fields)? {
+        Ok(match read_record(notification.id, &fields)? {
             Some(before) => Reopened::Done(Box::new(Reopening { before, fields, at })),
             None => Reopened::NotFound,
         })

@@ -243,6 +243,73 @@ return #ids
     )
 });
 
+/// `id, updated_at, packed` of each record: makes small what is still `sent` since that moment. It stays a hash, since other
+/// scripts ask it for its status; its fields are short enough for Redis to keep it as one list (`hash-max-listpack-value`). What is
+/// very long stays in one piece.
+pub(super) static COMPACT: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local ns = ARGV[1]
+for i = 2, #ARGV, 3 do
+  local id, packed = ARGV[i], ARGV[i + 2]
+  local record = ns .. ':n:' .. id
+  local status, updated_at, bot, done_at =
+    unpack(redis.call('HMGET', record, 'status', 'updated_at', 'bot', 'done_at'))
+  if status == 'sent' and updated_at == ARGV[i + 1] and done_at then
+    local fields = { 'status', status, 'bot', bot, 'done_at', done_at }
+    local size = #packed <= 4096 and 64 or #packed
+    for first = 0, #packed - 1, size do
+      fields[#fields + 1] = first / size
+      fields[#fields + 1] = string.sub(packed, first + 1, first + size)
+    end
+    redis.call('DEL', record)
+    redis.call('HSET', record, unpack(fields))
+    local hour = math.floor(done_at / 3600000)
+    redis.call('RPUSH', ns .. ':sent:' .. hour, id)
+    redis.call('ZADD', ns .. ':sent', hour, hour)
+    redis.call('ZADD', ns .. ':i:sent:' .. bot, 0, id)
+    redis.call('SADD', ns .. ':i:bots', bot)
+    for _, index in ipairs({ ':i:all', ':i:bot:' .. bot, ':i:status:sent', ':i:bot:' .. bot .. ':sent', ':done' }) do
+      redis.call('ZREM', ns .. index, id)
+    end
+  end
+end
+",
+    )
+});
+
+/// `done before, at most, left`: looks at small records of the oldest hour, so many of which are left to be looked at (0: at
+/// none yet), and deletes those that were done before → how many, how many are left, and whether to go on.
+pub(super) static SWEEP_COMPACTED: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local ns, before, left = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
+local hour = redis.call('ZRANGE', ns .. ':sent', 0, 0)[1]
+if not hour or hour * 3600000 >= before then return { 0, 0, 0 } end
+local bucket, deleted = ns .. ':sent:' .. hour, 0
+if left == 0 then left = redis.call('LLEN', bucket) end
+local ids = redis.call('LPOP', bucket, math.min(left, tonumber(ARGV[3]))) or {}
+for _, id in ipairs(ids) do
+  local record = ns .. ':n:' .. id
+  local bot, done_at = unpack(redis.call('HMGET', record, 'bot', 'done_at'))
+  if done_at and tonumber(done_at) >= before then
+    redis.call('RPUSH', bucket, id)
+  elseif done_at then
+    redis.call('ZREM', ns .. ':i:sent:' .. bot, id)
+    redis.call('DEL', record)
+    deleted = deleted + 1
+  end
+end
+left = left - #ids
+if redis.call('EXISTS', bucket) == 0 then
+  redis.call('ZREM', ns .. ':sent', hour)
+  return { deleted, 0, 1 }
+end
+return { deleted, left, left > 0 and 1 or 0 }
+",
+    )
+});
+
 /// Key and `fingerprint, id, accepted_at, status, kept (ms), abandoned after (ms)` → `new`, `taken` (over from one who
 /// came to nothing), `busy`, `done` or `other` (another fingerprint), with the id, accepted_at and status to go by.
 pub(super) static RESERVE: LazyLock<Script> = LazyLock::new(|| {
