@@ -40,7 +40,7 @@ impl RedisLedger {
                 }
                 before = batch.last().copied();
             }
-            if !more {
+            if !more || ids.is_empty() {
                 return Ok(up_to(query.limit, records, false));
             }
         }
@@ -73,8 +73,8 @@ impl RedisLedger {
         Ok(indexes)
     }
 
-    /// The newest ids of the indexes below another, and whether there are more. So many as are wanted, if that are not too
-    /// many.
+    /// The newest ids of the indexes below another, and whether there are more: as many as are wanted, or fewer if there are many
+    /// indexes. One that is made small in between is found in the later of two.
     async fn newest(
         &self,
         indexes: &[String],

@@ -1,7 +1,6 @@
 //! A record in few bytes: its JSON, deflated with a dictionary of what records have in common, so that little more than the
 //! caller's text is left.
 
-use super::record_fields::to_json;
 use crate::domain::{NotificationId, Record, Timestamp};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use std::time::Duration;
@@ -58,7 +57,7 @@ impl Packer {
 
     /// What [`unpack`] makes the record's JSON of.
     pub(super) fn pack(&mut self, record: &Record) -> Vec<u8> {
-        let json = to_json(record).into_bytes();
+        let json = serde_json::to_vec(record).expect("domain types have text keys and finite numbers");
         let notification = &record.notification;
         self.deflate(&json, &dictionary(notification.id, notification.bot.as_str())).unwrap_or(json)
     }
