@@ -10,7 +10,7 @@ pub const MAX_JOBS_PER_COMMIT: usize = 256;
 /// Reads at the same time, each on a connection of its own.
 pub const MAX_CONCURRENT_READS: usize = 4;
 /// So many bytes of the write-ahead log that are not in the file yet are moved there, while others are committed.
-pub const LOG_MOVED_BYTES: u64 = 2 * 1024 * 1024;
+pub const LOG_MOVED_BYTES: u64 = 8 * 1024 * 1024;
 /// A log of so many bytes is to begin anew.
 pub const LOG_RESTART_BYTES: u64 = 16 * 1024 * 1024;
 /// The writer moves the rest of such a log itself once it is no more than this, in bytes; what is written waits as long.
