@@ -9,8 +9,16 @@ pub const MAX_QUEUED_WRITES: usize = 1_024;
 pub const MAX_JOBS_PER_COMMIT: usize = 256;
 /// Reads at the same time, each on a connection of its own.
 pub const MAX_CONCURRENT_READS: usize = 4;
-/// A write-ahead log larger than this is truncated after the next commit, even if readers must be waited for. A smaller
-/// one is reused from its start every few MiB.
+/// So many bytes of the write-ahead log that are not in the file yet are moved there, while others are committed.
+pub const LOG_MOVED_BYTES: u64 = 8 * 1024 * 1024;
+/// A log of so many bytes is to begin anew.
+pub const LOG_RESTART_BYTES: u64 = 16 * 1024 * 1024;
+/// The writer moves the rest of such a log itself once it is no more than this, in bytes; what is written waits as long.
+pub const LOG_MOVED_BY_WRITER_BYTES: u64 = 256 * 1024;
+/// How long no part of the log is moved after that has failed, as on a full disk.
+pub const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
+/// A write-ahead log larger than this is truncated after the next commit, even if readers must be waited for. It grows beyond
+/// [`LOG_RESTART_BYTES`] while a reader holds on to it, or more is written than is moved.
 pub const WAL_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 /// How long a truncation of the write-ahead log waits for readers; what is written waits as long.
 pub const WAL_TRUNCATION_WAIT: Duration = Duration::from_millis(100);

@@ -11,6 +11,7 @@ mod acceptor;
 mod backup;
 mod backup_error;
 mod chat_rows;
+mod checkpoints;
 mod claim;
 mod columns;
 mod damage;

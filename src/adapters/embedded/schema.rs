@@ -31,7 +31,8 @@ const READER_CACHE_KIB: i64 = 1024;
 /// Size of a page in a new file; one that is there keeps its own. A commit writes each page whole of which it changes a row,
 /// and a notification is a row of some hundred bytes in a dozen tables and indexes.
 const PAGE_BYTES: u32 = 1024;
-/// After how many bytes in the write-ahead log SQLite moves them into the file by itself (a checkpoint).
+/// After how many bytes in the write-ahead log SQLite moves them into the file by itself (a checkpoint), where no
+/// [`Checkpoints`](super::checkpoints::Checkpoints) do.
 const AUTO_CHECKPOINT_BYTES: u32 = 16 * 1024 * 1024;
 
 /// Opens the one connection that writes, and creates the file if it is missing. Nothing is written to one that is there
@@ -87,6 +88,11 @@ pub fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     configure(&conn, READER_CACHE_KIB)?;
     Ok(conn)
+}
+
+/// Opens a connection that only moves the write-ahead log into the file, and waits for nobody.
+pub fn open_checkpointer(path: &Path) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
 }
 
 fn configure(conn: &Connection, cache_kib: i64) -> rusqlite::Result<()> {

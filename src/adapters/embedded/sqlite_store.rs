@@ -1,5 +1,6 @@
 //! The open SQLite file as the ports see it: writes go to the single writer, reads to a small pool of connections.
 
+use super::checkpoints::Checkpoints;
 use super::damage::Damage;
 use super::limits::{MAX_CONCURRENT_READS, MAX_QUEUED_WRITES, UNREADY_AFTER_WRITE_ERROR};
 use super::schema;
@@ -29,7 +30,7 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Starts the writer. `lock` is released when the writer is done with the file.
-    pub fn start(path: &Path, conn: Connection, lock: std::fs::File, damage: Damage) -> std::io::Result<Arc<Self>> {
+    pub fn start(path: &Path, mut conn: Connection, lock: std::fs::File, damage: Damage) -> std::io::Result<Arc<Self>> {
         let (writes, queued) = mpsc::channel(MAX_QUEUED_WRITES);
         let write_error = Arc::new(Mutex::new(None));
         let damage = Arc::new(damage);
@@ -38,9 +39,10 @@ impl SqliteStore {
             _ = error.inspect(|error| seen.notice(error));
             *locked(&last_error) = error.map(|error| (Instant::now(), error.clone()));
         };
+        let checkpoints = Checkpoints::start(&mut conn, path)?;
         let file = path.to_owned();
         let thread = std::thread::Builder::new().name("pixcourier-store".to_owned()).spawn(move || {
-            writer::run(conn, file, queued, record_result);
+            writer::run(conn, checkpoints, file, queued, record_result);
             drop(lock);
         })?;
         Ok(Arc::new(Self {

@@ -2,6 +2,7 @@
 //! locks. It takes every job that waits, runs them in one transaction, commits once, which is one wait for the disk,
 //! and answers all of them (group commit). SQLite writes to a write-ahead log, so readers are not held up meanwhile.
 
+use super::checkpoints::Checkpoints;
 use super::data_folder;
 use super::limits::{MAX_JOBS_PER_COMMIT, WAL_LIMIT_BYTES, WAL_TRUNCATION_PAUSE, WAL_TRUNCATION_WAIT};
 use super::schema::BUSY_TIMEOUT;
@@ -82,6 +83,7 @@ where
 /// transaction ended.
 pub fn run(
     conn: Connection,
+    mut checkpoints: Checkpoints,
     path: PathBuf,
     mut jobs: mpsc::Receiver<Option<Box<dyn WriteJob>>>,
     record_result: impl Fn(Option<&StoreError>),
@@ -103,11 +105,13 @@ pub fn run(
             }
         }
         commit_group(&conn, group, &record_result);
+        checkpoints.after_commit(&conn);
         let large = std::fs::metadata(&wal).is_ok_and(|wal| wal.len() > WAL_LIMIT_BYTES);
         if large && Instant::now() >= truncate_after && !truncate_wal(&conn, WAL_TRUNCATION_WAIT) {
             truncate_after = Instant::now() + WAL_TRUNCATION_PAUSE;
         }
     }
+    checkpoints.end();
     truncate_wal(&conn, BUSY_TIMEOUT);
 }
 
