@@ -17,6 +17,10 @@ const ARRIVAL_TIME: Duration = Duration::from_secs(1);
 /// as many, for each of the callers whose bodies wait for memory or a slow disk.
 const READ_AHEAD_BYTES: usize = 32 * 1024;
 
+/// So many bytes are read before the server has looked for a request in them. On its own it reads 128 KiB first, nearly all of
+/// which is the body of a request that it does not know of yet.
+const LOOK_BYTES: usize = 16 * 1024;
+
 /// See the module. Shared by the stream, the requests on it, and the register of all connections.
 pub struct Connection {
     pub(super) peer: Option<IpAddr>,
@@ -31,6 +35,8 @@ pub struct Connection {
     blocked_at: AtomicU64,
     /// Bytes that have come within a request and that it has not taken yet.
     untaken: AtomicUsize,
+    /// Bytes that belong to no request yet, and that the server has not looked at.
+    unseen: AtomicUsize,
     closed: AtomicBool,
     reader: AtomicWaker,
 }
@@ -48,6 +54,7 @@ impl Connection {
             head_at: AtomicU64::new(0),
             blocked_at: AtomicU64::new(0),
             untaken: AtomicUsize::new(0),
+            unseen: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             reader: AtomicWaker::new(),
         }
@@ -57,6 +64,7 @@ impl Connection {
     pub fn begin_request(self: &Arc<Self>) -> InUse {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.untaken.store(0, Ordering::Relaxed);
+        self.unseen.store(0, Ordering::Relaxed);
         self.head_at.store(0, Ordering::Relaxed);
         InUse(self.clone())
     }
@@ -117,6 +125,7 @@ impl Connection {
         let now = self.moved();
         if self.requests.load(Ordering::Relaxed) == 0 {
             let _ = self.head_at.compare_exchange(0, now + 1, Ordering::Relaxed, Ordering::Relaxed);
+            self.unseen.fetch_add(bytes, Ordering::Relaxed);
         } else {
             self.untaken.fetch_add(bytes, Ordering::Relaxed);
         }
@@ -125,6 +134,15 @@ impl Connection {
     /// Whether enough is read ahead; the reader is woken when it is not any more.
     pub(super) fn is_ahead(&self) -> bool {
         self.untaken.load(Ordering::Relaxed) >= READ_AHEAD_BYTES && self.requests.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether the server is to look for a request in what has come, before it reads more. True once; a longer head is read on.
+    pub(super) fn is_due_for_a_look(&self) -> bool {
+        let is_due = self.unseen.load(Ordering::Relaxed) >= LOOK_BYTES && self.requests.load(Ordering::Relaxed) == 0;
+        if is_due {
+            self.unseen.store(0, Ordering::Relaxed);
+        }
+        is_due
     }
 
     /// The request has taken so many bytes of its body.

@@ -231,6 +231,20 @@ mod tests {
     }
 
     #[test]
+    fn the_server_looks_for_a_request_before_it_has_read_its_body() {
+        let connection = Arc::new(Connection::new(ONE));
+        connection.read(16_383);
+        assert!(!connection.is_due_for_a_look());
+        connection.read(1);
+        assert!(connection.is_due_for_a_look());
+        assert!(!connection.is_due_for_a_look(), "a longer head is read on");
+        connection.read(16_384);
+        let _in_use = connection.begin_request();
+        connection.read(16_384);
+        assert!(!connection.is_due_for_a_look(), "what comes within a request is its body");
+    }
+
+    #[test]
     fn no_more_of_a_body_is_read_ahead_than_its_request_has_taken() {
         let connection = Arc::new(Connection::new(ONE));
         connection.read(1 << 20);

@@ -44,6 +44,10 @@ impl AsyncRead for WatchedStream {
         if self.admission.connection.is_ahead() {
             return Poll::Pending;
         }
+        if self.admission.connection.is_due_for_a_look() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
         let read = buffer.filled().len() - before;
