@@ -8,7 +8,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 CLIENTS := tests/with-clients
 
 # Real servers for the tests: started on free ports, ended and removed afterwards.
-SERVERS := tests/with-brokers tests/with-s3
+SERVERS := tests/with-brokers tests/with-s3 tests/with-prometheus
 
 # Rates, memory and deadlines are measured in these, so nothing runs beside them; and a broker that is busy with many
 # queues takes long to bring a deleted one back.
@@ -58,7 +58,7 @@ doc: tools
 build-tests: tools
 	@nice $(CLIENTS) $(SERVERS) true & $(CARGO) test --locked --no-run; built=$$?; wait; exit $$built
 
-# The next three want the servers: alone, run them as `tests/with-clients tests/with-brokers tests/with-s3 make suite`.
+# The next three want the servers: alone, run them as `tests/with-clients tests/with-brokers tests/with-s3 tests/with-prometheus make suite`.
 .PHONY: suite
 suite:
 	$(CARGO) test --locked --lib --bins --test suite -- $(addprefix --skip ,$(ALONE)) --test-threads=8

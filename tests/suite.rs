@@ -10,4 +10,5 @@ mod engines;
 mod native;
 mod project;
 mod sandbox;
+mod telemetry;
 mod whatsmate;

@@ -73,6 +73,14 @@ impl Engine {
         }
     }
 
+    /// Whether the embedded database was found damaged, so that nothing is accepted or sent any more.
+    pub fn is_damaged(&self) -> bool {
+        match &self.kind {
+            EngineKind::Embedded(embedded) => embedded.is_damaged(),
+            EngineKind::Distributed { .. } => false,
+        }
+    }
+
     /// How many changes wait in memory for the ledger to come back (write-behind).
     pub fn buffered(&self) -> usize {
         match &self.kind {

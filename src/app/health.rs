@@ -1,6 +1,10 @@
-//! Polls the health of every part for the metrics, so that an alert need not wait for a request.
+//! Asks every part for the metrics whether it answers, and the ledger how much is still to be sent, so that neither an alert nor a
+//! page of metrics waits for them.
 
 use super::engine::Engine;
+use crate::domain::{BotName, Status};
+use crate::intake::spool::Spool;
+use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,25 +13,22 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the parts are asked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
-/// How long a part may take to say that it is ready.
+/// How long a part may take to answer.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Polls until told to stop.
-pub async fn run(engine: Engine, metrics: Arc<Metrics>, halt: CancellationToken) {
+/// Asks until told to stop.
+pub async fn run(
+    engine: Engine,
+    settings: Arc<Settings>,
+    spool: Spool,
+    metrics: Arc<Metrics>,
+    halt: CancellationToken,
+) {
+    let bots: Vec<BotName> = settings.bots.keys().cloned().collect();
     loop {
-        let (queue, ledger, blobs) = tokio::join!(
-            timeout(READY_TIMEOUT, engine.ports.queue.ready()),
-            timeout(READY_TIMEOUT, engine.ports.ledger.ready()),
-            timeout(READY_TIMEOUT, engine.ports.blobs.ready()),
-        );
-        let parts = [
-            ("queue", matches!(queue, Ok(Ok(())))),
-            ("ledger", matches!(ledger, Ok(Ok(())))),
-            ("blobs", matches!(blobs, Ok(Ok(())))),
-        ];
-        for (part, up) in parts {
-            metrics.part_up.with_label_values(&[part]).set(i64::from(up));
-        }
+        show_parts(&engine, &spool, &metrics).await;
+        show_open(&engine, &bots, &metrics).await;
+        metrics.damaged.set(i64::from(engine.is_damaged()));
         metrics.ledger_buffered.set(i64::try_from(engine.buffered()).unwrap_or(i64::MAX));
         // Unknown while the broker is away, which another metric shows.
         if let Ok(Some(orphans)) = timeout(READY_TIMEOUT, engine.orphans()).await {
@@ -36,6 +37,43 @@ pub async fn run(engine: Engine, metrics: Arc<Metrics>, halt: CancellationToken)
         tokio::select! {
             () = halt.cancelled() => return,
             () = tokio::time::sleep(CHECK_INTERVAL) => {}
+        }
+    }
+}
+
+async fn show_parts(engine: &Engine, spool: &Spool, metrics: &Metrics) {
+    let room = spool.room().clone();
+    let (queue, ledger, blobs, disk) = tokio::join!(
+        timeout(READY_TIMEOUT, engine.ports.queue.ready()),
+        timeout(READY_TIMEOUT, engine.ports.ledger.ready()),
+        timeout(READY_TIMEOUT, engine.ports.blobs.ready()),
+        tokio::task::spawn_blocking(move || room.is_there()),
+    );
+    let parts = [
+        ("queue", matches!(queue, Ok(Ok(())))),
+        ("ledger", matches!(ledger, Ok(Ok(())))),
+        ("blobs", matches!(blobs, Ok(Ok(())))),
+        ("disk", disk.unwrap_or(false)),
+    ];
+    for (part, up) in parts {
+        metrics.part_up.with_label_values(&[part]).set(i64::from(up));
+    }
+}
+
+/// What is not known is not shown, rather than at its last value.
+async fn show_open(engine: &Engine, bots: &[BotName], metrics: &Metrics) {
+    let told = timeout(READY_TIMEOUT, engine.ports.ledger.count_open(bots)).await;
+    let counts = told.ok().and_then(Result::ok);
+    for (place, bot) in bots.iter().enumerate() {
+        for status in Status::OPEN {
+            let labels = &[bot.as_str(), status.as_str()];
+            match counts.as_ref().and_then(|counts| counts.get(place)) {
+                Some(counts) => {
+                    let open = i64::try_from(counts.get(status)).unwrap_or(i64::MAX);
+                    metrics.open.with_label_values(labels).set(open);
+                }
+                None => _ = metrics.open.remove_label_values(labels),
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ mod reload;
 pub mod removal;
 mod role;
 pub mod routes;
+mod series;
 mod stop;
 mod sweeper;
 
@@ -79,6 +80,7 @@ impl App {
     pub async fn build(settings: Settings, role: Role, listener: TcpListener) -> anyhow::Result<Self> {
         let settings = Arc::new(settings);
         let metrics = Arc::new(Metrics::new());
+        series::create(&metrics, &settings);
         let quotas = CallerQuotas::new(settings.caller_spool, settings.caller_kept, settings.blob_retention);
         let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
         let mut spool = spool.with_quotas(quotas);
@@ -173,7 +175,13 @@ impl App {
         let background = &self.background;
         background.spawn(sweeper::sweep_spool(self.spool.clone(), self.halt.clone()));
         background.spawn(self.connections.clone().watch(self.halt.clone()));
-        background.spawn(health::run(self.engine.clone(), self.metrics.clone(), self.halt.clone()));
+        background.spawn(health::run(
+            self.engine.clone(),
+            self.settings.clone(),
+            self.spool.clone(),
+            self.metrics.clone(),
+            self.halt.clone(),
+        ));
         if let Some(applying) = self.engine.apply_journal(self.halt.clone()) {
             background.spawn(applying);
         }

@@ -106,6 +106,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// Those of what is still to be sent.
+    pub const OPEN: [Status; 5] = [Self::Queued, Self::Scheduled, Self::Sending, Self::Retrying, Self::Held];
+
     /// All statuses, in the order of a life.
     pub const ALL: [Status; 11] = [
         Self::Queued,
@@ -233,6 +236,18 @@ pub enum AttemptOutcome {
 }
 
 impl AttemptOutcome {
+    /// All outcomes.
+    pub const ALL: [AttemptOutcome; 8] = [
+        Self::Sent,
+        Self::FloodWait,
+        Self::Transient,
+        Self::Ambiguous,
+        Self::FileIdRefused,
+        Self::Migrated,
+        Self::Configuration,
+        Self::Permanent,
+    ];
+
     /// The name in answers and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

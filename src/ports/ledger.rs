@@ -89,6 +89,10 @@ pub trait Ledger: Send + Sync {
     /// their turn. Returns their bots and how each ended; none when nothing is left.
     async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<(BotName, Status)>, LedgerError>;
 
+    /// How many notifications of each of these bots are still to be sent, in the order of the bots, wherever they wait. Costs the
+    /// same however many there are.
+    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError>;
+
     /// Whether the ledger responds.
     async fn ready(&self) -> Result<(), LedgerError>;
 }
@@ -144,6 +148,24 @@ pub enum Begin {
     Behind(NotificationId),
     /// Not under this chat id: the group is a supergroup now, and this is its id.
     Migrated(i64),
+}
+
+/// How many notifications of a bot are still to be sent, by status ([`Status::OPEN`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenCounts([u64; Status::OPEN.len()]);
+
+impl OpenCounts {
+    /// Those in this status; none if it is final.
+    pub fn get(&self, status: Status) -> u64 {
+        Status::OPEN.iter().position(|open| *open == status).map_or(0, |place| self.0[place])
+    }
+
+    /// Notes how many there are in an open status.
+    pub fn set(&mut self, status: Status, count: u64) {
+        if let Some(place) = Status::OPEN.iter().position(|open| *open == status) {
+            self.0[place] = count;
+        }
+    }
 }
 
 /// What [`Ledger::finish`] has done.

@@ -25,7 +25,9 @@ pub use bot_api_proxy::{BotApiProxy, ByteStream, ProxyError, ProxyRequest, Proxy
 pub use file_ids::{FileIds, FileKey};
 pub use hand_over::{Departure, FrozenChat, HandOver};
 pub use journal::{Journal, JournalEntry};
-pub use ledger::{Begin, BeginConditions, Cancelled, ChatWindow, Finished, Ledger, LedgerError, ListQuery, RecordPage};
+pub use ledger::{
+    Begin, BeginConditions, Cancelled, ChatWindow, Finished, Ledger, LedgerError, ListQuery, OpenCounts, RecordPage,
+};
 pub use media_index::MediaIndex;
 pub use messenger::{
     ANSWER_TIMEOUT, ApiReply, CallError, Messenger, MessengerRequest, MessengerResponse, OutgoingFile,

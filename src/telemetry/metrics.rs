@@ -9,6 +9,8 @@ fn options(name: &str, help: &str) -> Opts {
     Opts::new(format!("pixcourier_{name}"), help)
 }
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Registers a new metric.
 fn registered<M: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<M>) -> M {
     let metric = metric.expect("valid name");
@@ -21,7 +23,7 @@ pub struct Metrics {
     registry: Registry,
     /// Notifications accepted, by `bot` and `lane`.
     pub accepted: IntCounterVec,
-    /// Notifications sent, by `bot`.
+    /// Notifications sent, by `bot` and `lane`.
     pub sent: IntCounterVec,
     /// Notifications failed, by `bot` and `class`.
     pub failed: IntCounterVec,
@@ -45,8 +47,17 @@ pub struct Metrics {
     pub file_id_evictions: IntCounterVec,
     /// Waits that Telegram asked for, by `bot`.
     pub flood_waits: IntCounterVec,
-    /// Notifications waiting in the queue or handed out and not acked, by `bot` and `lane`.
+    /// Notifications that are still to be sent, wherever they wait, by `bot` and `status` (queued, scheduled, sending, retrying,
+    /// held).
+    pub open: IntGaugeVec,
+    /// Notifications ready in the queue or handed out and not acked, by `bot` and `lane`.
     pub queue_depth: IntGaugeVec,
+    /// Notifications that have gone back to the queue until their turn, as far as the owner knows, by `bot` and `lane`.
+    pub deferred: IntGaugeVec,
+    /// Notifications whose attempt is under way here, by `bot` and `lane`.
+    pub in_flight: IntGaugeVec,
+    /// For how many seconds the oldest has waited that the owner has here; 0 for none; by `bot` and `lane`.
+    pub oldest_age_seconds: GaugeVec,
     /// Seconds from acceptance (or `send_at`) to sent, by `bot`.
     pub accept_to_sent_seconds: HistogramVec,
     /// Seconds that a notification waited for the rate limits alone, by `bot`.
@@ -63,8 +74,10 @@ pub struct Metrics {
     pub breaker_open: IntGaugeVec,
     /// 1 while Telegram refuses the bot's token, by `bot`.
     pub held: IntGaugeVec,
-    /// 1 while a part answers, by `part` (queue, ledger, blobs).
+    /// 1 while a part answers, by `part` (queue, ledger, blobs, disk).
     pub part_up: IntGaugeVec,
+    /// 1 once the embedded database was found damaged.
+    pub damaged: IntGauge,
     /// Changes that wait in memory for the ledger to come back; lost if the process dies before it does.
     pub ledger_buffered: IntGauge,
     /// Notifications that were due and could be brought nowhere: their bot has no queues at the broker any more.
@@ -98,9 +111,12 @@ impl Metrics {
             registered(&registry, HistogramVec::new(options, labels))
         };
         let bot = &["bot"];
+        let single = |name, help| registered(&registry, IntGauge::with_opts(options(name, help)));
+        let build_info = options("build_info", "1; the label is its version").const_label("version", VERSION);
+        registered(&registry, IntGauge::with_opts(build_info)).set(1);
         Self {
             accepted: counter("notifications_accepted_total", "Notifications accepted", &["bot", "lane"]),
-            sent: counter("notifications_sent_total", "Notifications sent", bot),
+            sent: counter("notifications_sent_total", "Notifications sent", &["bot", "lane"]),
             failed: counter("notifications_failed_total", "Notifications failed for good", &["bot", "class"]),
             ended: counter(
                 "notifications_ended_total",
@@ -116,7 +132,21 @@ impl Metrics {
             file_id_misses: counter("file_id_misses_total", "Images without a remembered file_id", bot),
             file_id_evictions: counter("file_id_evictions_total", "Remembered file_ids that Telegram refused", bot),
             flood_waits: counter("flood_waits_total", "Waits that Telegram asked for", bot),
-            queue_depth: gauge("queue_depth", "Notifications waiting or out unacked", &["bot", "lane"]),
+            open: gauge("notifications_open", "Notifications that are still to be sent", &["bot", "status"]),
+            queue_depth: gauge("queue_depth", "Notifications ready in the queue or out unacked", &["bot", "lane"]),
+            deferred: gauge(
+                "deferred_notifications",
+                "Notifications back in the queue until their turn",
+                &["bot", "lane"],
+            ),
+            in_flight: gauge("in_flight_notifications", "Notifications whose attempt is under way", &["bot", "lane"]),
+            oldest_age_seconds: registered(
+                &registry,
+                GaugeVec::new(
+                    options("oldest_notification_age_seconds", "Time that the oldest has waited"),
+                    &["bot", "lane"],
+                ),
+            ),
             accept_to_sent_seconds: histogram(
                 "accept_to_sent_seconds",
                 "From acceptance or send_at to sent",
@@ -139,14 +169,9 @@ impl Metrics {
             breaker_open: gauge("breaker_open", "1 while Telegram does not answer for the bot", bot),
             held: gauge("held", "1 while Telegram refuses the bot's token", bot),
             part_up: gauge("part_up", "1 while a part answers", &["part"]),
-            ledger_buffered: registered(
-                &registry,
-                IntGauge::with_opts(options("ledger_buffered", "Changes that wait in memory for the ledger")),
-            ),
-            orphans: registered(
-                &registry,
-                IntGauge::with_opts(options("orphans", "Notifications whose bot has no queues any more")),
-            ),
+            damaged: single("damaged", "1 once the embedded database was found damaged"),
+            ledger_buffered: single("ledger_buffered", "Changes that wait in memory for the ledger"),
+            orphans: single("orphans", "Notifications whose bot has no queues any more"),
             registrations: counter(
                 "registrations_total",
                 "Registrations with a bot, and what else it changed in the recipient book",

@@ -348,7 +348,7 @@ async fn metrics_tell_the_story(app: &TestApp) {
     }
     let table = [
         ("notifications_accepted_total", ",lane=\"normal\"", 3.0),
-        ("notifications_sent_total", "", 2.0),
+        ("notifications_sent_total", ",lane=\"normal\"", 2.0),
         ("notifications_failed_total", ",class=\"recipient\"", 1.0),
         ("uploads_total", "", 1.0),
         ("upload_bytes_total", "", png(1).len() as f64),

@@ -37,6 +37,11 @@ impl Embedded {
     /// The file that a process locks to have the data folder for itself.
     pub const LOCK_FILE: &str = data_folder::LOCK_FILE;
 
+    /// Whether damage was found since the start.
+    pub fn is_damaged(&self) -> bool {
+        self.store.is_damaged()
+    }
+
     /// Opens the file in a folder, both created if missing, beside the blobs, and holds the folder's lock until it is closed or the
     /// process ends. Blocks while the file is checked (for seconds, or in full if it is marked as damaged) and leftovers of
     /// interrupted uploads are deleted.

@@ -8,12 +8,13 @@ use super::ownership_table::OwnershipTable;
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
-use super::{media_index, pause_rows, queue_rows, record_rows};
+use super::{media_index, open_counts, pause_rows, queue_rows, record_rows};
 use crate::domain::{
     Attempt, BotName, DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
 use crate::ports::{
-    Begin, BeginConditions, Cancelled, FileIds, FileKey, Finished, Ledger, LedgerError, ListQuery, Receipt, RecordPage,
+    Begin, BeginConditions, Cancelled, FileIds, FileKey, Finished, Ledger, LedgerError, ListQuery, OpenCounts, Receipt,
+    RecordPage,
 };
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -168,6 +169,11 @@ impl Ledger for EmbeddedLedger {
             Ok(ended)
         };
         Ok(self.store.write(Durability::Disk, end).await?)
+    }
+
+    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError> {
+        let bots = bots.to_vec();
+        Ok(self.store.write(Durability::Process, move |conn| open_counts::of(conn, &bots)).await?)
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

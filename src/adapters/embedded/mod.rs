@@ -25,6 +25,7 @@ mod integrity;
 mod ledger;
 mod limits;
 mod media_index;
+mod open_counts;
 mod open_error;
 mod outcome_notifier;
 mod ownership_table;

@@ -1,5 +1,6 @@
 //! The SQLite file: how it is opened, and its schema with the migrations that lead there.
 
+use super::open_counts;
 use super::open_error::OpenError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -79,6 +80,7 @@ pub fn prepare_writer(conn: &mut Connection) -> Result<(), OpenError> {
     // What a job of the writer can be undone by is kept in memory, and not in a file that is written with each. After the
     // migrations, whose indexes are sorted in files.
     conn.pragma_update(None, "temp_store", "MEMORY")?;
+    open_counts::track(conn)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     Ok(())
 }

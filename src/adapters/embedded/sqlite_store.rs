@@ -122,6 +122,11 @@ impl SqliteStore {
         self.read(|conn| Ok(conn.query_row("SELECT 1", [], |_| Ok(()))?)).await
     }
 
+    /// Whether damage was found since the start.
+    pub fn is_damaged(&self) -> bool {
+        self.damage.refuse_if_any().is_err()
+    }
+
     /// Cancelled when the store is closed.
     pub fn closed(&self) -> &CancellationToken {
         &self.closed

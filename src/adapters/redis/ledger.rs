@@ -9,7 +9,8 @@ use crate::domain::{
     Attempt, AttemptOutcome, BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
 use crate::ports::{
-    Begin, BeginConditions, Cancelled, ChatWindow, FileIds, FileKey, Ledger, LedgerError, ListQuery, RecordPage,
+    Begin, BeginConditions, Cancelled, ChatWindow, FileIds, FileKey, Ledger, LedgerError, ListQuery, OpenCounts,
+    RecordPage,
 };
 use async_trait::async_trait;
 use deadpool_redis::redis::{self, Script, ScriptInvocation};
@@ -287,6 +288,25 @@ impl Ledger for RedisLedger {
         call.arg(optional_argument(RecordUpdate::lost(at).failure.as_ref(), to_json)).arg(BATCH_SIZE);
         let bots: Vec<String> = self.connections.script(&call).await?;
         Ok(bots.iter().filter_map(|bot| Some((bot.parse().ok()?, Status::Unknown))).collect())
+    }
+
+    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError> {
+        if bots.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = redis::Pipeline::with_capacity(bots.len() * Status::OPEN.len());
+        for bot in bots {
+            for status in Status::OPEN {
+                pipeline.cmd("ZCARD").arg(self.key("i:bot", format_args!("{bot}:{}", status.as_str())));
+            }
+        }
+        let told: Vec<u64> = self.connections.pipeline(&pipeline).await?;
+        let of_bot = |told: &[u64]| {
+            let mut counts = OpenCounts::default();
+            Status::OPEN.into_iter().zip(told).for_each(|(status, count)| counts.set(status, *count));
+            counts
+        };
+        Ok(told.chunks(Status::OPEN.len()).map(of_bot).collect())
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

@@ -36,7 +36,7 @@ pub(super) fn count_finished(context: &CourierContext, notification: &Notificati
     let reason = update.failure.as_ref().map(|failure| failure.description.as_str()).unwrap_or_default();
     match update.status {
         Status::Sent => {
-            metrics.sent.with_label_values(&[bot]).inc();
+            metrics.sent.with_label_values(&[bot, notification.lane.as_str()]).inc();
             let since = notification.send_at.unwrap_or(notification.accepted_at).max(notification.accepted_at);
             metrics.accept_to_sent_seconds.with_label_values(&[bot]).observe(update.at.since(since).as_secs_f64());
             tracing::info!(message_id = update.message_id, "sent");

@@ -15,6 +15,8 @@ use tracing::Instrument;
 
 /// How often those that wait here are checked for their expiry.
 const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// Every how many of these checks the backlog is shown.
+const BACKLOG_TICKS: u32 = 5;
 /// How long to let the news of a new owner arrive after standing still, before anything is sent.
 const STALL_RECOVERY_WAIT: Duration = Duration::from_secs(2);
 
@@ -46,7 +48,7 @@ impl Courier {
     async fn work(&mut self, subscription: &mut Subscription, stop: &CancellationToken) {
         let mut expiry_check = tokio::time::interval(EXPIRY_CHECK_INTERVAL);
         expiry_check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut last_loop = Instant::now();
+        let (mut last_loop, mut ticks) = (Instant::now(), 0);
         let mut tokens = self.context.bot.telegram().map(|telegram| telegram.token.changes());
         self.follow_ownership(subscription);
         loop {
@@ -82,6 +84,10 @@ impl Courier {
                 _ = expiry_check.tick() => {
                     self.expire_and_return_overdue();
                     self.show_pace();
+                    ticks = (ticks + 1) % BACKLOG_TICKS;
+                    if ticks == 0 && self.epoch.is_some() {
+                        self.show_backlog();
+                    }
                 }
             }
             if last_loop.elapsed() > STALL_THRESHOLD {
@@ -107,6 +113,7 @@ impl Courier {
         }
         self.held.retain(|_, held| held.in_flight);
         self.context.metrics.owned.with_label_values(&[self.context.bot_label()]).set(i64::from(epoch.is_some()));
+        self.clear_backlog();
     }
 
     /// Starts every attempt that may start now; returns when to ask again.
@@ -156,6 +163,7 @@ impl Courier {
             self.end_attempt(ended);
         }
         self.context.metrics.owned.with_label_values(&[self.context.bot_label()]).set(0);
+        self.clear_backlog();
         self.attempts.len()
     }
 }

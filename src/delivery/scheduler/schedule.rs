@@ -277,6 +277,11 @@ impl Scheduler {
         waiting.len()
     }
 
+    /// How many of a lane have gone back to the queue until their turn, as far as is known here.
+    pub fn deferred(&self, lane: Lane) -> u64 {
+        self.chats.demand(lane).deferred
+    }
+
     /// Whether any wait because a part of ours is away.
     pub fn is_awaiting_part(&self) -> bool {
         !self.awaiting_part.is_empty()

@@ -7,7 +7,7 @@ use super::state::{Part, State};
 use crate::domain::{BotName, Notification, NotificationId, Record, RecordUpdate, Sha256, Status, Timestamp};
 use crate::ports::{
     Begin, BeginConditions, BlobError, BlobStream, Blobs, Cancelled, Depth, FileIds, FileKey, HandOver, Ledger,
-    LedgerError, ListQuery, MediaIndex, Queue, QueueError, Receipt, RecordPage, Spooled, Subscription,
+    LedgerError, ListQuery, MediaIndex, OpenCounts, Queue, QueueError, Receipt, RecordPage, Spooled, Subscription,
 };
 use async_trait::async_trait;
 use std::time::Duration;
@@ -171,6 +171,11 @@ impl Ledger for Link {
     async fn sweep(&self, _finished_before: Timestamp) -> Result<u64, LedgerError> {
         // A world does not last as long as records are kept.
         Ok(0)
+    }
+
+    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError> {
+        // Couriers do not ask.
+        Ok(vec![OpenCounts::default(); bots.len()])
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

@@ -1,6 +1,6 @@
 //! The contract of [`Ledger`].
 
-use super::{bot, demanding, ledger_ends, ledger_pauses, notification, text_of};
+use super::{bot, demanding, ledger_counts, ledger_ends, ledger_pauses, notification, text_of};
 use pixcourier::domain::{
     Attempt, AttemptOutcome, BotName, ChatId, Failure, FailureClass, Notification, NotificationId, Record,
     RecordUpdate, Status, Timestamp,
@@ -26,6 +26,7 @@ pub async fn suite(ledger: Arc<dyn Ledger>) {
     a_sweep_takes_what_finished_before_and_nothing_else(&ledger).await;
     a_final_record_stays_until_its_notification_expires(&ledger).await;
     everything_in_a_record_is_kept_unbent(&ledger).await;
+    ledger_counts::the_counts_of_what_is_open_follow_every_change(&ledger).await;
     ledger_ends::suite(&ledger).await;
     ledger_pauses::suite(&ledger).await;
 }

@@ -11,7 +11,7 @@ use crate::domain::{
 };
 use crate::ports::{
     Begin, BeginConditions, Cancelled, FileIds, FileKey, Journal, JournalEntry, Ledger, LedgerError, ListQuery,
-    RecordPage,
+    OpenCounts, RecordPage,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -202,6 +202,10 @@ impl Ledger for WriteBehindLedger {
 
     async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<(BotName, Status)>, LedgerError> {
         self.ask(self.redis().end_lost(expired_before, at)).await
+    }
+
+    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError> {
+        self.ask(self.redis().count_open(bots)).await
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

@@ -1,0 +1,5 @@
+//! What is seen from outside: metrics, alerts, the dashboard.
+
+mod alerts;
+mod backlog;
+mod prometheus;
