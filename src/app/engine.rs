@@ -5,7 +5,7 @@ use crate::adapters::objects::ObjectBlobs;
 use crate::adapters::rabbitmq::RabbitQueue;
 use crate::adapters::redis::{DistributedAcceptor, RedisLedger, WriteBehindLedger};
 use crate::domain::{Failure, FailureClass, RecordUpdate, Status, Timestamp};
-use crate::ports::{Ledger, Ports};
+use crate::ports::{Ledger, LedgerError, Ports};
 use crate::settings::{self, BlobLocation, Settings};
 use crate::telemetry::Metrics;
 use anyhow::Context;
@@ -26,7 +26,7 @@ pub struct Engine {
 #[derive(Clone)]
 enum EngineKind {
     Embedded(Embedded),
-    Distributed { queue: Arc<RabbitQueue>, ledger: Arc<WriteBehindLedger> },
+    Distributed { queue: Arc<RabbitQueue>, ledger: Arc<WriteBehindLedger>, redis: Arc<RedisLedger> },
 }
 
 /// Opens the embedded engine of a data folder, with its images in a folder in that. Blocks.
@@ -66,9 +66,9 @@ impl Engine {
                     blobs: Arc::new(blobs),
                     outcome_notifier: queue.outcome_notifier(),
                     recipients: redis.clone(),
-                    quotas: redis,
+                    quotas: redis.clone(),
                 };
-                Ok(Self { ports, kind: EngineKind::Distributed { queue, ledger } })
+                Ok(Self { ports, kind: EngineKind::Distributed { queue, ledger, redis } })
             }
         }
     }
@@ -78,6 +78,17 @@ impl Engine {
         match &self.kind {
             EngineKind::Embedded(embedded) => embedded.is_damaged(),
             EngineKind::Distributed { .. } => false,
+        }
+    }
+
+    /// What of the set-up of Redis breaks the promise; nothing on the embedded engine.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn faults_of_set_up(&self) -> Result<Vec<String>, LedgerError> {
+        match &self.kind {
+            EngineKind::Embedded(_) => Ok(Vec::new()),
+            EngineKind::Distributed { redis, .. } => redis.faults_of_set_up().await,
         }
     }
 
@@ -105,7 +116,7 @@ impl Engine {
         metrics: Arc<Metrics>,
         halt: CancellationToken,
     ) -> Option<impl Future<Output = ()> + use<>> {
-        let EngineKind::Distributed { queue, ledger } = &self.kind else { return None };
+        let EngineKind::Distributed { queue, ledger, .. } = &self.kind else { return None };
         let (mut dead_letters, ledger) = (queue.subscribe_dead_letters(), ledger.clone());
         let recording = async move {
             while let Some(dead_letter) = dead_letters.recv().await {
@@ -130,7 +141,7 @@ impl Engine {
     /// Writes to the ledger what this process or another has put into the journal while the ledger was away. `None` on the
     /// embedded engine, whose ledger is never away.
     pub fn apply_journal(&self, halt: CancellationToken) -> Option<impl Future<Output = ()> + use<>> {
-        let EngineKind::Distributed { queue, ledger } = &self.kind else { return None };
+        let EngineKind::Distributed { queue, ledger, .. } = &self.kind else { return None };
         let (queue, ledger) = (queue.clone(), ledger.clone());
         let applying = async move {
             loop {
@@ -153,7 +164,7 @@ impl Engine {
     pub async fn close(&self, deadline: Instant) {
         match &self.kind {
             EngineKind::Embedded(embedded) => embedded.close().await,
-            EngineKind::Distributed { queue, ledger } => {
+            EngineKind::Distributed { queue, ledger, .. } => {
                 let left = ledger.flush(deadline).await;
                 if left > 0 {
                     tracing::warn!(

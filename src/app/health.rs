@@ -6,8 +6,10 @@ use crate::domain::{BotName, Status};
 use crate::intake::spool::Spool;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -49,14 +51,28 @@ async fn show_parts(engine: &Engine, spool: &Spool, metrics: &Metrics) {
         timeout(READY_TIMEOUT, engine.ports.blobs.ready()),
         tokio::task::spawn_blocking(move || room.is_there()),
     );
-    let parts = [
-        ("queue", matches!(queue, Ok(Ok(())))),
-        ("ledger", matches!(ledger, Ok(Ok(())))),
-        ("blobs", matches!(blobs, Ok(Ok(())))),
-        ("disk", disk.unwrap_or(false)),
-    ];
-    for (part, up) in parts {
-        metrics.part_up.with_label_values(&[part]).set(i64::from(up));
+    let disk = if disk.unwrap_or(false) {
+        Ok(())
+    } else {
+        Err("it is full: something was refused for want of room".to_owned())
+    };
+    let parts = [("queue", reason(queue)), ("ledger", reason(ledger)), ("blobs", reason(blobs)), ("disk", disk)];
+    for (part, state) in parts {
+        let gauge = metrics.part_up.with_label_values(&[part]);
+        match (gauge.get(), &state) {
+            (1, Err(error)) => tracing::error!(part, %error, "a part is away"),
+            (0, Ok(())) => tracing::info!(part, "a part is back"),
+            _ => {}
+        }
+        gauge.set(i64::from(state.is_ok()));
+    }
+}
+
+/// Why a part is not ready.
+fn reason<E: Display>(asked: Result<Result<(), E>, Elapsed>) -> Result<(), String> {
+    match asked {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", READY_TIMEOUT.as_secs())),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod removal;
 mod role;
 pub mod routes;
 mod series;
+mod start_checks;
 mod stop;
 mod sweeper;
 
@@ -141,6 +142,13 @@ impl App {
     /// Its engine, for what looks behind the API: tests.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Has the log tell, once it runs, how it is set up where that breaks the promise.
+    pub fn check_set_up(&self) {
+        let checks = start_checks::run(self.engine.clone(), self.settings.clone(), self.messenger.clone());
+        let halt = self.halt.clone();
+        self.background.spawn(async move { halt.run_until_cancelled(checks).await });
     }
 
     /// Serves until told to stop, then stops within the grace period.

@@ -11,7 +11,7 @@ use crate::telemetry::logs;
 use anyhow::Context;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -48,22 +48,26 @@ pub fn run(arguments: ServeArgs) -> anyhow::Result<ExitCode> {
     block_on(async {
         let (stop, hangups) = (signals::stop_on_signal()?, signals::hangups()?);
         let listener = TcpListener::bind(settings.listen).with_context(|| format!("listen on {}", settings.listen))?;
-        announce(&settings, listener.local_addr()?);
+        let (announcement, address) = (announcement(&settings), listener.local_addr()?);
         let app = App::build(settings, arguments.role, listener).await?;
+        print_line(format_args!("pixcourier {} listens on http://{address}", env!("CARGO_PKG_VERSION")));
+        announcement.iter().for_each(print_line);
+        app.check_set_up();
         tokio::spawn(reload::on_each(hangups, arguments.configuration, sources, app.reloader()));
         app.run(stop.cancelled_owned()).await?;
         Ok(ExitCode::SUCCESS)
     })
 }
 
-fn announce(settings: &Settings, address: SocketAddr) {
+/// What is told once it is built: errors come before it.
+fn announcement(settings: &Settings) -> Vec<String> {
     let bots: Vec<&str> = settings.bots.keys().map(|name| name.as_str()).collect();
-    print_line(format_args!("pixcourier {} listens on http://{address}", env!("CARGO_PKG_VERSION")));
-    print_line(format_args!("engine: {}", engine(settings)));
-    print_line(format_args!("bots: {}", bots.join(", ")));
+    let mut lines = vec![format!("engine: {}", engine(settings)), format!("bots: {}", bots.join(", "))];
     if settings.api_keys.is_empty() && settings.clients.is_empty() {
-        print_line("no API keys: every program on this machine may send, no other machine can (PIXCOURIER_API_KEYS)");
+        let open = "no API keys: every program on this machine may send, no other machine can (PIXCOURIER_API_KEYS)";
+        lines.push(open.to_owned());
     }
+    lines
 }
 
 fn engine(settings: &Settings) -> String {

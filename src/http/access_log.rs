@@ -7,6 +7,7 @@
 
 use super::client_trace::ClientTrace;
 use super::connections::{Connection, InUse};
+use super::problem::Refusal;
 use super::request_id::{REQUEST_ID, request_id};
 use super::state::AppState;
 use crate::domain::NotificationId;
@@ -75,11 +76,18 @@ pub async fn access_log<B: MessageBody + 'static>(
     }
     let notification = request.extensions().get::<NotificationId>().copied().map(tracing::field::display);
     let (status, ms) = (status.as_u16(), u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
-    if route.starts_with("/v1/") || route.starts_with("/v3/") || notification.is_some() {
-        tracing::info!(method, route, status, ms, client, notification, "request answered");
+    let extensions = response.response().extensions();
+    let refusal = extensions.get::<Refusal>();
+    let (code, field) = (refusal.map(|refusal| refusal.code), refusal.and_then(|refusal| refusal.field.as_deref()));
+    let is_ours = route.starts_with("/v1/") || route.starts_with("/v3/") || notification.is_some();
+    // Who asks what became of something asks often.
+    let is_look = matches!(method, "GET" | "HEAD") && status < 400;
+    if is_ours && !is_look {
+        tracing::info!(method, route, status, ms, client, notification, code, field, "request answered");
     } else {
-        tracing::debug!(method, route, status, ms, client, "request answered");
+        tracing::debug!(method, route, status, ms, client, notification, code, field, "request answered");
     }
+    drop(extensions);
     Ok(response.map_body(|_, body| ResponseBody { body: body.boxed(), _request: held, _in_use: in_use }))
 }
 

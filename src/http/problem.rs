@@ -43,7 +43,25 @@ pub fn response(rejection: &Rejection) -> HttpResponse {
     if code == ProblemCode::Unauthorized {
         response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"pixcourier\""));
     }
-    response.content_type("application/problem+json").body(document(rejection))
+    let mut response = response.content_type("application/problem+json").body(document(rejection));
+    let field = rejection.field.clone().filter(|field| is_plain(field));
+    response.extensions_mut().insert(Refusal { code: code.as_str(), field });
+    response
+}
+
+/// What the log says of a rejection; lies in the extensions of its response.
+pub struct Refusal {
+    /// The problem's code.
+    pub code: &'static str,
+    /// The field, query parameter or header to blame, if it is written like one: an unknown one has the name that its sender chose.
+    pub field: Option<String>,
+}
+
+/// Whether it is written like the name of a field, `album[2].media` say: letters are no secret, and it is short.
+fn is_plain(field: &str) -> bool {
+    field.len() <= 64
+        && field.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_-.[]0123456789".contains(&byte))
+        && field.bytes().filter(u8::is_ascii_digit).count() <= 4
 }
 
 /// A whole response in bytes, for a connection on which no request is read; it ends the connection.

@@ -1,10 +1,12 @@
 //! The log: lines on standard error, text for people or JSON for collectors.
 
+use super::json_lines::JsonLines;
 use crate::settings::LogFormat;
 use std::io::IsTerminal;
 use tracing::Subscriber;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::{Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Crates that log much at levels that are of use to us; a filter that names them wins.
@@ -24,10 +26,11 @@ where
     let filter: Targets = format!("{QUIET_CRATES},{filter}")
         .parse()
         .unwrap_or_else(|_| Targets::new().with_default(tracing::Level::INFO));
-    let lines = fmt::layer().with_writer(writer);
     let lines = match format {
-        LogFormat::Text => lines.with_ansi(colours).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Text => fmt::layer().with_writer(writer).with_ansi(colours).boxed(),
+        LogFormat::Json => {
+            fmt::layer().with_writer(writer).fmt_fields(JsonFields::new()).event_format(JsonLines).boxed()
+        }
     };
     Registry::default().with(lines.with_filter(filter))
 }
@@ -65,12 +68,13 @@ mod tests {
     }
 
     #[test]
-    fn a_json_line_carries_the_fields_of_its_event_and_of_its_span() {
+    fn a_json_line_has_the_fields_of_its_event_and_of_its_spans_side_by_side() {
         let page = logged("info", LogFormat::Json);
         let line: serde_json::Value = serde_json::from_str(page.trim()).unwrap();
-        assert_eq!(line["message"], "Sent");
-        assert_eq!(line["chat"], 7);
-        assert_eq!(line["span"]["notification"], "n-1");
+        assert_eq!((&line["level"], &line["message"]), (&"INFO".into(), &"Sent".into()));
+        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
+        assert_eq!((&line["chat"], &line["notification"]), (&7.into(), &"n-1".into()));
+        assert!(line.as_object().unwrap().values().all(|value| !value.is_object()), "{line}");
     }
 
     #[test]

@@ -14,4 +14,5 @@ mod redis;
 mod redis_chats;
 mod redis_outages;
 mod redis_records;
+mod redis_set_up;
 mod servers;

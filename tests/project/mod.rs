@@ -2,6 +2,7 @@
 
 mod bench;
 mod harness;
+mod logs;
 pub mod manual;
 mod program;
 mod reload;

@@ -47,6 +47,7 @@ mod record_fields;
 mod removal;
 mod reopening;
 mod scripts;
+mod set_up;
 mod settled;
 mod shared_connections;
 mod write_behind;

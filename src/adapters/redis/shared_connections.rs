@@ -150,11 +150,32 @@ fn unavailable(error: &RedisError) -> LedgerError {
     let reason = match (error.kind(), error.code()) {
         (ErrorKind::Io, _) if error.is_timeout() => "Redis does not answer in time".to_owned(),
         (ErrorKind::Io, _) if error.is_connection_refusal() => "Redis refuses the connection".to_owned(),
+        (ErrorKind::Io, _) if is_about_certificate(error) => "the certificate of Redis is not trusted here".to_owned(),
         (ErrorKind::Io, _) => "the connection to Redis failed".to_owned(),
-        (_, Some(code)) => format!("Redis answers with the error {code}"),
+        (ErrorKind::AuthenticationFailed, _) => words_for("WRONGPASS"),
+        (_, Some(code)) => words_for(code),
         (_, None) => format!("Redis: {}", error.category()),
     };
     LedgerError::Unavailable(reason)
+}
+
+fn is_about_certificate(error: &RedisError) -> bool {
+    error.to_string().contains("certificate")
+}
+
+/// What the code in front of an error of Redis means here (<https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors>).
+fn words_for(code: &str) -> String {
+    let words = match code {
+        "WRONGPASS" | "NOAUTH" => "it refuses the user or password: check redis_url",
+        "NOPERM" => "its user lacks rights: docs/operation.md says which are needed",
+        "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" => "it is a cluster, which is not supported",
+        "READONLY" => "it is a replica now",
+        "LOADING" => "it still reads its data",
+        "MISCONF" => "it cannot write to its disk",
+        "OOM" => "its memory is full (maxmemory)",
+        _ => return format!("Redis answers with the error {code}"),
+    };
+    format!("Redis answers with {code}: {words}")
 }
 
 pub(super) fn ping() -> Cmd {

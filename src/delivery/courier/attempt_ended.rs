@@ -127,7 +127,13 @@ impl Courier {
                 }
                 held.set(0);
             }
-            UpstreamHealth::Failing => breaker.record_failure(now),
+            UpstreamHealth::Failing => {
+                let was_open = breaker.is_open();
+                breaker.record_failure(now);
+                if breaker.is_open() && !was_open {
+                    tracing::warn!(%bot, "Telegram does not answer: one probe at a time goes out, and the rest waits");
+                }
+            }
             UpstreamHealth::BotRefused => {
                 tracing::error!(%bot, "Telegram refuses the bot: check its token");
                 breaker.trip(now);

@@ -16,8 +16,8 @@ pub(super) struct RedisAvailability {
 
 #[derive(Default)]
 struct State {
-    /// The first command that failed since Redis last took a change.
-    away_since: Option<Instant>,
+    /// The first command that failed since Redis last took a change, and why.
+    away_since: Option<(Instant, String)>,
     presence: Presence,
 }
 
@@ -30,23 +30,24 @@ impl RedisAvailability {
     /// Fails while Redis is known to be away.
     pub(super) fn check(&self) -> Result<Presence, LedgerError> {
         let state = self.state();
-        match state.away_since {
-            Some(_) => Err(LedgerError::Unavailable("Redis is away".to_owned())),
+        match &state.away_since {
+            Some((_, reason)) => Err(LedgerError::Unavailable(format!("Redis is away ({reason})"))),
             None => Ok(state.presence),
         }
     }
 
     /// Whether Redis has been away for longer than [`OUTAGE_GRACE`].
     pub(super) fn is_past_grace(&self) -> bool {
-        self.state().away_since.is_some_and(|since| since.elapsed() >= OUTAGE_GRACE)
+        self.state().away_since.as_ref().is_some_and(|(since, _)| since.elapsed() >= OUTAGE_GRACE)
     }
 
     /// Notes that a command failed which was sent in that presence. Returns whether Redis counts as away only since now.
-    pub(super) fn mark_away(&self, asked: Presence) -> bool {
+    pub(super) fn mark_away(&self, asked: Presence, error: &LedgerError) -> bool {
         let mut state = self.state();
         let is_news = state.away_since.is_none() && state.presence == asked;
         if is_news {
-            state.away_since = Some(Instant::now());
+            let LedgerError::Unavailable(reason) = error;
+            state.away_since = Some((Instant::now(), reason.clone()));
         }
         is_news
     }

@@ -38,8 +38,8 @@ impl WriteBehindBuffer {
     }
 
     /// Notes that Redis did not do what it was asked in that presence.
-    pub(super) fn mark_away(&self, asked: Presence) {
-        if self.availability.mark_away(asked) {
+    pub(super) fn mark_away(&self, asked: Presence, error: &LedgerError) {
+        if self.availability.mark_away(asked, error) {
             // Each may be broken, and would fail one request when Redis is back.
             self.redis.connections.reconnect();
             self.flush_needed.notify_one();
@@ -52,7 +52,7 @@ impl WriteBehindBuffer {
         response: impl Future<Output = Result<T, LedgerError>>,
     ) -> Result<T, LedgerError> {
         let asked = self.availability.check()?;
-        response.await.inspect_err(|_| self.mark_away(asked))
+        response.await.inspect_err(|error| self.mark_away(asked, error))
     }
 
     /// The response of Redis about an entity; fails at once, too, while older changes of that entity are pending.

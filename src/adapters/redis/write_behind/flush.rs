@@ -43,7 +43,7 @@ async fn flush(buffer: &WriteBehindBuffer) -> Result<(), LedgerError> {
         loop {
             let Some((entity, change)) = buffer.pending().start_next() else { return Ok(()) };
             let written = buffer.apply(&change).await;
-            finish_write(buffer, entity, written.is_ok(), presence);
+            finish_write(buffer, entity, written.as_ref().err(), presence);
             written?;
         }
     });
@@ -62,13 +62,14 @@ async fn wait_until_back(buffer: &WriteBehindBuffer) {
     }
 }
 
-fn finish_write(buffer: &WriteBehindBuffer, entity: EntityKey, is_written: bool, presence: Presence) {
+fn finish_write(buffer: &WriteBehindBuffer, entity: EntityKey, failure: Option<&LedgerError>, presence: Presence) {
     let mut pending = buffer.pending();
-    if is_written {
-        pending.mark_written(entity);
-    } else {
-        buffer.mark_away(presence);
-        pending.mark_failed(entity);
+    match failure {
+        None => pending.mark_written(entity),
+        Some(error) => {
+            buffer.mark_away(presence, error);
+            pending.mark_failed(entity);
+        }
     }
     buffer.pending_count.send_replace(pending.len());
 }
