@@ -40,7 +40,10 @@ use actix_web::web::Data;
 use anyhow::Context;
 use routes::FaceStates;
 use std::collections::BTreeMap;
+use std::fs::DirBuilder;
 use std::net::TcpListener;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -82,6 +85,7 @@ impl App {
         let settings = Arc::new(settings);
         let metrics = Arc::new(Metrics::new());
         series::create(&metrics, &settings);
+        make_private(&settings.data_dir).with_context(|| format!("make the folder {}", settings.data_dir.display()))?;
         let quotas = CallerQuotas::new(settings.caller_spool, settings.caller_kept, settings.blob_retention);
         let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;
         let mut spool = spool.with_quotas(quotas);
@@ -194,6 +198,11 @@ impl App {
             background.spawn(applying);
         }
     }
+}
+
+/// Makes a folder if it is missing, and what of the way to it is, for its owner alone: captions and pictures lie in it.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// A registrar for every bot that has registration switched on.

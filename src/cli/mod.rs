@@ -6,6 +6,7 @@ mod check_config;
 mod config_args;
 mod demo;
 mod error;
+mod healthcheck;
 mod import_recipients;
 mod orphans;
 mod reload;
@@ -53,6 +54,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the embedded engine's database, while the service is stopped.
     Restore(restore::RestoreArgs),
+    /// Say whether a running service would accept a notification; the exit code is 0 if it would.
+    Healthcheck(healthcheck::HealthcheckArgs),
     /// Print the OpenAPI description as YAML.
     Openapi,
     /// Check the configuration and show what it comes to, secrets masked.
@@ -73,6 +76,7 @@ pub fn run() -> ExitCode {
         Command::Orphans(arguments) => orphans::run(arguments),
         Command::Backup(arguments) => backup::run(arguments),
         Command::Restore(arguments) => restore::run(arguments),
+        Command::Healthcheck(arguments) => healthcheck::run(arguments),
         Command::Openapi => {
             print_line(openapi_yaml().trim_end());
             Ok(ExitCode::SUCCESS)

@@ -36,7 +36,7 @@ pub struct SendArgs {
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     /// The service.
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    #[arg(long, env = "PIXCOURIER_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
     /// The environment variable that holds the API key; of several keys in it the first is used.
     #[arg(long, value_name = "VARIABLE", default_value_t = format!("{PREFIX}API_KEYS"))]

@@ -11,6 +11,7 @@ use crate::telemetry::logs;
 use anyhow::Context;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
+use sd_notify::NotifyState;
 use std::net::TcpListener;
 use std::process::ExitCode;
 
@@ -53,10 +54,22 @@ pub fn run(arguments: ServeArgs) -> anyhow::Result<ExitCode> {
         print_line(format_args!("pixcourier {} listens on http://{address}", env!("CARGO_PKG_VERSION")));
         announcement.iter().for_each(print_line);
         app.check_set_up();
+        tell_service_manager(NotifyState::Ready);
         tokio::spawn(reload::on_each(hangups, arguments.configuration, sources, app.reloader()));
-        app.run(stop.cancelled_owned()).await?;
+        let stopped = async move {
+            stop.cancelled().await;
+            tell_service_manager(NotifyState::Stopping);
+        };
+        app.run(stopped).await?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// systemd waits for this where the unit is of `Type=notify`; nobody else hears it.
+fn tell_service_manager(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the service manager cannot be told");
+    }
 }
 
 /// What is told once it is built: errors come before it.

@@ -17,6 +17,7 @@ pub struct ServiceClient {
     http: reqwest::Client,
     notifications: String,
     recipients: String,
+    readyz: String,
     key: Option<SecretString>,
 }
 
@@ -59,6 +60,8 @@ pub struct AttemptSummary {
     pub duration_ms: u64,
     pub uploaded: bool,
     pub outcome: String,
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 impl NotificationState {
@@ -67,13 +70,32 @@ impl NotificationState {
         self.attempts.iter().find(|attempt| attempt.outcome == "sent")
     }
 
-    /// Why it was not sent, in one line.
+    /// Why it was not sent, in one line; while it waits, what the last attempt met with.
     pub fn reason(&self) -> String {
-        match &self.failure {
-            Some(failure) => format!("{}: {} ({})", self.status.as_str(), failure.description, failure.class.as_str()),
-            None => self.status.as_str().to_owned(),
+        let status = self.status.as_str();
+        if let Some(failure) = &self.failure {
+            return format!("{status}: {} ({})", failure.description, failure.class.as_str());
+        }
+        let last = self.attempts.last().filter(|_| matches!(self.status, Status::Held | Status::Retrying));
+        match last {
+            Some(last) => {
+                let words = last.reason.as_deref().map(|words| format!(", {words}")).unwrap_or_default();
+                format!("{status} after {} attempt(s): {}{words}", self.attempts.len(), last.outcome)
+            }
+            None => status.to_owned(),
         }
     }
+}
+
+/// How long the service may take to say whether it is ready: it asks its parts for two seconds.
+const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What `/readyz` says.
+#[derive(Debug, Deserialize)]
+pub struct ServiceReadiness {
+    pub status: String,
+    #[serde(default)]
+    pub away: Vec<String>,
 }
 
 /// A notification to be posted.
@@ -98,7 +120,8 @@ impl ServiceClient {
         }
         let url = url.trim_end_matches('/');
         let (notifications, recipients) = (format!("{url}/v1/notifications"), format!("{url}/v1/recipients"));
-        Ok(Self { http: builder.build()?, notifications, recipients, key })
+        let readyz = format!("{url}/readyz");
+        Ok(Self { http: builder.build()?, notifications, recipients, readyz, key })
     }
 
     /// Posts a notification.
@@ -124,6 +147,13 @@ impl ServiceClient {
         self.send(request).await
     }
 
+    /// Asks whether it would accept a notification.
+    pub async fn readiness(&self) -> anyhow::Result<ServiceReadiness> {
+        let answer = self.http.get(&self.readyz).timeout(READINESS_TIMEOUT).send().await;
+        let answer = answer.map_err(reqwest::Error::without_url).context("no answer from the service")?;
+        answer.json().await.map_err(reqwest::Error::without_url).context("the service's answer is strange")
+    }
+
     /// Writes entries into the recipient book, all or none.
     pub async fn register(&self, entries: &[Value]) -> anyhow::Result<()> {
         self.send::<Value>(self.http.put(&self.recipients).json(entries)).await.map(drop)
@@ -143,14 +173,19 @@ impl ServiceClient {
         const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
         const MAX_POLL_INTERVAL: Duration = Duration::from_secs(1);
         let deadline = Instant::now() + timeout;
-        let mut pause = MIN_POLL_INTERVAL;
+        let (mut pause, mut told) = (MIN_POLL_INTERVAL, String::new());
         loop {
             let state = self.state(id).await?;
             if state.status.is_final() {
                 return Ok(state);
             }
             if Instant::now() >= deadline {
-                bail!("notification {id} is still {} after {} s", state.status.as_str(), timeout.as_secs());
+                bail!("notification {id} is still {} after {} s", state.reason(), timeout.as_secs());
+            }
+            let reason = state.reason();
+            if matches!(state.status, Status::Held | Status::Retrying) && reason != told {
+                eprintln!("{reason}");
+                told = reason;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 5 / 4).min(MAX_POLL_INTERVAL);

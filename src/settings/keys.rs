@@ -154,6 +154,21 @@ pub static TABLE_LISTS: &[&str] = &["client_tokens", "bots", "scopes"];
 pub static TABLE_SECRETS: &[&str] =
     &["token", "client_tokens", "client_secret", "registration_secret", "key", "key_sha256", "tokens"];
 
+/// What a key ends with that names the file of a secret, behind the name of the secret's own key.
+pub const SECRET_FILE_SUFFIX: &str = "_file";
+
+/// Whether a key at the top of the file names the file of a secret.
+pub(super) fn is_secret_file(name: &str) -> bool {
+    let secret = name.strip_suffix(SECRET_FILE_SUFFIX);
+    KEYS.iter().any(|key| secret == Some(key.name) && key.masking != Masking::None)
+}
+
+/// The same of a table that has these keys. What has a key of that name itself reads it itself.
+pub(super) fn is_secret_file_of_table(name: &str, keys: &[&str]) -> bool {
+    let secret = name.strip_suffix(SECRET_FILE_SUFFIX);
+    secret.is_some_and(|secret| keys.contains(&secret) && TABLE_SECRETS.contains(&secret)) && !keys.contains(&name)
+}
+
 /// Tables of one kind, each under a name: `[bots.NAME]`.
 #[derive(Debug)]
 pub struct TableGroup {

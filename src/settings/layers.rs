@@ -2,7 +2,9 @@
 //! values are not.
 
 use super::config_error::ConfigError;
-use super::keys::{KEYS, PREFIX, SettingKey, TABLE_GROUPS, TABLE_LISTS, TableGroup};
+use super::keys::{
+    KEYS, PREFIX, SettingKey, TABLE_GROUPS, TABLE_LISTS, TableGroup, is_secret_file, is_secret_file_of_table,
+};
 use crate::domain::BotName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -27,7 +29,7 @@ pub struct RawValue {
 }
 
 /// Who wrote a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SettingSource {
     Default,
     File,
@@ -42,6 +44,8 @@ pub struct Layers {
     /// By group of tables (`bots`, `clients`, ...), who has a table of its own; all are named like bots.
     pub tables: BTreeMap<&'static str, BTreeSet<BotName>>,
     pub errors: Vec<ConfigError>,
+    /// The paths whose values name files that hold secrets.
+    pub secret_files: Vec<String>,
     /// Whether the file is not TOML, so that nothing can be said about what it leaves out.
     pub unreadable: bool,
 }
@@ -75,7 +79,7 @@ impl Layers {
         }
     }
 
-    fn set(&mut self, path: impl Into<String>, values: Vec<String>, source: SettingSource) {
+    pub(super) fn set(&mut self, path: impl Into<String>, values: Vec<String>, source: SettingSource) {
         self.values.insert(path.into(), RawValue { values, source });
     }
 
@@ -90,6 +94,7 @@ impl Layers {
         for (name, value) in table {
             match (SettingKey::named(&name), value) {
                 (Some(key), value) => self.value(name, key.list, &value, source),
+                (None, value) if is_secret_file(&name) => self.secret_file(name, &value, source),
                 (None, value) => match TABLE_GROUPS.iter().find(|group| group.name == name) {
                     Some(group) => self.tables(group, value, source),
                     None => {
@@ -132,6 +137,7 @@ impl Layers {
                     value if keys.contains(&key.as_str()) => {
                         self.value(path, TABLE_LISTS.contains(&key.as_str()), &value, source);
                     }
+                    value if is_secret_file_of_table(&key, keys) => self.secret_file(path, &value, source),
                     _ => {
                         let names = keys.iter().copied().chain([inner]);
                         self.errors.push(ConfigError::unknown(path, &format!("key of a {what}"), names));
@@ -154,12 +160,24 @@ impl Layers {
         }
     }
 
+    fn secret_file(&mut self, path: String, value: &toml::Value, source: SettingSource) {
+        self.value(path.clone(), false, value, source);
+        self.secret_files.push(path);
+    }
+
     /// An empty variable counts as not set: compose files and unit files cannot leave one out.
     fn environment(&mut self, env: &BTreeMap<String, String>) {
         for (variable, text) in env {
             let Some(name) = variable.strip_prefix(PREFIX).filter(|name| !is_of_others(name)) else { continue };
             match KEYS.iter().find(|key| key.variable() == *variable) {
                 Some(_) if text.is_empty() => {}
+                None if is_secret_file(&name.to_lowercase()) => {
+                    let path = name.to_lowercase();
+                    if !text.is_empty() {
+                        self.set(path.clone(), vec![text.clone()], SettingSource::Environment);
+                        self.secret_files.push(path);
+                    }
+                }
                 Some(key) if key.list => self.set(key.name, split(text), SettingSource::Environment),
                 Some(key) => self.set(key.name, vec![text.clone()], SettingSource::Environment),
                 None if name.starts_with("BOTS") => self.errors.push(ConfigError::new(
@@ -180,13 +198,17 @@ impl Layers {
     }
 }
 
-/// Variables that begin like ours and are not: those of our tests, and those that Kubernetes and Docker set in every
+/// Variables that begin like ours and are no settings: the address that subcommands ask, those of our tests, and those that Kubernetes and Docker set in every
 /// container beside a service named `pixcourier`.
 fn is_of_others(name: &str) -> bool {
-    name.starts_with("TEST_") || name.starts_with("SERVICE_") || name == "PORT" || name.starts_with("PORT_")
+    name == "URL"
+        || name.starts_with("TEST_")
+        || name.starts_with("SERVICE_")
+        || name == "PORT"
+        || name.starts_with("PORT_")
 }
 
-fn split(text: &str) -> Vec<String> {
+pub(super) fn split(text: &str) -> Vec<String> {
     text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
 }
 

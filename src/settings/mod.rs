@@ -13,6 +13,7 @@ mod layers;
 mod live;
 mod load;
 mod model;
+mod secret_files;
 mod show;
 mod sources;
 mod value_reader;

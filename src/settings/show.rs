@@ -4,6 +4,7 @@ use super::config_error::ConfigError;
 use super::keys::{KEYS, Masking, SettingKey, TABLE_GROUPS, TABLE_LISTS, TABLE_SECRETS, TableGroup};
 use super::layers::{Flags, Layers, RawValue, SettingSource};
 use super::load::load;
+use super::secret_files;
 use reqwest::Url;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,7 +15,7 @@ use std::fmt::Write;
 /// As [`load()`].
 pub fn show(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -> Result<String, Vec<ConfigError>> {
     load(file, env, flags)?;
-    let layers = Layers::gather(file, env, flags);
+    let layers = secret_files::gather(file, env, flags);
     let mut page = String::new();
     for key in KEYS {
         line(&mut page, &layers, key.name, key.name, key.masking);

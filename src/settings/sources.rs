@@ -1,9 +1,10 @@
 //! What the configuration is written in, kept as it was read, so that a reload can tell what has changed.
 
 use super::config_error::ConfigError;
-use super::layers::{Flags, Layers};
+use super::layers::Flags;
 use super::load::load;
 use super::model::Settings;
+use super::secret_files;
 use super::show::show;
 use crate::domain::BotName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,7 +40,8 @@ impl Sources {
     /// The keys that other sources set differently and that take effect only at a start. Tokens of the bots that run, and
     /// whatever says who may call, are not among them.
     pub fn waiting_for_restart(&self, changed: &Self, running: &BTreeSet<BotName>) -> Vec<String> {
-        let gather = |sources: &Self| Layers::gather(sources.file.as_deref(), &sources.env, &sources.flags).values;
+        let gather =
+            |sources: &Self| secret_files::gather(sources.file.as_deref(), &sources.env, &sources.flags).values;
         let (old, new) = (gather(self), gather(changed));
         let written = |values: &BTreeMap<String, _>| values.keys().cloned().collect::<BTreeSet<String>>();
         let paths = &written(&old) | &written(&new);

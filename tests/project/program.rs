@@ -50,3 +50,36 @@ fn a_picture_is_sent_from_the_command_line_and_the_exit_code_tells_its_fate() {
     }
     assert_eq!(service.stop(), Some(0));
 }
+
+#[test]
+fn whether_it_is_ready_is_told_by_the_exit_code_and_the_data_folder_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), SandboxOptions::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("new/data").display().to_string();
+    let mut service = Program::serve(&sandbox.url(), &[("PIXCOURIER_DATA_DIR", data_dir.as_str())], Stdio::null());
+    let ask =
+        |url: &str| Program::command(&["healthcheck"]).env("PIXCOURIER_URL", url).output().expect("the program runs");
+    let ready = ask(&service.url);
+    assert_eq!((ready.status.code(), text(&ready.stdout)), (Some(0), "ready\n"), "{}", text(&ready.stderr));
+    let mode = |path: &str| std::fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("new"), mode("new/data")), (0o700, 0o700));
+    assert_eq!(service.stop(), Some(0));
+    let gone = ask(&service.url);
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(text(&gone.stderr).contains("no answer from the service"), "{}", text(&gone.stderr));
+}
+
+/// Where systemd is installed, it judges the unit itself.
+#[test]
+fn the_unit_is_well_protected() {
+    let unit = root().join("deploy/pixcourier.service");
+    let judged = std::process::Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--threshold=20"])
+        .arg(unit)
+        .output();
+    match judged {
+        Ok(judged) => assert!(judged.status.success(), "worse than 2.0: {}", text(&judged.stdout)),
+        Err(error) => println!("left out: systemd-analyze does not run here ({error})"),
+    }
+}

@@ -170,3 +170,58 @@ fn check_config_shows_the_configuration_and_its_defaults_are_a_configuration() {
     let (code, _, error) = program(&["check-config", "--config", &path.path().display().to_string()], &[token]);
     assert_eq!(code, Some(0), "{error}");
 }
+
+/// As Docker, Kubernetes and systemd hand secrets in.
+#[test]
+fn every_secret_may_lie_in_a_file() {
+    const TOKEN: &str = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (token, keys) = (file("token", &format!("{TOKEN}\n")), file("keys", "0123456789abcdef\nfedcba9876543210\n"));
+    let env =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let by_files: BTreeMap<_, _> = env(&[("PIXCOURIER_BOT_TOKEN_FILE", &token), ("PIXCOURIER_API_KEYS_FILE", &keys)]);
+    let settings = load(None, &by_files, &Flags::default()).unwrap();
+    assert_eq!(settings.api_keys.len(), 2);
+    assert_eq!(settings.bots.len(), 1);
+
+    let tables = format!(
+        "bot_token_file = {token:?}\n[bots.more]\ntoken_file = {:?}\n",
+        file("more", "654321:ABC-DEF1234ghIkl-zyx57W2v1u123ew11")
+    );
+    assert_eq!(load(Some(&tables), &BTreeMap::new(), &Flags::default()).unwrap().bots.len(), 2);
+    let shown = pixcourier::settings::show(Some(&tables), &BTreeMap::new(), &Flags::default()).unwrap();
+    assert!(!shown.contains("zyx57W2v1u"), "{shown}");
+
+    // A later layer wins over a file that an earlier one names; within one, both are too many.
+    let later = env(&[("PIXCOURIER_BOT_TOKEN", TOKEN)]);
+    assert!(load(Some("bot_token_file = \"/does/not/exist\"\n"), &later, &Flags::default()).is_ok());
+    for (name, text, problem) in [
+        (
+            "bot_token_file",
+            format!("bot_token = \"{TOKEN}\"\nbot_token_file = {token:?}\n"),
+            "bot_token is given too: say one of the two",
+        ),
+        (
+            "bot_token_file",
+            "bot_token_file = \"/does/not/exist\"\n".to_owned(),
+            "cannot be read: No such file or directory (os error 2)",
+        ),
+        ("bot_token_file", format!("bot_token_file = {:?}\n", file("empty", " \n")), "cannot be read: it is empty"),
+        (
+            "bot_rate_file",
+            format!("bot_token = \"{TOKEN}\"\nbot_rate_file = \"x\"\n"),
+            "unknown key; did you mean bot_rate?",
+        ),
+    ] {
+        let errors = load(Some(&text), &BTreeMap::new(), &Flags::default()).unwrap_err();
+        assert!(
+            errors.iter().any(|error| (error.at.as_str(), error.message.as_str()) == (name, problem)),
+            "{errors:?}"
+        );
+    }
+}

@@ -6,8 +6,9 @@ mod engine;
 mod whatsmate;
 
 use super::config_error::ConfigError;
-use super::layers::{Flags, Layers};
+use super::layers::Flags;
 use super::model::{LogFormat, Settings};
+use super::secret_files;
 use super::value_reader::ValueReader;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,7 +21,7 @@ use tracing_subscriber::filter::Targets;
 /// # Errors
 /// Everything that is wrong, in the order of the names.
 pub fn load(file: Option<&str>, env: &BTreeMap<String, String>, flags: &Flags) -> Result<Settings, Vec<ConfigError>> {
-    let layers = Layers::gather(file, env, flags);
+    let layers = secret_files::gather(file, env, flags);
     if layers.unreadable {
         return Err(layers.errors);
     }
