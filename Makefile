@@ -26,6 +26,7 @@ help:
 	@echo '  make next              the broker part on RabbitMQ 4, Redis 8 and Valkey, as the next Debian release has them; as root'
 	@echo '  make pressure          fairness, order and limits under pressure: the long forms, with the figures of docs/guarantees.md'
 	@echo '  make attacks           what one caller may send does not hurt another: the table of docs/guarantees.md, in the release profile'
+	@echo '  make incidents         what is seen of each incident: metric, log, readyz, alert; the table of docs/operation.md'
 	@echo 'make corpus  judges thousands of real pictures here and by other libraries: the tables of docs/pictures.md'
 	@echo 'make deny    licences, advisories and bans of the dependencies (installs cargo-deny if missing)'
 	@echo 'make demo    see it work'
@@ -74,7 +75,7 @@ volume:
 
 # `make test` leaves these out, so that it stays within 20 minutes on a bare machine.
 ONLY_IN_FAULTS := pulses outage redis_away flood_waits one_chat_without cancelled fairness due_at_once at_most_once \
-    a_bot_stays_in_the_metrics cluster workers_killed a_full_folder_of_images attacks
+    a_bot_stays_in_the_metrics cluster workers_killed a_full_folder_of_images attacks every_incident
 
 .PHONY: fault-tests
 fault-tests:
@@ -98,6 +99,11 @@ pressure: tools
 .PHONY: attacks
 attacks: tools
 	tests/with-brokers $(CARGO) test --release --locked --test faults -- attacks::$(ONLY) --test-threads=1 --nocapture
+
+# What is seen of each incident: the table of docs/operation.md.
+.PHONY: incidents
+incidents: tools
+	@$(SERVERS) $(CARGO) test --locked --test faults -- every_incident --nocapture
 
 # The same for the nodes of a cluster.
 .PHONY: cluster

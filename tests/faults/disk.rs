@@ -75,7 +75,7 @@ async fn a_full_folder_of_images_is_told_by_readyz_on_the_distributed_engine() {
 }
 
 /// A small file system, and a file on it that takes so much of it, both in MiB; `None`, told, where none can be mounted.
-fn disk_with_ballast(test: &str, size: u32, ballast: usize) -> Option<(SmallDisk, PathBuf)> {
+pub fn disk_with_ballast(test: &str, size: u32, ballast: usize) -> Option<(SmallDisk, PathBuf)> {
     let disk = SmallDisk::mount(size)
         .inspect_err(|reason| println!("{test} full: SKIPPED, a small file system cannot be mounted here: {reason}"))
         .ok()?;
@@ -156,7 +156,7 @@ async fn wait_until_ready(service: &Service) {
 }
 
 /// A file system of its own in memory, gone with its owner.
-struct SmallDisk(TempDir);
+pub struct SmallDisk(TempDir);
 
 impl SmallDisk {
     fn mount(megabytes: u32) -> Result<Self, String> {
@@ -170,7 +170,7 @@ impl SmallDisk {
         }
     }
 
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         Path::new(self.0.path()).to_owned()
     }
 }

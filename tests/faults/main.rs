@@ -32,6 +32,7 @@ mod cluster;
 mod demo;
 mod disk;
 mod floods;
+mod incidents;
 mod kills;
 mod owners;
 mod pressure;

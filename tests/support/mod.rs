@@ -12,6 +12,7 @@ pub mod images;
 mod installed;
 pub mod named_client;
 pub mod program;
+pub mod prometheus;
 mod proxy;
 mod rabbit;
 mod redis;

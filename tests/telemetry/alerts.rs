@@ -1,6 +1,6 @@
 //! The alert rules and the dashboard, by Prometheus itself.
 
-use super::prometheus::Prometheus;
+use crate::support::prometheus::{self, Prometheus};
 use crate::support::test_app::{On, TestApp, base64_png};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -36,7 +36,7 @@ fn every_alert_has_a_runbook_and_a_test_that_it_fires_and_one_that_it_does_not()
 
 #[test]
 fn alerts_fire_when_they_should_and_not_on_normal_traffic() {
-    let Some(promtool) = super::prometheus::program("PIXCOURIER_TEST_PROMTOOL") else { return };
+    let Some(promtool) = prometheus::program("PIXCOURIER_TEST_PROMTOOL") else { return };
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/alerts/alerts.test.yaml");
     let judged = Command::new(promtool).args(["test", "rules"]).arg(tests).output().unwrap();
     assert!(

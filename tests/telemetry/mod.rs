@@ -2,4 +2,3 @@
 
 mod alerts;
 mod backlog;
-mod prometheus;

@@ -1,7 +1,6 @@
 //! A Prometheus of our own, that scrapes one process every second.
 
-use crate::support::free_port;
-use crate::support::wait;
+use super::{free_port, wait};
 use reqwest::{Client, Url};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -38,13 +37,26 @@ impl Drop for Prometheus {
 impl Prometheus {
     /// One with the alert rules of deploy/ that scrapes this page as the job `pixcourier`.
     pub fn scraping(page: &Url) -> Option<Self> {
+        Self::with_rules(page, "", &Self::rules())
+    }
+
+    /// The alert rules of deploy/.
+    pub fn rules() -> String {
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/alerts.yaml")).unwrap()
+    }
+
+    /// One with other rules, that shows an API key.
+    pub fn with_rules(page: &Url, key: &str, rules: &str) -> Option<Self> {
         let program = program("PIXCOURIER_TEST_PROMETHEUS")?;
         let folder = tempfile::tempdir().unwrap();
-        let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/alerts.yaml");
+        let rules_file = folder.path().join("rules.yaml");
+        std::fs::write(&rules_file, rules).unwrap();
+        let rules = rules_file.display();
+        let key = if key.is_empty() { String::new() } else { format!(", authorization: {{credentials: '{key}'}}") };
         let target = format!("{}:{}", page.host_str().expect("a host"), page.port().expect("a port"));
         let settings = format!(
             "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: ['{rules}']\n\
-             scrape_configs: [{{job_name: pixcourier, static_configs: [{{targets: ['{target}']}}]}}]\n"
+             scrape_configs: [{{job_name: pixcourier, static_configs: [{{targets: ['{target}']}}]{key}}}]\n"
         );
         let file = folder.path().join("prometheus.yml");
         std::fs::write(&file, settings).unwrap();
