@@ -2,6 +2,7 @@
 //! [`App::run`] serves until told to stop, and stops in order (graceful shutdown).
 
 pub mod backup;
+pub mod chats;
 mod delivery;
 mod engine;
 mod health;

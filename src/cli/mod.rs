@@ -2,6 +2,7 @@
 
 mod backup;
 mod bench;
+mod chats;
 mod check_config;
 mod config_args;
 mod demo;
@@ -46,6 +47,8 @@ enum Command {
     Sandbox(sandbox::SandboxArgs),
     /// Send an image through a running service.
     Send(send::SendArgs),
+    /// List the chats that have written to a bot, with the numbers by which notifications name them.
+    Chats(chats::ChatsArgs),
     /// Write a file of phone numbers and chats into the recipient book of a running service.
     ImportRecipients(import_recipients::ImportRecipientsArgs),
     /// List notifications that RabbitMQ could bring nowhere, or put them back.
@@ -72,6 +75,7 @@ pub fn run() -> ExitCode {
         Command::Bench(arguments) => bench::run(arguments),
         Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::Send(arguments) => send::run(arguments),
+        Command::Chats(arguments) => chats::run(arguments),
         Command::ImportRecipients(arguments) => import_recipients::run(arguments),
         Command::Orphans(arguments) => orphans::run(arguments),
         Command::Backup(arguments) => backup::run(arguments),

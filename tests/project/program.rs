@@ -2,7 +2,9 @@
 
 use crate::project::manual::root;
 use crate::support::program::Program;
+use crate::support::settings::TOKEN;
 use pixcourier::sandbox::{MessageFilter, Sandbox, SandboxOptions};
+use serde_json::json;
 use std::net::TcpListener;
 use std::process::{Output, Stdio};
 
@@ -81,5 +83,25 @@ fn the_unit_is_well_protected() {
     match judged {
         Ok(judged) => assert!(judged.status.success(), "worse than 2.0: {}", text(&judged.stdout)),
         Err(error) => println!("left out: systemd-analyze does not run here ({error})"),
+    }
+}
+
+#[test]
+fn who_has_written_to_the_bot_is_told() {
+    let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), SandboxOptions::default()).unwrap();
+    let chats = || {
+        let mut command = Program::command(&["chats"]);
+        command.env("PIXCOURIER_BOT_TOKEN", TOKEN).env("PIXCOURIER_BOT_API_URL", sandbox.url()).output().unwrap()
+    };
+    let nobody = chats();
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(text(&nobody.stderr).contains("send it /start"), "{}", text(&nobody.stderr));
+    let said = json!({"text": {"user_id": 987_654_321, "text": "/start"}});
+    sandbox.incoming(123_456, serde_json::from_value(said).unwrap()).unwrap();
+    // Asked again it tells the same: nothing is confirmed.
+    for _ in 0..2 {
+        let somebody = chats();
+        assert_eq!(somebody.status.code(), Some(0), "{}", text(&somebody.stderr));
+        assert!(text(&somebody.stdout).trim_start().starts_with("987654321  private"), "{}", text(&somebody.stdout));
     }
 }
