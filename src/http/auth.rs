@@ -210,7 +210,9 @@ mod tests {
         let (name, key) = (name.parse().unwrap(), KeyDigest::of(&key.to_owned().into()));
         let (scopes, tokens) = ([Scope::Send].into(), [].into());
         let bots = Some([BotName::default_bot()].into());
-        Arc::new(Client { name, key, bots, scopes, rate: 0.0, daily_quota: 0, tokens })
+        let (callback_url, callback_secrets) = (None, Vec::new());
+        let (rate, daily_quota) = (0.0, 0);
+        Arc::new(Client { name, key, bots, scopes, rate, daily_quota, tokens, callback_url, callback_secrets })
     }
 
     fn callers() -> Callers {

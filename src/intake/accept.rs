@@ -141,6 +141,8 @@ impl Intake {
         if let Some(bot) = self.settings.bots.get(&request.bot) {
             check_account(bot, &request.chat_id, &call)?;
         }
+        let of_client = || request.client.as_ref()?.callback_url.clone();
+        let callback_url = request.callback_url.or_else(of_client);
         let notification = Notification {
             v: Notification::VERSION,
             id,
@@ -160,6 +162,7 @@ impl Intake {
             follows: None,
             then: FollowUp::numbered(id, request.then),
             client: request.client.map(|client| client.name.clone()),
+            callback_url,
         };
         check_readable(&notification)?;
         let submission = Submission { notification, idempotency };

@@ -8,7 +8,7 @@ use super::request::oversize::Oversize;
 use super::request::parameters::{MARKUP_LIMIT_BYTES, PARAMETERS, Parameter, ParameterType};
 use super::request::send_options::TAG_LIMIT_CHARS;
 use crate::domain::{
-    AttemptOutcome, ChatId, DeliveryGuarantee, FailureClass, Lane, RecipientSource, RecipientState, Status,
+    AttemptOutcome, CallbackUrl, ChatId, DeliveryGuarantee, FailureClass, Lane, RecipientSource, RecipientState, Status,
 };
 use crate::intake::rejection::ProblemCode;
 use std::borrow::Cow;
@@ -158,6 +158,14 @@ fn with_send_options(object: ObjectBuilder) -> ObjectBuilder {
         )
         .property("delivery", Ref::from_schema_name(DeliveryGuarantee::name()))
         .property("tags", tags())
+        .property("callback_url", callback_url())
+}
+
+fn callback_url() -> ObjectBuilder {
+    let about = "Who is told how it ends: an http(s) URL, without user, password and fragment, which gets a signed POST \
+                 (Standard Webhooks) when it is sent, failed, expired, cancelled or unknown. Needs a `callback_secret` in the \
+                 settings.";
+    text(about).format(Some(SchemaFormat::Custom("uri".to_owned()))).max_length(Some(CallbackUrl::LIMIT_BYTES))
 }
 
 fn item() -> ObjectBuilder {

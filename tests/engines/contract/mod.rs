@@ -67,6 +67,7 @@ pub fn notification(bot: &BotName, chat: i64) -> Notification {
         follows: None,
         then: Vec::new(),
         client: None,
+        callback_url: None,
     }
 }
 
