@@ -2,6 +2,7 @@
 //! no async.
 
 mod call;
+mod callback;
 mod callback_url;
 mod client_name;
 mod file_content;
@@ -19,6 +20,7 @@ mod time;
 pub mod whatsmate;
 
 pub use call::{Call, Media, MediaKind, MediaSource};
+pub use callback::{CallbackEvent, CallbackId, CallbackState};
 pub use callback_url::{CallbackUrl, InvalidCallbackUrl};
 pub use client_name::ClientName;
 pub use file_content::FileContent;

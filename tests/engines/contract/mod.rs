@@ -4,6 +4,7 @@
 
 pub mod acceptor;
 pub mod blobs;
+pub mod callbacks;
 pub mod finish;
 pub mod ledger;
 pub mod ledger_conditions;
