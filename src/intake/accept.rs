@@ -10,7 +10,7 @@ use crate::domain::{
     BotName, Call, FollowUp, ImageFormat, Lane, Media, MediaKind, MediaSource, Notification, NotificationId, Sha256,
 };
 use crate::ports::{Accepted, Idempotency, Ports, Spooled, Submission};
-use crate::settings::Settings;
+use crate::settings::{CallbackSecrets, Live, Settings};
 use crate::telemetry::Metrics;
 use futures_util::StreamExt;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub struct Intake {
     pub(super) ports: Ports,
     pub(super) metrics: Arc<Metrics>,
     pub(super) settings: Arc<Settings>,
+    pub(super) callback_secrets: Live<CallbackSecrets>,
     blob_puts: Semaphore,
 }
 
@@ -67,8 +68,14 @@ impl StoredFile {
 
 impl Intake {
     /// Accepts into the engine behind the ports.
-    pub fn new(spool: Spool, ports: Ports, metrics: Arc<Metrics>, settings: Arc<Settings>) -> Self {
-        Self { spool, ports, metrics, settings, blob_puts: Semaphore::new(MAX_BLOB_PUTS) }
+    pub fn new(
+        spool: Spool,
+        ports: Ports,
+        metrics: Arc<Metrics>,
+        settings: Arc<Settings>,
+        callback_secrets: Live<CallbackSecrets>,
+    ) -> Self {
+        Self { spool, ports, metrics, settings, callback_secrets, blob_puts: Semaphore::new(MAX_BLOB_PUTS) }
     }
 
     /// Where uploads are until they are stored.

@@ -11,8 +11,8 @@ impl Intake {
     /// # Errors
     /// There is no secret to sign with, or the URL names a private address and these are not allowed.
     pub fn check_callback(&self, url: Option<&CallbackUrl>, client: Option<&Client>) -> Result<(), Rejection> {
-        let (Some(url), all) = (url, &self.settings.callbacks) else { return Ok(()) };
-        if all.secrets.is_empty() && client.is_none_or(|client| client.callback_secrets.is_empty()) {
+        let Some(url) = url else { return Ok(()) };
+        if self.callback_secrets.get().of(client.map(|client| &client.name)).is_empty() {
             let setting = match client {
                 Some(client) => format!("callback_secret, at the top or in [clients.{}]", client.name),
                 None => "callback_secret".to_owned(),
@@ -21,7 +21,7 @@ impl Intake {
                 format!("needs a secret to sign with, and there is none: whoever runs the service sets {setting}");
             return Err(Rejection::invalid("callback_url", &what));
         }
-        if !all.allow_private && url.names_private_address() {
+        if !self.settings.callbacks.allow_private && url.names_private_address() {
             let what = "names a private address, which is not called: whoever runs the service may set \
                         callback_allow_private";
             return Err(Rejection::invalid("callback_url", what));

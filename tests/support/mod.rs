@@ -14,6 +14,7 @@ pub mod named_client;
 pub mod program;
 mod proxy;
 mod rabbit;
+pub mod receiver;
 mod redis;
 pub mod running_app;
 mod server;
