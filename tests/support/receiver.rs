@@ -43,13 +43,16 @@ pub enum Reply {
     Hang,
 }
 
+/// What to answer to a request whose callback came so often before.
+type Answering = dyn Fn(&Told, usize) -> Reply + Send + Sync;
+
 struct Shared {
     told: Mutex<Vec<Told>>,
     /// How often each callback came.
     times: Mutex<BTreeMap<String, usize>>,
     connections: AtomicUsize,
     stopped: AtomicBool,
-    answer: Box<dyn Fn(&Told, usize) -> Reply + Send + Sync>,
+    answer: Box<Answering>,
 }
 
 /// See the module. Stops when it is dropped.
