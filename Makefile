@@ -25,6 +25,7 @@ help:
 	@echo '  make cluster           a cluster of three RabbitMQ nodes, broken ten times; six minutes'
 	@echo '  make next              the broker part on RabbitMQ 4, Redis 8 and Valkey, as the next Debian release has them; as root'
 	@echo '  make pressure          fairness, order and limits under pressure: the long forms, with the figures of docs/guarantees.md'
+	@echo '  make callbacks         10,000 callbacks to receivers of the worst kinds, none lost; in the release profile'
 	@echo '  make attacks           what one caller may send does not hurt another: the table of docs/guarantees.md, in the release profile'
 	@echo '  make incidents         what is seen of each incident: metric, log, readyz, alert; the table of docs/operation.md'
 	@echo 'make corpus  judges thousands of real pictures here and by other libraries: the tables of docs/pictures.md'
@@ -104,6 +105,12 @@ attacks: tools
 .PHONY: incidents
 incidents: tools
 	@$(SERVERS) $(CARGO) test --locked --test faults -- every_incident --nocapture
+
+# 10,000 callbacks to receivers that fail, hang, redirect and lie about their names, on both engines.
+.PHONY: callbacks
+callbacks: tools
+	PIXCOURIER_CALLBACKS=many tests/with-brokers $(CARGO) test --release --locked --test faults -- callbacks:: \
+	    --test-threads=1 --nocapture
 
 # The same for the nodes of a cluster.
 .PHONY: cluster

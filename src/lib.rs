@@ -29,6 +29,7 @@ pub mod adapters;
 pub mod app;
 pub mod backoff;
 pub mod bench;
+pub mod callbacks;
 pub mod cli;
 pub mod multipart;
 pub mod registration;

@@ -40,5 +40,6 @@ pub fn photo(chat: i64) -> Notification {
         follows: None,
         then: Vec::new(),
         client: None,
+        callback_url: None,
     }
 }

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 impl App {
     /// Starts a courier for every bot, which returns how many attempts its end interrupted; the registration of every bot
-    /// that has one; the sweeper; and what records dead letters.
+    /// that has one; the sweeper; what tells receivers; and what records dead letters.
     pub(super) fn start_delivery(&self) -> JoinSet<usize> {
         let mut couriers = JoinSet::new();
         for bot in self.settings.bots.values() {
@@ -34,6 +34,7 @@ impl App {
             self.metrics.clone(),
             self.halt.clone(),
         ));
+        self.background.spawn(self.callback_sender.clone().run(self.halt.clone()));
         if let Some(recording) = self.engine.record_dead_letters(self.metrics.clone(), self.halt.clone()) {
             self.background.spawn(recording);
         }

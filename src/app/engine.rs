@@ -67,6 +67,7 @@ impl Engine {
                     outcome_notifier: queue.outcome_notifier(),
                     recipients: redis.clone(),
                     quotas: redis.clone(),
+                    callbacks: redis.clone(),
                 };
                 Ok(Self { ports, kind: EngineKind::Distributed { queue, ledger, redis } })
             }

@@ -32,6 +32,9 @@ pub async fn run(
         show_open(&engine, &bots, &metrics).await;
         metrics.damaged.set(i64::from(engine.is_damaged()));
         metrics.ledger_buffered.set(i64::try_from(engine.buffered()).unwrap_or(i64::MAX));
+        if let Ok(Ok(waiting)) = timeout(READY_TIMEOUT, engine.ports.callbacks.waiting()).await {
+            metrics.callbacks_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        }
         // Unknown while the broker is away, which another metric shows.
         if let Ok(Some(orphans)) = timeout(READY_TIMEOUT, engine.orphans()).await {
             metrics.orphans.set(i64::try_from(orphans).unwrap_or(i64::MAX));

@@ -22,6 +22,7 @@ pub use role::Role;
 
 use crate::adapters::messenger_by_kind::MessengerByKind;
 use crate::adapters::telegram::TelegramProxy;
+use crate::callbacks::CallbackSender;
 use crate::domain::BotName;
 use crate::http::callers::Callers;
 use crate::http::connections::{Connections, connection_limit};
@@ -34,7 +35,7 @@ use crate::intake::caller_quota::CallerQuotas;
 use crate::intake::spool::Spool;
 use crate::ports::Messenger;
 use crate::registration::Registrar;
-use crate::settings::{Bot, Live, Registration, Settings};
+use crate::settings::{Bot, CallbackSecrets, Live, Registration, Settings};
 use crate::telemetry::Metrics;
 use actix_web::dev::Server;
 use actix_web::web::Data;
@@ -61,6 +62,7 @@ pub struct App {
     engine: Engine,
     messenger: Arc<dyn Messenger>,
     registrars: Registrars,
+    callback_sender: Arc<CallbackSender>,
     server: Server,
     connections: Arc<Connections>,
     drain: DrainListener,
@@ -99,11 +101,16 @@ impl App {
         let registrars = registrars(&settings, &engine, &messenger, &metrics);
         let (ready, is_ready) = watch::channel(false);
         let drain = DrainListener::new(&listener).context("watch the port")?;
-        let intake = Intake::new(spool.clone(), engine.ports.clone(), metrics.clone(), settings.clone());
+        let secrets = Live::new(CallbackSecrets::new(&settings.callbacks, &settings.clients));
+        let (callbacks, allow_private) = (engine.ports.callbacks.clone(), settings.callbacks.allow_private);
+        let callback_sender = CallbackSender::new(callbacks, secrets.clone(), allow_private, metrics.clone());
+        let callback_sender = Arc::new(callback_sender.context("start the HTTP client")?);
+        let intake =
+            Intake::new(spool.clone(), engine.ports.clone(), metrics.clone(), settings.clone(), secrets.clone());
         let callers = Callers::new(&settings);
         let faces = FaceStates::new(&settings, &callers);
         let callers = Live::new(callers);
-        let reloader = Reloader::new(settings.clone(), listener.local_addr()?, callers.clone(), faces.clone());
+        let reloader = Reloader::new(settings.clone(), listener.local_addr()?, callers.clone(), secrets, faces.clone());
         let state = AppState {
             intake: Arc::new(intake),
             ports: engine.ports.clone(),
@@ -129,6 +136,7 @@ impl App {
             engine,
             messenger,
             registrars,
+            callback_sender,
             server,
             connections,
             drain,

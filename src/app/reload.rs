@@ -4,7 +4,7 @@
 use super::routes::FaceStates;
 use crate::domain::BotName;
 use crate::http::callers::Callers;
-use crate::settings::{Bot, ConfigError, Live, Settings, TelegramAccount};
+use crate::settings::{Bot, CallbackSecrets, ConfigError, Live, Settings, TelegramAccount};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -16,13 +16,20 @@ pub struct Reloader {
     running: Arc<Settings>,
     address: SocketAddr,
     callers: Live<Callers>,
+    callback_secrets: Live<CallbackSecrets>,
     faces: FaceStates,
 }
 
 impl Reloader {
     /// For a process that runs with these settings and listens on this address.
-    pub(super) fn new(running: Arc<Settings>, address: SocketAddr, callers: Live<Callers>, faces: FaceStates) -> Self {
-        Self { running, address, callers, faces }
+    pub(super) fn new(
+        running: Arc<Settings>,
+        address: SocketAddr,
+        callers: Live<Callers>,
+        callback_secrets: Live<CallbackSecrets>,
+        faces: FaceStates,
+    ) -> Self {
+        Self { running, address, callers, callback_secrets, faces }
     }
 
     /// The names of the bots that run and that these settings have too, whose tokens can be replaced.
@@ -30,7 +37,7 @@ impl Reloader {
         self.running.bots.keys().filter(|name| settings.bots.contains_key(name)).cloned().collect()
     }
 
-    /// Takes API keys, clients and tokens from these settings, at once and for all requests that begin from now on, calls to
+    /// Takes API keys, clients, tokens and the secrets of callbacks from these settings, at once and for all requests that begin from now on, calls to
     /// Telegram included. What else they change waits for a restart.
     ///
     /// # Errors
@@ -49,6 +56,7 @@ impl Reloader {
         let callers = self.callers.get().changed(settings);
         self.faces.bot_api.replace_tokens(&bots, callers.clients());
         self.faces.whatsmate.replace(&settings.whatsmate_clients);
+        self.callback_secrets.replace(CallbackSecrets::new(&settings.callbacks, &settings.clients));
         self.callers.replace(callers);
         Ok(())
     }

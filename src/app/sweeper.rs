@@ -31,6 +31,10 @@ pub async fn run(engine: Engine, settings: Arc<Settings>, metrics: Arc<Metrics>,
             Some(Err(error)) => tracing::warn!(%error, "cannot sweep old records now"),
             None => return,
         }
+        match engine.ports.callbacks.sweep(now.minus(settings.record_retention)).await {
+            Ok(callbacks) => tracing::debug!(callbacks, "swept callbacks that were given up"),
+            Err(error) => tracing::warn!(%error, "cannot sweep callbacks now"),
+        }
         end_lost(&engine, &metrics, now).await;
         match engine.ports.blobs.sweep(now.minus(settings.blob_retention), &*engine.ports.media).await {
             Ok(images) => tracing::debug!(images, "swept old images"),

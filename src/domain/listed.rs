@@ -2,6 +2,7 @@
 //! size in memory.
 
 use super::call::{Call, Media};
+use super::callback_url::CallbackUrl;
 use super::client_name::ClientName;
 use super::ids::{BotName, ChatId, NotificationId};
 use super::notification::{DeliveryGuarantee, FollowUp, Lane, Notification};
@@ -32,6 +33,8 @@ pub struct ListedNotification {
     tags: Vec<String>,
     #[serde(default)]
     client: Option<ClientName>,
+    #[serde(default)]
+    callback_url: Option<CallbackUrl>,
     #[serde(default)]
     follows: Option<NotificationId>,
     #[serde(default)]
@@ -78,6 +81,7 @@ impl From<ListedNotification> for Notification {
             expires_at: listed.expires_at,
             tags: listed.tags,
             client: listed.client,
+            callback_url: listed.callback_url,
             attempts: 0,
             deferral: None,
             reply_to: None,
@@ -191,7 +195,7 @@ mod tests {
         let written = json!({
             "v": 1, "id": id(7), "bot": "default", "chat_id": -5, "lane": "bulk", "delivery": "at_most_once",
             "call": call("sendMediaGroup"), "accepted_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z",
-            "tags": ["a"], "client": "shop", "attempts": 3, "then": [{"id": id(8), "call": call("sendMessage")}],
+            "tags": ["a"], "client": "shop", "callback_url": "https://a.example/?k=v", "attempts": 3, "then": [{"id": id(8), "call": call("sendMessage")}],
         });
         let mut whole: Notification = serde_json::from_value(written.clone()).unwrap();
         let listed: Notification = serde_json::from_str::<ListedNotification>(&written.to_string()).unwrap().into();

@@ -2,6 +2,8 @@
 //! no async.
 
 mod call;
+mod callback;
+mod callback_url;
 mod client_name;
 mod file_content;
 pub mod file_path;
@@ -10,6 +12,7 @@ mod image;
 mod listed;
 pub mod markup;
 mod notification;
+mod public_address;
 pub mod raw_json;
 mod recipient;
 mod record;
@@ -17,12 +20,15 @@ mod time;
 pub mod whatsmate;
 
 pub use call::{Call, Media, MediaKind, MediaSource};
+pub use callback::{CallbackEvent, CallbackId, CallbackState};
+pub use callback_url::{CallbackUrl, InvalidCallbackUrl};
 pub use client_name::ClientName;
 pub use file_content::FileContent;
 pub use ids::{BotName, ChatId, InvalidIdError, NotificationId, Sha256};
 pub use image::ImageFormat;
 pub use listed::{ListedNotification, ListedRecord, ListedResult};
 pub use notification::{Deferral, DeliveryGuarantee, FollowUp, Lane, Notification};
+pub use public_address::is_public;
 pub use recipient::{Address, GroupName, PendingGroup, PhoneNumber, Recipient, RecipientSource, RecipientState};
 pub use record::{Attempt, AttemptOutcome, Failure, FailureClass, Record, RecordUpdate, Status};
 pub use time::Timestamp;

@@ -1,6 +1,7 @@
 //! The notification as it is stored in the queue: small, complete, versioned.
 
 use super::call::Call;
+use super::callback_url::CallbackUrl;
 use super::client_name::ClientName;
 use super::ids::{BotName, ChatId, NotificationId};
 use super::time::Timestamp;
@@ -55,6 +56,9 @@ pub struct Notification {
     /// Who posted it, if that was a client with a name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub client: Option<ClientName>,
+    /// Who is told how it ends. The last member of the JSON, at whose end scripts in Redis look for it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub callback_url: Option<CallbackUrl>,
 }
 
 /// The place that a courier gave a notification in its chat before it put it back into the queue.
@@ -221,6 +225,7 @@ mod tests {
             follows: None,
             then: vec![follows(id.following(), "second"), follows(id.following().following(), "third")],
             client: Some("shop".parse().unwrap()),
+            callback_url: Some(CallbackUrl::parse("https://a.example/?k=v").unwrap()),
         };
         let second = first.successor(Some(70)).unwrap();
         assert_eq!(Some(&second), first.successor(Some(70)).as_ref());
@@ -229,7 +234,9 @@ mod tests {
             (second.lane, second.delivery, second.accepted_at),
             (Lane::Urgent, DeliveryGuarantee::AtMostOnce, now)
         );
-        assert_eq!(second.client, first.client);
+        assert_eq!((&second.client, &second.callback_url), (&first.client, &first.callback_url));
+        let json = serde_json::to_string(&first).unwrap();
+        assert!(json.ends_with(r#","callback_url":"https://a.example/?k=v"}"#), "it is the last: {json}");
         assert_eq!(second.call.params["reply_parameters"]["message_id"], 70);
         let third = second.successor(Some(71)).unwrap();
         assert_eq!((third.call.params["text"].as_str(), third.then.len()), (Some("third"), 0));

@@ -3,7 +3,7 @@
 use super::callers::{Callers, ClientAccess};
 use super::local_only;
 use super::state::AppState;
-use crate::domain::{BotName, Notification};
+use crate::domain::{BotName, ClientName, Notification};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::settings::{Client, KeyDigest, Scope};
 use actix_web::dev::Payload;
@@ -159,9 +159,13 @@ impl ApiClient {
 
     /// Whether the client sees a notification: its own, or with `manage` that of others with a bot that it may use.
     pub fn sees(&self, notification: &Notification) -> bool {
+        self.sees_those_of(notification.client.as_ref(), &notification.bot)
+    }
+
+    /// The same, by who posted a notification and its bot.
+    pub fn sees_those_of(&self, poster: Option<&ClientName>, bot: &BotName) -> bool {
         let Some(client) = &self.client else { return true };
-        notification.client.as_ref() == Some(&client.name)
-            || client.scopes.contains(&Scope::Manage) && client.may_use(&notification.bot)
+        poster == Some(&client.name) || client.scopes.contains(&Scope::Manage) && client.may_use(bot)
     }
 
     /// Checks that the client sees a notification. What it does not see does not exist for it.
@@ -210,7 +214,9 @@ mod tests {
         let (name, key) = (name.parse().unwrap(), KeyDigest::of(&key.to_owned().into()));
         let (scopes, tokens) = ([Scope::Send].into(), [].into());
         let bots = Some([BotName::default_bot()].into());
-        Arc::new(Client { name, key, bots, scopes, rate: 0.0, daily_quota: 0, tokens })
+        let (callback_url, callback_secrets) = (None, Vec::new());
+        let (rate, daily_quota) = (0.0, 0);
+        Arc::new(Client { name, key, bots, scopes, rate, daily_quota, tokens, callback_url, callback_secrets })
     }
 
     fn callers() -> Callers {

@@ -10,7 +10,7 @@ use crate::domain::{
     BotName, Call, FollowUp, ImageFormat, Lane, Media, MediaKind, MediaSource, Notification, NotificationId, Sha256,
 };
 use crate::ports::{Accepted, Idempotency, Ports, Spooled, Submission};
-use crate::settings::Settings;
+use crate::settings::{CallbackSecrets, Live, Settings};
 use crate::telemetry::Metrics;
 use futures_util::StreamExt;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub struct Intake {
     pub(super) ports: Ports,
     pub(super) metrics: Arc<Metrics>,
     pub(super) settings: Arc<Settings>,
+    pub(super) callback_secrets: Live<CallbackSecrets>,
     blob_puts: Semaphore,
 }
 
@@ -67,8 +68,14 @@ impl StoredFile {
 
 impl Intake {
     /// Accepts into the engine behind the ports.
-    pub fn new(spool: Spool, ports: Ports, metrics: Arc<Metrics>, settings: Arc<Settings>) -> Self {
-        Self { spool, ports, metrics, settings, blob_puts: Semaphore::new(MAX_BLOB_PUTS) }
+    pub fn new(
+        spool: Spool,
+        ports: Ports,
+        metrics: Arc<Metrics>,
+        settings: Arc<Settings>,
+        callback_secrets: Live<CallbackSecrets>,
+    ) -> Self {
+        Self { spool, ports, metrics, settings, callback_secrets, blob_puts: Semaphore::new(MAX_BLOB_PUTS) }
     }
 
     /// Where uploads are until they are stored.
@@ -141,6 +148,8 @@ impl Intake {
         if let Some(bot) = self.settings.bots.get(&request.bot) {
             check_account(bot, &request.chat_id, &call)?;
         }
+        let of_client = || request.client.as_ref()?.callback_url.clone();
+        let callback_url = request.callback_url.or_else(of_client);
         let notification = Notification {
             v: Notification::VERSION,
             id,
@@ -160,6 +169,7 @@ impl Intake {
             follows: None,
             then: FollowUp::numbered(id, request.then),
             client: request.client.map(|client| client.name.clone()),
+            callback_url,
         };
         check_readable(&notification)?;
         let submission = Submission { notification, idempotency };

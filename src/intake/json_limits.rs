@@ -91,6 +91,7 @@ mod tests {
             follows: None,
             then: Vec::new(),
             client: None,
+            callback_url: None,
         }
     }
 

@@ -9,6 +9,7 @@
 mod accept;
 mod account;
 mod bots;
+mod callback;
 pub mod caller;
 pub mod caller_quota;
 mod cancel;

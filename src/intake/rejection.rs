@@ -206,6 +206,7 @@ codes! {
     BotNotAllowed = "bot_not_allowed", 403, "The client may not use this bot";
     ImageNotFound = "image_not_found", 404, "There is no such image";
     NotFound = "not_found", 404, "There is nothing here";
+    CallbackNotFound = "callback_not_found", 404, "There is no such callback";
     NotificationNotFound = "notification_not_found", 404, "There is no such notification";
     RecipientNotFound = "recipient_not_found", 404, "There is no such recipient in the book";
     MethodNotAllowed = "method_not_allowed", 405, "The method does not fit this address";

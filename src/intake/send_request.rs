@@ -1,7 +1,9 @@
 //! What every face makes of a request: a checked call with its files.
 
 use super::spool::Upload;
-use crate::domain::{BotName, ChatId, DeliveryGuarantee, FollowUp, ImageFormat, Lane, MediaKind, Sha256, Timestamp};
+use crate::domain::{
+    BotName, CallbackUrl, ChatId, DeliveryGuarantee, FollowUp, ImageFormat, Lane, MediaKind, Sha256, Timestamp,
+};
 use crate::settings::Client;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -40,6 +42,8 @@ pub struct SendRequest {
     pub then: Vec<FollowUp>,
     /// Who posts it, if that is a client with a name: it stands in the record, and its quota counts.
     pub client: Option<Arc<Client>>,
+    /// Who is told how it ends; without it, the receiver of the client.
+    pub callback_url: Option<CallbackUrl>,
     /// What a large request holds until it is accepted, so that few of them are in memory at a time.
     pub hold: Option<OwnedSemaphorePermit>,
 }
@@ -69,6 +73,7 @@ impl SendRequest {
             expires_at: now.plus(life),
             then: Vec::new(),
             client: None,
+            callback_url: None,
             hold: None,
         }
     }

@@ -8,6 +8,7 @@
 mod acceptor;
 mod blobs;
 mod bot_api_proxy;
+mod callbacks;
 mod file_ids;
 mod hand_over;
 mod journal;
@@ -22,6 +23,7 @@ mod recipients;
 pub use acceptor::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
 pub use blobs::{BlobError, BlobStream, Blobs, Spooled};
 pub use bot_api_proxy::{BotApiProxy, ByteStream, ProxyError, ProxyRequest, ProxyResponse, ProxyTarget};
+pub use callbacks::{Callback, CallbackPage, CallbackQuery, CallbackRoom, Callbacks};
 pub use file_ids::{FileIds, FileKey};
 pub use hand_over::{Departure, FrozenChat, HandOver};
 pub use journal::{Journal, JournalEntry};
@@ -58,4 +60,6 @@ pub struct Ports {
     pub recipients: Arc<dyn Recipients>,
     /// Counts what named clients post.
     pub quotas: Arc<dyn Quotas>,
+    /// Keeps what receivers are still to be told.
+    pub callbacks: Arc<dyn Callbacks>,
 }

@@ -130,6 +130,7 @@ impl Registrar {
             follows: None,
             then: Vec::new(),
             client: None,
+            callback_url: None,
         }
     }
 }

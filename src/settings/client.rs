@@ -1,6 +1,7 @@
 //! A client with an API key of its own, and what that opens.
 
-use crate::domain::{BotName, ClientName, Sha256};
+use super::callback_secret::CallbackSecret;
+use crate::domain::{BotName, CallbackUrl, ClientName, Sha256};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,6 +23,10 @@ pub struct Client {
     pub daily_quota: u64,
     /// Tokens that stand for bots at the Bot API face when this client calls.
     pub tokens: BTreeMap<BotName, SecretString>,
+    /// Who is told how its notifications end, unless they name another receiver.
+    pub callback_url: Option<CallbackUrl>,
+    /// What its callbacks are signed with; without any, as those of everybody.
+    pub callback_secrets: Vec<CallbackSecret>,
 }
 
 impl Client {

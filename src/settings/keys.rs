@@ -108,6 +108,14 @@ pub static KEYS: &[SettingKey] = &[
         "pixcourier",
         "Put in front of every queue, exchange and key, so that installations can share servers",
     ),
+    SettingKey {
+        list: true,
+        ..secret(
+            "callback_secret",
+            "What callbacks are signed with, `whsec_` and 24 to 64 bytes in base64 (several allowed while one is replaced)",
+        )
+    },
+    key("callback_allow_private", "false", "Whether callbacks may go to private addresses, such as `127.0.0.1`"),
     key("body_limit_mb", "72", "Largest request body in MiB; a 50 MB file takes 67 as base64"),
     key("caller_spool_mb", "4096", "How many MiB one caller may upload at a time; 0 for no limit"),
     key(
@@ -145,14 +153,23 @@ pub static BOT_KEYS: &[&str] = &[
 ];
 
 /// The keys of the table `[clients.NAME]` of a client with an API key of its own, beside the table `tokens`.
-pub static CLIENT_KEYS: &[&str] = &["key", "key_sha256", "key_file", "bots", "scopes", "rate", "daily_quota"];
+pub static CLIENT_KEYS: &[&str] =
+    &["key", "key_sha256", "key_file", "bots", "scopes", "rate", "daily_quota", "callback_url", "callback_secret"];
 
 /// The keys of these tables that take several values.
-pub static TABLE_LISTS: &[&str] = &["client_tokens", "bots", "scopes"];
+pub static TABLE_LISTS: &[&str] = &["client_tokens", "bots", "scopes", "callback_secret"];
 
 /// The keys of these tables, and the tables in them, whose values are secrets.
-pub static TABLE_SECRETS: &[&str] =
-    &["token", "client_tokens", "client_secret", "registration_secret", "key", "key_sha256", "tokens"];
+pub static TABLE_SECRETS: &[&str] = &[
+    "token",
+    "client_tokens",
+    "client_secret",
+    "registration_secret",
+    "key",
+    "key_sha256",
+    "callback_secret",
+    "tokens",
+];
 
 /// What a key ends with that names the file of a secret, behind the name of the secret's own key.
 pub const SECRET_FILE_SUFFIX: &str = "_file";

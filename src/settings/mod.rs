@@ -5,6 +5,8 @@
 //! key (a key of the file, a variable, a flag), and no secret is repeated.
 
 mod bot;
+mod callback;
+mod callback_secret;
 mod client;
 mod config_error;
 mod engine;
@@ -20,6 +22,8 @@ mod value_reader;
 mod whatsmate;
 
 pub use bot::{Bot, Gateway, RateLimits, Registration, TelegramAccount, token_id};
+pub use callback::{CallbackSecrets, CallbackSettings};
+pub use callback_secret::CallbackSecret;
 pub use client::{Client, KeyDigest, Scope};
 pub use config_error::ConfigError;
 pub use engine::{BlobLocation, DistributedSettings, EngineSettings, S3Bucket};

@@ -1,6 +1,7 @@
 //! All settings, typed.
 
 use super::bot::Bot;
+use super::callback::CallbackSettings;
 use super::client::Client;
 use super::engine::EngineSettings;
 use super::whatsmate::WhatsMateClient;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub clients: Vec<Arc<Client>>,
     /// Who may call the WhatsMate face.
     pub whatsmate_clients: Vec<WhatsMateClient>,
+    /// What holds for callbacks.
+    pub callbacks: CallbackSettings,
     /// The largest request body in bytes.
     pub body_limit: u64,
     /// How many bytes one caller may have in the spool at a time; 0 is no limit.

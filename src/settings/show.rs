@@ -34,7 +34,7 @@ fn table(page: &mut String, layers: &Layers, group: &TableGroup, path: &str) {
     for name in group.keys {
         let masking = match *name {
             name if TABLE_SECRETS.contains(&name) => Masking::Whole,
-            "api_url" | "gateway_url" => Masking::UrlCredentials,
+            "api_url" | "gateway_url" | "callback_url" => Masking::UrlCredentials,
             _ => Masking::None,
         };
         line(page, layers, name, &format!("{path}.{name}"), masking);

@@ -54,7 +54,7 @@ impl Sources {
 fn takes_effect_at_once(path: &str, running: &BTreeSet<BotName>) -> bool {
     let runs = |bot: &str| running.iter().any(|name| name.as_str() == bot);
     match path {
-        "api_keys" => true,
+        "api_keys" | "callback_secret" => true,
         "bot_token" | "bot_client_tokens" => runs(BotName::default_bot().as_str()),
         path if path.starts_with("whatsmate_") || path.starts_with("clients.") => true,
         path => match path.split('.').collect::<Vec<_>>()[..] {

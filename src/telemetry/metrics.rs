@@ -92,6 +92,10 @@ pub struct Metrics {
     pub client_requests: IntCounterVec,
     /// Notifications accepted from clients with a name, by `client`.
     pub client_accepted: IntCounterVec,
+    /// Tries at a callback, by `result` (delivered, retried, refused_address, given_up).
+    pub callbacks: IntCounterVec,
+    /// Callbacks that are still to be delivered, those aside that were given up.
+    pub callbacks_waiting: IntGauge,
 }
 
 /// The upper bounds of buckets, in seconds.
@@ -193,6 +197,11 @@ impl Metrics {
                 "client_notifications_accepted_total",
                 "Notifications accepted from named clients",
                 &["client"],
+            ),
+            callbacks: counter("callbacks_total", "Tries at a callback", &["result"]),
+            callbacks_waiting: registered(
+                &registry,
+                IntGauge::with_opts(options("callbacks_waiting", "Callbacks that are still to be delivered")),
             ),
             registry,
         }

@@ -1,5 +1,6 @@
 //! The way from the queue to the messenger: outcomes, retries, limits, order; and registration, which runs there too.
 
+mod callbacks;
 mod field_answers;
 mod outcomes;
 mod registration;

@@ -2,8 +2,8 @@
 //! what is published, and can be told to refuse or to hang.
 
 use crate::engines::contract::{
-    WAIT_TIMEOUT, acceptor as contract, bot, eventually, finish, ledger_conditions, ledger_migrations, notification,
-    with_image,
+    WAIT_TIMEOUT, acceptor as contract, bot, callbacks, callbacks::CallbackPorts, eventually, finish,
+    ledger_conditions, ledger_migrations, notification, with_image,
 };
 use crate::support::{Redis, amqp_url, redis_url};
 use async_trait::async_trait;
@@ -125,6 +125,15 @@ async fn the_ledger_keeps_the_contract_of_begin() {
     let acceptor = Arc::new(setup.acceptor);
     ledger_conditions::suite(acceptor.clone(), setup.ledger.clone()).await;
     ledger_migrations::suite(acceptor, setup.ledger).await;
+}
+
+#[tokio::test]
+async fn the_callbacks_keep_their_contract() {
+    let ledger = Arc::new(RedisLedger::new(&redis_url().into(), &format!("test-{:08x}", fastrand::u32(..))).unwrap());
+    let outbox = Arc::new(Outbox::default());
+    let acceptor = DistributedAcceptor::new(outbox, WriteBehindLedger::new(ledger.clone()));
+    let ports = CallbackPorts { acceptor: Arc::new(acceptor), ledger: ledger.clone(), callbacks: ledger };
+    callbacks::suite(ports).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The embedded engine: the contracts of all ports, and what only a file on a disk can be asked.
 
 use crate::engines::contract::{
-    self, acceptor::AcceptorPorts, bot, later, next, notification, open_embedded, ownership,
+    self, acceptor::AcceptorPorts, bot, callbacks::CallbackPorts, later, next, notification, open_embedded, ownership,
 };
 use pixcourier::adapters::embedded::{Embedded, OpenError};
 use pixcourier::adapters::objects::blob_files;
@@ -70,6 +70,13 @@ async fn its_media_index_keeps_the_contract() {
 async fn its_recipient_book_keeps_the_contract() {
     let (engine, _folder) = fresh();
     contract::recipients::suite(engine.ports.recipients.clone()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_callbacks_keep_the_contract() {
+    let (engine, _folder) = fresh();
+    let Ports { acceptor, ledger, callbacks, .. } = engine.ports.clone();
+    contract::callbacks::suite(CallbackPorts { acceptor, ledger, callbacks }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

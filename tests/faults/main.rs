@@ -28,6 +28,7 @@ use support::wait;
 mod attacks;
 mod backups;
 mod brokers;
+mod callbacks;
 mod cluster;
 mod demo;
 mod disk;

@@ -7,14 +7,20 @@ use crate::process::Process;
 use crate::sandbox::{self, FaultRule, InjectedFault};
 use crate::service::{AMQP_PASSWORD, API_KEY, Engine, REDIS_PASSWORD, Service, TOKEN};
 use crate::support::answer::Answer;
+use crate::support::receiver::{Receiver, Reply};
 use crate::support::{self, Redis, port_of};
 use crate::{artifacts, wait};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Written on purpose, to see that the search finds something.
 const PLANTED: &str = "PLANTED-secret-00c0ffee";
+/// What callbacks are signed with.
+const CALLBACK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+/// In the query of a receiver's URL.
+const RECEIVER_KEY: &str = "RECEIVER-secret-b60d7f19e2";
 /// What a caller believes to be a key.
 const WRONG_KEY: &str = "WRONG-secret-4d81b2aa90";
 
@@ -24,11 +30,14 @@ async fn no_secret_is_in_any_log_error_metric_or_output() {
     telegram_refuses_the_token().await;
     rabbitmq_refuses_the_password().await;
     redis_is_away().await;
+    receivers_fail().await;
     wrong_configurations_are_explained().await;
 
     artifacts::note("planted", &format!("a line with {PLANTED} in it"));
     let token_secret = TOKEN.split_once(':').unwrap().1;
+    let of_callbacks = [CALLBACK_SECRET.trim_start_matches("whsec_"), RECEIVER_KEY];
     let searched = [token_secret, API_KEY, AMQP_PASSWORD, REDIS_PASSWORD, WRONG_KEY, "guest:guest", PLANTED];
+    let searched = [&searched[..], &of_callbacks].concat();
     let left: Vec<_> =
         std::fs::read_dir(artifacts::folder()).unwrap().map(|artifact| artifact.unwrap().path()).collect();
     let (mut found, mut lines) = (Vec::new(), 0);
@@ -59,6 +68,32 @@ fn nothing_panicked_anywhere() {
         let panicked = text.lines().find(|line| line.contains("panicked at"));
         assert_eq!(panicked, None, "{}", path.display());
     }
+}
+
+/// One is not there, one answers with an error, and one has no address.
+async fn receivers_fail() {
+    let sandbox = sandbox::start();
+    let mut service = talkative("callbacks", Engine::Embedded, &sandbox.url());
+    service.set("CALLBACK_SECRET", CALLBACK_SECRET);
+    service.set("CALLBACK_ALLOW_PRIVATE", "true");
+    service.start().await;
+    let receiver = Receiver::start(|_, _| Reply::Status(500));
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let base = format!("http://127.0.0.1:{}/v1", service.port());
+    for url in [receiver.url(), "http://127.0.0.1:9/".to_owned(), "http://nobody.invalid/".to_owned()] {
+        let url = format!("{}?key={RECEIVER_KEY}", url.split('?').next().unwrap());
+        let body = json!({"chat_id": 1, "text": "letter", "callback_url": url});
+        let posted = http.post(format!("{base}/notifications")).bearer_auth(API_KEY).json(&body).send().await.unwrap();
+        assert_eq!(posted.status(), 202);
+    }
+    wait::until_true("three to fail", WAIT_TIMEOUT, async || {
+        let request = http.get(format!("{base}/callbacks?state=failing")).bearer_auth(API_KEY);
+        let page = request.send().await.unwrap().text().await.unwrap();
+        artifacts::note("callbacks", &page);
+        page.matches("\"error\"").count() == 3
+    })
+    .await;
+    service.client().metrics().await;
 }
 
 /// A service that logs everything.

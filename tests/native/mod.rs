@@ -1,6 +1,7 @@
 //! The native API over HTTP: what is taken, what is rejected and why, what becomes of it.
 
 mod bodies;
+mod callbacks;
 mod caller_quotas;
 mod changes;
 mod clients;

@@ -15,6 +15,7 @@ pub mod program;
 pub mod prometheus;
 mod proxy;
 mod rabbit;
+pub mod receiver;
 mod redis;
 pub mod running_app;
 mod server;

@@ -12,5 +12,7 @@ pub fn client(name: &str) -> Client {
         rate: 0.0,
         daily_quota: 0,
         tokens: [].into(),
+        callback_url: None,
+        callback_secrets: Vec::new(),
     }
 }

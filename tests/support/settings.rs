@@ -1,7 +1,7 @@
 //! Settings of a service under test, written once: every harness changes what it needs.
 
 use pixcourier::domain::BotName;
-use pixcourier::settings::{Bot, EngineSettings, LogFormat, RateLimits, Settings};
+use pixcourier::settings::{Bot, CallbackSettings, EngineSettings, LogFormat, RateLimits, Settings};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,7 @@ pub fn settings(data_dir: PathBuf) -> Settings {
         api_keys: Vec::new(),
         clients: Vec::new(),
         whatsmate_clients: Vec::new(),
+        callbacks: CallbackSettings::default(),
         body_limit: 20 << 20,
         caller_spool: 0,
         caller_kept: 0,

@@ -1,6 +1,7 @@
 //! Opens the engine's file and makes the ports over it.
 
 use super::acceptor::EmbeddedAcceptor;
+use super::callbacks::EmbeddedCallbacks;
 use super::damage::{Damage, DamageMark};
 use super::data_folder;
 use super::integrity;
@@ -76,6 +77,7 @@ impl Embedded {
             outcome_notifier: Arc::new(EmbeddedOutcomeNotifier::default()),
             recipients: Arc::new(EmbeddedRecipients::new(store.clone())),
             quotas: Arc::new(EmbeddedQuotas::new(store.clone())),
+            callbacks: Arc::new(EmbeddedCallbacks::new(store.clone())),
         };
         Ok(Self { ports, store, data_dir: data_dir.to_owned() })
     }

@@ -8,7 +8,7 @@ use super::ownership_table::OwnershipTable;
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
-use super::{media_index, open_counts, pause_rows, queue_rows, record_rows};
+use super::{callback_rows, media_index, open_counts, pause_rows, queue_rows, record_rows};
 use crate::domain::{
     Attempt, BotName, DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
@@ -123,6 +123,7 @@ impl Ledger for EmbeddedLedger {
             }
             record.apply(RecordUpdate::of(Status::Cancelled, at));
             record_rows::save_change(conn, &record)?;
+            callback_rows::make(conn, &record)?;
             queue_rows::leave_order(conn, id)?;
             Ok(Cancelled::Done(Box::new(record)))
         };
@@ -164,6 +165,7 @@ impl Ledger for EmbeddedLedger {
                 let is_unsent = was_queued && record.status != Status::Sending && record.attempts.is_empty();
                 record.apply(if is_unsent { RecordUpdate::of(Status::Expired, at) } else { RecordUpdate::lost(at) });
                 record_rows::save_change(conn, &record)?;
+                callback_rows::make(conn, &record)?;
                 ended.push((record.notification.bot, record.status));
             }
             Ok(ended)
@@ -215,6 +217,7 @@ fn settle(
     }
     record.apply(update);
     open.save(conn, false)?;
+    callback_rows::make(conn, &open.record)?;
     Ok(true)
 }
 

@@ -10,6 +10,8 @@
 mod acceptor;
 mod backup;
 mod backup_error;
+mod callback_rows;
+mod callbacks;
 mod chat_rows;
 mod checkpoints;
 mod claim;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// The versions of the schema, each with the SQL that makes it of the version before. `user_version` in the file says
 /// which one it has.
-const MIGRATIONS: [(u32, &str); 9] = [
+const MIGRATIONS: [(u32, &str); 10] = [
     (1, include_str!("schema/001.sql")),
     (2, include_str!("schema/002.sql")),
     (3, include_str!("schema/003.sql")),
@@ -19,12 +19,13 @@ const MIGRATIONS: [(u32, &str); 9] = [
     (7, include_str!("schema/007.sql")),
     (8, include_str!("schema/008.sql")),
     (9, include_str!("schema/009.sql")),
+    (10, include_str!("schema/010.sql")),
 ];
 
 /// How long the writer may wait for a reader when it truncates the write-ahead log, and a reader for a recovery.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Prepared statements that a connection keeps. There are fewer distinct ones, so all of them stay prepared.
-const MAX_CACHED_STATEMENTS: usize = 64;
+const MAX_CACHED_STATEMENTS: usize = 96;
 /// Page cache of the connection that writes, in KiB.
 const WRITER_CACHE_KIB: i64 = 4 * 1024;
 /// Page cache of each connection that reads, in KiB.

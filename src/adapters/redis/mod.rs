@@ -33,6 +33,8 @@
 
 mod acceptor;
 mod begin_tokens;
+mod callback_scripts;
+mod callbacks;
 mod cancels;
 mod compaction;
 mod idempotency;

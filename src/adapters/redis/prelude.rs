@@ -2,6 +2,7 @@
 //! bot, accepted_at, expires_at, itself, its chat, and its lane (empty if it keeps no order, a space if it waits for another)
 //! are `ARGV` 3 to 8. JSON stays text: `cjson` would round numbers.
 
+use super::callback_scripts::{CALLBACKS, TELL};
 use crate::domain::Status;
 use std::sync::LazyLock;
 
@@ -16,7 +17,7 @@ pub(super) static PRELUDE: LazyLock<String> = LazyLock::new(|| {
         table(Status::is_final),
         table(Status::is_retryable)
     );
-    [&statuses, RECORDS, NOTIFICATIONS, CHATS].concat()
+    [&statuses, RECORDS, CALLBACKS, TELL, NOTIFICATIONS, CHATS].concat()
 });
 
 /// How a record moves. While it is open it has a `place`: its chat and lane, by which it is found in the order of its chat.

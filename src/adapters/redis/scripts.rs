@@ -134,6 +134,7 @@ for i, field in ipairs({ 'message_id', 'file_id', 'failure', 'next_attempt_at', 
   end
 end
 if #changes > 0 then redis.call('HSET', record, unpack(changes)) end
+if final[new] then tell(ARGV[6]) end
 return 1
 ",
     )
@@ -147,6 +148,7 @@ local old, bot, accepted_at = unpack(redis.call('HMGET', record, 'status', 'bot'
 if not old then return { 'missing', {} } end
 if final[old] or old == 'sending' then return { old, {} } end
 set(bot, old, 'cancelled', ARGV[3])
+tell(redis.call('HGET', record, 'notification'))
 local time = redis.call('TIME')
 redis.call('ZADD', ns .. ':cancels', time[1] * 1000 + math.floor(time[2] / 1000), id .. ' ' .. accepted_at)
 return { '', redis.call('HGETALL', record) }
@@ -210,6 +212,7 @@ for _, lost in ipairs(redis.call('ZRANGEBYSCORE', ns .. ':open', '-inf', '(' .. 
   if status and not final[status] then
     set(bot, status, 'unknown', ARGV[4])
     redis.call('HSET', record, 'failure', ARGV[5])
+    tell(redis.call('HGET', record, 'notification'))
     bots[#bots + 1] = bot
   else
     redis.call('ZREM', ns .. ':open', id)

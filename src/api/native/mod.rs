@@ -1,6 +1,8 @@
 //! The native API, `/v1/...`: JSON or forms in, JSON out, errors as problem documents (RFC 9457). A handler reads its
 //! request with [`request`], and has the work done by [`crate::intake`] or a port.
 
+mod callback_view;
+mod callbacks;
 mod changes;
 mod files;
 mod images;

@@ -107,6 +107,7 @@ pub(super) async fn accept(
     key: Option<String>,
 ) -> HandlerResult {
     caller.check_bot(&validated.bot)?;
+    state.intake.check_callback(validated.options.callback_url.as_ref(), caller.named().map(AsRef::as_ref))?;
     let idempotency = key.map(|key| Idempotency { key, fingerprint: fingerprint(&validated.canonical()) });
     let chat_id = match validated.destination.clone() {
         Destination::Chat(chat_id) => chat_id,

@@ -1,6 +1,6 @@
 //! The OpenAPI document, made from the code, and a page (Swagger UI) to try the API on, its assets in the binary.
 
-use super::{changes, files, images, notifications, openapi_examples, recipients};
+use super::{callbacks, changes, files, images, notifications, openapi_examples, recipients};
 use crate::http::auth::Visitor;
 use crate::http::probes;
 use crate::http::problem::ProblemDocument;
@@ -30,6 +30,9 @@ use utoipa_swagger_ui::Config;
         notifications::retry,
         changes::edit,
         changes::delete,
+        callbacks::list,
+        callbacks::replay,
+        callbacks::replay_all,
         images::put,
         images::get,
         files::get,
@@ -43,6 +46,7 @@ use utoipa_swagger_ui::Config;
     components(schemas(ProblemDocument)),
     tags(
         (name = "Notifications", description = "Send images, ask what became of them, take them back, try them again."),
+        (name = "Callbacks", description = "What receivers could not be told yet, and telling them again."),
         (name = "Recipients", description = "Who is meant by a phone number, or by a group's name and its admin's number."),
         (name = "Images", description = "Keep images ahead of use, ask which bots know them, download files."),
         (name = "Operations", description = "For probes and scrapers; no key is asked for."),

@@ -25,6 +25,7 @@ problems! {
     NoPhoto: "400", "Something in the request is wrong, or the image is no photo";
     NotOneRecipient: "400", "The query does not name one recipient";
     Unauthorized: "401", "An API key is needed";
+    NoSuchCallback: "404", "There is no such callback (any more)";
     NoSuchImage: "404", "Neither its bytes nor a file_id of it are here";
     NoSuchNotification: "404", "There is no such notification (any more)";
     NoSuchRecipient: "404", "There is no such recipient";

@@ -1,9 +1,9 @@
 //! Reading query strings.
 
-use crate::domain::{BotName, InvalidIdError};
+use crate::domain::{BotName, CallbackState, InvalidIdError};
 use crate::intake::configured_bot;
 use crate::intake::rejection::{ProblemCode, Rejection};
-use crate::ports::ListQuery;
+use crate::ports::{CallbackQuery, ListQuery};
 use actix_web::web::Query;
 use std::collections::BTreeMap;
 
@@ -54,6 +54,23 @@ pub fn list_query(query: &str) -> Result<ListQuery, Rejection> {
         match name.as_str() {
             "status" => list.status = Some(value.parse().map_err(because)?),
             "bot" => list.bot = Some(value.parse().map_err(because)?),
+            "limit" => list.limit = page_limit(&value)?,
+            _ => {
+                let wrong = InvalidIdError("cursor is the next_cursor of the page before, taken as it is");
+                list.before = Some(value.parse().map_err(|_| because(wrong))?);
+            }
+        }
+    }
+    Ok(list)
+}
+
+/// The query of a listing of callbacks, in all of these states if it does not say.
+pub fn callback_query(query: &str, states: &[CallbackState]) -> Result<CallbackQuery, Rejection> {
+    let mut list = CallbackQuery { states: states.to_vec(), limit: DEFAULT_PAGE_LIMIT, before: None };
+    for (name, value) in read(query, &["state", "limit", "cursor"])? {
+        let because = |error: InvalidIdError| Rejection::field(ProblemCode::InvalidQuery, &name, format!("{error}."));
+        match name.as_str() {
+            "state" => list.states = vec![value.parse().map_err(because)?],
             "limit" => list.limit = page_limit(&value)?,
             _ => {
                 let wrong = InvalidIdError("cursor is the next_cursor of the page before, taken as it is");

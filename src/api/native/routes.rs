@@ -1,6 +1,6 @@
 //! The routes of the native API.
 
-use super::{changes, files, images, notifications, recipients, webhook};
+use super::{callbacks, changes, files, images, notifications, recipients, webhook};
 use crate::http::routing::{get_or_head, resource};
 use actix_web::web::{ServiceConfig, delete, post, put};
 
@@ -21,6 +21,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/v1/notifications/{id}/retry", "POST").route(post().to(notifications::retry)))
         .service(resource("/v1/notifications/{id}/edit", "POST").route(post().to(changes::edit)))
         .service(resource("/v1/notifications/{id}/delete", "POST").route(post().to(changes::delete)))
+        .service(resource("/v1/callbacks", "GET, HEAD").route(get_or_head().to(callbacks::list)))
+        .service(resource("/v1/callbacks/replay", "POST").route(post().to(callbacks::replay_all)))
+        .service(resource("/v1/callbacks/{id}/replay", "POST").route(post().to(callbacks::replay)))
         .service(resource("/v1/images", "PUT").route(put().to(images::put)))
         .service(resource("/v1/images/{sha256}", "GET, HEAD").route(get_or_head().to(images::get)))
         .service(resource("/v1/files/{file_id}", "GET, HEAD").route(get_or_head().to(files::get)))

@@ -8,7 +8,8 @@ use super::request::oversize::Oversize;
 use super::request::parameters::{MARKUP_LIMIT_BYTES, PARAMETERS, Parameter, ParameterType};
 use super::request::send_options::TAG_LIMIT_CHARS;
 use crate::domain::{
-    AttemptOutcome, ChatId, DeliveryGuarantee, FailureClass, Lane, RecipientSource, RecipientState, Status,
+    AttemptOutcome, CallbackState, CallbackUrl, ChatId, DeliveryGuarantee, FailureClass, Lane, RecipientSource,
+    RecipientState, Status,
 };
 use crate::intake::rejection::ProblemCode;
 use std::borrow::Cow;
@@ -158,6 +159,14 @@ fn with_send_options(object: ObjectBuilder) -> ObjectBuilder {
         )
         .property("delivery", Ref::from_schema_name(DeliveryGuarantee::name()))
         .property("tags", tags())
+        .property("callback_url", callback_url())
+}
+
+fn callback_url() -> ObjectBuilder {
+    let about = "Who is told how it ends: an http(s) URL, without user, password and fragment, which gets a signed POST \
+                 (Standard Webhooks) when it is sent, failed, expired, cancelled or unknown. Needs a `callback_secret` in the \
+                 settings.";
+    text(about).format(Some(SchemaFormat::Custom("uri".to_owned()))).max_length(Some(CallbackUrl::LIMIT_BYTES))
 }
 
 fn item() -> ObjectBuilder {
@@ -318,6 +327,8 @@ macro_rules! words {
 
 words! {
     "ProblemCode" ProblemCode: "The kinds of problems. More may come.", ProblemCode::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>();
+    "CallbackState" CallbackState: "Where a callback stands: not tried yet, tried again later, or given up and kept to be replayed.",
+        CallbackState::ALL.map(CallbackState::as_str);
     "Status" Status: "Where a notification stands. The last six are final.", Status::ALL.map(Status::as_str);
     "Priority" Lane: "A lane: `urgent` before everything else, `bulk` when there is room.", Lane::ALL.map(Lane::as_str);
     "Delivery" DeliveryGuarantee: "`at_least_once` tries again in doubt, `at_most_once` stops and says `unknown`.",

@@ -91,6 +91,7 @@ impl Draft {
             follows: None,
             then: Vec::new(),
             client: None,
+            callback_url: None,
         }
     }
 

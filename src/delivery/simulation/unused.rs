@@ -2,11 +2,13 @@
 
 use super::link::Link;
 use crate::domain::{
-    Address, BotName, ChatId, ClientName, Notification, NotificationId, PendingGroup, Recipient, RecipientState,
+    Address, BotName, CallbackId, ChatId, ClientName, Notification, NotificationId, PendingGroup, Recipient,
+    RecipientState, Timestamp,
 };
 use crate::ports::{
-    AcceptError, Accepted, Acceptor, Day, Idempotency, LedgerError, Outcome, OutcomeNotifier, OutcomeWaiter, Quotas,
-    RecipientPage, RecipientQuery, Recipients, Resubmitted, Submission, Taken,
+    AcceptError, Accepted, Acceptor, Callback, CallbackPage, CallbackQuery, CallbackRoom, Callbacks, Day, Idempotency,
+    LedgerError, Outcome, OutcomeNotifier, OutcomeWaiter, Quotas, RecipientPage, RecipientQuery, Recipients,
+    Resubmitted, Submission, Taken,
 };
 use async_trait::async_trait;
 
@@ -96,6 +98,34 @@ impl Quotas for Link {
         no_book()
     }
     async fn give_back(&self, _: &ClientName, _: Day, _: u32) -> Result<(), LedgerError> {
+        no_book()
+    }
+}
+
+#[async_trait]
+impl Callbacks for Link {
+    async fn claim(&self, _: Timestamp, _: Timestamp, _: &CallbackRoom) -> Book<Vec<Callback>> {
+        no_book()
+    }
+    async fn delivered(&self, _: &CallbackId, _: Timestamp) -> Book<()> {
+        no_book()
+    }
+    async fn failed(&self, _: &CallbackId, _: Timestamp, _: &str, _: Option<Timestamp>) -> Book<()> {
+        no_book()
+    }
+    async fn replay(&self, _: &CallbackId, _: Timestamp) -> Book<bool> {
+        no_book()
+    }
+    async fn get(&self, _: &CallbackId) -> Book<Option<Callback>> {
+        no_book()
+    }
+    async fn list(&self, _: &CallbackQuery) -> Book<CallbackPage> {
+        no_book()
+    }
+    async fn waiting(&self) -> Book<u64> {
+        no_book()
+    }
+    async fn sweep(&self, _: Timestamp) -> Book<u64> {
         no_book()
     }
 }

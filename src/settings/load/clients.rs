@@ -1,7 +1,9 @@
 //! The callers' API keys: those without a name, and the clients that have a table of their own.
 
+use super::callbacks::{receiver, secrets};
 use crate::domain::{BotName, ClientName};
 use crate::settings::bot::{Bot, token_id};
+use crate::settings::callback::CallbackSettings;
 use crate::settings::client::{Client, KeyDigest, Scope};
 use crate::settings::value_reader::ValueReader;
 use secrecy::SecretString;
@@ -39,7 +41,12 @@ fn is_key(key: &str) -> bool {
 }
 
 /// The clients of `[clients.NAME]`. A key or a token means one caller, so none is given twice.
-pub fn clients(reader: &mut ValueReader, bots: &Bots, api_keys: &[SecretString]) -> Vec<Arc<Client>> {
+pub fn clients(
+    reader: &mut ValueReader,
+    bots: &Bots,
+    api_keys: &[SecretString],
+    callbacks: &CallbackSettings,
+) -> Vec<Arc<Client>> {
     let mut known: Vec<(KeyDigest, String)> =
         api_keys.iter().map(|key| (KeyDigest::of(key), "api_keys".to_owned())).collect();
     let mut clients: Vec<Arc<Client>> = Vec::new();
@@ -61,9 +68,21 @@ pub fn clients(reader: &mut ValueReader, bots: &Bots, api_keys: &[SecretString])
         let rate = reader.number(&format!("{prefix}rate"), 0.0..=MAX_RATE, 0.0);
         let daily_quota = reader.number(&format!("{prefix}daily_quota"), 0..=MAX_DAILY_QUOTA, 0);
         let tokens = tokens(reader, &format!("{prefix}tokens."), bots, &clients, bots_allowed.as_ref());
+        let callback_secrets = secrets(reader, &format!("{prefix}callback_secret"));
+        let callback_url = receiver(reader, &format!("{prefix}callback_url"), !callback_secrets.is_empty(), callbacks);
         let client_name = name.as_str().parse::<ClientName>().ok();
         if let (Some(name), Some(key), true) = (client_name, key, errors == reader.layers.errors.len()) {
-            clients.push(Arc::new(Client { name, key, bots: bots_allowed, scopes, rate, daily_quota, tokens }));
+            clients.push(Arc::new(Client {
+                name,
+                key,
+                bots: bots_allowed,
+                scopes,
+                rate,
+                daily_quota,
+                tokens,
+                callback_url,
+                callback_secrets,
+            }));
         }
     }
     clients

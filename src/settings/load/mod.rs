@@ -1,6 +1,7 @@
 //! From what somebody wrote to [`Settings`], or to everything that is wrong with it.
 
 mod bots;
+mod callbacks;
 mod clients;
 mod engine;
 mod whatsmate;
@@ -45,7 +46,8 @@ fn settings(reader: &mut ValueReader) -> Settings {
     let listen = reader.parsed("listen", "an IP address and a port such as 127.0.0.1:8080", loopback);
     let bots = bots::bots(reader);
     let api_keys = clients::api_keys(reader);
-    let clients = clients::clients(reader, &bots, &api_keys);
+    let callbacks = callbacks::callbacks(reader);
+    let clients = clients::clients(reader, &bots, &api_keys, &callbacks);
     if !has_keys(reader) && !listen.ip().is_loopback() {
         let message = format!(
             "{listen} can be reached from other machines: set PIXCOURIER_API_KEYS (16 or more characters each), or listen on a loopback address such as 127.0.0.1:8080"
@@ -60,6 +62,7 @@ fn settings(reader: &mut ValueReader) -> Settings {
         bots,
         api_keys,
         clients,
+        callbacks,
         body_limit: reader.number("body_limit_mb", 1..=4096, 1u64) * MIB,
         caller_spool: reader.number("caller_spool_mb", 0..=1u64 << 30, 0) * MIB,
         caller_kept: reader.number("caller_kept_mb", 0..=1u64 << 30, 0) * MIB,

@@ -4,6 +4,7 @@
 
 pub mod acceptor;
 pub mod blobs;
+pub mod callbacks;
 pub mod finish;
 pub mod ledger;
 pub mod ledger_conditions;
@@ -68,6 +69,7 @@ pub fn notification(bot: &BotName, chat: i64) -> Notification {
         follows: None,
         then: Vec::new(),
         client: None,
+        callback_url: None,
     }
 }
 

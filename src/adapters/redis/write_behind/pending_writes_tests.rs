@@ -24,6 +24,7 @@ fn notification(number: u128) -> Notification {
         follows: None,
         then: Vec::new(),
         client: None,
+        callback_url: None,
     }
 }
 

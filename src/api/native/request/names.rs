@@ -5,7 +5,7 @@ use super::parameters::{PARAMETERS, ParameterType};
 use crate::intake::rejection::{ProblemCode, Rejection};
 
 /// The fields of Pixcourier; all others are Telegram's, under Telegram's names.
-const OWN_FIELDS: [&str; 11] = [
+const OWN_FIELDS: [&str; 12] = [
     "chat_id",
     "recipient",
     "bot",
@@ -14,6 +14,7 @@ const OWN_FIELDS: [&str; 11] = [
     "expires_at",
     "delivery",
     "tags",
+    "callback_url",
     "oversize",
     "long_caption",
     "item",
@@ -95,7 +96,8 @@ mod tests {
             ("parsemode", "Did you mean parse_mode?"),
             ("chat", "Did you mean chat_id?"),
             ("Image", "Did you mean photo?"),
-            ("callback_url", "The fields are"),
+            ("webhook", "The fields are"),
+            ("calback_url", "Did you mean callback_url?"),
             ("x", "The fields are"),
             ("allow_sending_without_reply", "Write reply_parameters: {"),
         ] {

@@ -2,7 +2,7 @@
 
 use super::fields::{Fields, MAX_TAGS, invalid_tags, parsed};
 use super::recipient;
-use crate::domain::{Address, BotName, ChatId, DeliveryGuarantee, InvalidIdError, Lane, Timestamp};
+use crate::domain::{Address, BotName, CallbackUrl, ChatId, DeliveryGuarantee, InvalidIdError, Lane, Timestamp};
 use crate::intake::configured_bot;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::intake::send_request::DEFAULT_LIFETIME;
@@ -31,6 +31,8 @@ pub struct SendOptions {
     pub send_at: Option<Timestamp>,
     /// When it expires, if asked for; may have passed.
     pub expires_at: Option<Timestamp>,
+    /// Who is told how it ends, if somebody is named.
+    pub callback_url: Option<CallbackUrl>,
 }
 
 impl SendOptions {
@@ -43,7 +45,8 @@ impl SendOptions {
         let delivery = fields.choice("delivery", &guarantees)?.unwrap_or_default();
         let tags = tags(fields)?;
         let (send_at, expires_at) = times(fields, now)?;
-        Ok(Self { lane, delivery, tags, received_at: now, send_at, expires_at })
+        let callback_url = callback_url(fields)?;
+        Ok(Self { lane, delivery, tags, received_at: now, send_at, expires_at, callback_url })
     }
 
     /// The moment before which it is not sent, if that is still ahead.
@@ -55,6 +58,11 @@ impl SendOptions {
     pub fn expiry(&self) -> Timestamp {
         self.expires_at.unwrap_or_else(|| self.due().unwrap_or(self.received_at).plus(DEFAULT_LIFETIME))
     }
+}
+
+fn callback_url(fields: &mut Fields) -> Result<Option<CallbackUrl>, Rejection> {
+    let Some(text) = fields.text("callback_url")? else { return Ok(None) };
+    CallbackUrl::parse(&text).map(Some).map_err(|error| Rejection::invalid("callback_url", error.0))
 }
 
 /// Takes `bot`: the configured bot that it names, `default` without it.

@@ -92,6 +92,7 @@ impl ValidatedRequest {
             expires_at,
             then,
             client: None,
+            callback_url: self.options.callback_url,
             hold: None,
         })
     }
@@ -124,6 +125,9 @@ impl ValidatedRequest {
                 file["filename"] = json!(name);
             }
             canonical[&attachment.field] = file;
+        }
+        if let Some(url) = &self.options.callback_url {
+            canonical["callback_url"] = json!(url);
         }
         for (name, value, usual) in [
             ("method", self.method.as_str(), "sendPhoto"),
