@@ -8,17 +8,23 @@ use crate::domain::Timestamp;
 use crate::ports::{Callback, CallbackRoom, Callbacks};
 use crate::settings::{CallbackSecrets, Live};
 use crate::telemetry::Metrics;
+use lru::LruCache;
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Requests at the same time.
 const MAX_REQUESTS: usize = 128;
-/// Requests to one host at the same time: one that hangs takes no more of the others' places.
-const MAX_REQUESTS_PER_HOST: usize = 8;
+/// Requests at the same time to a host that has taken its last callback.
+const MAX_REQUESTS_TO_PROVEN_HOST: usize = 64;
+/// The same to one that has not, or has got none yet: one that hangs takes no more of the others' places.
+const MAX_REQUESTS_TO_HOST: usize = 8;
+/// Hosts that are remembered as having taken their last callback.
+const MAX_PROVEN_HOSTS: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 /// How long what was taken is left to whoever took it: longer than a request and the note of its end take.
 const CLAIM_DURATION: Duration = Duration::from_secs(30);
 /// How often to look for what is due.
@@ -56,7 +62,7 @@ impl CallbackSender {
 
     /// Tells receivers until told to stop.
     pub async fn run(self: Arc<Self>, halt: CancellationToken) {
-        let mut requests = Requests::default();
+        let mut requests = Requests::new();
         loop {
             for callback in self.claim(&requests).await {
                 requests.start(self.clone(), callback);
@@ -83,8 +89,8 @@ impl CallbackSender {
         })
     }
 
-    /// Tells one receiver, and notes what came of it.
-    async fn tell(&self, callback: Callback) {
+    /// Tells one receiver, and notes what came of it; whether it was taken.
+    async fn tell(&self, callback: Callback) -> bool {
         let event = &callback.event;
         let secrets = self.secrets.get();
         let told = self.client.tell(event, secrets.of(event.client.as_ref())).await;
@@ -102,6 +108,7 @@ impl CallbackSender {
         if let Err(error) = noted {
             tracing::debug!(callback = %event.id, %error, "it is sent again once its claim has ended");
         }
+        result == TryResult::Delivered
     }
 }
 
@@ -115,20 +122,29 @@ fn log_failure(callback: &Callback, error: &TryError, is_tried_again: bool) {
     }
 }
 
-/// The requests under way, by host.
-#[derive(Default)]
+/// The requests under way, by host, and which hosts may have many.
 struct Requests {
-    tasks: JoinSet<()>,
+    tasks: JoinSet<bool>,
     hosts: HashMap<Id, String>,
+    proven: LruCache<String, ()>,
 }
 
 impl Requests {
+    fn new() -> Self {
+        Self { tasks: JoinSet::new(), hosts: HashMap::new(), proven: LruCache::new(MAX_PROVEN_HOSTS) }
+    }
+
     fn room(&self) -> CallbackRoom {
-        let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+        let most = |host: &str| match self.proven.contains(host) {
+            true => MAX_REQUESTS_TO_PROVEN_HOST,
+            false => MAX_REQUESTS_TO_HOST,
+        };
+        let hosts = self.proven.iter().map(|(host, ())| host).chain(self.hosts.values());
+        let mut of_hosts: BTreeMap<String, usize> = hosts.map(|host| (host.clone(), most(host))).collect();
         for host in self.hosts.values() {
-            *taken.entry(host.clone()).or_default() += 1;
+            of_hosts.entry(host.clone()).and_modify(|places| *places = places.saturating_sub(1));
         }
-        CallbackRoom { all: MAX_REQUESTS.saturating_sub(self.hosts.len()), per_host: MAX_REQUESTS_PER_HOST, taken }
+        CallbackRoom { all: MAX_REQUESTS.saturating_sub(self.hosts.len()), per_host: MAX_REQUESTS_TO_HOST, of_hosts }
     }
 
     fn start(&mut self, sender: Arc<CallbackSender>, callback: Callback) {
@@ -157,8 +173,32 @@ impl Requests {
         }
     }
 
-    fn note_end(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
-        let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
-        self.hosts.remove(&id);
+    fn note_end(&mut self, ended: Result<(Id, bool), JoinError>) {
+        let (id, was_taken) = ended.unwrap_or_else(|crash| (crash.id(), false));
+        let Some(host) = self.hosts.remove(&id) else { return };
+        if was_taken {
+            self.proven.put(host, ());
+        } else {
+            self.proven.pop(&host);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_that_takes_its_callbacks_may_have_more_at_a_time() {
+        let mut requests = Requests::new();
+        for (taken, before, during) in [(true, 8, 7), (true, 64, 63), (false, 64, 63), (false, 8, 7)] {
+            let room = requests.room();
+            assert_eq!(room.of_hosts.get("a.example").copied().unwrap_or(room.per_host), before);
+            let task = requests.tasks.spawn(async move { taken });
+            requests.hosts.insert(task.id(), "a.example".to_owned());
+            let room = requests.room();
+            assert_eq!((room.all, room.of_hosts["a.example"]), (MAX_REQUESTS - 1, during));
+            requests.all_end().await;
+        }
     }
 }

@@ -66,10 +66,10 @@ pub struct Callback {
 pub struct CallbackRoom {
     /// In all.
     pub all: usize,
-    /// For each host.
+    /// For each host that is not named.
     pub per_host: usize,
-    /// How much of that is taken already, by [`CallbackUrl::host_and_port`](crate::domain::CallbackUrl::host_and_port).
-    pub taken: BTreeMap<String, usize>,
+    /// For hosts by name, as [`CallbackUrl::host_and_port`](crate::domain::CallbackUrl::host_and_port) has it.
+    pub of_hosts: BTreeMap<String, usize>,
 }
 
 impl CallbackRoom {

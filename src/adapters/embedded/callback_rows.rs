@@ -71,9 +71,8 @@ pub fn claim(
     room: &CallbackRoom,
 ) -> Result<Vec<Callback>, StoreError> {
     let (mut claimed, mut bytes) = (Vec::new(), 0);
-    for host in due_hosts(conn, now, room.all + room.taken.len())? {
-        let taken = room.taken.get(&host).copied().unwrap_or(0);
-        let places = room.per_host.saturating_sub(taken).min(room.all - claimed.len());
+    for host in due_hosts(conn, now, room.all + room.of_hosts.len())? {
+        let places = room.of_hosts.get(&host).copied().unwrap_or(room.per_host).min(room.all - claimed.len());
         if places == 0 || bytes >= CallbackRoom::MAX_CLAIM_BYTES {
             continue;
         }

@@ -81,19 +81,19 @@ end
     Script::new(&["local ns = ARGV[1]\n", CALLBACKS, EVENT, body].concat())
 }
 
-/// `now, until, in all, per host, at most so many bytes, host and how much it has already…` → event and fields of each.
+/// `now, until, room in all, for each host, at most so many bytes, host and the room for it…` → event and fields of each.
 pub(super) static CLAIM: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
 local now, until_, all, per_host, max_bytes = unpack(ARGV, 2, 6)
-local taken, hosts_taken, claimed, bytes = {}, 0, {}, 0
+local of_hosts, named, claimed, bytes = {}, 0, {}, 0
 for i = 7, #ARGV, 2 do
-  taken[ARGV[i]] = tonumber(ARGV[i + 1])
-  hosts_taken = hosts_taken + 1
+  of_hosts[ARGV[i]] = tonumber(ARGV[i + 1])
+  named = named + 1
 end
-for _, host in ipairs(redis.call('ZRANGEBYSCORE', cb .. 'hosts', '-inf', now, 'LIMIT', 0, all + hosts_taken)) do
+for _, host in ipairs(redis.call('ZRANGEBYSCORE', cb .. 'hosts', '-inf', now, 'LIMIT', 0, all + named)) do
   local due = cb .. 'due:' .. host
-  local room = math.min(per_host - (taken[host] or 0), all - #claimed)
+  local room = math.min(of_hosts[host] or tonumber(per_host), all - #claimed)
   if room > 0 and bytes < tonumber(max_bytes) then
     for _, notification_id in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, room)) do
       local event = redis.call('LINDEX', cb .. 'of:' .. notification_id, 0)

@@ -20,8 +20,8 @@ impl Callbacks for RedisLedger {
         let mut call = scripts::CLAIM.arg(self.namespace());
         call.arg(now.unix_millis()).arg(until.unix_millis());
         call.arg(room.all).arg(room.per_host).arg(CallbackRoom::MAX_CLAIM_BYTES);
-        for (host, taken) in &room.taken {
-            call.arg(host).arg(taken);
+        for (host, places) in &room.of_hosts {
+            call.arg(host).arg(places);
         }
         let claimed: Vec<(String, RecordFields)> = self.connections.script(&call).await?;
         // One that is not readable (written by a newer version) must not hold up the others.

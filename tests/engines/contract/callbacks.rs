@@ -35,7 +35,7 @@ pub async fn suite(ports: CallbackPorts) {
 
 /// No limits.
 fn room() -> CallbackRoom {
-    CallbackRoom { all: 1_000, per_host: 1_000, taken: BTreeMap::new() }
+    CallbackRoom { all: 1_000, per_host: 1_000, of_hosts: BTreeMap::new() }
 }
 
 fn seconds(number: u64) -> Duration {
@@ -261,7 +261,7 @@ async fn what_is_replayed_begins_anew_behind_the_others(ports: &CallbackPorts) {
 }
 
 async fn a_host_of_which_many_wait_holds_up_no_other(ports: &CallbackPorts) {
-    for host in ["slow.example"; 40].into_iter().chain(["quick.example", "other.example:444"]) {
+    for host in ["a.slow.example"; 40].into_iter().chain(["b.quick.example", "c.other.example:444"]) {
         let ended = told(host);
         ports.accept(&ended).await;
         ports.end(&ended, Status::Sent).await;
@@ -274,19 +274,22 @@ async fn a_host_of_which_many_wait_holds_up_no_other(ports: &CallbackPorts) {
         }
         hosts
     };
-    let few = |all, taken: &[(&str, usize)]| CallbackRoom {
+    let few = |all, hosts: &[(&str, usize)]| CallbackRoom {
         all,
         per_host: 8,
-        taken: taken.iter().map(|(host, taken)| ((*host).to_owned(), *taken)).collect(),
+        of_hosts: hosts.iter().map(|(host, places)| ((*host).to_owned(), *places)).collect(),
     };
     let claim =
         async |room: CallbackRoom| ports.callbacks.claim(now, now.plus(seconds(60)), &room).await.expect("claim");
     let mut all = claim(few(9, &[])).await;
-    assert_eq!(hosts(&all), [("slow.example".to_owned(), 8), ("quick.example".to_owned(), 1)].into());
-    let next = claim(few(20, &[("slow.example", 5)])).await;
-    assert_eq!(hosts(&next), [("slow.example".to_owned(), 3), ("other.example:444".to_owned(), 1)].into());
+    assert_eq!(hosts(&all), [("a.slow.example".to_owned(), 8), ("b.quick.example".to_owned(), 1)].into());
+    let next = claim(few(20, &[("a.slow.example", 3)])).await;
+    assert_eq!(hosts(&next), [("a.slow.example".to_owned(), 3), ("c.other.example:444".to_owned(), 1)].into());
     all.extend(next);
-    assert_eq!(claim(few(20, &[("slow.example", 8)])).await, [], "it has what it may have");
+    assert_eq!(claim(few(20, &[("a.slow.example", 0)])).await, [], "it has what it may have");
+    let more = claim(few(20, &[("a.slow.example", 12)])).await;
+    assert_eq!(hosts(&more), [("a.slow.example".to_owned(), 12)].into(), "it may have more than the others");
+    all.extend(more);
     all.extend(ports.claim_at(now).await);
     assert_eq!((all.len(), ports.waiting().await), (42, 42));
     for callback in &all {
