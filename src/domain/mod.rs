@@ -3,8 +3,10 @@
 
 mod call;
 mod client_name;
+mod excerpt;
 mod file_content;
 pub mod file_path;
+mod filter;
 mod ids;
 mod image;
 mod listed;
@@ -19,6 +21,7 @@ pub mod whatsmate;
 pub use call::{Call, Media, MediaKind, MediaSource};
 pub use client_name::ClientName;
 pub use file_content::FileContent;
+pub use filter::{Filter, Viewer};
 pub use ids::{BotName, ChatId, InvalidIdError, NotificationId, Sha256};
 pub use image::ImageFormat;
 pub use listed::{ListedNotification, ListedRecord, ListedResult};

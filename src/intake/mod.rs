@@ -28,6 +28,7 @@ pub mod send_request;
 pub mod spool;
 mod staging;
 mod stored_image;
+pub mod summary;
 pub mod turns;
 mod upload_memory;
 

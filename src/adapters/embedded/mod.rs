@@ -24,6 +24,7 @@ mod handing_over;
 mod integrity;
 mod ledger;
 mod limits;
+mod listing;
 mod media_index;
 mod open_error;
 mod outcome_notifier;

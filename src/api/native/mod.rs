@@ -3,6 +3,8 @@
 
 mod changes;
 mod files;
+mod filter;
+mod image_content;
 mod images;
 mod listing;
 mod notifications;

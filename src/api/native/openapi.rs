@@ -1,6 +1,6 @@
 //! The OpenAPI document, made from the code, and a page (Swagger UI) to try the API on, its assets in the binary.
 
-use super::{changes, files, images, notifications, openapi_examples, recipients};
+use super::{changes, files, image_content, images, listing, notifications, openapi_examples, recipients};
 use crate::http::auth::Visitor;
 use crate::http::probes;
 use crate::http::problem::ProblemDocument;
@@ -24,7 +24,8 @@ use utoipa_swagger_ui::Config;
     paths(
         notifications::create,
         notifications::put_file,
-        notifications::list,
+        listing::list,
+        listing::count,
         notifications::get,
         notifications::cancel,
         notifications::retry,
@@ -32,6 +33,7 @@ use utoipa_swagger_ui::Config;
         changes::delete,
         images::put,
         images::get,
+        image_content::get,
         files::get,
         recipients::put,
         recipients::list,

@@ -1,6 +1,6 @@
 //! The routes of the native API.
 
-use super::{changes, files, images, notifications, recipients, webhook};
+use super::{changes, files, image_content, images, listing, notifications, recipients, webhook};
 use crate::http::routing::{get_or_head, resource};
 use actix_web::web::{ServiceConfig, delete, post, put};
 
@@ -11,8 +11,9 @@ pub fn routes(config: &mut ServiceConfig) {
             resource("/v1/notifications", "GET, HEAD, POST, PUT")
                 .route(post().to(notifications::create))
                 .route(put().to(notifications::put_file))
-                .route(get_or_head().to(notifications::list)),
+                .route(get_or_head().to(listing::list)),
         )
+        .service(resource("/v1/notifications/summary", "GET, HEAD").route(get_or_head().to(listing::count)))
         .service(
             resource("/v1/notifications/{id}", "GET, HEAD, DELETE")
                 .route(get_or_head().to(notifications::get))
@@ -23,6 +24,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/v1/notifications/{id}/delete", "POST").route(post().to(changes::delete)))
         .service(resource("/v1/images", "PUT").route(put().to(images::put)))
         .service(resource("/v1/images/{sha256}", "GET, HEAD").route(get_or_head().to(images::get)))
+        .service(resource("/v1/images/{sha256}/content", "GET, HEAD").route(get_or_head().to(image_content::get)))
         .service(resource("/v1/files/{file_id}", "GET, HEAD").route(get_or_head().to(files::get)))
         .service(
             resource("/v1/recipients", "GET, HEAD, PUT, DELETE")

@@ -8,6 +8,7 @@ pub mod finish;
 pub mod ledger;
 pub mod ledger_conditions;
 pub mod ledger_ends;
+pub mod ledger_filters;
 pub mod ledger_migrations;
 pub mod ledger_pauses;
 pub mod media_index;
