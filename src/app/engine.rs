@@ -66,7 +66,8 @@ impl Engine {
                     blobs: Arc::new(blobs),
                     outcome_notifier: queue.outcome_notifier(),
                     recipients: redis.clone(),
-                    quotas: redis,
+                    quotas: redis.clone(),
+                    operations: redis,
                 };
                 Ok(Self { ports, kind: EngineKind::Distributed { queue, ledger } })
             }

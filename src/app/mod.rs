@@ -55,6 +55,7 @@ pub struct App {
     engine: Engine,
     messenger: Arc<dyn Messenger>,
     registrars: Registrars,
+    intake: Arc<Intake>,
     server: Server,
     connections: Arc<Connections>,
     drain: DrainListener,
@@ -91,13 +92,13 @@ impl App {
         let registrars = registrars(&settings, &engine, &messenger, &metrics);
         let (ready, is_ready) = watch::channel(false);
         let drain = DrainListener::new(&listener).context("watch the port")?;
-        let intake = Intake::new(spool.clone(), engine.ports.clone(), metrics.clone(), settings.clone());
+        let intake = Arc::new(Intake::new(spool.clone(), engine.ports.clone(), metrics.clone(), settings.clone()));
         let callers = Callers::new(&settings);
         let faces = FaceStates::new(&settings, &callers);
         let callers = Live::new(callers);
         let reloader = Reloader::new(settings.clone(), listener.local_addr()?, callers.clone(), faces.clone());
         let state = AppState {
-            intake: Arc::new(intake),
+            intake: intake.clone(),
             ports: engine.ports.clone(),
             proxy: Arc::new(TelegramProxy::new(settings.bots.clone()).context("start the HTTP client")?),
             registrars: registrars.clone(),
@@ -121,6 +122,7 @@ impl App {
             engine,
             messenger,
             registrars,
+            intake,
             server,
             connections,
             drain,
@@ -172,6 +174,8 @@ impl App {
     fn start_background(&self) {
         let background = &self.background;
         background.spawn(sweeper::sweep_spool(self.spool.clone(), self.halt.clone()));
+        let (intake, halt) = (self.intake.clone(), self.halt.clone());
+        background.spawn(async move { intake.work_on_operations(halt).await });
         background.spawn(self.connections.clone().watch(self.halt.clone()));
         background.spawn(health::run(self.engine.clone(), self.metrics.clone(), self.halt.clone()));
         if let Some(applying) = self.engine.apply_journal(self.halt.clone()) {

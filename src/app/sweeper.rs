@@ -31,6 +31,9 @@ pub async fn run(engine: Engine, settings: Arc<Settings>, metrics: Arc<Metrics>,
             Some(Err(error)) => tracing::warn!(%error, "cannot sweep old records now"),
             None => return,
         }
+        if let Err(error) = engine.ports.operations.sweep(now.minus(settings.record_retention)).await {
+            tracing::warn!(%error, "cannot sweep old operations now");
+        }
         end_lost(&engine, &metrics, now).await;
         match engine.ports.blobs.sweep(now.minus(settings.blob_retention), &*engine.ports.media).await {
             Ok(images) => tracing::debug!(images, "swept old images"),

@@ -207,6 +207,7 @@ codes! {
     ImageNotFound = "image_not_found", 404, "There is no such image";
     NotFound = "not_found", 404, "There is nothing here";
     NotificationNotFound = "notification_not_found", 404, "There is no such notification";
+    OperationNotFound = "operation_not_found", 404, "There is no such operation";
     RecipientNotFound = "recipient_not_found", 404, "There is no such recipient in the book";
     MethodNotAllowed = "method_not_allowed", 405, "The method does not fit this address";
     RequestTimeout = "request_timeout", 408, "The body came too slowly";

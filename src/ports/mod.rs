@@ -14,6 +14,7 @@ mod journal;
 mod ledger;
 mod media_index;
 mod messenger;
+mod operations;
 mod outcome_notifier;
 mod queue;
 mod quotas;
@@ -30,6 +31,7 @@ pub use media_index::MediaIndex;
 pub use messenger::{
     ANSWER_TIMEOUT, ApiReply, CallError, Messenger, MessengerRequest, MessengerResponse, OutgoingFile,
 };
+pub use operations::{Created, Operations};
 pub use outcome_notifier::{Outcome, OutcomeNotifier, OutcomeWaiter};
 pub use queue::{Delivery, Depth, Queue, QueueError, Receipt, Subscription};
 pub use quotas::{Day, Quotas, Taken};
@@ -56,4 +58,6 @@ pub struct Ports {
     pub recipients: Arc<dyn Recipients>,
     /// Counts what named clients post.
     pub quotas: Arc<dyn Quotas>,
+    /// What is done to many notifications.
+    pub operations: Arc<dyn Operations>,
 }

@@ -8,6 +8,7 @@ use super::ledger::EmbeddedLedger;
 use super::limits::START_CHECK_TIME;
 use super::media_index::EmbeddedMediaIndex;
 use super::open_error::OpenError;
+use super::operations::EmbeddedOperations;
 use super::outcome_notifier::EmbeddedOutcomeNotifier;
 use super::ownership_table::OwnershipTable;
 use super::packed_blobs;
@@ -71,6 +72,7 @@ impl Embedded {
             outcome_notifier: Arc::new(EmbeddedOutcomeNotifier::default()),
             recipients: Arc::new(EmbeddedRecipients::new(store.clone())),
             quotas: Arc::new(EmbeddedQuotas::new(store.clone())),
+            operations: Arc::new(EmbeddedOperations::new(store.clone())),
         };
         Ok(Self { ports, store, data_dir: data_dir.to_owned() })
     }

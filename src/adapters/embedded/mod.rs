@@ -27,6 +27,7 @@ mod limits;
 mod listing;
 mod media_index;
 mod open_error;
+mod operations;
 mod outcome_notifier;
 mod ownership_table;
 mod packed_blobs;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// The versions of the schema, each with the SQL that makes it of the version before. `user_version` in the file says
 /// which one it has.
-const MIGRATIONS: [(u32, &str); 9] = [
+const MIGRATIONS: [(u32, &str); 10] = [
     (1, include_str!("schema/001.sql")),
     (2, include_str!("schema/002.sql")),
     (3, include_str!("schema/003.sql")),
@@ -18,6 +18,7 @@ const MIGRATIONS: [(u32, &str); 9] = [
     (7, include_str!("schema/007.sql")),
     (8, include_str!("schema/008.sql")),
     (9, include_str!("schema/009.sql")),
+    (10, include_str!("schema/010.sql")),
 ];
 
 /// How long the writer may wait for a reader when it truncates the write-ahead log, and a reader for a recovery.

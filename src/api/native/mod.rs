@@ -10,6 +10,8 @@ mod listing;
 mod notifications;
 pub mod openapi;
 mod openapi_examples;
+mod operation_view;
+mod operations;
 mod problems;
 mod query;
 mod recipient_view;

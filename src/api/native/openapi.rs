@@ -1,6 +1,6 @@
 //! The OpenAPI document, made from the code, and a page (Swagger UI) to try the API on, its assets in the binary.
 
-use super::{changes, files, image_content, images, listing, notifications, openapi_examples, recipients};
+use super::{changes, files, image_content, images, listing, notifications, openapi_examples, operations, recipients};
 use crate::http::auth::Visitor;
 use crate::http::probes;
 use crate::http::problem::ProblemDocument;
@@ -29,6 +29,10 @@ use utoipa_swagger_ui::Config;
         notifications::get,
         notifications::cancel,
         notifications::retry,
+        operations::cancel,
+        operations::retry,
+        operations::get,
+        operations::list,
         changes::edit,
         changes::delete,
         images::put,
@@ -45,6 +49,7 @@ use utoipa_swagger_ui::Config;
     components(schemas(ProblemDocument)),
     tags(
         (name = "Notifications", description = "Send images, ask what became of them, take them back, try them again."),
+        (name = "Many at once", description = "Cancel or try again all that meet a filter, in the background."),
         (name = "Recipients", description = "Who is meant by a phone number, or by a group's name and its admin's number."),
         (name = "Images", description = "Keep images ahead of use, ask which bots know them, download files."),
         (name = "Operations", description = "For probes and scrapers; no key is asked for."),
@@ -210,7 +215,7 @@ mod tests {
         let links = operations.iter().filter_map(|operation| operation["responses"]["202"]["links"].as_object());
         let linked: BTreeSet<&str> =
             links.flat_map(|links| links.values()).map(|link| link["operationId"].as_str().unwrap()).collect();
-        assert!(linked.len() == 5 && linked.is_subset(&ids), "{linked:?}");
+        assert!(linked.len() == 6 && linked.is_subset(&ids), "{linked:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The routes of the native API.
 
-use super::{changes, files, image_content, images, listing, notifications, recipients, webhook};
+use super::{changes, files, image_content, images, listing, notifications, operations, recipients, webhook};
 use crate::http::routing::{get_or_head, resource};
 use actix_web::web::{ServiceConfig, delete, post, put};
 
@@ -13,6 +13,10 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(put().to(notifications::put_file))
                 .route(get_or_head().to(listing::list)),
         )
+        .service(resource("/v1/notifications/cancel", "POST").route(post().to(operations::cancel)))
+        .service(resource("/v1/notifications/retry", "POST").route(post().to(operations::retry)))
+        .service(resource("/v1/operations", "GET, HEAD").route(get_or_head().to(operations::list)))
+        .service(resource("/v1/operations/{id}", "GET, HEAD").route(get_or_head().to(operations::get)))
         .service(resource("/v1/notifications/summary", "GET, HEAD").route(get_or_head().to(listing::count)))
         .service(
             resource("/v1/notifications/{id}", "GET, HEAD, DELETE")

@@ -12,6 +12,7 @@ pub mod ledger_filters;
 pub mod ledger_migrations;
 pub mod ledger_pauses;
 pub mod media_index;
+pub mod operations;
 pub mod outcome_notifier;
 pub mod queue;
 pub mod queue_owners;
