@@ -164,6 +164,8 @@ impl Intake {
                 return Ok(());
             }
             if halt.is_cancelled() {
+                // Whoever comes next need not wait for the end of the lease.
+                self.ports.operations.save(&operation, holder, Duration::ZERO).await?;
                 return Ok(());
             }
             if !self.look_for_resent(&operation, &mut resent, holder, &mut held_until).await? {
@@ -184,11 +186,14 @@ impl Intake {
         operation.progress.before = page.next.or(before);
         operation.progress.is_searched = page.next.is_none();
         let mut found: Vec<Record> = page.records.into_iter().filter(|record| is_meant(operation, record)).collect();
-        if operation.kind == OperationKind::Cancel {
-            let ids: HashSet<NotificationId> = found.iter().map(|record| record.notification.id).collect();
-            let ends_with = |before: NotificationId| ids.contains(&before);
-            found.retain(|record| !(record.is_waiting() && record.notification.follows.is_some_and(ends_with)));
-        }
+        let ids: HashSet<NotificationId> = found.iter().map(|record| record.notification.id).collect();
+        found.retain(|record| {
+            let goes_with_it = match operation.kind {
+                OperationKind::Cancel => record.is_waiting(),
+                OperationKind::Retry => record.ended_unfollowed(),
+            };
+            !(goes_with_it && record.notification.follows.is_some_and(|before| ids.contains(&before)))
+        });
         Ok(found)
     }
 

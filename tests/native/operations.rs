@@ -9,6 +9,8 @@ on_both_engines!(
     scheduled_ones_are_cancelled_by_tag,
     failed_ones_are_tried_again_once_and_those_sent_again_are_not,
     found_ones_are_recognised_and_counted,
+    what_fails_again_is_not_tried_a_third_time,
+    replies_end_with_what_they_follow_and_come_along_again,
 );
 
 impl TestApp {
@@ -148,4 +150,39 @@ async fn found_ones_are_recognised_and_counted(app: &TestApp) {
             "{body}: {problem}"
         );
     }
+}
+
+async fn replies_end_with_what_they_follow_and_come_along_again(app: &TestApp) {
+    let text: String = (0..2500).map(|n| format!("word{n} ")).collect();
+    let body = json!({"chat_id": 9, "text": text, "long_caption": "split", "tags": ["long"], "send_at": in_an_hour()});
+    let id = app.accept(body).await;
+    let then = app.record(&id).await["then"].as_array().unwrap().len();
+    assert!(then > 2);
+    let cancelled = app.operate("/v1/notifications/cancel", json!({"tag": "long"})).await;
+    assert_eq!(counts(&cancelled), [1, 1, 0, 0, 0], "{cancelled:#}");
+    let all = app.json("/v1/notifications/summary?tag=long").await;
+    assert_eq!(all["by_status"], json!({"cancelled": then + 1}));
+    // Its time is an hour ahead still.
+    let retried = app.operate("/v1/notifications/retry", json!({"tag": "long", "status": "cancelled"})).await;
+    assert_eq!(counts(&retried), [1, 1, 0, 0, 0], "{retried:#}");
+    let all = app.json("/v1/notifications/summary?tag=long").await;
+    assert_eq!(all["by_status"], json!({"queued": then, "scheduled": 1}));
+    app.operate("/v1/notifications/cancel", json!({"tag": "long"})).await;
+}
+
+async fn what_fails_again_is_not_tried_a_third_time(app: &TestApp) {
+    app.sandbox.add_fault(refused(0)).unwrap();
+    for number in 0..150 {
+        app.accept(json!({"chat_id": number + 1, "text": "x"})).await;
+    }
+    let failed = async || app.json("/v1/notifications/summary").await["by_status"]["failed"] == json!(150);
+    app.until("all to fail", failed).await;
+    let retried = app.operate("/v1/notifications/retry", json!({"status": "failed"})).await;
+    assert_eq!(counts(&retried), [150, 150, 0, 0, 0], "{retried:#}");
+    app.until("all to fail again", failed).await;
+    let listed = app.json("/v1/notifications?limit=1000").await;
+    let attempts =
+        listed["notifications"].as_array().unwrap().iter().map(|it| it["attempts"].as_array().unwrap().len());
+    assert_eq!(attempts.collect::<Vec<_>>(), vec![2; 150]);
+    app.sandbox.clear_faults();
 }
