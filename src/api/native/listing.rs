@@ -15,9 +15,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// How many pages of listings are made at a time, and counts: each may take some megabytes while it is.
+/// How many pages of listings are made at a time: each may take some megabytes while it is.
 const MAX_CONCURRENT_LISTINGS: usize = 4;
 static LISTINGS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_LISTINGS);
+
+/// How many counts and dry runs are made at a time: each may take seconds, for which no listing waits.
+const MAX_CONCURRENT_COUNTS: usize = 2;
+pub(super) static COUNTS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_COUNTS);
 
 /// For how long a summary counts.
 const COUNTING_TIME: Duration = Duration::from_secs(2);
@@ -84,7 +88,7 @@ pub async fn count(request: HttpRequest, caller: ApiClient, state: Data<AppState
     caller.check_scope(&[Scope::Read, Scope::Manage])?;
     let mut filter = query::filter_query(request.query_string())?;
     filter.seen_by = caller.viewer();
-    let turn = LISTINGS.acquire().await;
+    let turn = COUNTS.acquire().await;
     let counting = |ports: Ports| async move {
         let _turn = turn;
         summary(&*ports.ledger, &filter, COUNTING_TIME).await

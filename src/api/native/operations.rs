@@ -1,6 +1,7 @@
 //! The handlers of what is done to many: `/v1/notifications/cancel` and `/retry` by a filter, and `/v1/operations`.
 
 use super::filter;
+use super::listing::COUNTS;
 use super::operation_view::{DryRunView, OperationRequest, OperationView, OperationViews};
 use super::problems::{
     BodyTooLarge, Invalid, InvalidQuery, KeyReused, LedgerAway, NoSuchOperation, NotJson, TooSlow, Unauthorized,
@@ -12,6 +13,7 @@ use crate::http::auth::ApiClient;
 use crate::http::body::{Body, content_type};
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
+use crate::intake::Intake;
 use crate::intake::fingerprint::fingerprint;
 use crate::intake::operations::operation;
 use crate::intake::rejection::{ProblemCode, Rejection};
@@ -21,6 +23,7 @@ use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// The largest body in bytes.
 const BODY_LIMIT_BYTES: u64 = 64 << 10;
@@ -138,7 +141,12 @@ async fn begin(
     let mut operation = operation(kind, filter, skip_resent)?;
     operation.client = caller.named().map(|client| client.name.clone());
     if dry_run {
-        let found = state.with_intake(|intake| async move { intake.dry_run(operation).await }).await?;
+        let turn = COUNTS.acquire().await;
+        let looking = |intake: Arc<Intake>| async move {
+            let _turn = turn;
+            intake.dry_run(operation).await
+        };
+        let found = state.with_intake(looking).await?;
         return Ok(HttpResponse::Ok().json(DryRunView::from(found)));
     }
     let beginning = state.with_intake(|intake| async move { intake.begin_operation(operation, idempotency).await });
