@@ -63,6 +63,7 @@ pub struct App {
     messenger: Arc<dyn Messenger>,
     registrars: Registrars,
     callback_sender: Arc<CallbackSender>,
+    intake: Arc<Intake>,
     server: Server,
     connections: Arc<Connections>,
     drain: DrainListener,
@@ -107,12 +108,13 @@ impl App {
         let callback_sender = Arc::new(callback_sender.context("start the HTTP client")?);
         let intake =
             Intake::new(spool.clone(), engine.ports.clone(), metrics.clone(), settings.clone(), secrets.clone());
+        let intake = Arc::new(intake);
         let callers = Callers::new(&settings);
         let faces = FaceStates::new(&settings, &callers);
         let callers = Live::new(callers);
         let reloader = Reloader::new(settings.clone(), listener.local_addr()?, callers.clone(), secrets, faces.clone());
         let state = AppState {
-            intake: Arc::new(intake),
+            intake: intake.clone(),
             ports: engine.ports.clone(),
             proxy: Arc::new(TelegramProxy::new(settings.bots.clone()).context("start the HTTP client")?),
             registrars: registrars.clone(),
@@ -137,6 +139,7 @@ impl App {
             messenger,
             registrars,
             callback_sender,
+            intake,
             server,
             connections,
             drain,
@@ -195,6 +198,8 @@ impl App {
     fn start_background(&self) {
         let background = &self.background;
         background.spawn(sweeper::sweep_spool(self.spool.clone(), self.halt.clone()));
+        let (intake, halt) = (self.intake.clone(), self.halt.clone());
+        background.spawn(async move { intake.work_on_operations(halt).await });
         background.spawn(self.connections.clone().watch(self.halt.clone()));
         background.spawn(health::run(
             self.engine.clone(),

@@ -35,6 +35,9 @@ pub async fn run(engine: Engine, settings: Arc<Settings>, metrics: Arc<Metrics>,
             Ok(callbacks) => tracing::debug!(callbacks, "swept callbacks that were given up"),
             Err(error) => tracing::warn!(%error, "cannot sweep callbacks now"),
         }
+        if let Err(error) = engine.ports.operations.sweep(now.minus(settings.record_retention)).await {
+            tracing::warn!(%error, "cannot sweep old operations now");
+        }
         end_lost(&engine, &metrics, now).await;
         match engine.ports.blobs.sweep(now.minus(settings.blob_retention), &*engine.ports.media).await {
             Ok(images) => tracing::debug!(images, "swept old images"),

@@ -9,6 +9,8 @@ mod demo;
 mod error;
 mod healthcheck;
 mod import_recipients;
+mod notifications;
+mod open_error;
 mod orphans;
 mod reload;
 mod restore;
@@ -16,6 +18,7 @@ mod runtime;
 mod sandbox;
 mod send;
 mod serve;
+mod service_args;
 mod service_client;
 mod signals;
 mod terminal;
@@ -49,6 +52,14 @@ enum Command {
     Send(send::SendArgs),
     /// List the chats that have written to a bot, with the numbers by which notifications name them.
     Chats(chats::ChatsArgs),
+    /// List notifications of a running service, or count them.
+    List(notifications::ListArgs),
+    /// Show one. The exit code says whether it was sent: 0 if so, 1 if it ended unsent, 75 if it is under way.
+    Show(notifications::ShowArgs),
+    /// Take one back, or all that meet a filter.
+    Cancel(notifications::ManyArgs),
+    /// Try one again that ended unsent, or all that meet a filter.
+    Retry(notifications::ManyArgs),
     /// Write a file of phone numbers and chats into the recipient book of a running service.
     ImportRecipients(import_recipients::ImportRecipientsArgs),
     /// List notifications that RabbitMQ could bring nowhere, or put them back.
@@ -76,6 +87,10 @@ pub fn run() -> ExitCode {
         Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::Send(arguments) => send::run(arguments),
         Command::Chats(arguments) => chats::run(arguments),
+        Command::List(arguments) => notifications::list(arguments),
+        Command::Show(arguments) => notifications::show(arguments),
+        Command::Cancel(arguments) => notifications::many(notifications::Work::Cancel, arguments),
+        Command::Retry(arguments) => notifications::many(notifications::Work::Retry, arguments),
         Command::ImportRecipients(arguments) => import_recipients::run(arguments),
         Command::Orphans(arguments) => orphans::run(arguments),
         Command::Backup(arguments) => backup::run(arguments),

@@ -1,10 +1,10 @@
 //! `pixcourier send`.
 
+use super::open_error::NotSentError;
 use super::runtime::block_on;
-use super::service_client::{NotificationForm, ServiceClient, api_key, file_part};
+use super::service_args::ServiceArgs;
+use super::service_client::{NotificationForm, file_part};
 use super::terminal::print_line;
-use crate::settings::PREFIX;
-use anyhow::bail;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,12 +35,8 @@ pub struct SendArgs {
     /// Send this once, however often it is asked for under this key.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// The service.
-    #[arg(long, env = "PIXCOURIER_URL", default_value = "http://127.0.0.1:8080")]
-    url: String,
-    /// The environment variable that holds the API key; of several keys in it the first is used.
-    #[arg(long, value_name = "VARIABLE", default_value_t = format!("{PREFIX}API_KEYS"))]
-    api_key_env: String,
+    #[command(flatten)]
+    service: ServiceArgs,
     /// Wait for the outcome, up to --patience; the exit code then says whether it was sent.
     #[arg(long)]
     wait: bool,
@@ -50,7 +46,7 @@ pub struct SendArgs {
 }
 
 pub fn run(arguments: SendArgs) -> anyhow::Result<ExitCode> {
-    let client = ServiceClient::new(&arguments.url, api_key(&arguments.api_key_env))?;
+    let client = arguments.service.client()?;
     block_on(async {
         let file = (arguments.kind.clone(), file_part(&arguments.file).await?);
         let accepted = client
@@ -64,7 +60,9 @@ pub fn run(arguments: SendArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         let state = client.wait_for_final_state(accepted.id, Duration::from_secs(arguments.patience)).await?;
-        let (Some(message), Some(attempt)) = (state.message_id, state.success()) else { bail!("{}", state.reason()) };
+        let (Some(message), Some(attempt)) = (state.message_id, state.success()) else {
+            return Err(NotSentError(state.reason()).into());
+        };
         let how = if attempt.uploaded { "uploaded" } else { "by file_id, nothing uploaded" };
         print_line(format_args!("sent as message {message} after {} attempt(s), {how}", state.attempts.len()));
         Ok(ExitCode::SUCCESS)

@@ -1,8 +1,9 @@
-//! A client of a running service, for `send`, `import-recipients` and `demo`.
+//! A client of a running service, for the commands that talk to one.
 
+use super::open_error::StillOpenError;
 use crate::domain::{Failure, NotificationId, Status, Timestamp};
 use crate::settings::environment;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use reqwest::{RequestBuilder, Response, Url, multipart};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -15,9 +16,9 @@ use std::time::{Duration, Instant};
 /// A service and the key that it wants to see.
 pub struct ServiceClient {
     http: reqwest::Client,
+    url: String,
     notifications: String,
     recipients: String,
-    readyz: String,
     key: Option<SecretString>,
 }
 
@@ -31,6 +32,18 @@ pub struct ServiceRejection {
     pub field: Option<String>,
     detail: String,
 }
+
+impl ServiceRejection {
+    /// Whether it may be taken later as it is.
+    pub fn is_temporary(&self) -> bool {
+        self.status >= 500
+    }
+}
+
+/// The service did not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer from the service")]
+pub struct UnreachableError(#[source] reqwest::Error);
 
 /// What the service answers to a notification that it took.
 #[derive(Debug, Deserialize)]
@@ -120,8 +133,7 @@ impl ServiceClient {
         }
         let url = url.trim_end_matches('/');
         let (notifications, recipients) = (format!("{url}/v1/notifications"), format!("{url}/v1/recipients"));
-        let readyz = format!("{url}/readyz");
-        Ok(Self { http: builder.build()?, notifications, recipients, readyz, key })
+        Ok(Self { http: builder.build()?, url: url.to_owned(), notifications, recipients, key })
     }
 
     /// Posts a notification.
@@ -149,9 +161,34 @@ impl ServiceClient {
 
     /// Asks whether it would accept a notification.
     pub async fn readiness(&self) -> anyhow::Result<ServiceReadiness> {
-        let answer = self.http.get(&self.readyz).timeout(READINESS_TIMEOUT).send().await;
+        let answer = self.http.get(format!("{}/readyz", self.url)).timeout(READINESS_TIMEOUT).send().await;
         let answer = answer.map_err(reqwest::Error::without_url).context("no answer from the service")?;
         answer.json().await.map_err(reqwest::Error::without_url).context("the service's answer is strange")
+    }
+
+    /// Asks for something by its path.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<T> {
+        let url = Url::parse_with_params(&format!("{}{path}", self.url), query)?;
+        self.send(self.http.get(url)).await
+    }
+
+    /// Posts a JSON object to a path.
+    pub async fn post_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Map<String, Value>,
+        idempotency_key: Option<&str>,
+    ) -> anyhow::Result<T> {
+        let mut request = self.http.post(format!("{}{path}", self.url)).json(body);
+        if let Some(key) = idempotency_key {
+            request = request.header("Idempotency-Key", key);
+        }
+        self.send(request).await
+    }
+
+    /// Takes something away by its path.
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.send(self.http.delete(format!("{}{path}", self.url))).await
     }
 
     /// Writes entries into the recipient book, all or none.
@@ -180,7 +217,8 @@ impl ServiceClient {
                 return Ok(state);
             }
             if Instant::now() >= deadline {
-                bail!("notification {id} is still {} after {} s", state.reason(), timeout.as_secs());
+                let (reason, seconds) = (state.reason(), timeout.as_secs());
+                return Err(StillOpenError(format!("notification {id} is still {reason} after {seconds} s")).into());
             }
             let reason = state.reason();
             if matches!(state.status, Status::Held | Status::Retrying) && reason != told {
@@ -196,7 +234,7 @@ impl ServiceClient {
         if let Some(key) = &self.key {
             request = request.bearer_auth(key.expose_secret());
         }
-        let answer = request.send().await.map_err(reqwest::Error::without_url).context("no answer from the service")?;
+        let answer = request.send().await.map_err(|error| UnreachableError(error.without_url()))?;
         if answer.status().is_success() {
             return answer.json().await.map_err(reqwest::Error::without_url).context("the service's answer is strange");
         }

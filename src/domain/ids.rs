@@ -1,5 +1,6 @@
 //! Names that cannot hold a bad value.
 
+use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -24,6 +25,11 @@ impl NotificationId {
     /// The id right after this one, for what belongs to it and must not be overtaken by what comes later.
     pub fn following(self) -> Self {
         Self(Uuid::from_u128(self.0.as_u128().wrapping_add(1)))
+    }
+
+    /// The lowest id that can be made at a moment: no id made before is as high, and none made from then on is lower.
+    pub fn first_of(at: Timestamp) -> Self {
+        Self::from_number(u128::from(at.unix_millis().unsigned_abs()) << 80)
     }
 
     /// The id as a number; order follows the ids.

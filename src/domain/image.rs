@@ -31,6 +31,17 @@ impl ImageFormat {
         }
     }
 
+    /// Its media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::Gif => "image/gif",
+            Self::Bmp => "image/bmp",
+            Self::Tiff => "image/tiff",
+        }
+    }
+
     /// A file name whose extension Telegram accepts for this format.
     pub fn filename(self) -> &'static str {
         match self {

@@ -276,7 +276,7 @@ pub struct Failure {
 }
 
 /// The kinds of reasons, named after what the caller would do about them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
     /// The chat cannot be reached: blocked, gone, no rights.
@@ -308,6 +308,15 @@ impl FailureClass {
             Self::Ambiguous => "ambiguous",
             Self::Buried => "buried",
         }
+    }
+}
+
+impl std::str::FromStr for FailureClass {
+    type Err = InvalidIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "class is one of recipient, content, request, exhausted, ambiguous, buried";
+        Self::ALL.into_iter().find(|class| class.as_str() == text).ok_or(InvalidIdError(wrong))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::callers::{Callers, ClientAccess};
 use super::local_only;
 use super::state::AppState;
-use crate::domain::{BotName, ClientName, Notification};
+use crate::domain::{BotName, ClientName, Notification, Viewer};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::settings::{Client, KeyDigest, Scope};
 use actix_web::dev::Payload;
@@ -166,6 +166,13 @@ impl ApiClient {
     pub fn sees_those_of(&self, poster: Option<&ClientName>, bot: &BotName) -> bool {
         let Some(client) = &self.client else { return true };
         poster == Some(&client.name) || client.scopes.contains(&Scope::Manage) && client.may_use(bot)
+    }
+
+    /// For a filter, if the client does not see everything.
+    pub fn viewer(&self) -> Option<Viewer> {
+        let client = self.client.as_ref().filter(|_| !self.sees_all())?;
+        let managed = client.bots.clone().filter(|_| client.scopes.contains(&Scope::Manage));
+        Some(Viewer { client: client.name.clone(), own_bots: None, bots: managed.unwrap_or_default() })
     }
 
     /// Checks that the client sees a notification. What it does not see does not exist for it.

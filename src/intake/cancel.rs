@@ -12,7 +12,9 @@ impl Intake {
     pub async fn cancel(&self, id: NotificationId) -> Result<Cancelled, LedgerError> {
         let now = Timestamp::now();
         let cancelled = self.ports.ledger.cancel(id, now).await?;
-        if matches!(cancelled, Cancelled::Done(_)) {
+        if let Cancelled::Done(record) = &cancelled
+            && (record.notification.follows.is_some() || !record.notification.then.is_empty())
+        {
             self.end_followers(id, now).await?;
         }
         Ok(cancelled)

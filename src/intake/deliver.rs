@@ -43,8 +43,9 @@ impl Intake {
     async fn listen_again(&self, id: NotificationId, deadline: Timestamp) -> Result<OutcomeWaiter, Rejection> {
         if let Some(record) = self.ports.ledger.get(id).await?.filter(has_only_expired) {
             let waiter = self.ports.outcome_notifier.listen(id);
-            let lifetime = deadline.since(Timestamp::now());
-            match self.resubmit(record.notification, lifetime, Some(waiter.address.clone())).await {
+            let now = Timestamp::now();
+            let lifetime = deadline.since(now);
+            match self.resubmit(record.notification, lifetime, Some(waiter.address.clone()), now).await {
                 Ok(_) => return Ok(waiter),
                 // Another repetition was quicker.
                 Err(rejection) if rejection.code == ProblemCode::NotRetryable => {}

@@ -208,6 +208,7 @@ codes! {
     NotFound = "not_found", 404, "There is nothing here";
     CallbackNotFound = "callback_not_found", 404, "There is no such callback";
     NotificationNotFound = "notification_not_found", 404, "There is no such notification";
+    OperationNotFound = "operation_not_found", 404, "There is no such operation";
     RecipientNotFound = "recipient_not_found", 404, "There is no such recipient in the book";
     MethodNotAllowed = "method_not_allowed", 405, "The method does not fit this address";
     RequestTimeout = "request_timeout", 408, "The body came too slowly";

@@ -20,16 +20,17 @@ impl Intake {
         if !record.status.is_retryable() {
             return Err(not_retryable(record.status));
         }
-        self.resubmit(record.notification, DEFAULT_LIFETIME, None).await
+        self.resubmit(record.notification, DEFAULT_LIFETIME, None, Timestamp::now()).await
     }
 
-    /// Accepts one that has ended again, with a fresh expiry of `lifetime` from its `send_at` or now, and tells `reply_to` its
-    /// outcome.
+    /// Accepts one that has ended again at a moment, which is now, with a fresh expiry of `lifetime` from its `send_at` or then, and
+    /// tells `reply_to` its outcome.
     pub(super) async fn resubmit(
         &self,
         mut notification: Notification,
         lifetime: Duration,
         reply_to: Option<String>,
+        now: Timestamp,
     ) -> Result<Record, Rejection> {
         self.check_still_configured(&notification.bot)?;
         for media in &notification.call.media {
@@ -43,7 +44,6 @@ impl Intake {
         if let Some(before) = notification.follows.take() {
             notification.call = notification.call.in_reply_to(self.sent_message(before).await?);
         }
-        let now = Timestamp::now();
         notification.first_accepted_at = Some(notification.created_at());
         notification.send_at = notification.send_at.filter(|at| *at > now);
         notification.accepted_at = now;

@@ -1,8 +1,9 @@
 //! The ledger: what became of each notification.
 
 use super::{FileIds, FileKey, Receipt};
-use crate::domain::{BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
+use crate::domain::{BotName, Filter, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Keeps a [`Record`] per notification. Final statuses never change, but for `Acceptor::resubmit` and [`Ledger::settle`] on what was
@@ -78,6 +79,10 @@ pub trait Ledger: Send + Sync {
 
     /// Records, newest id first.
     async fn list(&self, query: &ListQuery) -> Result<RecordPage, LedgerError>;
+
+    /// How many records there are of each status, for a filter that is indexed ([`Filter::is_indexed`]); none of a status that is
+    /// not named.
+    async fn count(&self, filter: &Filter) -> Result<BTreeMap<Status, u64>, LedgerError>;
 
     /// Deletes records that became final, and expired, before the given time: until its `expires_at` a copy of a cancelled
     /// one may still lie in the queue. Also deletes idempotency keys past their retention. Returns how many records.
@@ -192,20 +197,19 @@ pub enum Cancelled {
 /// Which records to list.
 #[derive(Clone, Debug, Default)]
 pub struct ListQuery {
-    /// Only this status.
-    pub status: Option<Status>,
-    /// Only this bot.
-    pub bot: Option<BotName>,
+    /// Only those that meet it.
+    pub filter: Filter,
     /// At most so many, 1 to 1000.
     pub limit: usize,
     /// Only ids below this one.
     pub before: Option<NotificationId>,
 }
 
-/// One page of a listing.
+/// One page of a listing. It is made in a bounded time: where a filter has no index so many records are looked at, and then the
+/// page is short, or empty, with a `next` that leads on.
 #[derive(Clone, Debug)]
 pub struct RecordPage {
-    /// The records, newest id first; of their calls without the parameters, and of Telegram's results only with the numbers of an
+    /// The records, newest id first; of their calls with little of the parameters ([`crate::domain::ListedNotification`]), and of Telegram's results only with the numbers of an
     /// album's messages, so that a page takes little memory.
     pub records: Vec<Record>,
     /// The `before` of the next page, `None` on the last.

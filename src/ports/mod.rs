@@ -15,6 +15,7 @@ mod journal;
 mod ledger;
 mod media_index;
 mod messenger;
+mod operations;
 mod outcome_notifier;
 mod queue;
 mod quotas;
@@ -34,6 +35,7 @@ pub use media_index::MediaIndex;
 pub use messenger::{
     ANSWER_TIMEOUT, ApiReply, CallError, Messenger, MessengerRequest, MessengerResponse, OutgoingFile,
 };
+pub use operations::{Created, Operations};
 pub use outcome_notifier::{Outcome, OutcomeNotifier, OutcomeWaiter};
 pub use queue::{Delivery, Depth, Queue, QueueError, Receipt, Subscription};
 pub use quotas::{Day, Quotas, Taken};
@@ -62,4 +64,6 @@ pub struct Ports {
     pub quotas: Arc<dyn Quotas>,
     /// Keeps what receivers are still to be told.
     pub callbacks: Arc<dyn Callbacks>,
+    /// What is done to many notifications.
+    pub operations: Arc<dyn Operations>,
 }

@@ -91,6 +91,12 @@ async fn its_quotas_keep_the_contract_and_outlive_the_process() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_operations_keep_the_contract() {
+    let (engine, _folder) = fresh();
+    contract::operations::suite(engine.ports.operations.clone()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_blobs_keep_the_contract() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     // A quarter of it is less than the time for which the suite leaves blobs unused.

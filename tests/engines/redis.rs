@@ -85,6 +85,11 @@ async fn the_quotas_keep_their_contract() {
     contract::quotas::suite(ledger()).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operations_keep_their_contract() {
+    contract::operations::suite(ledger()).await;
+}
+
 #[tokio::test]
 async fn the_write_behind_ledger_keeps_the_contract_of_the_ledger() {
     contract::ledger::suite(WriteBehindLedger::new(ledger())).await;

@@ -8,8 +8,8 @@ use crate::support::{Redis, redis_url};
 use deadpool_redis::redis::{self, aio::MultiplexedConnection};
 use pixcourier::adapters::redis::{DistributedAcceptor, RedisLedger, WriteBehindLedger};
 use pixcourier::domain::{
-    Attempt, AttemptOutcome, BotName, Call, Failure, FailureClass, Notification, NotificationId, Record, RecordUpdate,
-    Status, Timestamp,
+    Attempt, AttemptOutcome, BotName, Call, Failure, FailureClass, Filter, Notification, NotificationId, Record,
+    RecordUpdate, Status, Timestamp,
 };
 use pixcourier::ports::{Acceptor, Begin, BeginConditions, Cancelled, Ledger, LedgerError, ListQuery, Resubmitted};
 use serde_json::{Map, Value, json};
@@ -139,7 +139,8 @@ async fn get(ledger: &dyn Ledger, id: NotificationId) -> Record {
 
 /// All pages of a listing.
 async fn listed(ledger: &dyn Ledger, status: Option<Status>, bot: Option<&BotName>, limit: usize) -> Vec<Record> {
-    let (mut all, mut query) = (Vec::new(), ListQuery { status, bot: bot.cloned(), limit, before: None });
+    let filter = Filter { statuses: status.into_iter().collect(), bot: bot.cloned(), ..Filter::default() };
+    let (mut all, mut query) = (Vec::new(), ListQuery { filter, limit, before: None });
     loop {
         let page = ledger.list(&query).await.expect("list");
         assert!(page.records.len() <= limit, "{} on a page of {limit}", page.records.len());

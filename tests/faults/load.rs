@@ -106,6 +106,11 @@ impl Client {
         }
     }
 
+    /// Posts JSON to another path.
+    pub async fn post_to(&self, path: &str, body: &serde_json::Value) -> reqwest::Result<Answer> {
+        self.send(self.http.post(format!("{}{path}", self.base)).json(body)).await
+    }
+
     /// Takes a notification back.
     pub async fn cancel(&self, id: &str) -> reqwest::Result<Answer> {
         self.send(self.http.delete(format!("{}/v1/notifications/{id}", self.base))).await

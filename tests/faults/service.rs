@@ -5,7 +5,7 @@ use crate::load::Client;
 use crate::process::Process;
 use crate::support::{self, free_port};
 use pixcourier::adapters::redis::RedisLedger;
-use pixcourier::domain::Status;
+use pixcourier::domain::{Filter, Status};
 use pixcourier::ports::{Ledger, ListQuery};
 use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
@@ -213,7 +213,7 @@ impl Service {
 }
 
 async fn sending(ledger: &dyn Ledger) -> BTreeSet<String> {
-    let query = ListQuery { status: Some(Status::Sending), limit: 1000, ..ListQuery::default() };
+    let query = ListQuery { filter: Filter::of_status(Status::Sending), limit: 1000, ..ListQuery::default() };
     let page = ledger.list(&query).await.unwrap();
     assert!(page.next.is_none(), "a thousand in flight are more than these tests send");
     let mut captions = BTreeSet::new();

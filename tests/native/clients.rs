@@ -56,7 +56,9 @@ async fn each_scope_opens_what_the_table_says_and_nothing_else() {
     let app = app(vec![only("s", Scope::Send), only("r", Scope::Read), only("m", Scope::Manage)]).await;
     let digest = format!("/v1/images/{}", "0".repeat(64));
     let recipient = || Some(json!({"number": "491701234567", "chat_id": 1}));
-    let table: [(Method, &str, Option<Value>, &str); 13] = [
+    let content = format!("{digest}/content?notification=0");
+    let dry = || Some(json!({"tag": "x", "dry_run": true}));
+    let table: [(Method, &str, Option<Value>, &str); 19] = [
         (Method::POST, "/v1/notifications", text(), "s"),
         (Method::GET, "/v1/notifications", None, "rm"),
         (Method::GET, "/v1/notifications/0", None, "rm"),
@@ -66,6 +68,12 @@ async fn each_scope_opens_what_the_table_says_and_nothing_else() {
         (Method::POST, "/v1/notifications/0/delete", None, "sm"),
         (Method::PUT, "/v1/images", Some(json!({})), "s"),
         (Method::GET, &digest, None, "sr"),
+        (Method::GET, "/v1/notifications/summary", None, "rm"),
+        (Method::GET, &content, None, "rm"),
+        (Method::POST, "/v1/notifications/cancel", dry(), "sm"),
+        (Method::POST, "/v1/notifications/retry", dry(), "sm"),
+        (Method::GET, "/v1/operations", None, "srm"),
+        (Method::GET, "/v1/operations/0", None, "srm"),
         (Method::GET, "/v1/files/x", None, "r"),
         (Method::PUT, "/v1/recipients", recipient(), "m"),
         (Method::GET, "/v1/recipients", None, "rm"),

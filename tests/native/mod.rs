@@ -13,6 +13,7 @@ mod http_surface;
 mod idempotency;
 mod images;
 mod lifecycle;
+mod operations;
 mod recipients;
 mod rejections;
 mod schemathesis;

@@ -145,7 +145,7 @@ async fn a_file_is_imported_whole_or_told_line_by_line(app: &TestApp) {
         "{\"number\":\"15551\",\"chat_id\":1}\n\n{\"number\":\"15552\",\"chat_id\":2,\"bot\":\"nobody\"}\n".to_owned(),
         &[],
     );
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(65), "the service refuses it");
     assert!(error.contains("line 3, 0 recipients were imported before") && error.contains("unknown_bot"), "{error}");
 }
 

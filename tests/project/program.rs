@@ -39,14 +39,14 @@ fn a_picture_is_sent_from_the_command_line_and_the_exit_code_tells_its_fate() {
     assert!(text(&sent.stdout).contains("sent as message 1 after 1 attempt(s), uploaded"), "{}", text(&sent.stdout));
     assert_eq!(sandbox.messages(&MessageFilter::default()).len(), 1);
 
-    for (key, to, complaint) in [
-        (KEY, "0", "400 invalid_chat_id"),
-        (KEY, "9000000403", "failed: Forbidden: bot was blocked by the user (recipient)"),
-        ("not-a-key-of-this-test", "5", "401 unauthorized"),
+    for (key, to, complaint, code) in [
+        (KEY, "0", "400 invalid_chat_id", 65),
+        (KEY, "9000000403", "failed: Forbidden: bot was blocked by the user (recipient)", 1),
+        ("not-a-key-of-this-test", "5", "401 unauthorized", 65),
     ] {
         let output = send(&service.url, key, &["--to", to]);
         let error = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{to}: {error}");
+        assert_eq!(output.status.code(), Some(code), "{to}: {error}");
         assert!(error.contains(complaint), "{to}: {error}");
         assert!(!error.contains(key), "{error}");
     }
@@ -104,4 +104,54 @@ fn who_has_written_to_the_bot_is_told() {
         assert_eq!(somebody.status.code(), Some(0), "{}", text(&somebody.stderr));
         assert!(text(&somebody.stdout).trim_start().starts_with("987654321  private"), "{}", text(&somebody.stdout));
     }
+}
+
+#[test]
+fn notifications_are_found_taken_back_and_tried_again_from_the_command_line() {
+    let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), SandboxOptions::default()).unwrap();
+    let mut service = Program::serve(&sandbox.url(), &[("PIXCOURIER_API_KEYS", KEY)], Stdio::null());
+    let url = service.url.clone();
+    let run = |arguments: &[&str]| {
+        let mut command = Program::command(&arguments[..1]);
+        command.args(["--url", &url]).args(&arguments[1..]).env("PIXCOURIER_API_KEYS", KEY);
+        let output = command.output().expect("the program runs");
+        let (out, error) = (text(&output.stdout).to_owned(), text(&output.stderr).to_owned());
+        (output.status.code().expect("it ends by itself"), out, error)
+    };
+    let picture = root().join("src/cli/demo/assets/coffee.jpg");
+    let picture = picture.to_str().unwrap();
+    let sent = run(&["send", picture, "--to", "-100123", "--caption", "a cup", "--wait"]);
+    assert_eq!(sent.0, 0, "{sent:?}");
+    let sent = sent.1.lines().next().unwrap();
+    assert_eq!(send(&service.url, KEY, &["--to", "9000000403"]).status.code(), Some(1));
+    let later = run(&["send", picture, "--to", "-100123", "--send-at", "2099-01-01T00:00:00Z"]);
+    assert_eq!(later.0, 65, "{later:?}: no more than 30 days ahead");
+    let soon = (time::OffsetDateTime::now_utc() + time::Duration::HOUR).replace_nanosecond(0).unwrap();
+    let soon = soon.format(&time::format_description::well_known::Rfc3339).unwrap();
+    let later = run(&["send", picture, "--to", "-100123", "--send-at", &soon]);
+    let later = later.1.trim();
+
+    let listed = run(&["list", "--status", "sent,scheduled", "--to", "-100123"]);
+    let ids: Vec<&str> = listed.1.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(ids, [later, sent], "{listed:?}");
+    assert!(listed.1.contains("sendPhoto  a cup"), "{listed:?}");
+    let counted = run(&["list", "--count", "--json"]);
+    assert!(counted.1.contains(r#""by_status":{"scheduled":1,"sent":1,"failed":1}"#), "{counted:?}");
+    let (shown, failed) = (run(&["show", sent]), run(&["list", "--status", "failed", "--json"]));
+    assert_eq!((shown.0, run(&["show", later]).0), (0, 75), "{shown:?}");
+    let failed: serde_json::Value = serde_json::from_str(&failed.1).unwrap();
+    assert_eq!(run(&["show", failed["id"].as_str().unwrap()]).0, 1);
+    assert_eq!(run(&["show", "01890a5d-ac96-774b-bcce-b302099a8057"]).0, 65);
+
+    let dry = run(&["cancel", "--status", "scheduled", "--dry-run"]);
+    assert!(dry.0 == 0 && dry.1.starts_with("1 found") && dry.1.contains(later), "{dry:?}");
+    let cancelled = run(&["cancel", "--status", "scheduled"]);
+    assert_eq!((cancelled.0, cancelled.1.starts_with("cancel: 1 found, 1 done")), (0, true), "{cancelled:?}");
+    assert_eq!((run(&["cancel", later]).0, run(&["cancel", sent]).0), (0, 65));
+    let retried = run(&["retry", "--class", "recipient", "--json"]);
+    let retried: serde_json::Value = serde_json::from_str(&retried.1).unwrap();
+    assert_eq!((&retried["matched"], &retried["done"]), (&serde_json::json!(1), &serde_json::json!(1)));
+    assert_eq!((run(&["cancel"]).0, run(&["cancel", later, "--tag", "x"]).0), (64, 64));
+    assert_eq!(service.stop(), Some(0));
+    assert_eq!(run(&["list"]).0, 69, "nobody answers");
 }

@@ -2,7 +2,7 @@
 
 use super::wait;
 use pixcourier::app::{App, Engine, Reloader, Role};
-use pixcourier::domain::Status;
+use pixcourier::domain::{Filter, Status};
 use pixcourier::ports::{Ledger, ListQuery};
 use pixcourier::settings::Settings;
 use std::collections::HashMap;
@@ -65,7 +65,7 @@ pub async fn assert_all_final(ledger: &dyn Ledger) {
     let open = Status::ALL.into_iter().filter(|status| !status.is_final());
     for status in open {
         wait::until_ok("all records to be final (or a call of leave_unfinished)", SETTLE_TIMEOUT, async || {
-            let query = ListQuery { status: Some(status), limit: 3, ..ListQuery::default() };
+            let query = ListQuery { filter: Filter::of_status(status), limit: 3, ..ListQuery::default() };
             let page = ledger.list(&query).await.map_err(|error| error.to_string())?;
             let ids: Vec<_> = page.records.iter().map(|record| record.notification.id.to_string()).collect();
             if ids.is_empty() { Ok(()) } else { Err(format!("{} of {}", status.as_str(), ids.join(", "))) }

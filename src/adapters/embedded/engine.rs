@@ -9,6 +9,7 @@ use super::ledger::EmbeddedLedger;
 use super::limits::START_CHECK_TIME;
 use super::media_index::EmbeddedMediaIndex;
 use super::open_error::OpenError;
+use super::operations::EmbeddedOperations;
 use super::outcome_notifier::EmbeddedOutcomeNotifier;
 use super::ownership_table::OwnershipTable;
 use super::packed_blobs;
@@ -78,6 +79,7 @@ impl Embedded {
             recipients: Arc::new(EmbeddedRecipients::new(store.clone())),
             quotas: Arc::new(EmbeddedQuotas::new(store.clone())),
             callbacks: Arc::new(EmbeddedCallbacks::new(store.clone())),
+            operations: Arc::new(EmbeddedOperations::new(store.clone())),
         };
         Ok(Self { ports, store, data_dir: data_dir.to_owned() })
     }

@@ -8,9 +8,9 @@ use super::ownership_table::OwnershipTable;
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
-use super::{callback_rows, media_index, open_counts, pause_rows, queue_rows, record_rows};
+use super::{callback_rows, listing, media_index, open_counts, pause_rows, queue_rows, record_rows};
 use crate::domain::{
-    Attempt, BotName, DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
+    Attempt, BotName, DeliveryGuarantee, Filter, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
 use crate::ports::{
     Begin, BeginConditions, Cancelled, FileIds, FileKey, Finished, Ledger, LedgerError, ListQuery, OpenCounts, Receipt,
@@ -18,6 +18,7 @@ use crate::ports::{
 };
 use async_trait::async_trait;
 use rusqlite::Connection;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a step of the sweep deletes, with a moment and [`SWEEP_STEP_ROWS`]: records that were done before it.
@@ -136,7 +137,12 @@ impl Ledger for EmbeddedLedger {
 
     async fn list(&self, query: &ListQuery) -> Result<RecordPage, LedgerError> {
         let query = query.clone();
-        Ok(self.store.read(move |conn| record_rows::page(conn, &query)).await?)
+        Ok(self.store.read(move |conn| listing::page(conn, &query)).await?)
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<BTreeMap<Status, u64>, LedgerError> {
+        let filter = filter.clone();
+        Ok(self.store.read(move |conn| listing::count(conn, &filter)).await?)
     }
 
     async fn sweep(&self, finished_before: Timestamp) -> Result<u64, LedgerError> {

@@ -57,6 +57,8 @@ pub const MAX_ROWS_REQUEUED: i64 = 500;
 pub const SWEEP_STEP_ROWS: i64 = 500;
 /// Records on a page of a listing at the most.
 pub const MAX_PAGE_RECORDS: usize = 1_000;
+/// Records that a page of a listing looks at, at the most, where its filter has no index.
+pub const MAX_RECORDS_LOOKED_AT: usize = 10_000;
 /// A page of a listing ends early once its records have more bytes than this, so that it takes no long time. In memory it
 /// takes less, since it has no parameters of calls.
 pub const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;

@@ -2,15 +2,11 @@
 //! it; the body of its notification, which hardly ever changes, stands in a row of its own.
 
 use super::columns::{from_json, id_bytes, to_json};
-use super::limits::{MAX_PAGE_BYTES, MAX_PAGE_RECORDS, SWEEP_STEP_ROWS};
+use super::limits::SWEEP_STEP_ROWS;
 use super::record_state::{self, RecordState};
 use super::store_error::StoreError;
-use crate::domain::{
-    ChatId, ListedNotification, ListedResult, Notification, NotificationId, Record, Status, Timestamp,
-};
-use crate::ports::{ListQuery, RecordPage};
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use crate::domain::{ChatId, Notification, NotificationId, Record, Status, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// A record for its courier to change: with the notification as the courier has it.
 pub struct CourierRecord {
@@ -154,50 +150,7 @@ pub fn lost(conn: &Connection, expired_before: Timestamp) -> Result<Vec<Notifica
     ids.map(|id| Ok(NotificationId::from_number(u128::from_be_bytes(id?)))).collect()
 }
 
-/// The records that a listing asks for, newest id first.
-pub fn page(conn: &Connection, query: &ListQuery) -> Result<RecordPage, StoreError> {
-    let limit = query.limit.clamp(1, MAX_PAGE_RECORDS);
-    let (sql, values) = page_query(query, limit + 1);
-    let mut select = conn.prepare_cached(&sql)?;
-    let mut rows = select.query(params_from_iter(values))?;
-    let mut page = RecordPage { records: Vec::new(), next: None };
-    let mut bytes = 0;
-    while let Some(row) = rows.next()? {
-        if page.records.len() == limit || bytes > MAX_PAGE_BYTES {
-            page.next = page.records.last().map(|record: &Record| record.notification.id);
-            break;
-        }
-        let (state, body) = (text(row, 0)?, text(row, 1)?);
-        bytes += state.len() + body.len();
-        let state: RecordState<ListedResult> = record_state::read(state)?;
-        let notification = from_json::<ListedNotification>("record", body)?.into();
-        page.records.push(state.into_record(notification, ListedResult::into_value));
-    }
-    Ok(page)
-}
-
-fn page_query(query: &ListQuery, limit: usize) -> (String, Vec<Value>) {
-    let mut sql = "SELECT records.body, bodies.body FROM records LEFT JOIN bodies USING (number) WHERE true".to_owned();
-    let mut values = Vec::new();
-    if let Some(status) = query.status {
-        sql += " AND status = ?";
-        values.push(Value::Text(status.as_str().to_owned()));
-    }
-    if let Some(bot) = &query.bot {
-        // Beside a status the index of the statuses serves, which holds the bot as well.
-        sql += if query.status.is_some() { " AND +bot = ?" } else { " AND bot = ?" };
-        values.push(Value::Text(bot.as_str().to_owned()));
-    }
-    if let Some(before) = query.before {
-        sql += " AND id < ?";
-        values.push(Value::Blob(id_bytes(before).to_vec()));
-    }
-    sql += " ORDER BY id DESC LIMIT ?";
-    values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
-    (sql, values)
-}
-
 /// A text column, which may be missing in a row that is damaged.
-fn text<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<&'a str, StoreError> {
+pub fn text<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<&'a str, StoreError> {
     row.get_ref(column)?.as_str().map_err(|error| StoreError::unreadable("record", error))
 }

@@ -6,7 +6,7 @@ use super::scripts;
 use super::settled::RecentlySettled;
 use super::shared_connections::{SharedConnections, ping};
 use crate::domain::{
-    Attempt, AttemptOutcome, BotName, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
+    Attempt, AttemptOutcome, BotName, Filter, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
 use crate::ports::{
     Begin, BeginConditions, Cancelled, ChatWindow, FileIds, FileKey, Ledger, LedgerError, ListQuery, OpenCounts,
@@ -15,6 +15,7 @@ use crate::ports::{
 use async_trait::async_trait;
 use deadpool_redis::redis::{self, Script, ScriptInvocation};
 use secrecy::SecretString;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Records deleted by one script call: Redis does nothing else meanwhile.
@@ -259,6 +260,10 @@ impl Ledger for RedisLedger {
 
     async fn list(&self, query: &ListQuery) -> Result<RecordPage, LedgerError> {
         self.page(query).await
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<BTreeMap<Status, u64>, LedgerError> {
+        self.counts(filter).await
     }
 
     /// Also forgets pins that ended before then, and makes records small. Keys expire by themselves.

@@ -2,9 +2,10 @@
 
 use super::ledger::RedisLedger;
 use super::record_fields::{RecordFields, read_listed_record};
-use crate::domain::{NotificationId, Record, Status};
+use crate::domain::{Filter, NotificationId, Record, Status};
 use crate::ports::{LedgerError, ListQuery, RecordPage};
 use deadpool_redis::redis;
+use std::collections::BTreeMap;
 
 /// Records fetched by one pipeline. They come whole, and are larger than what is kept of them.
 const LISTED_AT_ONCE: usize = 20;
@@ -15,19 +16,28 @@ const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// Ids taken from all indexes at a time, if there are many indexes.
 const MAX_IDS_AT_ONCE: usize = 20_000;
 
+/// Records that a page looks at, at the most, where its filter has no index.
+const MAX_LOOKED_AT: usize = 5_000;
+
+/// Ids that are taken at a time to look at their records.
+const LOOKED_AT_ONCE: usize = 500;
+
 impl RedisLedger {
     /// The ids are taken from the indexes first and the records after it, so one that changes in between may be missing
     /// from this page, but never shows a status that was not asked for.
     pub(super) async fn page(&self, query: &ListQuery) -> Result<RecordPage, LedgerError> {
-        let indexes = self.indexes(query).await?;
-        let (mut records, mut before, mut bytes) = (Vec::new(), query.before, 0);
+        let (filter, limit) = (&query.filter, query.limit.max(1));
+        let indexes = self.indexes(filter).await?;
+        let (mut records, mut before, mut bytes, mut looked_at) = (Vec::new(), query.before, 0, 0);
+        before = [before, filter.below()].into_iter().flatten().min();
+        let wanted = if filter.is_indexed() { limit.saturating_add(1) } else { LOOKED_AT_ONCE };
         loop {
-            let (ids, more) = self.newest(&indexes, before, query.limit.saturating_add(1)).await?;
+            let (ids, more) = self.newest(&indexes, filter.first(), before, wanted).await?;
             for batch in ids.chunks(LISTED_AT_ONCE) {
-                if records.len() >= query.limit {
-                    return Ok(up_to(query.limit, records, true));
+                if records.len() >= limit {
+                    return Ok(up_to(limit, records, true));
                 }
-                if bytes > MAX_PAGE_BYTES {
+                if bytes > MAX_PAGE_BYTES || looked_at >= MAX_LOOKED_AT && !filter.is_indexed() {
                     return Ok(RecordPage { records, next: before });
                 }
                 for (id, fields) in batch.iter().zip(self.fields(batch).await?) {
@@ -35,15 +45,36 @@ impl RedisLedger {
                     // One that is not readable (written by a newer version) must not hide the others.
                     let record = read_listed_record(*id, &fields)
                         .inspect_err(|error| tracing::warn!(%error, "left out of a listing"));
-                    let fits = |record: &Record| query.status.is_none_or(|status| status == record.status);
-                    records.extend(record.ok().flatten().filter(fits));
+                    records.extend(record.ok().flatten().filter(|record| filter.matches(record)));
                 }
+                looked_at += batch.len();
                 before = batch.last().copied();
             }
             if !more || ids.is_empty() {
-                return Ok(up_to(query.limit, records, false));
+                return Ok(up_to(limit, records, false));
             }
         }
+    }
+
+    /// How many ids there are in the indexes; what an index holds between two ids Redis counts without going through it.
+    pub(super) async fn counts(&self, filter: &Filter) -> Result<BTreeMap<Status, u64>, LedgerError> {
+        let (mut indexes, mut pipeline) = (Vec::new(), redis::Pipeline::new());
+        let highest = filter.below().map_or("+".to_owned(), |id| format!("({id}"));
+        for status in filter.candidates().unwrap_or(Status::ALL.to_vec()) {
+            for index in self.indexes(&Filter { statuses: [status].into(), ..filter.clone() }).await? {
+                pipeline.cmd("ZLEXCOUNT").arg(index).arg(lowest(filter.first())).arg(&highest);
+                indexes.push(status);
+            }
+        }
+        let mut counts = BTreeMap::new();
+        if indexes.is_empty() {
+            return Ok(counts);
+        }
+        let found: Vec<u64> = self.connections.pipeline(&pipeline).await?;
+        for (status, count) in indexes.into_iter().zip(found).filter(|(_, count)| *count > 0) {
+            *counts.entry(status).or_default() += count;
+        }
+        Ok(counts)
     }
 
     /// The fields of some records.
@@ -55,16 +86,21 @@ impl RedisLedger {
         self.connections.pipeline(&pipeline).await
     }
 
-    /// The indexes that together hold what the query asks for: small records have their own, one for each bot.
-    async fn indexes(&self, query: &ListQuery) -> Result<Vec<String>, LedgerError> {
-        let mut indexes = vec![match (&query.bot, query.status) {
+    /// The indexes that together hold what a filter asks for: small records have their own, one for each bot.
+    async fn indexes(&self, filter: &Filter) -> Result<Vec<String>, LedgerError> {
+        let index = |status: Option<Status>| match (&filter.bot, status) {
             (None, None) => self.key("i", "all"),
             (Some(bot), None) => self.key("i:bot", bot),
             (None, Some(status)) => self.key("i:status", status.as_str()),
             (Some(bot), Some(status)) => self.key("i:bot", format_args!("{bot}:{}", status.as_str())),
-        }];
-        if query.status.is_none_or(|status| status == Status::Sent) {
-            let bots = match &query.bot {
+        };
+        let statuses = filter.candidates();
+        let mut indexes = match &statuses {
+            None => vec![index(None)],
+            Some(statuses) => statuses.iter().map(|status| index(Some(*status))).collect(),
+        };
+        if statuses.is_none_or(|statuses| statuses.contains(&Status::Sent)) {
+            let bots = match &filter.bot {
                 Some(bot) => vec![bot.to_string()],
                 None => self.connections.command(redis::cmd("SMEMBERS").arg(self.key("i", "bots"))).await?,
             };
@@ -73,19 +109,23 @@ impl RedisLedger {
         Ok(indexes)
     }
 
-    /// The newest ids of the indexes below another, and whether there are more: as many as are wanted, or fewer if there are many
+    /// The newest ids of the indexes from one up to below another, and whether there are more: as many as are wanted, or fewer if there are many
     /// indexes. One that is made small in between is found in the later of two.
     async fn newest(
         &self,
         indexes: &[String],
+        first: Option<NotificationId>,
         before: Option<NotificationId>,
         wanted: usize,
     ) -> Result<(Vec<NotificationId>, bool), LedgerError> {
+        if indexes.is_empty() {
+            return Ok((Vec::new(), false));
+        }
         let of_each = wanted.min(MAX_IDS_AT_ONCE / indexes.len()).max(LISTED_AT_ONCE);
         let highest = before.map_or("+".to_owned(), |id| format!("({id}"));
         let mut pipeline = redis::Pipeline::with_capacity(indexes.len());
         for index in indexes {
-            pipeline.cmd("ZREVRANGEBYLEX").arg(index).arg(&highest).arg("-").arg("LIMIT").arg(0).arg(of_each);
+            pipeline.cmd("ZREVRANGEBYLEX").arg(index).arg(&highest).arg(lowest(first)).arg("LIMIT").arg(0).arg(of_each);
         }
         let found: Vec<Vec<String>> = self.connections.pipeline(&pipeline).await?;
         // What an index has left is below its last one here; what comes before that is known whole.
@@ -95,6 +135,11 @@ impl RedisLedger {
         ids.dedup();
         Ok((ids.into_iter().filter_map(|id| id.parse().ok()).collect(), whole_from.is_some()))
     }
+}
+
+/// The lower end of what is taken from an index.
+fn lowest(first: Option<NotificationId>) -> String {
+    first.map_or("-".to_owned(), |id| format!("[{id}"))
 }
 
 /// A page of the first records. `more`: there are others behind all of these.

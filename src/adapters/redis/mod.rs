@@ -29,6 +29,9 @@
 //! | `<ns>:rg:<bot>` | hash: groups that wait for their creator's number, by chat |
 //! | `<ns>:ru` | hash: the bots' usernames |
 //! | `<ns>:quota:<client>:<day>` | how many notifications a named client has posted on a day, two days |
+//! | `<ns>:op:<id>` | hash: an operation on many notifications, who works on it and until when |
+//! | `<ns>:ops`, `<ns>:ops:open`, `<ns>:ops:done` | sorted sets of their ids: all, unfinished, finished by when |
+//! | `<ns>:opk:<sha256 of the key>` | hash: the idempotency key of an operation, 24 hours |
 //! | `<ns>:pins` | digests by the moment until which their bytes are needed |
 
 mod acceptor;
@@ -41,6 +44,7 @@ mod idempotency;
 mod ledger;
 mod listing;
 mod media_index;
+mod operations;
 mod packed;
 mod prelude;
 mod quotas;

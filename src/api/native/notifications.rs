@@ -1,16 +1,15 @@
 //! The handlers of `/v1/notifications`.
 
 use super::problems::{
-    ImageGone, Invalid, InvalidQuery, KeyReused, LedgerAway, NoRoom, NoSuchNotification, NotJsonOrForm, NotRetryable,
-    TooLarge, TooLate, TooSlow, Unauthorized, Unavailable,
+    ImageGone, Invalid, KeyReused, LedgerAway, NoRoom, NoSuchNotification, NotJsonOrForm, NotRetryable, TooLarge,
+    TooLate, TooSlow, Unauthorized, Unavailable,
 };
 use super::request::body;
 use super::request::send_options::Destination;
 use super::request::validated_request::ValidatedRequest;
 use super::request::verify_files::{blame_request_field, file_places, verify_files};
 use super::schema::{NotificationForm, NotificationRequest};
-use super::view::{AcceptedNotification, NotificationPage, NotificationView};
-use super::{listing, query};
+use super::view::{AcceptedNotification, NotificationView};
 use crate::domain::{ChatId, NotificationId, Record, Status, Timestamp};
 use crate::http::access_log::Replayed;
 use crate::http::auth::ApiClient;
@@ -22,7 +21,7 @@ use crate::intake::StoredFile;
 use crate::intake::fingerprint::fingerprint;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::intake::send_request::SendRequest;
-use crate::ports::{Cancelled, Idempotency, LedgerError, Ports};
+use crate::ports::{Cancelled, Idempotency, LedgerError};
 use crate::settings::Scope;
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Payload};
@@ -31,9 +30,6 @@ use tokio::sync::Semaphore;
 
 /// How many texts are split at a time: each takes some megabytes while it is.
 const MAX_CONCURRENT_SPLITS: usize = 2;
-
-/// How many pages of listings are made at a time: each may take some megabytes while it is.
-const MAX_CONCURRENT_LISTINGS: usize = 4;
 
 /// Send an image, another file, a text or an album.
 ///
@@ -172,33 +168,6 @@ pub async fn get(request: HttpRequest, caller: ApiClient, path: Path<String>, st
     let record = record(&state, id_of_path(&request, &path)?).await?;
     caller.check_sees(&record.notification)?;
     Ok(HttpResponse::Ok().json(NotificationView::from(record)))
-}
-
-/// List notifications, newest first.
-#[utoipa::path(
-    get, operation_id = "list_notifications", path = "/v1/notifications", tag = "Notifications", security(("api_key" = [])),
-    params(
-        ("status" = Option<Status>, Query, description = "Only this status"),
-        ("bot" = Option<String>, Query, pattern = "^[a-z0-9_-]{1,64}$", description = "Only this bot"),
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "At most so many; 50 if not given"),
-        ("cursor" = Option<String>, Query, format = Uuid, description = "The next_cursor of the page before"),
-    ),
-    responses(
-        (status = 200, body = NotificationPage, description = "A page"),
-        InvalidQuery, Unauthorized, LedgerAway,
-    )
-)]
-pub async fn list(request: HttpRequest, caller: ApiClient, state: Data<AppState>) -> HandlerResult {
-    static LISTINGS: Semaphore = Semaphore::const_new(MAX_CONCURRENT_LISTINGS);
-    caller.check_scope(&[Scope::Read, Scope::Manage])?;
-    let query = query::list_query(request.query_string())?;
-    let turn = LISTINGS.acquire().await;
-    let listing = |ports: Ports| async move {
-        let _turn = turn;
-        listing::page(&*ports.ledger, query, &caller).await
-    };
-    let page = state.with_ports(listing).await?;
-    Ok(HttpResponse::Ok().json(NotificationPage::from(page)))
 }
 
 /// Cancel one that has not been sent. Again for one that is cancelled already is fine.

@@ -1,6 +1,8 @@
 //! The OpenAPI document, made from the code, and a page (Swagger UI) to try the API on, its assets in the binary.
 
-use super::{callbacks, changes, files, images, notifications, openapi_examples, recipients};
+use super::{
+    callbacks, changes, files, image_content, images, listing, notifications, openapi_examples, operations, recipients,
+};
 use crate::http::auth::Visitor;
 use crate::http::probes;
 use crate::http::problem::ProblemDocument;
@@ -24,10 +26,15 @@ use utoipa_swagger_ui::Config;
     paths(
         notifications::create,
         notifications::put_file,
-        notifications::list,
+        listing::list,
+        listing::count,
         notifications::get,
         notifications::cancel,
         notifications::retry,
+        operations::cancel,
+        operations::retry,
+        operations::get,
+        operations::list,
         changes::edit,
         changes::delete,
         callbacks::list,
@@ -35,6 +42,7 @@ use utoipa_swagger_ui::Config;
         callbacks::replay_all,
         images::put,
         images::get,
+        image_content::get,
         files::get,
         recipients::put,
         recipients::list,
@@ -47,6 +55,7 @@ use utoipa_swagger_ui::Config;
     tags(
         (name = "Notifications", description = "Send images, ask what became of them, take them back, try them again."),
         (name = "Callbacks", description = "What receivers could not be told yet, and telling them again."),
+        (name = "Many at once", description = "Cancel or try again all that meet a filter, in the background."),
         (name = "Recipients", description = "Who is meant by a phone number, or by a group's name and its admin's number."),
         (name = "Images", description = "Keep images ahead of use, ask which bots know them, download files."),
         (name = "Operations", description = "For probes and scrapers; no key is asked for."),
@@ -212,7 +221,7 @@ mod tests {
         let links = operations.iter().filter_map(|operation| operation["responses"]["202"]["links"].as_object());
         let linked: BTreeSet<&str> =
             links.flat_map(|links| links.values()).map(|link| link["operationId"].as_str().unwrap()).collect();
-        assert!(linked.len() == 5 && linked.is_subset(&ids), "{linked:?}");
+        assert!(linked.len() == 6 && linked.is_subset(&ids), "{linked:?}");
     }
 
     #[test]

@@ -49,6 +49,10 @@ fn examples(operation_id: &str) -> Vec<(&'static str, &'static str, Value)> {
             (JSON, "Another caption", json!({"caption": "Build 512 was green"})),
             (FORM, "Another caption", json!({"caption": "Build 512 was green"})),
         ],
+        "cancel_notifications" => vec![(JSON, "By tag", json!({"tag": "newsletter-48", "dry_run": true}))],
+        "retry_notifications" => {
+            vec![(JSON, "What failed last night", json!({"status": ["failed"], "since": "2026-11-29T22:00:00Z"}))]
+        }
         "delete_message" => vec![(JSON, "All of it", json!({}))],
         "put_image" => vec![(JSON, "In base64", json!({"photo": photo()}))],
         "put_recipients" => vec![(JSON, "Somebody", json!({"number": "491701234567", "chat_id": 42, "name": "Ada"}))],
@@ -76,6 +80,11 @@ fn add_examples(operation: &mut Operation) {
 /// Whoever gets an id may ask for it, cancel it, try it again, and change or delete what was sent.
 fn add_links(operation: &mut Operation) {
     let Some(RefOr::T(accepted)) = operation.responses.responses.get_mut("202") else { return };
+    if matches!(operation.operation_id.as_deref(), Some("cancel_notifications" | "retry_notifications")) {
+        let link = Link::builder().operation_id("get_operation").parameter("id", "$response.body#/id").build();
+        accepted.links.insert("get_operation".to_owned(), RefOr::T(link));
+        return;
+    }
     for id in ["get_notification", "cancel_notification", "retry_notification", "edit_message", "delete_message"] {
         let link = Link::builder().operation_id(id).parameter("id", "$response.body#/id").build();
         accepted.links.insert(id.to_owned(), RefOr::T(link));

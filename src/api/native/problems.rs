@@ -28,6 +28,7 @@ problems! {
     NoSuchCallback: "404", "There is no such callback (any more)";
     NoSuchImage: "404", "Neither its bytes nor a file_id of it are here";
     NoSuchNotification: "404", "There is no such notification (any more)";
+    NoSuchOperation: "404", "There is no such operation (any more)";
     NoSuchRecipient: "404", "There is no such recipient";
     TooSlow: "408", "The body came too slowly";
     NotDeletable: "409", "It has not been sent, or has no message that could be deleted";

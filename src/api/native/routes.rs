@@ -1,6 +1,8 @@
 //! The routes of the native API.
 
-use super::{callbacks, changes, files, images, notifications, recipients, webhook};
+use super::{
+    callbacks, changes, files, image_content, images, listing, notifications, operations, recipients, webhook,
+};
 use crate::http::routing::{get_or_head, resource};
 use actix_web::web::{ServiceConfig, delete, post, put};
 
@@ -11,8 +13,13 @@ pub fn routes(config: &mut ServiceConfig) {
             resource("/v1/notifications", "GET, HEAD, POST, PUT")
                 .route(post().to(notifications::create))
                 .route(put().to(notifications::put_file))
-                .route(get_or_head().to(notifications::list)),
+                .route(get_or_head().to(listing::list)),
         )
+        .service(resource("/v1/notifications/cancel", "POST").route(post().to(operations::cancel)))
+        .service(resource("/v1/notifications/retry", "POST").route(post().to(operations::retry)))
+        .service(resource("/v1/operations", "GET, HEAD").route(get_or_head().to(operations::list)))
+        .service(resource("/v1/operations/{id}", "GET, HEAD").route(get_or_head().to(operations::get)))
+        .service(resource("/v1/notifications/summary", "GET, HEAD").route(get_or_head().to(listing::count)))
         .service(
             resource("/v1/notifications/{id}", "GET, HEAD, DELETE")
                 .route(get_or_head().to(notifications::get))
@@ -26,6 +33,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/v1/callbacks/{id}/replay", "POST").route(post().to(callbacks::replay)))
         .service(resource("/v1/images", "PUT").route(put().to(images::put)))
         .service(resource("/v1/images/{sha256}", "GET, HEAD").route(get_or_head().to(images::get)))
+        .service(resource("/v1/images/{sha256}/content", "GET, HEAD").route(get_or_head().to(image_content::get)))
         .service(resource("/v1/files/{file_id}", "GET, HEAD").route(get_or_head().to(files::get)))
         .service(
             resource("/v1/recipients", "GET, HEAD, PUT, DELETE")

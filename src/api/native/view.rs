@@ -5,10 +5,12 @@ use crate::domain::{
     Attempt, AttemptOutcome, ChatId, DeliveryGuarantee, Failure, FailureClass, Lane, Media, MediaKind, MediaSource,
     Record, Status, Timestamp,
 };
+use crate::intake::summary::Summary;
 use crate::intake::{Acceptance, StoredFile};
 use crate::ports::RecordPage;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// The answer to an accepted request.
@@ -118,6 +120,10 @@ pub struct NotificationView {
     /// The Bot API method that it is sent by.
     #[schema(example = "sendPhoto")]
     method: String,
+    /// The beginning of its caption or text, 200 characters at most.
+    text: Option<String>,
+    /// Of an edit or a deletion: the numbers of the messages that it changes.
+    changes: Vec<i64>,
     /// Telegram's number of the message, once sent; of an album, that of the first.
     message_id: Option<i64>,
     /// The numbers of an album's messages, once sent.
@@ -128,6 +134,9 @@ pub struct NotificationView {
     photo: Option<PhotoView>,
     /// All its files, in order.
     files: Vec<FileView>,
+    /// The id of the one that it follows, if it waits for that to be sent.
+    #[schema(format = Uuid)]
+    follows: Option<String>,
     /// The ids of the replies that follow it, in order.
     then: Vec<String>,
     /// Why it failed, or is not known to have arrived.
@@ -205,7 +214,7 @@ pub struct FailureView {
     description: String,
 }
 
-/// A page of a listing, newest first.
+/// A page of a listing, newest first. It may have fewer than were asked for, or none, and a cursor all the same.
 #[derive(Serialize, ToSchema)]
 pub struct NotificationPage {
     /// The notifications.
@@ -213,6 +222,28 @@ pub struct NotificationPage {
     /// The `cursor` of the next page; `null` on the last.
     #[schema(format = Uuid)]
     next_cursor: Option<String>,
+}
+
+/// How many notifications meet a filter.
+#[derive(Serialize, ToSchema)]
+pub struct NotificationCounts {
+    /// All of them.
+    total: u64,
+    /// By status; what does not occur is not named.
+    #[schema(value_type = BTreeMap<String, u64>)]
+    by_status: BTreeMap<Status, u64>,
+    /// Those with a failure, by its class.
+    #[schema(value_type = BTreeMap<String, u64>)]
+    by_class: BTreeMap<FailureClass, u64>,
+    /// `false` if not all could be counted in time: then there are at least so many.
+    complete: bool,
+}
+
+impl From<Summary> for NotificationCounts {
+    fn from(summary: Summary) -> Self {
+        let Summary { by_status, by_class, complete } = summary;
+        Self { total: by_status.values().sum(), by_status, by_class, complete }
+    }
 }
 
 impl From<RecordPage> for NotificationPage {
@@ -228,6 +259,7 @@ impl From<Record> for NotificationView {
     fn from(record: Record) -> Self {
         let notification = record.notification;
         let created_at = notification.created_at();
+        let (text, changes) = (notification.call.excerpt(), notification.call.changes());
         let media = notification.call.media;
         let photo = media.iter().find(|media| media.kind == MediaKind::Photo);
         let photo = photo.map(|media| PhotoView::from(media.source.clone()));
@@ -247,11 +279,14 @@ impl From<Record> for NotificationView {
             expires_at: notification.expires_at,
             attempts: record.attempts.into_iter().map(AttemptView::from).collect(),
             method: notification.call.method,
+            text,
+            changes,
             message_id: record.message_id,
             message_ids: message_ids.collect(),
             file_id: record.file_id,
             photo,
             files: media.into_iter().map(FileView::from).collect(),
+            follows: notification.follows.map(|before| before.to_string()),
             then: notification.then.iter().map(|next| next.id.to_string()).collect(),
             failure: record.failure.map(FailureView::from),
             next_attempt_at: record.next_attempt_at,

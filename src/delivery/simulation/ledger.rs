@@ -242,9 +242,7 @@ impl LedgerModel {
     /// See [`crate::ports::Ledger::list`].
     pub fn list(&self, query: &ListQuery) -> RecordPage {
         let fits = |record: &&Record| {
-            query.status.is_none_or(|status| record.status == status)
-                && query.bot.as_ref().is_none_or(|bot| record.notification.bot == *bot)
-                && query.before.is_none_or(|before| record.notification.id < before)
+            query.filter.matches(record) && query.before.is_none_or(|before| record.notification.id < before)
         };
         let found = self.entries.values().rev().map(|entry| &entry.record).filter(fits);
         let mut records: Vec<_> = found.take(query.limit + 1).cloned().collect();

@@ -4,12 +4,13 @@ use super::judge::chat_number;
 use super::link::{Away, Link};
 use super::queue::Stale;
 use super::state::{Part, State};
-use crate::domain::{BotName, Notification, NotificationId, Record, RecordUpdate, Sha256, Status, Timestamp};
+use crate::domain::{BotName, Filter, Notification, NotificationId, Record, RecordUpdate, Sha256, Status, Timestamp};
 use crate::ports::{
     Begin, BeginConditions, BlobError, BlobStream, Blobs, Cancelled, Depth, FileIds, FileKey, HandOver, Ledger,
     LedgerError, ListQuery, MediaIndex, OpenCounts, Queue, QueueError, Receipt, RecordPage, Spooled, Subscription,
 };
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -161,6 +162,11 @@ impl Ledger for Link {
     async fn list(&self, query: &ListQuery) -> Result<RecordPage, LedgerError> {
         let query = query.clone();
         self.ask(Part::Ledger, move |state| state.ledger.list(&query)).await.map_err(gone)
+    }
+
+    async fn count(&self, _filter: &Filter) -> Result<BTreeMap<Status, u64>, LedgerError> {
+        // No courier counts records.
+        Ok(BTreeMap::new())
     }
 
     async fn end_lost(&self, _before: Timestamp, _at: Timestamp) -> Result<Vec<(BotName, Status)>, LedgerError> {

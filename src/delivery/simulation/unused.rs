@@ -2,15 +2,16 @@
 
 use super::link::Link;
 use crate::domain::{
-    Address, BotName, CallbackId, ChatId, ClientName, Notification, NotificationId, PendingGroup, Recipient,
-    RecipientState, Timestamp,
+    Address, BotName, CallbackId, ChatId, ClientName, Notification, NotificationId, Operation, OperationId,
+    PendingGroup, Recipient, RecipientState, Timestamp,
 };
 use crate::ports::{
-    AcceptError, Accepted, Acceptor, Callback, CallbackPage, CallbackQuery, CallbackRoom, Callbacks, Day, Idempotency,
-    LedgerError, Outcome, OutcomeNotifier, OutcomeWaiter, Quotas, RecipientPage, RecipientQuery, Recipients,
-    Resubmitted, Submission, Taken,
+    AcceptError, Accepted, Acceptor, Callback, CallbackPage, CallbackQuery, CallbackRoom, Callbacks, Created, Day,
+    Idempotency, LedgerError, Operations, Outcome, OutcomeNotifier, OutcomeWaiter, Quotas, RecipientPage,
+    RecipientQuery, Recipients, Resubmitted, Submission, Taken,
 };
 use async_trait::async_trait;
+use std::time::Duration;
 
 type Book<T> = Result<T, LedgerError>;
 
@@ -126,6 +127,28 @@ impl Callbacks for Link {
         no_book()
     }
     async fn sweep(&self, _: Timestamp) -> Book<u64> {
+        no_book()
+    }
+}
+
+#[async_trait]
+impl Operations for Link {
+    async fn create(&self, _: &Operation, _: Option<&Idempotency>) -> Result<Created, LedgerError> {
+        no_book()
+    }
+    async fn get(&self, _: OperationId) -> Result<Option<Operation>, LedgerError> {
+        no_book()
+    }
+    async fn list(&self, _: usize) -> Result<Vec<Operation>, LedgerError> {
+        no_book()
+    }
+    async fn take(&self, _: &str, _: Duration) -> Result<Option<Operation>, LedgerError> {
+        no_book()
+    }
+    async fn save(&self, _: &Operation, _: &str, _: Duration) -> Result<bool, LedgerError> {
+        no_book()
+    }
+    async fn sweep(&self, _: Timestamp) -> Result<u64, LedgerError> {
         no_book()
     }
 }

@@ -1,8 +1,8 @@
 //! The contract of [`Ledger`].
 
-use super::{bot, demanding, ledger_counts, ledger_ends, ledger_pauses, notification, text_of};
+use super::{bot, demanding, ledger_counts, ledger_ends, ledger_filters, ledger_pauses, notification, text_of};
 use pixcourier::domain::{
-    Attempt, AttemptOutcome, BotName, ChatId, Failure, FailureClass, Notification, NotificationId, Record,
+    Attempt, AttemptOutcome, BotName, ChatId, Failure, FailureClass, Filter, Notification, NotificationId, Record,
     RecordUpdate, Status, Timestamp,
 };
 use pixcourier::ports::{Begin, BeginConditions, Cancelled, Ledger, ListQuery};
@@ -28,6 +28,7 @@ pub async fn suite(ledger: Arc<dyn Ledger>) {
     everything_in_a_record_is_kept_unbent(&ledger).await;
     ledger_counts::the_counts_of_what_is_open_follow_every_change(&ledger).await;
     ledger_ends::suite(&ledger).await;
+    ledger_filters::suite(&ledger).await;
     ledger_pauses::suite(&ledger).await;
 }
 
@@ -250,8 +251,13 @@ pub async fn a_record_keeps_the_last_attempts(ledger: &Arc<dyn Ledger>) {
 }
 
 async fn pages(ledger: &Arc<dyn Ledger>, status: Option<Status>, bot: Option<BotName>, limit: usize) -> Vec<Record> {
+    found(ledger, Filter { statuses: status.into_iter().collect(), bot, ..Filter::default() }, limit).await
+}
+
+/// All records that meet a filter, so many on a page.
+pub async fn found(ledger: &Arc<dyn Ledger>, filter: Filter, limit: usize) -> Vec<Record> {
     let mut all = Vec::new();
-    let mut query = ListQuery { status, bot, limit, before: None };
+    let mut query = ListQuery { filter, limit, before: None };
     loop {
         let page = ledger.list(&query).await.expect("list");
         assert!(page.next < query.before || query.before.is_none(), "a cursor moves on: {:?}", page.next);
@@ -302,7 +308,7 @@ pub async fn a_listing_gives_every_record_once_newest_first(ledger: &Arc<dyn Led
         }
     }
     let middle = sent[30].0;
-    let query = ListQuery { status: None, bot: None, limit: 1_000, before: Some(middle) };
+    let query = ListQuery { filter: Filter::default(), limit: 1_000, before: Some(middle) };
     let page = ledger.list(&query).await.expect("list");
     assert!(page.records.iter().all(|record| record.notification.id < middle), "only ids below the cursor");
     let listed = ours(page.records);

@@ -12,6 +12,7 @@ mod flood_waits;
 mod installation;
 mod judge;
 mod limits;
+mod many;
 mod operations;
 mod order;
 mod outage;

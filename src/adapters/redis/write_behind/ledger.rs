@@ -7,13 +7,14 @@ use super::known_cancels::{KnownCancels, follow_cancels};
 use super::ledger_change::{EntityKey, LedgerChange};
 use crate::adapters::redis::ledger::RedisLedger;
 use crate::domain::{
-    BotName, DeliveryGuarantee, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
+    BotName, DeliveryGuarantee, Filter, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
 use crate::ports::{
     Begin, BeginConditions, Cancelled, FileIds, FileKey, Journal, JournalEntry, Ledger, LedgerError, ListQuery,
     OpenCounts, RecordPage,
 };
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::AbortHandle;
@@ -194,6 +195,10 @@ impl Ledger for WriteBehindLedger {
 
     async fn list(&self, query: &ListQuery) -> Result<RecordPage, LedgerError> {
         self.ask(self.redis().list(query)).await
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<BTreeMap<Status, u64>, LedgerError> {
+        self.ask(self.redis().count(filter)).await
     }
 
     async fn sweep(&self, finished_before: Timestamp) -> Result<u64, LedgerError> {
