@@ -76,18 +76,26 @@ pub fn raw_response(code: ProblemCode, detail: &str) -> Vec<u8> {
     [head.into_bytes(), body].concat()
 }
 
+/// The problem document of a rejection as a value, to be put into another.
+pub fn value(rejection: &Rejection) -> serde_json::Value {
+    serde_json::to_value(view(rejection)).unwrap_or_default()
+}
+
 /// The problem document of a rejection, as JSON text.
 fn document(rejection: &Rejection) -> Vec<u8> {
+    serde_json::to_vec(&view(rejection)).unwrap_or_default()
+}
+
+fn view(rejection: &Rejection) -> ProblemDocument<'_> {
     let code = rejection.code;
-    let document = ProblemDocument {
+    ProblemDocument {
         kind: format!("urn:pixcourier:problem:{}", code.as_str()),
         title: code.title(),
         status: code.status(),
         code: code.as_str(),
         detail: &rejection.detail,
         field: rejection.field.as_deref(),
-    };
-    serde_json::to_vec(&document).unwrap_or_default()
+    }
 }
 
 impl ResponseError for Rejection {

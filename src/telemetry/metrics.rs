@@ -110,6 +110,7 @@ impl Metrics {
         let _ = registry.register(Box::new(ProcessCollector::for_self()));
         let counter = |name, help, labels| registered(&registry, IntCounterVec::new(options(name, help), labels));
         let gauge = |name, help, labels| registered(&registry, IntGaugeVec::new(options(name, help), labels));
+        let real_gauge = |name, help, labels| registered(&registry, GaugeVec::new(options(name, help), labels));
         let histogram = |name, help, labels, buckets: &[f64]| {
             let options = HistogramOpts { common_opts: options(name, help), buckets: buckets.to_vec() };
             registered(&registry, HistogramVec::new(options, labels))
@@ -144,12 +145,10 @@ impl Metrics {
                 &["bot", "lane"],
             ),
             in_flight: gauge("in_flight_notifications", "Notifications whose attempt is under way", &["bot", "lane"]),
-            oldest_age_seconds: registered(
-                &registry,
-                GaugeVec::new(
-                    options("oldest_notification_age_seconds", "Time that the oldest has waited"),
-                    &["bot", "lane"],
-                ),
+            oldest_age_seconds: real_gauge(
+                "oldest_notification_age_seconds",
+                "Time that the oldest has waited",
+                &["bot", "lane"],
             ),
             accept_to_sent_seconds: histogram(
                 "accept_to_sent_seconds",
@@ -163,10 +162,7 @@ impl Metrics {
                 bot,
                 WAIT_BUCKETS_SECONDS,
             ),
-            rate_ratio: registered(
-                &registry,
-                GaugeVec::new(options("rate_ratio", "Part of its rate that the bot keeps after flood waits"), bot),
-            ),
+            rate_ratio: real_gauge("rate_ratio", "Part of its rate that the bot keeps after flood waits", bot),
             slowed_chats: gauge("slowed_chats", "Chats that are slowed after flood waits", bot),
             owned: gauge("owned", "1 while this process owns the bot", bot),
             hand_overs: counter("hand_overs_total", "Times this process has handed the bot over to another", bot),
@@ -199,10 +195,7 @@ impl Metrics {
                 &["client"],
             ),
             callbacks: counter("callbacks_total", "Tries at a callback", &["result"]),
-            callbacks_waiting: registered(
-                &registry,
-                IntGauge::with_opts(options("callbacks_waiting", "Callbacks that are still to be delivered")),
-            ),
+            callbacks_waiting: single("callbacks_waiting", "Callbacks that are still to be delivered"),
             registry,
         }
     }

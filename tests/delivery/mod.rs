@@ -8,3 +8,4 @@ mod reload;
 mod retries;
 mod transactions;
 mod volume;
+mod wait;

@@ -1,5 +1,6 @@
 //! The native API over HTTP: what is taken, what is rejected and why, what becomes of it.
 
+mod batch;
 mod bodies;
 mod callbacks;
 mod caller_quotas;

@@ -1,6 +1,8 @@
 //! The native API, `/v1/...`: JSON or forms in, JSON out, errors as problem documents (RFC 9457). A handler reads its
 //! request with [`request`], and has the work done by [`crate::intake`] or a port.
 
+mod batch;
+mod batch_items;
 mod callback_view;
 mod callbacks;
 mod changes;
@@ -22,4 +24,5 @@ pub mod request;
 pub mod routes;
 mod schema;
 mod view;
+mod wait;
 mod webhook;

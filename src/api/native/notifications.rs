@@ -10,6 +10,7 @@ use super::request::validated_request::ValidatedRequest;
 use super::request::verify_files::{blame_request_field, file_places, verify_files};
 use super::schema::{NotificationForm, NotificationRequest};
 use super::view::{AcceptedNotification, NotificationView};
+use super::wait;
 use crate::domain::{ChatId, NotificationId, Record, Status, Timestamp};
 use crate::http::access_log::Replayed;
 use crate::http::auth::ApiClient;
@@ -40,12 +41,14 @@ const MAX_CONCURRENT_SPLITS: usize = 2;
     params(
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters, fresh for every notification"),
         ("chat_id" = Option<String>, Query, description = "With any body but JSON: the chat; every other field may stand in the query too"),
+        ("wait" = Option<u8>, Query, maximum = 60, description = "The field `wait`; with JSON it may stand here too"),
     ),
     request_body(content(
         (NotificationRequest = "application/json"), (NotificationForm = "multipart/form-data"), (NotificationForm = "application/x-www-form-urlencoded"),
         (Vec<u8> = "image/*"), (Vec<u8> = "video/*"), (Vec<u8> = "audio/*"), (Vec<u8> = "application/octet-stream")
     ), description = "The fields; or the file as it is, and the fields in the query"),
     responses(
+        (status = 200, body = NotificationView, description = "With `wait`: it has ended, so or so"),
         (status = 202, body = AcceptedNotification, description = "Accepted, durably",
             headers(
                 ("Location" = String, description = "Where to ask what became of it"),
@@ -77,6 +80,7 @@ pub async fn create(request: HttpRequest, caller: ApiClient, payload: Payload, s
         (Vec<u8> = "image/*"), (Vec<u8> = "video/*"), (Vec<u8> = "audio/*"), (Vec<u8> = "application/octet-stream")
     ), description = "The file as it is; without a `Content-Type` it is an image"),
     responses(
+        (status = 200, body = NotificationView, description = "With `wait`: it has ended, so or so"),
         (status = 202, body = AcceptedNotification, description = "Accepted, durably",
             headers(
                 ("Location" = String, description = "Where to ask what became of it"),
@@ -94,14 +98,43 @@ pub async fn put_file(
     create(request, caller, payload, state).await
 }
 
-/// Verifies the files of a checked request and accepts it.
+/// What was accepted, and what is told of it.
+pub(super) struct TakenIn {
+    id: NotificationId,
+    is_replayed: bool,
+    pub(super) view: AcceptedNotification,
+}
+
+/// Verifies the files of a checked request and accepts it, and waits for the outcome as long as its caller wants to.
 pub(super) async fn accept(
+    request: &HttpRequest,
+    caller: &ApiClient,
+    state: &AppState,
+    validated: ValidatedRequest,
+    key: Option<String>,
+) -> HandlerResult {
+    let patience = validated.options.wait;
+    let TakenIn { id, is_replayed, view } = take_in(request, caller, state, validated, key).await?;
+    if is_replayed {
+        request.extensions_mut().insert(Replayed);
+    }
+    request.extensions_mut().insert(id);
+    if !patience.is_zero()
+        && let Some(record) = wait::for_end(state, id, patience).await
+    {
+        return Ok(HttpResponse::Ok().insert_header(location(id)).json(NotificationView::from(record)));
+    }
+    Ok(HttpResponse::Accepted().insert_header(location(id)).json(view))
+}
+
+/// Verifies the files of a checked request and accepts it.
+pub(super) async fn take_in(
     request: &HttpRequest,
     caller: &ApiClient,
     state: &AppState,
     mut validated: ValidatedRequest,
     key: Option<String>,
-) -> HandlerResult {
+) -> Result<TakenIn, Rejection> {
     caller.check_bot(&validated.bot)?;
     state.intake.check_callback(validated.options.callback_url.as_ref(), caller.named().map(AsRef::as_ref))?;
     let idempotency = key.map(|key| Idempotency { key, fingerprint: fingerprint(&validated.canonical()) });
@@ -122,7 +155,6 @@ pub(super) async fn accept(
     let mut acceptance = accepted.map_err(|rejection| blame_request_field(rejection, &places))?;
     let id = acceptance.accepted.id;
     if acceptance.accepted.replayed {
-        request.extensions_mut().insert(Replayed);
         // Without it, the status of the first response.
         if let Ok(record) = record(state, id).await {
             acceptance.accepted.status = record.status;
@@ -131,8 +163,8 @@ pub(super) async fn accept(
             }
         }
     }
-    request.extensions_mut().insert(id);
-    Ok(HttpResponse::Accepted().insert_header(location(id)).json(AcceptedNotification::new(acceptance, oversize)))
+    let is_replayed = acceptance.accepted.replayed;
+    Ok(TakenIn { id, is_replayed, view: AcceptedNotification::new(acceptance, oversize) })
 }
 
 /// What intake is asked to do. A text that is split is work for another thread, and for few at a time.

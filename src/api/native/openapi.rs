@@ -1,7 +1,8 @@
 //! The OpenAPI document, made from the code, and a page (Swagger UI) to try the API on, its assets in the binary.
 
 use super::{
-    callbacks, changes, files, image_content, images, listing, notifications, openapi_examples, operations, recipients,
+    batch, callbacks, changes, files, image_content, images, listing, notifications, openapi_examples, operations,
+    recipients,
 };
 use crate::http::auth::Visitor;
 use crate::http::probes;
@@ -31,6 +32,7 @@ use utoipa_swagger_ui::Config;
         notifications::get,
         notifications::cancel,
         notifications::retry,
+        batch::create,
         operations::cancel,
         operations::retry,
         operations::get,

@@ -40,6 +40,7 @@ problems! {
     TooLarge: "413", "The file or the body is too large";
     NotAnImageOrForm: "415", "Neither an image nor JSON nor multipart/form-data";
     NotJson: "415", "Not JSON";
+    NotNdjson: "415", "Neither JSON nor NDJSON";
     NotJsonOrForm: "415", "Neither JSON nor a form nor a file that is sent as it is";
     KeyReused: "422", "The idempotency key was used with another request";
     FileUnavailable: "502", "Telegram does not give it out now";

@@ -1,7 +1,7 @@
 //! The routes of the native API.
 
 use super::{
-    callbacks, changes, files, image_content, images, listing, notifications, operations, recipients, webhook,
+    batch, callbacks, changes, files, image_content, images, listing, notifications, operations, recipients, webhook,
 };
 use crate::http::routing::{get_or_head, resource};
 use actix_web::web::{ServiceConfig, delete, post, put};
@@ -15,6 +15,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(put().to(notifications::put_file))
                 .route(get_or_head().to(listing::list)),
         )
+        .service(resource("/v1/notifications/batch", "POST").route(post().to(batch::create)))
         .service(resource("/v1/notifications/cancel", "POST").route(post().to(operations::cancel)))
         .service(resource("/v1/notifications/retry", "POST").route(post().to(operations::retry)))
         .service(resource("/v1/operations", "GET, HEAD").route(get_or_head().to(operations::list)))

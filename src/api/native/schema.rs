@@ -6,7 +6,7 @@ use super::request::content::Content;
 use super::request::fields::MAX_TAGS;
 use super::request::oversize::Oversize;
 use super::request::parameters::{MARKUP_LIMIT_BYTES, PARAMETERS, Parameter, ParameterType};
-use super::request::send_options::TAG_LIMIT_CHARS;
+use super::request::send_options::{TAG_LIMIT_CHARS, WAIT_LIMIT_SECONDS};
 use crate::domain::{
     AttemptOutcome, CallbackState, CallbackUrl, ChatId, DeliveryGuarantee, FailureClass, Lane, RecipientSource,
     RecipientState, Status,
@@ -160,6 +160,13 @@ fn with_send_options(object: ObjectBuilder) -> ObjectBuilder {
         .property("delivery", Ref::from_schema_name(DeliveryGuarantee::name()))
         .property("tags", tags())
         .property("callback_url", callback_url())
+        .property("wait", wait())
+}
+
+fn wait() -> ObjectBuilder {
+    let about = "For so many seconds the answer may wait for the outcome: 200 with the notification if it ends by then, else 202.";
+    let object = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(WAIT_LIMIT_SECONDS));
+    object.description(Some(about))
 }
 
 fn callback_url() -> ObjectBuilder {

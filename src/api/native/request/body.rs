@@ -12,6 +12,7 @@ use actix_web::http::Method;
 use actix_web::web::Payload;
 use actix_web::{HttpMessage, HttpRequest};
 use futures_util::StreamExt;
+use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// What a body is.
@@ -70,7 +71,9 @@ pub async fn read_with_query(
 ) -> Result<(Fields, UploadedFiles), Rejection> {
     let kind = kind(&content_type(request), request.method()).ok_or_else(unsupported)?;
     if kind == BodyKind::Json {
-        return read(request, payload, state).await;
+        let (mut fields, files) = read(request, payload, state).await?;
+        add_wait(request.query_string(), &mut fields)?;
+        return Ok((fields, files));
     }
     let body = Body::new(request, payload.into_inner(), state.settings.body_limit)?;
     let (mut fields, spool) = (Fields::form(), spool_for(request, state));
@@ -85,6 +88,12 @@ pub async fn read_with_query(
     };
     hold_room(request, state, fields.text_bytes()).await;
     Ok((fields, files))
+}
+
+/// Beside JSON, the query may say how long to wait.
+fn add_wait(query: &str, fields: &mut Fields) -> Result<(), Rejection> {
+    let Some(seconds) = query.split('&').find_map(|pair| pair.strip_prefix("wait=")) else { return Ok(()) };
+    fields.insert("wait", seconds.parse::<i64>().map_or_else(|_| seconds.into(), Value::from))
 }
 
 /// What a body of a media type is, if it is something that can be read. Without a type it is a file if it is put, as

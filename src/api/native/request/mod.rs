@@ -8,7 +8,7 @@ pub mod change;
 pub mod content;
 pub mod fields;
 mod file_ref;
-mod json;
+pub mod json;
 mod keyboard;
 mod media_item;
 mod multipart;

@@ -5,7 +5,7 @@ use super::parameters::{PARAMETERS, ParameterType};
 use crate::intake::rejection::{ProblemCode, Rejection};
 
 /// The fields of Pixcourier; all others are Telegram's, under Telegram's names.
-const OWN_FIELDS: [&str; 12] = [
+const OWN_FIELDS: [&str; 13] = [
     "chat_id",
     "recipient",
     "bot",
@@ -15,6 +15,7 @@ const OWN_FIELDS: [&str; 12] = [
     "delivery",
     "tags",
     "callback_url",
+    "wait",
     "oversize",
     "long_caption",
     "item",

@@ -13,6 +13,8 @@ use std::time::Duration;
 pub const SEND_AT_LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How far ahead `expires_at` may lie.
 pub const EXPIRES_AT_LIMIT: Duration = Duration::from_secs(31 * 24 * 3600);
+/// The longest that a caller may wait for the outcome, in seconds: proxies between us give up after a minute.
+pub const WAIT_LIMIT_SECONDS: i64 = 60;
 /// The longest tag.
 pub const TAG_LIMIT_CHARS: usize = 64;
 
@@ -33,6 +35,8 @@ pub struct SendOptions {
     pub expires_at: Option<Timestamp>,
     /// Who is told how it ends, if somebody is named.
     pub callback_url: Option<CallbackUrl>,
+    /// How long the caller waits for the outcome.
+    pub wait: Duration,
 }
 
 impl SendOptions {
@@ -46,7 +50,9 @@ impl SendOptions {
         let tags = tags(fields)?;
         let (send_at, expires_at) = times(fields, now)?;
         let callback_url = callback_url(fields)?;
-        Ok(Self { lane, delivery, tags, received_at: now, send_at, expires_at, callback_url })
+        let seconds = fields.number("wait", 0, WAIT_LIMIT_SECONDS)?.and_then(|seconds| seconds.as_u64());
+        let wait = Duration::from_secs(seconds.unwrap_or(0));
+        Ok(Self { lane, delivery, tags, received_at: now, send_at, expires_at, callback_url, wait })
     }
 
     /// The moment before which it is not sent, if that is still ahead.
