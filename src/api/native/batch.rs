@@ -83,7 +83,7 @@ pub async fn create(request: HttpRequest, caller: ApiClient, payload: Payload, s
         _ => {
             let detail =
                 "The body is an array of JSON objects (application/json), or one on each line (application/x-ndjson).";
-            return Err(Rejection::field(ProblemCode::UnsupportedMediaType, "Content-Type", detail).into());
+            return Err(Rejection::field(ProblemCode::UnsupportedMediaType, "Content-Type", detail));
         }
     };
     let key = caller.idempotency_key(request.headers())?;
@@ -92,7 +92,7 @@ pub async fn create(request: HttpRequest, caller: ApiClient, payload: Payload, s
     let mut batch = Batch { request: &request, caller: &caller, state: &state, key, results: Vec::new() };
     let ended = batch.take(items, body).await;
     if let (Err(rejection), true) = (&ended, batch.results.is_empty()) {
-        return Err(rejection.clone().into());
+        return Err(rejection.clone());
     }
     let accepted = batch.results.iter().filter(|result| result.notification.is_some()).count();
     let (refused, results) = (batch.results.len() - accepted, batch.results);
