@@ -54,8 +54,10 @@ impl Engine {
             }
             settings::EngineSettings::Distributed(parts) => {
                 let bots = settings.bots.keys().cloned().collect();
-                let queue = RabbitQueue::connect(parts.amqp_urls.clone(), parts.namespace.clone(), bots);
-                let redis = Arc::new(RedisLedger::new(&parts.redis_url, &parts.namespace).context("redis_url")?);
+                let (ca, namespace) = (parts.ca.as_ref(), &parts.namespace);
+                let queue = RabbitQueue::connect_trusting(parts.amqp_urls.clone(), ca, namespace.clone(), bots);
+                let redis = RedisLedger::new_trusting(&parts.redis_url, ca.map(AsRef::as_ref), namespace);
+                let redis = Arc::new(redis.context("redis_url")?);
                 let ledger = WriteBehindLedger::with_journal(redis.clone(), queue.clone());
                 let blobs = ObjectBlobs::new(&parts.blobs, settings.blob_retention).context("blob_url")?;
                 let ports = Ports {

@@ -19,7 +19,7 @@ pub async fn inspect(
     let EngineSettings::Distributed(parts) = &settings.engine else {
         bail!("the embedded engine has no orphans: only RabbitMQ does, and amqp_url is not set");
     };
-    let inspected = inspect_orphans(&parts.amqp_urls, &parts.namespace, replay, |orphan| {
+    let inspected = inspect_orphans(&parts.amqp_urls, parts.ca.as_ref(), &parts.namespace, replay, |orphan| {
         found(orphan.notification, orphan.replayed);
     });
     inspected.await.context("look at the orphans")

@@ -11,7 +11,9 @@ use anyhow::Context;
 /// # Errors
 /// A broker or Redis does not answer.
 pub async fn remove(parts: &DistributedSettings) -> anyhow::Result<()> {
-    let from_rabbitmq = rabbitmq::remove_namespace(&parts.amqp_urls, &parts.namespace, &[BotName::default_bot()]).await;
-    let from_redis = redis::remove_namespace(&parts.redis_url, &parts.namespace).await;
+    let ca = parts.ca.as_ref();
+    let from_rabbitmq =
+        rabbitmq::remove_namespace(&parts.amqp_urls, ca, &parts.namespace, &[BotName::default_bot()]).await;
+    let from_redis = redis::remove_namespace(&parts.redis_url, ca.map(AsRef::as_ref), &parts.namespace).await;
     from_rabbitmq.context("clean up on RabbitMQ").and(from_redis.context("clean up on Redis"))
 }

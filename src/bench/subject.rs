@@ -98,7 +98,7 @@ impl Pixcourier {
         let settings = load(None, &self.environment(folder, "http://127.0.0.1:1", true), &Flags::default())?;
         match settings.engine {
             EngineSettings::Embedded => Ok(None),
-            EngineSettings::Distributed(parts) => Ok(Some(parts)),
+            EngineSettings::Distributed(parts) => Ok(Some(*parts)),
         }
     }
 

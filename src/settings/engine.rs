@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Which engine.
 #[derive(Clone, Debug)]
@@ -9,15 +10,18 @@ pub enum EngineSettings {
     /// One process, one SQLite file in `data_dir`.
     Embedded,
     /// RabbitMQ, Redis and an object store.
-    Distributed(DistributedSettings),
+    Distributed(Box<DistributedSettings>),
 }
 
 impl EngineSettings {
     /// The folder of the images, if they have one beside `data_dir`.
     pub fn image_folder(&self) -> Option<&Path> {
         match self {
-            Self::Distributed(DistributedSettings { blobs: BlobLocation::Folder(folder), .. }) => Some(folder),
-            _ => None,
+            Self::Distributed(parts) => match &parts.blobs {
+                BlobLocation::Folder(folder) => Some(folder),
+                BlobLocation::S3(_) => None,
+            },
+            Self::Embedded => None,
         }
     }
 }
@@ -31,6 +35,8 @@ pub struct DistributedSettings {
     pub redis_url: SecretString,
     /// Where image bytes live.
     pub blobs: BlobLocation,
+    /// Certificates of authorities (PEM) that are trusted besides the system's when connecting to RabbitMQ and Redis.
+    pub ca: Option<Arc<str>>,
     /// Put in front of every queue, exchange and key, so that installations can share servers.
     pub namespace: String,
 }
@@ -59,4 +65,6 @@ pub struct S3Bucket {
     pub access_key_id: Option<SecretString>,
     /// The access key's secret.
     pub secret_access_key: Option<SecretString>,
+    /// Certificates of authorities (PEM) that are trusted besides the system's.
+    pub ca: Option<Arc<str>>,
 }

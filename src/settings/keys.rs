@@ -103,6 +103,7 @@ pub static KEYS: &[SettingKey] = &[
     key("s3_region", "us-east-1", "Region of the bucket"),
     secret("s3_access_key_id", "Access key of the bucket"),
     secret("s3_secret_access_key", "Secret of that access key"),
+    key("ca_file", "", "Certificates (PEM) of authorities to trust for `amqps://`, `rediss://` and `s3_endpoint`"),
     key(
         "namespace",
         "pixcourier",

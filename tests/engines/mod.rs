@@ -16,3 +16,4 @@ mod redis_outages;
 mod redis_records;
 mod redis_set_up;
 mod servers;
+mod tls;

@@ -32,6 +32,7 @@ fn bucket() -> S3Bucket {
         region: "us-east-1".to_owned(),
         access_key_id: Some(given("ACCESS_KEY_ID").into()),
         secret_access_key: Some(given("SECRET_ACCESS_KEY").into()),
+        ca: None,
     }
 }
 

@@ -261,7 +261,7 @@ async fn what_can_be_brought_nowhere_holds_up_no_other_bot_and_can_be_put_back()
             let list = if orphan.replayed { &mut put_back } else { &mut left };
             list.push(orphan.notification.expect("it can be read").id);
         };
-        inspect_orphans(&[url.clone().into()], &namespace, replay, found).await.unwrap();
+        inspect_orphans(&[url.clone().into()], None, &namespace, replay, found).await.unwrap();
         (put_back.len(), left.len())
     };
     assert_eq!(inspect(false).await, (0, ORPHANS), "looking changes nothing");

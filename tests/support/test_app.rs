@@ -134,12 +134,13 @@ impl TestApp {
         let mut settings = settings(folder.path().join("data"));
         settings.listen = listener.local_addr().unwrap();
         if let On::Distributed = on {
-            settings.engine = EngineSettings::Distributed(DistributedSettings {
+            settings.engine = EngineSettings::Distributed(Box::new(DistributedSettings {
                 amqp_urls: vec![amqp_url().into()],
                 redis_url: redis_url().into(),
                 blobs: BlobLocation::Folder(folder.path().join("blobs")),
+                ca: None,
                 namespace: format!("t{}", uuid::Uuid::now_v7().simple()),
-            });
+            }));
         }
         add_bot(&mut settings, BotName::default_bot().as_str(), TOKEN, &sandbox.url(), limits);
         settings.whatsmate_clients = vec![WhatsMateClient {

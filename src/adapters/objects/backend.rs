@@ -12,7 +12,7 @@ use crate::settings::{BlobLocation, S3Bucket};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{Certificate, ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig};
 use secrecy::ExposeSecret;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -119,11 +119,15 @@ fn open_folder(folder: &PathBuf) -> Result<LocalFileSystem, String> {
 /// A request as a whole has no timeout: a courier takes its bytes as slowly as Telegram takes them from it. The read
 /// timeout bounds silence.
 fn open_s3(settings: &S3Bucket) -> Result<AmazonS3, BlobError> {
-    let client = ClientOptions::new()
+    let mut client = ClientOptions::new()
         .with_allow_http(true)
         .with_timeout_disabled()
         .with_connect_timeout(S3_CONNECT_TIMEOUT)
         .with_read_timeout(S3_READ_TIMEOUT);
+    if let Some(ca) = &settings.ca {
+        let certificates = Certificate::from_pem_bundle(ca.as_bytes()).map_err(blob_error)?;
+        client = certificates.into_iter().fold(client, ClientOptions::with_root_certificate);
+    }
     let retry = RetryConfig { max_retries: S3_MAX_RETRIES, retry_timeout: S3_RETRY_TIMEOUT, ..RetryConfig::default() };
     let mut builder = AmazonS3Builder::new()
         .with_client_options(client)

@@ -54,6 +54,9 @@ fn kind(error: &Error) -> String {
         Error::Unauthenticated { .. } => return "the credentials are refused".to_owned(),
         _ => {}
     }
+    if causes(error).any(|cause| cause.to_string().contains("UnknownIssuer")) {
+        return "its certificate is not trusted here: name its authority in ca_file".to_owned();
+    }
     for cause in causes(error) {
         if let Some(error) = cause.downcast_ref::<HttpError>() {
             return match error.kind() {

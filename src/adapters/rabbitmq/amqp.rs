@@ -49,5 +49,6 @@ pub(super) async fn try_ack(acker: Acker) {
 
 /// An error as text. lapin's errors hold no address, so no password.
 pub(super) fn error_text(error: &lapin::Error) -> String {
-    error.to_string()
+    let text = error.to_string();
+    if text.contains("UnknownIssuer") { format!("{text}; name its authority in ca_file") } else { text }
 }

@@ -4,7 +4,9 @@ use super::amqp::{RECONNECT_BACKOFF, error_text};
 use super::session::Session;
 use super::topology::{NodeLabel, Topology};
 use crate::ports::QueueError;
+use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::AMQPUri;
+use lapin::{Connection, ConnectionProperties};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -34,11 +36,13 @@ pub(super) struct BrokerAddress {
     uri: AMQPUri,
     /// Host and port, without user and password.
     label: String,
+    /// Certificates of authorities to trust besides the system's, PEM.
+    ca: Option<Arc<str>>,
 }
 
 impl BrokerAddress {
     /// Reads an address; `None`, without a reason, for one that is wrong, since it may hold a password.
-    pub(super) fn parse(url: &SecretString) -> Option<Self> {
+    pub(super) fn parse(url: &SecretString, ca: Option<&Arc<str>>) -> Option<Self> {
         let mut uri: AMQPUri = url.expose_secret().parse().ok()?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
         uri.query.frame_max.get_or_insert(FRAME_MAX_BYTES);
@@ -47,11 +51,12 @@ impl BrokerAddress {
             uri.vhost = "/".to_owned();
         }
         let label = format!("{}:{}", uri.authority.host, uri.authority.port);
-        Some(Self { uri, label })
+        Some(Self { uri, label, ca: ca.cloned() })
     }
 
-    pub(super) fn uri(&self) -> &AMQPUri {
-        &self.uri
+    pub(super) async fn connect(&self, properties: ConnectionProperties) -> lapin::Result<Connection> {
+        let tls = OwnedTLSConfig { identity: None, cert_chain: self.ca.as_deref().map(str::to_owned) };
+        Connection::connect_uri_with_config(self.uri.clone(), properties, tls, lapin::runtime::default_runtime()?).await
     }
 
     pub(super) fn label(&self) -> &str {
@@ -160,7 +165,7 @@ impl ConnectionSupervisor {
                 None => next_turn(last, self.addresses.len()),
             };
             let (address, mut step) = (&self.addresses[turn], "");
-            let connect = Session::connect(self.name, &address.uri, self.topology.clone(), &mut step);
+            let connect = Session::connect(self.name, address, self.topology.clone(), &mut step);
             let reason = match timeout(connect_timeout, connect).await {
                 Ok(Ok(session)) => {
                     let since = Instant::now();
@@ -253,15 +258,15 @@ mod tests {
 
     #[test]
     fn an_address_has_a_short_heartbeat_unless_it_names_one() {
-        let heartbeat = |url: &str| BrokerAddress::parse(&url.to_owned().into()).unwrap().uri.query.heartbeat;
+        let heartbeat = |url: &str| BrokerAddress::parse(&url.to_owned().into(), None).unwrap().uri.query.heartbeat;
         assert_eq!(heartbeat("amqp://u:p@h/%2f"), Some(HEARTBEAT_SECONDS));
         assert_eq!(heartbeat("amqp://u:p@h/%2f?heartbeat=9"), Some(9));
     }
 
     #[test]
     fn a_label_names_the_broker_and_nothing_secret() {
-        let address = BrokerAddress::parse(&"amqp://user:password@broker:5673/".to_owned().into()).unwrap();
+        let address = BrokerAddress::parse(&"amqp://user:password@broker:5673/".to_owned().into(), None).unwrap();
         assert_eq!((address.label.as_str(), address.uri.vhost.as_str()), ("broker:5673", "/"));
-        assert!(BrokerAddress::parse(&"http://x".to_owned().into()).is_none());
+        assert!(BrokerAddress::parse(&"http://x".to_owned().into(), None).is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! Orphans: notifications that were due and could be brought nowhere, because their bot had no queues any more. They are
 //! kept until somebody puts them back.
 
+use super::amqp::error_text;
 use super::connection::BrokerAddress;
 use super::in_flight::PublishUse;
 use super::message::{NotificationMessage, notification_properties};
@@ -35,23 +36,24 @@ pub struct Orphan {
 /// If no broker answers, or one stops answering. What was put back until then stays there.
 pub async fn inspect_orphans(
     urls: &[SecretString],
+    ca: Option<&Arc<str>>,
     namespace: &str,
     replay: bool,
     mut found: impl FnMut(Orphan),
 ) -> Result<(), QueueError> {
-    let session = connect(urls, namespace).await?;
+    let session = connect(urls, ca, namespace).await?;
     let inspected = inspect_on(&session, replay, &mut found).await;
     session.close().await;
     inspected
 }
 
-async fn connect(urls: &[SecretString], namespace: &str) -> Result<Session, QueueError> {
+async fn connect(urls: &[SecretString], ca: Option<&Arc<str>>, namespace: &str) -> Result<Session, QueueError> {
     let mut reason = "no usable broker address is configured".to_owned();
-    for address in urls.iter().filter_map(BrokerAddress::parse) {
+    for address in urls.iter().filter_map(|url| BrokerAddress::parse(url, ca)) {
         let topology = Arc::new(Topology::new(namespace.to_owned()));
-        match timeout(STEP_TIMEOUT, Session::connect("orphans", address.uri(), topology, &mut "")).await {
+        match timeout(STEP_TIMEOUT, Session::connect("orphans", &address, topology, &mut "")).await {
             Ok(Ok(session)) => return Ok(session),
-            Ok(Err(error)) => reason = error.to_string(),
+            Ok(Err(error)) => reason = error_text(&error),
             Err(_) => reason = "the broker does not answer".to_owned(),
         }
     }

@@ -46,7 +46,17 @@ impl RabbitQueue {
     /// `namespace` begins the name of every queue and exchange; at most 100 characters. Must be called within a Tokio
     /// runtime.
     pub fn connect(urls: Vec<SecretString>, namespace: String, bots: Vec<BotName>) -> Arc<Self> {
-        let addresses: Arc<[BrokerAddress]> = urls.iter().filter_map(BrokerAddress::parse).collect();
+        Self::connect_trusting(urls, None, namespace, bots)
+    }
+
+    /// The same, trusting the certificate authorities of `ca` (PEM) besides the system's.
+    pub fn connect_trusting(
+        urls: Vec<SecretString>,
+        ca: Option<&Arc<str>>,
+        namespace: String,
+        bots: Vec<BotName>,
+    ) -> Arc<Self> {
+        let addresses: Arc<[BrokerAddress]> = urls.iter().filter_map(|url| BrokerAddress::parse(url, ca)).collect();
         if addresses.len() < urls.len() {
             tracing::error!(unusable = urls.len() - addresses.len(), "some RabbitMQ addresses cannot be read");
         }

@@ -6,10 +6,11 @@ use super::delay_levels;
 use super::topology::{NodeLabel, Topology};
 use crate::domain::BotName;
 use crate::ports::QueueError;
+use lapin::ConnectionProperties;
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use lapin::types::ShortString;
-use lapin::{Connection, ConnectionProperties};
 use secrecy::SecretString;
+use std::sync::Arc;
 
 /// Deletes every queue and exchange of the namespace and of these bots in it, with all that is in them, on the first broker that
 /// can be reached. What is not there is no error. Detours are those of
@@ -17,14 +18,19 @@ use secrecy::SecretString;
 ///
 /// # Errors
 /// If no broker can be reached, or it stops answering.
-pub async fn remove_namespace(urls: &[SecretString], namespace: &str, bots: &[BotName]) -> Result<(), QueueError> {
-    let addresses: Vec<_> = urls.iter().filter_map(BrokerAddress::parse).collect();
+pub async fn remove_namespace(
+    urls: &[SecretString],
+    ca: Option<&Arc<str>>,
+    namespace: &str,
+    bots: &[BotName],
+) -> Result<(), QueueError> {
+    let addresses: Vec<_> = urls.iter().filter_map(|url| BrokerAddress::parse(url, ca)).collect();
     let topology = Topology::new(namespace.to_owned());
     let nodes = addresses.iter().map(|address| NodeLabel::of(address.label()));
     let (queues, exchanges) = (queues(&topology, bots, nodes), exchanges(&topology, bots));
     let mut reason = "no usable broker address is configured".to_owned();
     for address in &addresses {
-        let connect = Connection::connect_uri(address.uri().clone(), ConnectionProperties::default());
+        let connect = address.connect(ConnectionProperties::default());
         let connection = match setup_step(connect).await {
             Ok(connection) => connection,
             Err(error) => {

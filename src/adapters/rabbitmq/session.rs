@@ -3,14 +3,14 @@
 use super::amqp::error_text;
 use super::channels::Channels;
 use super::confirm_watch::ConfirmWatch;
+use super::connection::BrokerAddress;
 use super::declared_once::{Declarable, DeclarationState, DeclaredOnce};
 use super::publish_channels::PublishChannels;
 use super::topology::{NodeLabel, Topology};
 use crate::domain::BotName;
 use futures_util::StreamExt;
 use lapin::options::BasicQosOptions;
-use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties, Event};
+use lapin::{Channel, ConnectionProperties, Event};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -65,14 +65,14 @@ impl Session {
     /// Says in `step` what it is about, for whoever gives up waiting.
     pub(super) async fn connect(
         name: &str,
-        uri: &AMQPUri,
+        address: &BrokerAddress,
         topology: Arc<Topology>,
         step: &mut &'static str,
     ) -> lapin::Result<Self> {
         *step = "connecting";
         // Automatic recovery stays off: it hides the loss of an ownership.
         let properties = ConnectionProperties::default().with_connection_name(format!("pixcourier {name}").into());
-        let connection = Connection::connect_uri(uri.clone(), properties).await?;
+        let connection = address.connect(properties).await?;
         let channel_max = connection.configuration().channel_max();
         if channel_max < MIN_CHANNEL_MAX {
             error!(channel_max, "RabbitMQ's channel_max is low: not every bot may be owned, nor everything published");

@@ -46,7 +46,12 @@ pub struct RedisLedger {
 impl RedisLedger {
     /// A ledger at the URL (`redis://`), all its keys behind `namespace`. Connects when first used.
     pub fn new(url: &SecretString, namespace: &str) -> Result<Self, LedgerError> {
-        let (connections, namespace) = (SharedConnections::new(url)?, namespace.to_owned());
+        Self::new_trusting(url, None, namespace)
+    }
+
+    /// The same at a server (`rediss://`) whose certificate is from an authority of `ca` (PEM): with it only those are trusted.
+    pub fn new_trusting(url: &SecretString, ca: Option<&str>, namespace: &str) -> Result<Self, LedgerError> {
+        let (connections, namespace) = (SharedConnections::new(url, ca)?, namespace.to_owned());
         Ok(Self { connections, namespace, tokens: BeginTokens::new(), settled: RecentlySettled::new() })
     }
 

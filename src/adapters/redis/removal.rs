@@ -12,8 +12,8 @@ const STEP_KEYS: usize = 1_000;
 ///
 /// # Errors
 /// If Redis does not answer.
-pub async fn remove_namespace(url: &SecretString, namespace: &str) -> Result<(), LedgerError> {
-    let connections = SharedConnections::new(url)?;
+pub async fn remove_namespace(url: &SecretString, ca: Option<&str>, namespace: &str) -> Result<(), LedgerError> {
+    let connections = SharedConnections::new(url, ca)?;
     let pattern = format!("{namespace}:*");
     let mut cursor = 0_u64;
     loop {

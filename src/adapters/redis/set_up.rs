@@ -46,6 +46,11 @@ fn faults(info: &str) -> Vec<String> {
     if value("cluster_enabled") == "1" {
         faults.push("it is a cluster, which is not supported: use one primary, with replicas".to_owned());
     }
+    if value("redis_mode") == "sentinel" {
+        faults.push(
+            "it is a Sentinel, which keeps no data: redis_url must lead to the primary that it watches".to_owned(),
+        );
+    }
     if value("role") == "slave" {
         faults.push("it is a replica, which takes no changes: redis_url must lead to the primary".to_owned());
     }
@@ -67,5 +72,6 @@ mod tests {
         // Valkey 8 says that it is Redis 7.2.4.
         let badly = "redis_version:6.2.6\nmaxmemory_policy:allkeys-lru\naof_enabled:0\nrole:slave\ncluster_enabled:1\n";
         assert_eq!(faults(badly).len(), 5);
+        assert!(faults("redis_version:7.0.15\nredis_mode:sentinel\n").concat().contains("lead to the primary"));
     }
 }

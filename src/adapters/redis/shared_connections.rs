@@ -6,7 +6,8 @@
 use crate::ports::LedgerError;
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{
-    self, AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation,
+    self, AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo,
+    Pipeline, RedisError, RedisResult, ScriptInvocation, TlsCertificates,
 };
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
 use secrecy::{ExposeSecret, SecretString};
@@ -45,12 +46,12 @@ struct Shares {
 }
 
 impl SharedConnections {
-    /// Reads the URL; connects to nothing.
-    pub(super) fn new(url: &SecretString) -> Result<Self, LedgerError> {
+    /// Reads the URL; connects to nothing. With authorities (PEM) only these are trusted.
+    pub(super) fn new(url: &SecretString, ca: Option<&str>) -> Result<Self, LedgerError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(REDIS_TIMEOUT))
             .set_response_timeout(Some(REDIS_TIMEOUT));
-        let manager = Manager::new_with_config(url.expose_secret(), config).map_err(|_| {
+        let manager = address(url, ca).and_then(|address| Manager::new_with_config(address, config)).map_err(|_| {
             let reason = "the Redis URL is not understood: redis://[user:password@]host[:port][/database] is";
             LedgerError::Unavailable(reason.to_owned())
         })?;
@@ -150,7 +151,9 @@ fn unavailable(error: &RedisError) -> LedgerError {
     let reason = match (error.kind(), error.code()) {
         (ErrorKind::Io, _) if error.is_timeout() => "Redis does not answer in time".to_owned(),
         (ErrorKind::Io, _) if error.is_connection_refusal() => "Redis refuses the connection".to_owned(),
-        (ErrorKind::Io, _) if is_about_certificate(error) => "the certificate of Redis is not trusted here".to_owned(),
+        (ErrorKind::Io, _) if is_about_certificate(error) => {
+            "the certificate of Redis is not trusted here: name its authority in ca_file".to_owned()
+        }
         (ErrorKind::Io, _) => "the connection to Redis failed".to_owned(),
         (ErrorKind::AuthenticationFailed, _) => words_for("WRONGPASS"),
         (_, Some(code)) => words_for(code),
@@ -178,6 +181,17 @@ fn words_for(code: &str) -> String {
     format!("Redis answers with {code}: {words}")
 }
 
+fn address(url: &SecretString, ca: Option<&str>) -> RedisResult<ConnectionInfo> {
+    let address = url.expose_secret().into_connection_info()?;
+    match (address.addr(), ca) {
+        (ConnectionAddr::TcpTls { .. }, Some(ca)) => {
+            let certificates = TlsCertificates { client_tls: None, root_cert: Some(ca.as_bytes().to_vec()) };
+            Ok(redis::Client::build_with_tls(address, certificates)?.get_connection_info().clone())
+        }
+        _ => Ok(address),
+    }
+}
+
 pub(super) fn ping() -> Cmd {
     redis::cmd("PING")
 }
@@ -189,14 +203,14 @@ mod tests {
     #[test]
     fn a_url_that_is_not_understood_is_not_repeated() {
         for bad in ["", "http://:hunter2@host", "redis://:hunter2@host:port", "hunter2"] {
-            let error = SharedConnections::new(&bad.to_owned().into()).err().unwrap();
+            let error = SharedConnections::new(&bad.to_owned().into(), None).err().unwrap();
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }
 
     #[tokio::test]
     async fn a_refused_connection_names_neither_host_nor_password() {
-        let connections = SharedConnections::new(&"redis://:hunter2@127.0.0.1:1".to_owned().into()).unwrap();
+        let connections = SharedConnections::new(&"redis://:hunter2@127.0.0.1:1".to_owned().into(), None).unwrap();
         let error = connections.command::<String>(&ping()).await.unwrap_err();
         assert_eq!(error.to_string(), "ledger: Redis refuses the connection");
     }
