@@ -8,6 +8,7 @@ use super::integrity;
 use super::ledger::EmbeddedLedger;
 use super::limits::START_CHECK_TIME;
 use super::media_index::EmbeddedMediaIndex;
+use super::open_counts::OpenTally;
 use super::open_error::OpenError;
 use super::operations::EmbeddedOperations;
 use super::outcome_notifier::EmbeddedOutcomeNotifier;
@@ -101,7 +102,7 @@ impl Embedded {
 }
 
 /// Opens the file and leaves it alone unless it is sound, as far as it is checked.
-fn open_checked(path: &Path, in_full: bool) -> Result<Connection, OpenError> {
+fn open_checked(path: &Path, in_full: bool) -> Result<(Connection, Arc<OpenTally>), OpenError> {
     if in_full && !path.exists() {
         return Err(OpenError::Damaged("it is gone, and a restore may have been interrupted".to_owned()));
     }
@@ -113,7 +114,7 @@ fn open_checked(path: &Path, in_full: bool) -> Result<Connection, OpenError> {
     } else {
         integrity::check_for(&conn, START_CHECK_TIME)?;
     }
-    schema::prepare_writer(&mut conn)?;
+    let open = schema::prepare_writer(&mut conn)?;
     match packed_blobs::delete_leftovers(&conn) {
         // It can wait for another start; what was accepted should be there to be asked for now.
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
@@ -121,5 +122,5 @@ fn open_checked(path: &Path, in_full: bool) -> Result<Connection, OpenError> {
         }
         deleted => deleted?,
     }
-    Ok(conn)
+    Ok((conn, open))
 }

@@ -8,7 +8,7 @@ use super::ownership_table::OwnershipTable;
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
-use super::{callback_rows, listing, media_index, open_counts, pause_rows, queue_rows, record_rows};
+use super::{callback_rows, listing, media_index, pause_rows, queue_rows, record_rows};
 use crate::domain::{
     Attempt, BotName, DeliveryGuarantee, Filter, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
@@ -180,8 +180,7 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError> {
-        let bots = bots.to_vec();
-        Ok(self.store.write(Durability::Process, move |conn| open_counts::of(conn, &bots)).await?)
+        Ok(self.store.count_open(bots)?)
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

@@ -6,18 +6,21 @@ use super::limits::SWEEP_STEP_ROWS;
 use super::record_state::{self, RecordState};
 use super::store_error::StoreError;
 use crate::domain::{ChatId, Notification, NotificationId, Record, Status, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 /// A record for its courier to change: with the notification as the courier has it.
 pub struct CourierRecord {
     /// It; a new one if there was none.
     pub record: Record,
-    /// What it is in its row, if it has one.
-    stored: Option<StoredNotification>,
+    /// What its row says, if it has one.
+    stored: Option<StoredRecord>,
 }
 
-/// What a row says of its notification.
-struct StoredNotification {
+/// What a row says that its courier does not know.
+struct StoredRecord {
+    number: i64,
+    /// How many attempts were interrupted since the last acceptance.
+    cut_offs: u32,
     chat_id: ChatId,
     /// Whether it has waited for another, so that what it replies to was not known.
     waits: bool,
@@ -40,16 +43,18 @@ pub fn load_for_courier(
     conn: &Connection,
     notification: Notification,
 ) -> Result<Result<CourierRecord, Status>, StoreError> {
-    let mut select = conn.prepare_cached("SELECT body FROM records WHERE id = ?1")?;
-    let body: Option<String> = select.query_row([id_bytes(notification.id)], |row| row.get(0)).optional()?;
-    let Some(body) = body else {
+    let mut select = conn.prepare_cached("SELECT body, number, cut_offs FROM records WHERE id = ?1")?;
+    let mut rows = select.query([id_bytes(notification.id)])?;
+    let Some(row) = rows.next()? else {
         return Ok(Ok(CourierRecord { record: Record::accepted(notification), stored: None }));
     };
-    let state: RecordState = record_state::read(&body)?;
+    let state: RecordState = record_state::read(text(row, 0)?)?;
+    let (number, cut_offs) = (row.get(1)?, row.get(2)?);
     if notification.accepted_at < state.accepted_at || state.status.is_final() {
         return Ok(Err(state.status));
     }
-    let stored = Some(StoredNotification { chat_id: state.chat_id.clone(), waits: state.follows.is_some() });
+    let (chat_id, waits) = (state.chat_id.clone(), state.follows.is_some());
+    let stored = Some(StoredRecord { number, cut_offs, chat_id, waits });
     Ok(Ok(CourierRecord { record: state.into_record(notification, |result| result), stored }))
 }
 
@@ -67,7 +72,8 @@ impl CourierRecord {
             save(conn, &self.record, &to_json(notification))?;
             return Ok(0);
         };
-        let (number, cut_offs) = update(conn, &self.record, interrupted)?;
+        update(conn, &self.record, interrupted)?;
+        let number = stored.number;
         if stored.waits {
             // What it follows is sent, so it is known now what it replies to.
             save_body(conn, number, &to_json(notification))?;
@@ -79,15 +85,15 @@ impl CourierRecord {
             let moved = Notification { chat_id: notification.chat_id.clone(), ..accepted };
             save_body(conn, number, &to_json(&moved))?;
         }
-        Ok(cut_offs)
+        Ok(stored.cut_offs + u32::from(interrupted))
     }
 }
 
 /// Writes a record whole, in place of the earlier one of the same id. `body` is its notification as JSON.
 pub fn save(conn: &Connection, record: &Record, body: &str) -> Result<(), StoreError> {
-    let sql = "INSERT INTO records (id, bot, status, finished_at, body, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-        ON CONFLICT (id) DO UPDATE
-        SET bot = ?2, status = ?3, finished_at = ?4, body = ?5, expires_at = max(expires_at, ?6) RETURNING number";
+    // No statement here returns what it has written: SQLite keeps a journal for each that does.
+    let insert = "INSERT INTO records (id, bot, status, finished_at, body, expires_at)
+        VALUES (?1, ?2, moved(?2, NULL, ?3), ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING";
     let notification = &record.notification;
     let columns = params![
         id_bytes(notification.id),
@@ -97,30 +103,36 @@ pub fn save(conn: &Connection, record: &Record, body: &str) -> Result<(), StoreE
         record_state::write(record),
         notification.expires_at.unix_millis(),
     ];
-    let number: i64 = conn.prepare_cached(sql)?.query_row(columns, |row| row.get(0))?;
-    save_body(conn, number, body)
+    if conn.prepare_cached(insert)?.execute(columns)? == 1 {
+        return save_body(conn, conn.last_insert_rowid(), body);
+    }
+    let update = "UPDATE records SET bot = ?2, status = coalesce(moved(bot, status, NULL), ?3), finished_at = ?4,
+        body = ?5, expires_at = max(expires_at, ?6) WHERE id = ?1";
+    conn.prepare_cached(update)?.execute(columns)?;
+    let mut select = conn.prepare_cached("SELECT number FROM records WHERE id = ?1")?;
+    save_body(conn, select.query_row([id_bytes(notification.id)], |row| row.get(0))?, body)
 }
 
 /// Writes what has changed of a record that is there.
 pub fn save_change(conn: &Connection, record: &Record) -> Result<(), StoreError> {
-    update(conn, record, false).map(drop)
+    update(conn, record, false)
 }
 
-fn update(conn: &Connection, record: &Record, interrupted: bool) -> Result<(i64, u32), StoreError> {
+fn update(conn: &Connection, record: &Record, interrupted: bool) -> Result<(), StoreError> {
     let (id, status, body) = (id_bytes(record.notification.id), record.status.as_str(), record_state::write(record));
-    let number_and_cut_offs = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let Some(finished_at) = finished_at(record) else {
         // What stays open keeps its place in the indexes of times: to name their columns would write it there anew.
-        let sql = "UPDATE records SET status = ?2, body = ?3, cut_offs = cut_offs + ?4 WHERE id = ?1
-            RETURNING number, cut_offs";
-        let columns = params![id, status, body, interrupted];
-        return Ok(conn.prepare_cached(sql)?.query_row(columns, number_and_cut_offs)?);
+        let sql =
+            "UPDATE records SET status = moved(bot, status, ?2), body = ?3, cut_offs = cut_offs + ?4 WHERE id = ?1";
+        conn.prepare_cached(sql)?.execute(params![id, status, body, interrupted])?;
+        return Ok(());
     };
-    let sql = "UPDATE records SET status = ?2, body = ?3, cut_offs = cut_offs + ?4, finished_at = ?5,
-        expires_at = max(expires_at, ?6) WHERE id = ?1 RETURNING number, cut_offs";
+    let sql =
+        "UPDATE records SET status = moved(bot, status, ?2), body = ?3, cut_offs = cut_offs + ?4, finished_at = ?5,
+        expires_at = max(expires_at, ?6) WHERE id = ?1";
     let expires_at = record.notification.expires_at.unix_millis();
-    let columns = params![id, status, body, interrupted, finished_at, expires_at];
-    Ok(conn.prepare_cached(sql)?.query_row(columns, number_and_cut_offs)?)
+    conn.prepare_cached(sql)?.execute(params![id, status, body, interrupted, finished_at, expires_at])?;
+    Ok(())
 }
 
 fn save_body(conn: &Connection, number: i64, body: &str) -> Result<(), StoreError> {

@@ -1,10 +1,11 @@
 //! The SQLite file: how it is opened, and its schema with the migrations that lead there.
 
-use super::open_counts;
+use super::open_counts::{self, OpenTally};
 use super::open_error::OpenError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The versions of the schema, each with the SQL that makes it of the version before. `user_version` in the file says
@@ -57,11 +58,11 @@ pub fn version(conn: &Connection) -> Result<u32, OpenError> {
     if found > known { Err(OpenError::Newer { found, known }) } else { Ok(found) }
 }
 
-/// Puts the file into write-ahead log mode, and migrates an older schema.
+/// Puts the file into write-ahead log mode, migrates an older schema, and counts what is open.
 ///
 /// # Errors
 /// The schema is newer than this program, or SQLite cannot use the file.
-pub fn prepare_writer(conn: &mut Connection) -> Result<(), OpenError> {
+pub fn prepare_writer(conn: &mut Connection) -> Result<Arc<OpenTally>, OpenError> {
     let found = version(conn)?;
     // Only possible while the file is empty: swept blobs give their disk space back step by step. To say it again would be
     // a write, for which a full disk has no room.
@@ -82,9 +83,9 @@ pub fn prepare_writer(conn: &mut Connection) -> Result<(), OpenError> {
     // What a job of the writer can be undone by is kept in memory, and not in a file that is written with each. After the
     // migrations, whose indexes are sorted in files.
     conn.pragma_update(None, "temp_store", "MEMORY")?;
-    open_counts::track(conn)?;
+    let open = open_counts::track(conn)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
-    Ok(())
+    Ok(open)
 }
 
 /// Opens a connection that only reads.

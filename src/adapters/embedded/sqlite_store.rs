@@ -3,9 +3,12 @@
 use super::checkpoints::Checkpoints;
 use super::damage::Damage;
 use super::limits::{MAX_CONCURRENT_READS, MAX_QUEUED_WRITES, UNREADY_AFTER_WRITE_ERROR};
+use super::open_counts::OpenTally;
 use super::schema;
 use super::store_error::StoreError;
 use super::writer::{self, Durability, WriteClosure, WriteJob};
+use crate::domain::BotName;
+use crate::ports::OpenCounts;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,12 +28,18 @@ pub struct SqliteStore {
     /// How and when the last write failed; `None` after one that did not.
     write_error: Arc<Mutex<Option<(Instant, StoreError)>>>,
     damage: Arc<Damage>,
+    open: Arc<OpenTally>,
     closed: CancellationToken,
 }
 
 impl SqliteStore {
     /// Starts the writer. `lock` is released when the writer is done with the file.
-    pub fn start(path: &Path, mut conn: Connection, lock: std::fs::File, damage: Damage) -> std::io::Result<Arc<Self>> {
+    pub fn start(
+        path: &Path,
+        (mut conn, open): (Connection, Arc<OpenTally>),
+        lock: std::fs::File,
+        damage: Damage,
+    ) -> std::io::Result<Arc<Self>> {
         let (writes, queued) = mpsc::channel(MAX_QUEUED_WRITES);
         let write_error = Arc::new(Mutex::new(None));
         let damage = Arc::new(damage);
@@ -40,9 +49,9 @@ impl SqliteStore {
             *locked(&last_error) = error.map(|error| (Instant::now(), error.clone()));
         };
         let checkpoints = Checkpoints::start(&mut conn, path)?;
-        let file = path.to_owned();
+        let (file, tally) = (path.to_owned(), open.clone());
         let thread = std::thread::Builder::new().name("pixcourier-store".to_owned()).spawn(move || {
-            writer::run(conn, checkpoints, file, queued, record_result);
+            writer::run(conn, &tally, checkpoints, file, queued, record_result);
             drop(lock);
         })?;
         Ok(Arc::new(Self {
@@ -53,6 +62,7 @@ impl SqliteStore {
             read_permits: Arc::new(Semaphore::new(MAX_CONCURRENT_READS)),
             write_error,
             damage,
+            open,
             closed: CancellationToken::new(),
         }))
     }
@@ -85,6 +95,15 @@ impl SqliteStore {
         let (job, result) = WriteClosure::new(durability, unless_damaged, then);
         self.writes.send(Some(Box::new(job))).await.map_err(|_| StoreError::closed())?;
         result.await.map_err(|_| StoreError::closed())?
+    }
+
+    /// How many records of these bots are open, as committed.
+    pub fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, StoreError> {
+        if self.closed.is_cancelled() {
+            return Err(StoreError::closed());
+        }
+        self.damage.refuse_if_any()?;
+        Ok(self.open.of(bots))
     }
 
     /// Runs `work` on a connection that cannot write.

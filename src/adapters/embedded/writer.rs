@@ -5,6 +5,7 @@
 use super::checkpoints::Checkpoints;
 use super::data_folder;
 use super::limits::{MAX_JOBS_PER_COMMIT, WAL_LIMIT_BYTES, WAL_TRUNCATION_PAUSE, WAL_TRUNCATION_WAIT};
+use super::open_counts::OpenTally;
 use super::schema::BUSY_TIMEOUT;
 use super::store_error::StoreError;
 use rusqlite::Connection;
@@ -83,6 +84,7 @@ where
 /// transaction ended.
 pub fn run(
     conn: Connection,
+    tally: &OpenTally,
     mut checkpoints: Checkpoints,
     path: PathBuf,
     mut jobs: mpsc::Receiver<Option<Box<dyn WriteJob>>>,
@@ -104,7 +106,7 @@ pub fn run(
                 Err(_) => break,
             }
         }
-        commit_group(&conn, group, &record_result);
+        commit_group(&conn, tally, group, &record_result);
         checkpoints.after_commit(&conn);
         let large = std::fs::metadata(&wal).is_ok_and(|wal| wal.len() > WAL_LIMIT_BYTES);
         if large && Instant::now() >= truncate_after && !truncate_wal(&conn, WAL_TRUNCATION_WAIT) {
@@ -132,16 +134,23 @@ fn truncate_wal(conn: &Connection, wait: Duration) -> bool {
 
 /// Commits all jobs in one transaction; when it fails as a whole, those that had not run yet get a fresh one, unless the
 /// file is damaged.
-fn commit_group(conn: &Connection, group: Vec<Box<dyn WriteJob>>, record_result: &impl Fn(Option<&StoreError>)) {
+fn commit_group(
+    conn: &Connection,
+    tally: &OpenTally,
+    group: Vec<Box<dyn WriteJob>>,
+    record_result: &impl Fn(Option<&StoreError>),
+) {
     let mut waiting = group.into_iter();
     while waiting.len() > 0 {
         let mut done = Vec::with_capacity(waiting.len());
-        let committed = run_transaction(conn, &mut waiting, &mut done).inspect_err(|_| {
+        let committed = run_transaction(conn, tally, &mut waiting, &mut done).inspect_err(|_| {
+            tally.undo_to(0);
             if !conn.is_autocommit() {
                 // A rollback fails only when there is nothing left to roll back.
                 let _ = conn.execute_batch("ROLLBACK");
             }
         });
+        tally.keep();
         record_result(committed.as_ref().err());
         if done.is_empty() || matches!(committed, Err(StoreError::Damaged(_))) {
             // It did not even begin, or nothing may follow.
@@ -156,6 +165,7 @@ fn commit_group(conn: &Connection, group: Vec<Box<dyn WriteJob>>, record_result:
 /// Moves the jobs that it has run from `waiting` to `done`. A job that fails is rolled back alone, to its savepoint.
 fn run_transaction(
     conn: &Connection,
+    tally: &OpenTally,
     waiting: &mut std::vec::IntoIter<Box<dyn WriteJob>>,
     done: &mut Vec<Box<dyn WriteJob>>,
 ) -> Result<(), StoreError> {
@@ -165,6 +175,7 @@ fn run_transaction(
     run_statement(conn, "BEGIN IMMEDIATE")?;
     for mut job in waiting.by_ref() {
         run_statement(conn, "SAVEPOINT job")?;
+        let unchanged = tally.changes();
         let outcome = job.run(conn);
         done.push(job);
         if let Err(error) = outcome {
@@ -173,6 +184,7 @@ fn run_transaction(
                 return Err(error);
             }
             run_statement(conn, "ROLLBACK TO job")?;
+            tally.undo_to(unchanged);
         }
         run_statement(conn, "RELEASE job")?;
     }
@@ -203,7 +215,9 @@ mod tests {
 
     fn run_all(conn: &Connection, jobs: Vec<Box<dyn WriteJob>>) -> (i64, Vec<bool>) {
         let results = RefCell::new(Vec::new());
-        commit_group(conn, jobs, &|error: Option<&StoreError>| results.borrow_mut().push(error.is_none()));
+        commit_group(conn, &OpenTally::default(), jobs, &|error: Option<&StoreError>| {
+            results.borrow_mut().push(error.is_none())
+        });
         let sum = conn.query_row("SELECT coalesce(sum(x), 0) FROM t", [], |row| row.get(0)).unwrap();
         (sum, results.into_inner())
     }
