@@ -10,6 +10,8 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 
 /// A user of the sandbox who has blocked the bot.
 const BLOCKER: i64 = 9_000_000_403;
@@ -22,6 +24,7 @@ on_both_engines!(On:
     a_client_is_told_of_its_own_and_filters_narrow_it,
     what_is_not_kept_is_said_to_be_missing,
     streams_are_bounded_and_end_with_the_process,
+    who_reads_slowly_holds_nobody_up_and_misses_none,
 );
 
 async fn app(on: On, tune: impl FnOnce(&mut Settings)) -> TestApp {
@@ -64,6 +67,7 @@ async fn every_end_is_told_with_the_body_of_a_callback(on: On) {
     let told = stream.take(1).await;
     assert_eq!((kinds(&told), told[0].notification()), (vec!["notification.cancelled"], cancelled));
     assert!(stream.is_silent_for(QUIET_PERIOD).await);
+    drop(stream);
     app.stop().await;
 }
 
@@ -132,7 +136,7 @@ async fn a_client_is_told_of_its_own_and_filters_narrow_it(on: On) {
     let second = post("web", json!({"chat_id": 5, "text": "x", "tags": ["a"]})).await;
     let third = post("web", json!({"chat_id": BLOCKER, "text": "x"})).await;
     let ids = |told: Vec<Told>| told.iter().map(Told::notification).collect::<Vec<_>>();
-    assert_eq!(ids(shop.take(1).await), [first.clone()]);
+    assert_eq!(ids(shop.take(1).await), std::slice::from_ref(&first));
     assert_eq!(ids(web.take(2).await), [second.clone(), third.clone()]);
     assert_eq!(ids(boss.take(3).await), [first.clone(), second, third.clone()]);
     assert_eq!(ids(tagged.take(1).await), [first]);
@@ -149,6 +153,7 @@ async fn a_client_is_told_of_its_own_and_filters_narrow_it(on: On) {
     let ended = tokio::time::timeout(Duration::from_secs(20), shop.next()).await.expect("it ends");
     assert!(ended.is_none(), "{ended:?}");
     assert_eq!(at(&app, "").bearer_auth(key("shop")).send().await.unwrap().status(), 401);
+    drop((web, boss, tagged, failed));
     app.stop().await;
 }
 
@@ -214,4 +219,78 @@ async fn streams_are_bounded_and_end_with_the_process(on: On) {
     let (ended, stopped) = (ends.await.unwrap(), began.elapsed());
     assert!(ended < Duration::from_secs(1), "streams end at once: {ended:?}");
     assert!(stopped < Duration::from_secs(8), "they hold nothing up: {stopped:?}");
+}
+
+/// A connection that takes little at a time, with what has come over it.
+struct SlowReader {
+    socket: TcpStream,
+    come: Vec<u8>,
+}
+
+impl SlowReader {
+    async fn open(app: &TestApp) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        let address = app.api.trim_start_matches("http://");
+        let mut socket = socket.connect(address.parse().unwrap()).await.unwrap();
+        let head = format!("GET /v1/events HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let mut reader = Self { socket, come: Vec::new() };
+        while reader.ids().is_empty() {
+            assert!(reader.read().await, "it is open");
+        }
+        reader
+    }
+
+    /// Whether more has come.
+    async fn read(&mut self) -> bool {
+        self.socket.read_buf(&mut self.come).await.is_ok_and(|read| read > 0)
+    }
+
+    /// The ids so far, without the frames of the chunks.
+    fn ids(&self) -> Vec<String> {
+        let Some(head) = self.come.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return Vec::new() };
+        let (mut rest, mut body) = (&self.come[head + 4..], Vec::new());
+        while let Some(line) = rest.windows(2).position(|bytes| bytes == b"\r\n") {
+            let size = usize::from_str_radix(std::str::from_utf8(&rest[..line]).unwrap(), 16).unwrap();
+            if size == 0 || rest.len() < line + 4 + size {
+                break;
+            }
+            body.extend_from_slice(&rest[line + 2..line + 2 + size]);
+            rest = &rest[line + 4 + size..];
+        }
+        let body = String::from_utf8(body).unwrap();
+        body.split("\n\n")
+            .filter_map(|block| block.lines().find_map(|line| line.strip_prefix("id: ")))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+async fn who_reads_slowly_holds_nobody_up_and_misses_none(on: On) {
+    const MANY: usize = 1_000;
+    let app = app(on, |_| {}).await;
+    let mut slow = SlowReader::open(&app).await;
+    let mut quick = EventReader::open(at(&app, ""), "").await;
+    // Some megabytes of events, which no buffer on the way holds.
+    let tags = vec!["🦀".repeat(64); 10];
+    let items: Vec<Value> = (0..MANY).map(|chat| json!({"chat_id": chat + 1, "text": "x", "tags": tags})).collect();
+    let posted = app.client.post(format!("{}/v1/notifications/batch", app.api)).json(&items).send().await.unwrap();
+    assert_eq!(posted.json::<Value>().await.unwrap()["accepted"], MANY);
+    let told: Vec<String> = quick.take(MANY).await.into_iter().map(|told| told.id).collect();
+    let read_in_time = slow.ids().len();
+    assert!(read_in_time < MANY / 2, "it has read nothing meanwhile");
+    while slow.ids().last() != told.last() && slow.read().await {}
+    let mut seen = slow.ids();
+    let begin = seen.remove(0);
+    if seen.last() != told.last() {
+        // It was cut off, having taken nothing for too long: then it comes again.
+        let last = seen.last().cloned().unwrap_or(begin);
+        let mut again = EventReader::open(at(&app, ""), &last).await;
+        seen.extend(again.take(MANY - seen.len()).await.into_iter().map(|told| told.id));
+    }
+    assert_eq!(seen, told);
+    // What is not read to its end keeps the connection of a client alive.
+    drop((slow, quick));
+    app.stop().await;
 }
