@@ -31,6 +31,7 @@ pub mod backoff;
 pub mod bench;
 pub mod callbacks;
 pub mod cli;
+pub mod events;
 pub mod multipart;
 pub mod registration;
 pub mod sandbox;

@@ -70,6 +70,7 @@ impl Engine {
                     recipients: redis.clone(),
                     quotas: redis.clone(),
                     callbacks: redis.clone(),
+                    event_log: redis.clone(),
                     operations: redis.clone(),
                 };
                 Ok(Self { ports, kind: EngineKind::Distributed { queue, ledger, redis } })

@@ -24,6 +24,7 @@ use crate::adapters::messenger_by_kind::MessengerByKind;
 use crate::adapters::telegram::TelegramProxy;
 use crate::callbacks::CallbackSender;
 use crate::domain::BotName;
+use crate::events::EventFeed;
 use crate::http::callers::Callers;
 use crate::http::connections::{Connections, connection_limit};
 use crate::http::document_memory::DocumentMemory;
@@ -64,6 +65,7 @@ pub struct App {
     registrars: Registrars,
     callback_sender: Arc<CallbackSender>,
     intake: Arc<Intake>,
+    events: Arc<EventFeed>,
     server: Server,
     connections: Arc<Connections>,
     drain: DrainListener,
@@ -109,6 +111,9 @@ impl App {
         let intake =
             Intake::new(spool.clone(), engine.ports.clone(), metrics.clone(), settings.clone(), secrets.clone());
         let intake = Arc::new(intake);
+        let (log, retention) = (engine.ports.event_log.clone(), settings.record_retention);
+        let events = EventFeed::new(log, retention, settings.event_streams, metrics.event_streams.clone());
+        let events = Arc::new(events);
         let callers = Callers::new(&settings);
         let faces = FaceStates::new(&settings, &callers);
         let callers = Live::new(callers);
@@ -116,6 +121,7 @@ impl App {
         let state = AppState {
             intake: intake.clone(),
             ports: engine.ports.clone(),
+            events: events.clone(),
             proxy: Arc::new(TelegramProxy::new(settings.bots.clone()).context("start the HTTP client")?),
             registrars: registrars.clone(),
             metrics: metrics.clone(),
@@ -140,6 +146,7 @@ impl App {
             registrars,
             callback_sender,
             intake,
+            events,
             server,
             connections,
             drain,
@@ -201,6 +208,7 @@ impl App {
         let (intake, halt) = (self.intake.clone(), self.halt.clone());
         background.spawn(async move { intake.work_on_operations(halt).await });
         background.spawn(self.connections.clone().watch(self.halt.clone()));
+        background.spawn(self.events.clone().run(self.halt.clone()));
         background.spawn(health::run(
             self.engine.clone(),
             self.settings.clone(),

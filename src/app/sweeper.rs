@@ -2,7 +2,7 @@
 //! What may go is for each store to say: `sweep` of the ledger and of the blobs.
 
 use super::engine::Engine;
-use crate::domain::{Status, Timestamp};
+use crate::domain::{EventId, Status, Timestamp};
 use crate::intake::spool::Spool;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
@@ -34,6 +34,10 @@ pub async fn run(engine: Engine, settings: Arc<Settings>, metrics: Arc<Metrics>,
         match engine.ports.callbacks.sweep(now.minus(settings.record_retention)).await {
             Ok(callbacks) => tracing::debug!(callbacks, "swept callbacks that were given up"),
             Err(error) => tracing::warn!(%error, "cannot sweep callbacks now"),
+        }
+        let first_kept = EventId::first_of(now.minus(settings.record_retention));
+        if let Err(error) = engine.ports.event_log.sweep(first_kept).await {
+            tracing::warn!(%error, "cannot sweep old events now");
         }
         if let Err(error) = engine.ports.operations.sweep(now.minus(settings.record_retention)).await {
             tracing::warn!(%error, "cannot sweep old operations now");

@@ -4,7 +4,7 @@
 //! delivery waits for it. Whoever may post may name a receiver, so a receiver is not trusted: it may hang, answer nonsense, and
 //! its name may lead to what only this machine can reach.
 
-mod payload;
+pub mod payload;
 mod public_resolver;
 mod receiver_client;
 mod schedule;

@@ -6,6 +6,7 @@ use super::terminal::print_line;
 use crate::app::chats;
 use crate::domain::BotName;
 use anyhow::Context;
+use serde_json::json;
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -15,6 +16,9 @@ pub struct ChatsArgs {
     /// The bot, if not `default`.
     #[arg(long, default_value = "default")]
     bot: String,
+    /// One JSON object a line: id, kind and name.
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(arguments: ChatsArgs) -> anyhow::Result<ExitCode> {
@@ -23,7 +27,12 @@ pub fn run(arguments: ChatsArgs) -> anyhow::Result<ExitCode> {
     block_on(async move {
         let chats = chats::who_wrote_to(&settings, &bot).await?;
         for chat in &chats {
-            print_line(format_args!("{:>15}  {:<10}  {}", chat.id, chat.kind, chat.name));
+            let (id, kind, name) = (chat.id, &chat.kind, &chat.name);
+            if arguments.json {
+                print_line(json!({"id": id, "kind": kind, "name": name}));
+            } else {
+                print_line(format_args!("{id:>15}  {kind:<10}  {name}"));
+            }
         }
         if chats.is_empty() {
             eprintln!(

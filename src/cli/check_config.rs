@@ -12,10 +12,17 @@ pub struct CheckConfigArgs {
     /// Print the default configuration file with its comments, and check nothing.
     #[arg(long)]
     print_defaults: bool,
+    /// As one JSON object, with what is set alone.
+    #[arg(long, conflicts_with = "print_defaults")]
+    json: bool,
 }
 
 pub fn run(arguments: CheckConfigArgs) -> anyhow::Result<ExitCode> {
     let page = if arguments.print_defaults { DEFAULTS.to_owned() } else { arguments.configuration.show()? };
-    print_line(page.trim_end());
+    if arguments.json {
+        print_line(serde_json::to_string(&page.parse::<toml::Table>()?)?);
+    } else {
+        print_line(page.trim_end());
+    }
     Ok(ExitCode::SUCCESS)
 }

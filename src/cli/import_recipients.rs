@@ -3,11 +3,11 @@
 mod file;
 
 use super::runtime::block_on;
-use super::service_client::{ServiceClient, ServiceRejection, api_key};
+use super::service_args::ServiceArgs;
+use super::service_client::ServiceRejection;
 use super::terminal::print_line;
 use crate::domain::{Address, Recipient};
 use crate::intake::recipients::MAX_BULK_ENTRIES;
-use crate::settings::PREFIX;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -24,12 +24,11 @@ pub struct ImportRecipientsArgs {
     /// Check the file and send nothing.
     #[arg(long)]
     check: bool,
-    /// The service.
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
-    url: String,
-    /// The environment variable that holds the API key; of several keys in it the first is used.
-    #[arg(long, value_name = "VARIABLE", default_value_t = format!("{PREFIX}API_KEYS"))]
-    api_key_env: String,
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// As one JSON object: how many recipients, and whether they were imported.
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(arguments: ImportRecipientsArgs) -> anyhow::Result<ExitCode> {
@@ -42,10 +41,10 @@ pub fn run(arguments: ImportRecipientsArgs) -> anyhow::Result<ExitCode> {
         }
     };
     if arguments.check {
-        print_line(format_args!("{} recipients, nothing is wrong", entries.len()));
+        tell(arguments.json, entries.len(), false);
         return Ok(ExitCode::SUCCESS);
     }
-    let client = ServiceClient::new(&arguments.url, api_key(&arguments.api_key_env))?;
+    let client = arguments.service.client()?;
     block_on(async {
         let mut done = 0;
         for batch in entries.chunks(MAX_BULK_ENTRIES) {
@@ -53,9 +52,17 @@ pub fn run(arguments: ImportRecipientsArgs) -> anyhow::Result<ExitCode> {
             client.register(&bodies).await.map_err(|error| explain(error, batch, done))?;
             done += batch.len();
         }
-        print_line(format_args!("{done} recipients imported"));
+        tell(arguments.json, done, true);
         Ok(ExitCode::SUCCESS)
     })
+}
+
+fn tell(json: bool, recipients: usize, imported: bool) {
+    match (json, imported) {
+        (true, _) => print_line(json!({"recipients": recipients, "imported": imported})),
+        (false, true) => print_line(format_args!("{recipients} recipients imported")),
+        (false, false) => print_line(format_args!("{recipients} recipients, nothing is wrong")),
+    }
 }
 
 fn body(recipient: &Recipient) -> Value {

@@ -7,8 +7,11 @@ mod check_config;
 mod config_args;
 mod demo;
 mod error;
+mod event_connection;
+mod events;
 mod healthcheck;
 mod import_recipients;
+mod manual;
 mod notifications;
 mod open_error;
 mod orphans;
@@ -24,7 +27,7 @@ mod signals;
 mod terminal;
 
 use crate::api::native::openapi::openapi_yaml;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 use terminal::print_line;
 
@@ -48,7 +51,7 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Run a Bot API to try things against, with a page that shows what was delivered.
     Sandbox(sandbox::SandboxArgs),
-    /// Send an image through a running service.
+    /// Send an image, another file or a text through a running service.
     Send(send::SendArgs),
     /// List the chats that have written to a bot, with the numbers by which notifications name them.
     Chats(chats::ChatsArgs),
@@ -60,6 +63,8 @@ enum Command {
     Cancel(notifications::ManyArgs),
     /// Try one again that ended unsent, or all that meet a filter.
     Retry(notifications::ManyArgs),
+    /// Print how notifications of a running service end, while they do; comes again when the service breaks off.
+    Events(events::EventsArgs),
     /// Write a file of phone numbers and chats into the recipient book of a running service.
     ImportRecipients(import_recipients::ImportRecipientsArgs),
     /// List notifications that RabbitMQ could bring nowhere, or put them back.
@@ -72,6 +77,10 @@ enum Command {
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Print the OpenAPI description as YAML.
     Openapi,
+    /// Print what a shell completes these commands by.
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page, or write one for each subcommand.
+    Man(manual::ManArgs),
     /// Check the configuration and show what it comes to, secrets masked.
     CheckConfig(check_config::CheckConfigArgs),
 }
@@ -91,6 +100,7 @@ pub fn run() -> ExitCode {
         Command::Show(arguments) => notifications::show(arguments),
         Command::Cancel(arguments) => notifications::many(notifications::Work::Cancel, arguments),
         Command::Retry(arguments) => notifications::many(notifications::Work::Retry, arguments),
+        Command::Events(arguments) => events::run(arguments),
         Command::ImportRecipients(arguments) => import_recipients::run(arguments),
         Command::Orphans(arguments) => orphans::run(arguments),
         Command::Backup(arguments) => backup::run(arguments),
@@ -100,6 +110,8 @@ pub fn run() -> ExitCode {
             print_line(openapi_yaml().trim_end());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Completions(arguments) => manual::completions(arguments, Cli::command()),
+        Command::Man(arguments) => manual::man(arguments, Cli::command()),
         Command::CheckConfig(arguments) => check_config::run(arguments),
     };
     done.unwrap_or_else(error::report)

@@ -1,13 +1,14 @@
 //! A client of a running service, for the commands that talk to one.
 
+use super::event_connection::EventConnection;
 use super::open_error::StillOpenError;
 use crate::domain::{Failure, NotificationId, Status, Timestamp};
 use crate::settings::environment;
 use anyhow::Context;
 use reqwest::{RequestBuilder, Response, Url, multipart};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::path::Path;
@@ -37,6 +38,11 @@ impl ServiceRejection {
     /// Whether it may be taken later as it is.
     pub fn is_temporary(&self) -> bool {
         self.status >= 500
+    }
+
+    /// Whether it is one too many for now.
+    pub fn is_one_too_many(&self) -> bool {
+        self.status == 429
     }
 }
 
@@ -104,7 +110,7 @@ impl NotificationState {
 const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What `/readyz` says.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct ServiceReadiness {
     pub status: String,
     #[serde(default)]
@@ -137,11 +143,11 @@ impl ServiceClient {
     }
 
     /// Posts a notification.
-    pub async fn post(
+    pub async fn post<T: DeserializeOwned>(
         &self,
         form: NotificationForm,
         idempotency_key: Option<&str>,
-    ) -> anyhow::Result<AcceptedResponse> {
+    ) -> anyhow::Result<T> {
         let mut request = self.http.post(&self.notifications);
         if let Some(key) = idempotency_key {
             request = request.header("Idempotency-Key", key);
@@ -151,7 +157,11 @@ impl ServiceClient {
             Some((field, part)) => {
                 let mut multipart = multipart::Form::new();
                 for (name, value) in form.fields {
-                    multipart = multipart.text(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+                    let values = if let Value::Array(values) = value { values } else { vec![value] };
+                    for value in values {
+                        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                        multipart = multipart.text(name.clone(), text);
+                    }
                 }
                 request.multipart(multipart.part(field, part))
             }
@@ -170,6 +180,18 @@ impl ServiceClient {
     pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<T> {
         let url = Url::parse_with_params(&format!("{}{path}", self.url), query)?;
         self.send(self.http.get(url)).await
+    }
+
+    /// Listens how notifications end, behind the event of an id, if one is given.
+    pub async fn events(&self, query: &[(&str, String)], last_id: &str) -> anyhow::Result<EventConnection> {
+        /// Longer than anybody listens.
+        const TIMEOUT: Duration = Duration::from_secs(10 * 365 * 86_400);
+        let mut request =
+            self.http.get(Url::parse_with_params(&format!("{}/v1/events", self.url), query)?).timeout(TIMEOUT);
+        if !last_id.is_empty() {
+            request = request.header("Last-Event-ID", last_id);
+        }
+        Ok(EventConnection::new(self.answer(request).await?, last_id))
     }
 
     /// Posts a JSON object to a path.
@@ -230,15 +252,17 @@ impl ServiceClient {
         }
     }
 
-    async fn send<T: DeserializeOwned>(&self, mut request: RequestBuilder) -> anyhow::Result<T> {
+    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+        let answer = self.answer(request).await?;
+        answer.json().await.map_err(reqwest::Error::without_url).context("the service's answer is strange")
+    }
+
+    async fn answer(&self, mut request: RequestBuilder) -> anyhow::Result<Response> {
         if let Some(key) = &self.key {
             request = request.bearer_auth(key.expose_secret());
         }
         let answer = request.send().await.map_err(|error| UnreachableError(error.without_url()))?;
-        if answer.status().is_success() {
-            return answer.json().await.map_err(reqwest::Error::without_url).context("the service's answer is strange");
-        }
-        Err(rejection_in(answer).await.into())
+        if answer.status().is_success() { Ok(answer) } else { Err(rejection_in(answer).await.into()) }
     }
 }
 

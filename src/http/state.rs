@@ -3,6 +3,7 @@
 use super::callers::Callers;
 use super::document_memory::DocumentMemory;
 use crate::domain::BotName;
+use crate::events::EventFeed;
 use crate::intake::Intake;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::{BotApiProxy, Ports};
@@ -23,6 +24,8 @@ pub struct AppState {
     pub intake: Arc<Intake>,
     /// The ports of the engine.
     pub ports: Ports,
+    /// Tells who listens how notifications end.
+    pub events: Arc<EventFeed>,
     /// The reverse proxy to Bot API servers, for calls that are no delivery.
     pub proxy: Arc<dyn BotApiProxy>,
     /// By bot, what handles its updates, if registration is switched on.

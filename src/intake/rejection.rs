@@ -223,6 +223,7 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", 415, "The body's type is not supported";
     IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key was used with another request";
     RateLimited = "rate_limited", 429, "The client calls faster than its rate";
+    TooManyStreams = "too_many_streams", 429, "There are too many event streams";
     TooMuchInFlight = "too_much_in_flight", 429, "The caller uploads too much at a time";
     TooMuchKept = "too_much_kept", 429, "The caller has brought in too much to be kept";
     QuotaExceeded = "quota_exceeded", 429, "The client has posted its notifications of today";
@@ -241,7 +242,7 @@ impl ProblemCode {
             Self::Unavailable | Self::Unconfirmed => Some(2),
             Self::NoRoom => Some(30),
             Self::RateLimited => Some(1),
-            Self::TooMuchInFlight => Some(5),
+            Self::TooMuchInFlight | Self::TooManyStreams => Some(5),
             Self::TooMuchKept | Self::QuotaExceeded => Some(3_600),
             _ => None,
         }

@@ -9,6 +9,7 @@ mod acceptor;
 mod blobs;
 mod bot_api_proxy;
 mod callbacks;
+mod event_log;
 mod file_ids;
 mod hand_over;
 mod journal;
@@ -25,6 +26,7 @@ pub use acceptor::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Su
 pub use blobs::{BlobError, BlobStream, Blobs, Spooled};
 pub use bot_api_proxy::{BotApiProxy, ByteStream, ProxyError, ProxyRequest, ProxyResponse, ProxyTarget};
 pub use callbacks::{Callback, CallbackPage, CallbackQuery, CallbackRoom, Callbacks};
+pub use event_log::{EventLog, EventPage};
 pub use file_ids::{FileIds, FileKey};
 pub use hand_over::{Departure, FrozenChat, HandOver};
 pub use journal::{Journal, JournalEntry};
@@ -64,6 +66,8 @@ pub struct Ports {
     pub quotas: Arc<dyn Quotas>,
     /// Keeps what receivers are still to be told.
     pub callbacks: Arc<dyn Callbacks>,
+    /// Tells which notifications have ended, in order.
+    pub event_log: Arc<dyn EventLog>,
     /// What is done to many notifications.
     pub operations: Arc<dyn Operations>,
 }

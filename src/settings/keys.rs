@@ -124,6 +124,11 @@ pub static KEYS: &[SettingKey] = &[
         "102400",
         "How many MiB one caller may bring in to be kept within `blob_retention_days`; 0 for no limit",
     ),
+    key(
+        "event_streams",
+        "200",
+        "Event streams that a process has open at a time, half of them of one caller; 0 for none",
+    ),
     key("window", "4000", "Notifications that a courier holds at a time, per lane"),
     key("max_attempts", "10", "Attempts that may have reached Telegram before a passing fault becomes a failure"),
     key("grace_period_seconds", "25", "How long a stop waits for requests in flight"),

@@ -40,6 +40,8 @@ pub struct Settings {
     pub caller_kept: u64,
     /// How long the Bot API face keeps a caller waiting for Telegram's answer.
     pub bot_api_patience: Duration,
+    /// How many event streams this process has open at a time; one caller may have half of them.
+    pub event_streams: usize,
     /// How many notifications a courier holds unacked per lane (prefetch).
     pub window: u16,
     /// How many attempts that got an answer, or may have, before an error that passes becomes a failure.

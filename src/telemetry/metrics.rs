@@ -96,6 +96,8 @@ pub struct Metrics {
     pub callbacks: IntCounterVec,
     /// Callbacks that are still to be delivered, those aside that were given up.
     pub callbacks_waiting: IntGauge,
+    /// Event streams that are open.
+    pub event_streams: IntGauge,
 }
 
 /// The upper bounds of buckets, in seconds.
@@ -196,6 +198,7 @@ impl Metrics {
             ),
             callbacks: counter("callbacks_total", "Tries at a callback", &["result"]),
             callbacks_waiting: single("callbacks_waiting", "Callbacks that are still to be delivered"),
+            event_streams: single("event_streams", "Event streams that are open"),
             registry,
         }
     }

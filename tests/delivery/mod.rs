@@ -1,6 +1,7 @@
 //! The way from the queue to the messenger: outcomes, retries, limits, order; and registration, which runs there too.
 
 mod callbacks;
+mod events;
 mod field_answers;
 mod outcomes;
 mod registration;

@@ -2,8 +2,8 @@
 //! what is published, and can be told to refuse or to hang.
 
 use crate::engines::contract::{
-    WAIT_TIMEOUT, acceptor as contract, bot, callbacks, callbacks::CallbackPorts, eventually, finish,
-    ledger_conditions, ledger_migrations, notification, with_image,
+    WAIT_TIMEOUT, acceptor as contract, bot, callbacks, callbacks::CallbackPorts, event_log, event_log::EventPorts,
+    eventually, finish, ledger_conditions, ledger_migrations, notification, with_image,
 };
 use crate::support::{Redis, amqp_url, redis_url};
 use async_trait::async_trait;
@@ -134,6 +134,13 @@ async fn the_callbacks_keep_their_contract() {
     let acceptor = DistributedAcceptor::new(outbox, WriteBehindLedger::new(ledger.clone()));
     let ports = CallbackPorts { acceptor: Arc::new(acceptor), ledger: ledger.clone(), callbacks: ledger };
     callbacks::suite(ports).await;
+}
+
+#[tokio::test]
+async fn the_event_log_keeps_its_contract() {
+    let ledger = Arc::new(RedisLedger::new(&redis_url().into(), &format!("test-{:08x}", fastrand::u32(..))).unwrap());
+    let acceptor = DistributedAcceptor::new(Arc::new(Outbox::default()), WriteBehindLedger::new(ledger.clone()));
+    event_log::suite(EventPorts { acceptor: Arc::new(acceptor), ledger: ledger.clone(), log: ledger }).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! The embedded engine: the contracts of all ports, and what only a file on a disk can be asked.
 
 use crate::engines::contract::{
-    self, acceptor::AcceptorPorts, bot, callbacks::CallbackPorts, later, next, notification, open_embedded, ownership,
+    self, acceptor::AcceptorPorts, bot, callbacks::CallbackPorts, event_log::EventPorts, later, next, notification,
+    open_embedded, ownership,
 };
 use pixcourier::adapters::embedded::{Embedded, OpenError};
 use pixcourier::adapters::objects::blob_files;
@@ -77,6 +78,21 @@ async fn its_callbacks_keep_the_contract() {
     let (engine, _folder) = fresh();
     let Ports { acceptor, ledger, callbacks, .. } = engine.ports.clone();
     contract::callbacks::suite(CallbackPorts { acceptor, ledger, callbacks }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_event_log_keeps_the_contract_and_outlives_the_process() {
+    let (engine, folder) = fresh();
+    let Ports { acceptor, ledger, event_log: log, .. } = engine.ports.clone();
+    contract::event_log::suite(EventPorts { acceptor, ledger: ledger.clone(), log: log.clone() }).await;
+    let end = log.keep(Duration::from_secs(60)).await.unwrap();
+    let ended = notification(&bot("events"), 7);
+    ledger.settle(&ended, &RecordUpdate::of(Status::Sent, Timestamp::now())).await.unwrap();
+    engine.close().await;
+    let engine = open_embedded(folder.path()).expect("open");
+    let page = engine.ports.event_log.after(end, 10).await.unwrap().expect("it is kept");
+    assert_eq!(page.events.iter().map(|(_, record)| record.notification.id).collect::<Vec<_>>(), [ended.id]);
+    engine.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

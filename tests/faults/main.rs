@@ -32,6 +32,7 @@ mod callbacks;
 mod cluster;
 mod demo;
 mod disk;
+mod events;
 mod floods;
 mod incidents;
 mod kills;

@@ -3,10 +3,12 @@
 use crate::project::manual::root;
 use crate::support::program::Program;
 use crate::support::settings::TOKEN;
+use pixcourier::domain::Timestamp;
 use pixcourier::sandbox::{MessageFilter, Sandbox, SandboxOptions};
 use serde_json::json;
 use std::net::TcpListener;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 const KEY: &str = "a-key-of-this-test";
 
@@ -70,6 +72,162 @@ fn whether_it_is_ready_is_told_by_the_exit_code_and_the_data_folder_is_private()
     let gone = ask(&service.url);
     assert_eq!(gone.status.code(), Some(1));
     assert!(text(&gone.stderr).contains("no answer from the service"), "{}", text(&gone.stderr));
+}
+
+#[test]
+fn every_subcommand_has_a_manual_page_and_shells_complete_it() {
+    let run = |arguments: &[&str]| {
+        let output = Program::command(arguments).output().expect("the program runs");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout).to_owned()
+    };
+    let help = run(&["--help"]);
+    let listed = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let commands: Vec<&str> = listed.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    let commands: Vec<&str> = commands.into_iter().filter(|name| !name.is_empty() && *name != "help").collect();
+    assert!(commands.len() >= 18 && commands.contains(&"events"), "{commands:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    run(&["man", "--dir", folder.path().to_str().unwrap()]);
+    let pages = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(pages, commands.len() + 1);
+    assert!(run(&["man"]).contains(".TH pixcourier 1"));
+    for command in &commands {
+        let page = std::fs::read_to_string(folder.path().join(format!("pixcourier-{command}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(".SH OPTIONS"), "{command}: {page}");
+    }
+
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell]);
+        let missing: Vec<_> = commands.iter().filter(|command| !script.contains(**command)).collect();
+        assert!(script.lines().count() > 100 && missing.is_empty(), "{shell}: {missing:?}");
+        if shell == "bash" {
+            let path = folder.path().join("pixcourier.bash");
+            std::fs::write(&path, script).unwrap();
+            let judged = std::process::Command::new("bash").arg("-n").arg(path).output().expect("bash runs");
+            assert!(judged.status.success(), "{}", text(&judged.stderr));
+        }
+    }
+}
+
+#[test]
+fn what_comes_from_standard_input_and_a_text_alone_are_sent() {
+    let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), SandboxOptions::default()).unwrap();
+    let mut service = Program::serve(&sandbox.url(), &[("PIXCOURIER_API_KEYS", KEY)], Stdio::null());
+    let picture = root().join("src/cli/demo/assets/coffee.jpg");
+    let run = |arguments: &[&str], input: Stdio| {
+        let mut command = Program::command(&["send", "--url", &service.url, "--json"]);
+        command.args(arguments).env("PIXCOURIER_API_KEYS", KEY).stdin(input);
+        let output = command.output().expect("the program runs");
+        let (out, error) = (text(&output.stdout).to_owned(), text(&output.stderr).to_owned());
+        (output.status.code().expect("it ends by itself"), out, error)
+    };
+    let json =
+        |out: &str| serde_json::from_str::<serde_json::Value>(out).unwrap_or_else(|error| panic!("{error}: {out}"));
+
+    let file = || Stdio::from(std::fs::File::open(&picture).unwrap());
+    let (code, out, error) =
+        run(&["-", "--to", "5", "--wait", "--caption", "from a pipe", "--tag", "a", "--tag", "b"], file());
+    assert_eq!(code, 0, "{error}");
+    let sent = json(&out);
+    assert_eq!(
+        (&sent["status"], &sent["tags"], &sent["method"]),
+        (&json!("sent"), &json!(["a", "b"]), &json!("sendPhoto"))
+    );
+    let (code, out, error) = run(&["-", "--as", "document", "--filename", "cup.jpg", "--to", "6", "--wait"], file());
+    assert_eq!((code, &json(&out)["method"]), (0, &json!("sendDocument")), "{error}");
+    let (code, out, error) = run(&["--text", "-5 degrees", "--to", "-100123", "--tag", "a"], Stdio::null());
+    assert_eq!((code, &json(&out)["status"]), (0, &json!("queued")), "{error}");
+    let (code, out, error) = run(&["--text", "hello", "--to", "8", "--wait"], Stdio::null());
+    assert_eq!((code, &json(&out)["text"]), (0, &json!("hello")), "{error}");
+
+    let (code, _, error) = run(&["-", "--to", "5"], Stdio::null());
+    assert!(code == 64 && error.contains("nothing on standard input"), "{error}");
+    let large = tempfile::NamedTempFile::new().unwrap();
+    large.as_file().set_len(50_000_001).unwrap();
+    let (code, _, error) = run(&["-", "--to", "5"], Stdio::from(large.reopen().unwrap()));
+    assert!(code == 64 && error.contains("more than 50 MB"), "{error}");
+    for wrong in
+        [&["--to", "5"][..], &["--text", "x", "--caption", "y", "--to", "5"], &["a.png", "--text", "x", "--to", "5"]]
+    {
+        assert_eq!(run(wrong, Stdio::null()).0, 2, "{wrong:?}");
+    }
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn how_notifications_end_is_printed_while_they_do() {
+    use std::io::{BufRead, BufReader};
+    let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), SandboxOptions::default()).unwrap();
+    let mut service = Program::serve(&sandbox.url(), &[("PIXCOURIER_API_KEYS", KEY)], Stdio::null());
+    let url = service.url.clone();
+    let post = |to: &str| {
+        let mut command = Program::command(&["send", "--url", &url, "--text", "x", "--to", to, "--wait"]);
+        command.env("PIXCOURIER_API_KEYS", KEY).output().expect("the program runs")
+    };
+    let listen = |arguments: &[&str]| {
+        let mut command = Program::command(&["events", "--url", &url]);
+        command.args(arguments).env("PIXCOURIER_API_KEYS", KEY).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the program runs")
+    };
+    // Behind an id of long ago it is told at once that events are missing, and so it is there.
+    let mut all = listen(&["--after", "1-0", "--json", "--count", "3"]);
+    let mut lines = BufReader::new(all.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<serde_json::Value>(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(next()["type"], "events.gap");
+    assert_eq!(post("5").status.code(), Some(0));
+    assert_eq!(post("9000000403").status.code(), Some(1));
+    let (sent, failed) = (next(), next());
+    assert_eq!((&sent["type"], &failed["type"]), (&json!("notification.sent"), &json!("notification.failed")));
+    assert_eq!(all.wait().unwrap().code(), Some(0));
+    let again = listen(&["--after", sent["event_id"].as_str().unwrap(), "--count", "1"]).wait_with_output().unwrap();
+    let line = text(&again.stdout);
+    assert!(line.contains("  failed ") && line.contains("blocked by the user"), "{line}");
+    let refused = listen(&["--status", "queued"]).wait_with_output().unwrap();
+    assert_eq!(refused.status.code(), Some(65), "{}", text(&refused.stderr));
+    assert_eq!(service.stop(), Some(0));
+    assert_eq!(listen(&[]).wait_with_output().unwrap().status.code(), Some(69));
+}
+
+#[test]
+fn whatever_is_printed_is_also_there_as_json() {
+    let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), SandboxOptions::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data").display().to_string();
+    let mut service = Program::serve(&sandbox.url(), &[("PIXCOURIER_DATA_DIR", data_dir.as_str())], Stdio::null());
+    let url = service.url.clone();
+    let said = json!({"text": {"user_id": 5, "text": "/start"}});
+    sandbox.incoming(123_456, serde_json::from_value(said).unwrap()).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Program::command(arguments);
+        command.arg("--json").env("PIXCOURIER_URL", &url).env("PIXCOURIER_DATA_DIR", &data_dir);
+        command.env("PIXCOURIER_BOT_TOKEN", TOKEN).env("PIXCOURIER_BOT_API_URL", sandbox.url());
+        let output = command.output().expect("the program runs");
+        let out = text(&output.stdout);
+        serde_json::from_str::<serde_json::Value>(out)
+            .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {out}{}", text(&output.stderr)))
+    };
+    assert_eq!(run(&["healthcheck"]), json!({"status": "ready", "away": []}));
+    let chat = run(&["chats"]);
+    assert_eq!((&chat["id"], &chat["kind"]), (&json!(5), &json!("private")));
+    let config = run(&["check-config"]);
+    assert_eq!((&config["data_dir"], &config["window"]), (&json!(data_dir), &json!(4000)));
+    assert!(!config.to_string().contains(TOKEN));
+    let id = run(&["send", "--text", "x", "--to", "5", "--wait"])["id"].as_str().unwrap().to_owned();
+    assert_eq!(run(&["show", &id])["status"], "sent");
+    assert_eq!(run(&["list"])["id"], json!(id));
+    assert_eq!(run(&["list", "--count"])["total"], 1);
+    let in_an_hour = Timestamp::now().plus(Duration::from_secs(3_600)).to_string();
+    let later = run(&["send", "--text", "x", "--to", "5", "--send-at", &in_an_hour]);
+    assert_eq!(run(&["cancel", later["id"].as_str().unwrap()])["status"], "cancelled");
+    let backup = folder.path().join("backup.db").display().to_string();
+    assert_eq!(run(&["backup", &backup])["file"], json!(backup));
+    let book = folder.path().join("book.csv");
+    std::fs::write(&book, "number,chat_id\n491701234567,5\n").unwrap();
+    let imported = run(&["import-recipients", book.to_str().unwrap()]);
+    assert_eq!(imported, json!({"recipients": 1, "imported": true}));
+    assert_eq!(service.stop(), Some(0));
+    assert!(run(&["restore", &backup])["former"].as_str().is_some());
 }
 
 /// Where systemd is installed, it judges the unit itself.

@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod api_app;
+pub mod event_reader;
 pub mod forms;
 pub mod images;
 mod installed;

@@ -26,6 +26,7 @@ pub fn settings(data_dir: PathBuf) -> Settings {
         caller_spool: 0,
         caller_kept: 0,
         bot_api_patience: Duration::from_secs(50),
+        event_streams: 10,
         window: 1000,
         max_attempts: 4,
         grace_period: Duration::from_secs(10),

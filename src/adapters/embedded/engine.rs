@@ -4,6 +4,7 @@ use super::acceptor::EmbeddedAcceptor;
 use super::callbacks::EmbeddedCallbacks;
 use super::damage::{Damage, DamageMark};
 use super::data_folder;
+use super::event_log::EmbeddedEventLog;
 use super::integrity;
 use super::ledger::EmbeddedLedger;
 use super::limits::START_CHECK_TIME;
@@ -80,6 +81,7 @@ impl Embedded {
             recipients: Arc::new(EmbeddedRecipients::new(store.clone())),
             quotas: Arc::new(EmbeddedQuotas::new(store.clone())),
             callbacks: Arc::new(EmbeddedCallbacks::new(store.clone())),
+            event_log: Arc::new(EmbeddedEventLog::new(store.clone())),
             operations: Arc::new(EmbeddedOperations::new(store.clone())),
         };
         Ok(Self { ports, store, data_dir: data_dir.to_owned() })

@@ -8,7 +8,7 @@ use super::ownership_table::OwnershipTable;
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
-use super::{callback_rows, listing, media_index, pause_rows, queue_rows, record_rows};
+use super::{event_rows, listing, media_index, pause_rows, queue_rows, record_rows};
 use crate::domain::{
     Attempt, BotName, DeliveryGuarantee, Filter, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
@@ -124,7 +124,7 @@ impl Ledger for EmbeddedLedger {
             }
             record.apply(RecordUpdate::of(Status::Cancelled, at));
             record_rows::save_change(conn, &record)?;
-            callback_rows::make(conn, &record)?;
+            event_rows::append_end(conn, &record)?;
             queue_rows::leave_order(conn, id)?;
             Ok(Cancelled::Done(Box::new(record)))
         };
@@ -171,7 +171,7 @@ impl Ledger for EmbeddedLedger {
                 let is_unsent = was_queued && record.status != Status::Sending && record.attempts.is_empty();
                 record.apply(if is_unsent { RecordUpdate::of(Status::Expired, at) } else { RecordUpdate::lost(at) });
                 record_rows::save_change(conn, &record)?;
-                callback_rows::make(conn, &record)?;
+                event_rows::append_end(conn, &record)?;
                 ended.push((record.notification.bot, record.status));
             }
             Ok(ended)
@@ -222,7 +222,7 @@ fn settle(
     }
     record.apply(update);
     open.save(conn, false)?;
-    callback_rows::make(conn, &open.record)?;
+    event_rows::append_end(conn, &open.record)?;
     Ok(true)
 }
 

@@ -21,6 +21,8 @@ mod data_folder;
 mod deliveries;
 mod dispatcher;
 mod engine;
+mod event_log;
+mod event_rows;
 mod free_pages;
 mod handing_over;
 mod integrity;

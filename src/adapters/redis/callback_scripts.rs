@@ -37,16 +37,19 @@ local function stand_in_line(event, notification_id, host, at)
 end
 ";
 
-/// For scripts about a record that has ended: makes its event, if its notification says who is to be told. That is the last member
-/// of its JSON, so nothing that a caller has written can look like it.
+/// For scripts about a record that has ended: appends its event to the log, if that is kept, and makes its callback, if its
+/// notification says who is to be told. That is the last member of its JSON, so nothing that a caller has written can look like it.
 pub(super) const TELL: &str = r#"
 local function tell(notification)
   local url = string.match(string.sub(notification, -2100), ',"callback_url":"([^"]+)"}$')
-  if not url then return end
+  local is_logged = redis.call('EXISTS', ns .. ':events:after') == 1
+  if not (url or is_logged) then return end
   local status, at, accepted_at, message_id, failure =
     unpack(redis.call('HMGET', record, 'status', 'updated_at', 'accepted_at', 'message_id', 'failure'))
   if status == 'refused' then return end
   local event = id .. '-' .. accepted_at .. '-' .. status
+  if is_logged then redis.call('XADD', ns .. ':events', '*', 'end', event) end
+  if not url then return end
   local key, host = cb .. 'e:' .. event, string.match(url, '^%a+://([^/?]+)')
   if redis.call('EXISTS', key) == 1 then return end
   redis.call('HSET', key, 'notification', notification, 'status', status, 'updated_at', at, 'host', host)

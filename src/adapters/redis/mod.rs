@@ -32,6 +32,8 @@
 //! | `<ns>:op:<id>` | hash: an operation on many notifications, who works on it and until when |
 //! | `<ns>:ops`, `<ns>:ops:open`, `<ns>:ops:done` | sorted sets of their ids: all, unfinished, finished by when |
 //! | `<ns>:opk:<sha256 of the key>` | hash: the idempotency key of an operation, 24 hours |
+//! | `<ns>:events` | stream: which notifications have ended, while somebody listens |
+//! | `<ns>:events:after` | the id after which that stream is whole; it is written to as long as this is there |
 //! | `<ns>:pins` | digests by the moment until which their bytes are needed |
 
 mod acceptor;
@@ -40,6 +42,7 @@ mod callback_scripts;
 mod callbacks;
 mod cancels;
 mod compaction;
+mod event_log;
 mod idempotency;
 mod ledger;
 mod listing;

@@ -6,6 +6,8 @@ mod batch_items;
 mod callback_view;
 mod callbacks;
 mod changes;
+mod event_stream;
+mod events;
 mod files;
 mod filter;
 mod image_content;

@@ -1,8 +1,8 @@
 //! The OpenAPI document, made from the code, and a page (Swagger UI) to try the API on, its assets in the binary.
 
 use super::{
-    batch, callbacks, changes, files, image_content, images, listing, notifications, openapi_examples, operations,
-    recipients,
+    batch, callbacks, changes, events, files, image_content, images, listing, notifications, openapi_examples,
+    operations, recipients,
 };
 use crate::http::auth::Visitor;
 use crate::http::probes;
@@ -39,6 +39,7 @@ use utoipa_swagger_ui::Config;
         operations::list,
         changes::edit,
         changes::delete,
+        events::stream,
         callbacks::list,
         callbacks::replay,
         callbacks::replay_all,

@@ -1,7 +1,7 @@
 //! Reading query strings.
 
 use super::filter;
-use crate::domain::{BotName, CallbackState, Filter, InvalidIdError};
+use crate::domain::{BotName, CallbackState, Filter, InvalidIdError, Status};
 use crate::intake::configured_bot;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::{CallbackQuery, ListQuery};
@@ -98,10 +98,23 @@ pub fn filter_query(query: &str) -> Result<Filter, Rejection> {
     Ok(filter)
 }
 
+/// The query of an event stream.
+pub fn event_query(query: &str) -> Result<Filter, Rejection> {
+    let mut filter = Filter::default();
+    for (name, value) in read_pairs(query, &["status", "bot", "client", "tag"], "status")? {
+        filter::put(&mut filter, &name, &value, ProblemCode::InvalidQuery)?;
+    }
+    if filter.statuses.iter().any(|status| !status.is_final() || *status == Status::Refused) {
+        let detail = "Only ends are told: status is one of sent, failed, expired, cancelled, unknown.";
+        return Err(Rejection::field(ProblemCode::InvalidQuery, "status", detail));
+    }
+    Ok(filter)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ChatId, FailureClass, NotificationId, Status, Timestamp};
+    use crate::domain::{ChatId, FailureClass, NotificationId, Timestamp};
 
     #[test]
     fn queries_are_read_and_what_is_wrong_is_named() {
@@ -146,6 +159,23 @@ mod tests {
             ("status=sent&class=content", "class"),
         ] {
             let rejection = list_query(bad).unwrap_err();
+            assert_eq!((rejection.code, rejection.field.as_deref()), (ProblemCode::InvalidQuery, Some(field)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_event_stream_is_asked_for_ends() {
+        let filter = event_query("status=sent,failed&status=unknown&bot=alerts&client=shop&tag=a").unwrap();
+        assert_eq!(filter.statuses, [Status::Sent, Status::Failed, Status::Unknown].into());
+        assert_eq!(event_query("").unwrap(), Filter::default());
+        for (bad, field) in [
+            ("status=queued", "status"),
+            ("status=sent,refused", "status"),
+            ("limit=5", "limit"),
+            ("chat_id=5", "chat_id"),
+            ("tag=a&tag=b", "tag"),
+        ] {
+            let rejection = event_query(bad).unwrap_err();
             assert_eq!((rejection.code, rejection.field.as_deref()), (ProblemCode::InvalidQuery, Some(field)), "{bad}");
         }
     }

@@ -1,7 +1,8 @@
 //! The routes of the native API.
 
 use super::{
-    batch, callbacks, changes, files, image_content, images, listing, notifications, operations, recipients, webhook,
+    batch, callbacks, changes, events, files, image_content, images, listing, notifications, operations, recipients,
+    webhook,
 };
 use crate::http::routing::{get_or_head, resource};
 use actix_web::web::{ServiceConfig, delete, post, put};
@@ -29,6 +30,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/v1/notifications/{id}/retry", "POST").route(post().to(notifications::retry)))
         .service(resource("/v1/notifications/{id}/edit", "POST").route(post().to(changes::edit)))
         .service(resource("/v1/notifications/{id}/delete", "POST").route(post().to(changes::delete)))
+        .service(resource("/v1/events", "GET, HEAD").route(get_or_head().to(events::stream)))
         .service(resource("/v1/callbacks", "GET, HEAD").route(get_or_head().to(callbacks::list)))
         .service(resource("/v1/callbacks/replay", "POST").route(post().to(callbacks::replay_all)))
         .service(resource("/v1/callbacks/{id}/replay", "POST").route(post().to(callbacks::replay)))

@@ -5,7 +5,7 @@ mod report;
 
 use super::error::InvalidConfigError;
 use super::runtime::block_on;
-use super::service_client::ServiceClient;
+use super::service_client::{AcceptedResponse, ServiceClient};
 use super::signals;
 use super::terminal::{TerminalStyle, print_line};
 use crate::app::{App, Role};
@@ -82,7 +82,8 @@ async fn show(service: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<ExitCode
     let mut posted = Vec::new();
     for picture in pictures::all() {
         let asked = Instant::now();
-        let accepted = client.post(picture.form(), None).await.with_context(|| format!("post {}", picture.name))?;
+        let accepted: AcceptedResponse =
+            client.post(picture.form(), None).await.with_context(|| format!("post {}", picture.name))?;
         posted.push((picture, accepted.id, asked.elapsed()));
     }
     for (picture, id, accepted_in) in posted {

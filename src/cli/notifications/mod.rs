@@ -9,6 +9,7 @@ mod text;
 pub use list::ListArgs;
 pub use many::{ManyArgs, Work};
 pub use show::ShowArgs;
+pub use text::line;
 
 pub use list::run as list;
 pub use many::run as many;

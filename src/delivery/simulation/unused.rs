@@ -2,13 +2,13 @@
 
 use super::link::Link;
 use crate::domain::{
-    Address, BotName, CallbackId, ChatId, ClientName, Notification, NotificationId, Operation, OperationId,
+    Address, BotName, CallbackId, ChatId, ClientName, EventId, Notification, NotificationId, Operation, OperationId,
     PendingGroup, Recipient, RecipientState, Timestamp,
 };
 use crate::ports::{
     AcceptError, Accepted, Acceptor, Callback, CallbackPage, CallbackQuery, CallbackRoom, Callbacks, Created, Day,
-    Idempotency, LedgerError, Operations, Outcome, OutcomeNotifier, OutcomeWaiter, Quotas, RecipientPage,
-    RecipientQuery, Recipients, Resubmitted, Submission, Taken,
+    EventLog, EventPage, Idempotency, LedgerError, Operations, Outcome, OutcomeNotifier, OutcomeWaiter, Quotas,
+    RecipientPage, RecipientQuery, Recipients, Resubmitted, Submission, Taken,
 };
 use async_trait::async_trait;
 use std::time::Duration;
@@ -127,6 +127,19 @@ impl Callbacks for Link {
         no_book()
     }
     async fn sweep(&self, _: Timestamp) -> Book<u64> {
+        no_book()
+    }
+}
+
+#[async_trait]
+impl EventLog for Link {
+    async fn keep(&self, _: Duration) -> Book<EventId> {
+        no_book()
+    }
+    async fn after(&self, _: EventId, _: usize) -> Book<Option<EventPage>> {
+        no_book()
+    }
+    async fn sweep(&self, _: EventId) -> Book<u64> {
         no_book()
     }
 }

@@ -77,6 +77,7 @@ pub fn context(link: Arc<Link>) -> CourierContext {
         recipients: link.clone(),
         quotas: link.clone(),
         callbacks: link.clone(),
+        event_log: link.clone(),
         operations: link.clone(),
     };
     let (bot, metrics, max_attempts) = (BOT.clone(), METRICS.clone(), MAX_ATTEMPTS);

@@ -67,6 +67,7 @@ fn settings(reader: &mut ValueReader) -> Settings {
         caller_spool: reader.number("caller_spool_mb", 0..=1u64 << 30, 0) * MIB,
         caller_kept: reader.number("caller_kept_mb", 0..=1u64 << 30, 0) * MIB,
         bot_api_patience: Duration::from_secs(reader.number("bot_api_patience_seconds", 1..=3600, 1)),
+        event_streams: reader.number("event_streams", 0..=100_000, 0),
         window: reader.number("window", 1..=20_000, 1),
         max_attempts: reader.number("max_attempts", 1..=1000, 1),
         grace_period: Duration::from_secs(reader.number("grace_period_seconds", 0..=3600, 0)),

@@ -5,6 +5,7 @@
 pub mod acceptor;
 pub mod blobs;
 pub mod callbacks;
+pub mod event_log;
 pub mod finish;
 pub mod ledger;
 pub mod ledger_conditions;
