@@ -56,7 +56,7 @@ impl Engine {
                 let bots = settings.bots.keys().cloned().collect();
                 let queue = RabbitQueue::connect(parts.amqp_urls.clone(), parts.namespace.clone(), bots);
                 let redis = Arc::new(RedisLedger::new(&parts.redis_url, &parts.namespace).context("redis_url")?);
-                let ledger = WriteBehindLedger::with_journal(redis.clone(), queue.clone());
+                let ledger = WriteBehindLedger::with_journal(redis.clone(), queue.clone(), Some(&settings.data_dir));
                 let blobs = ObjectBlobs::new(&parts.blobs, settings.blob_retention).context("blob_url")?;
                 let ports = Ports {
                     acceptor: Arc::new(DistributedAcceptor::new(queue.clone(), ledger.clone())),
@@ -69,6 +69,7 @@ impl Engine {
                     quotas: redis.clone(),
                     callbacks: redis.clone(),
                     operations: redis.clone(),
+                    pauses: ledger.clone(),
                 };
                 Ok(Self { ports, kind: EngineKind::Distributed { queue, ledger, redis } })
             }

@@ -51,6 +51,7 @@ impl Courier {
         let (mut last_loop, mut ticks) = (Instant::now(), 0);
         let mut tokens = self.context.bot.telegram().map(|telegram| telegram.token.changes());
         self.follow_ownership(subscription);
+        self.follow_pauses();
         loop {
             self.departures.note_awake();
             self.hand_over_if_asked(&mut subscription.release).await;
@@ -80,6 +81,7 @@ impl Courier {
                 () = self.parts.returned(&self.context.ports), if self.scheduler.is_awaiting_part() => {
                     self.wake_awaiting_part();
                 }
+                () = changed(Some(&mut self.pauses)) => self.follow_pauses(),
                 () = changed(tokens.as_mut()) => self.scheduler.breaker.hasten(self.now()),
                 _ = expiry_check.tick() => {
                     self.expire_and_return_overdue();
