@@ -2,6 +2,7 @@
 
 mod backup;
 mod bench;
+mod bots;
 mod chats;
 mod check_config;
 mod config_args;
@@ -60,6 +61,12 @@ enum Command {
     Cancel(notifications::ManyArgs),
     /// Try one again that ended unsent, or all that meet a filter.
     Retry(notifications::ManyArgs),
+    /// List the bots and what they have to send; of one, the chats that hold the most of it.
+    Bots(bots::BotsArgs),
+    /// Pause a bot, or a chat of it: nothing more is sent, in no process, until it is resumed.
+    Pause(bots::PauseArgs),
+    /// Let a bot or a chat go on.
+    Resume(bots::ResumeArgs),
     /// Write a file of phone numbers and chats into the recipient book of a running service.
     ImportRecipients(import_recipients::ImportRecipientsArgs),
     /// List notifications that RabbitMQ could bring nowhere, or put them back.
@@ -89,6 +96,9 @@ pub fn run() -> ExitCode {
         Command::Chats(arguments) => chats::run(arguments),
         Command::List(arguments) => notifications::list(arguments),
         Command::Show(arguments) => notifications::show(arguments),
+        Command::Bots(arguments) => bots::list(arguments),
+        Command::Pause(arguments) => bots::pause(arguments),
+        Command::Resume(arguments) => bots::resume(arguments),
         Command::Cancel(arguments) => notifications::many(notifications::Work::Cancel, arguments),
         Command::Retry(arguments) => notifications::many(notifications::Work::Retry, arguments),
         Command::ImportRecipients(arguments) => import_recipients::run(arguments),

@@ -2,7 +2,7 @@
 
 use super::callers::Callers;
 use super::document_memory::DocumentMemory;
-use crate::domain::BotName;
+use crate::domain::{BotName, PauseList};
 use crate::intake::Intake;
 use crate::intake::rejection::{ProblemCode, Rejection};
 use crate::ports::{BotApiProxy, Ports};
@@ -80,6 +80,11 @@ impl AppState {
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
         self.run(work(self.ports.clone())).await?.map_err(|error| self.rejection(error))
+    }
+
+    /// What is paused, as far as this process knows.
+    pub fn pauses(&self) -> Arc<PauseList> {
+        self.ports.pauses.known().borrow().clone()
     }
 
     /// The rejection; if it is for want of room, the readiness probe is told.

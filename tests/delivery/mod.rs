@@ -3,6 +3,7 @@
 mod callbacks;
 mod field_answers;
 mod outcomes;
+mod pausing;
 mod registration;
 mod reload;
 mod retries;

@@ -36,6 +36,7 @@ mod floods;
 mod incidents;
 mod kills;
 mod owners;
+mod pauses;
 mod pressure;
 mod redis;
 mod restarts;
