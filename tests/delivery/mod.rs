@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod field_answers;
+mod orphans;
 mod outcomes;
 mod pausing;
 mod registration;
