@@ -7,6 +7,7 @@ mod chats;
 mod check_config;
 mod config_args;
 mod demo;
+mod drain;
 mod error;
 mod healthcheck;
 mod import_recipients;
@@ -67,6 +68,8 @@ enum Command {
     Pause(bots::PauseArgs),
     /// Let a bot or a chat go on.
     Resume(bots::ResumeArgs),
+    /// Have one process give up its bots in order and take no others, or take them again.
+    Drain(drain::DrainArgs),
     /// Write a file of phone numbers and chats into the recipient book of a running service.
     ImportRecipients(import_recipients::ImportRecipientsArgs),
     /// List notifications that RabbitMQ could bring nowhere, or put them back.
@@ -99,6 +102,7 @@ pub fn run() -> ExitCode {
         Command::Bots(arguments) => bots::list(arguments),
         Command::Pause(arguments) => bots::pause(arguments),
         Command::Resume(arguments) => bots::resume(arguments),
+        Command::Drain(arguments) => drain::run(arguments),
         Command::Cancel(arguments) => notifications::many(notifications::Work::Cancel, arguments),
         Command::Retry(arguments) => notifications::many(notifications::Work::Retry, arguments),
         Command::ImportRecipients(arguments) => import_recipients::run(arguments),

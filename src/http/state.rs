@@ -37,6 +37,8 @@ pub struct AppState {
     pub documents: DocumentMemory,
     /// What the readiness probe says: false while the process starts, and as the first step of a graceful shutdown.
     pub ready: watch::Receiver<bool>,
+    /// Whether an operator has drained the process, which couriers and the readiness probe follow.
+    pub draining: watch::Sender<bool>,
     /// The runtime that the engine's connections belong to.
     pub runtime: Handle,
 }

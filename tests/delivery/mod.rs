@@ -1,6 +1,7 @@
 //! The way from the queue to the messenger: outcomes, retries, limits, order; and registration, which runs there too.
 
 mod callbacks;
+mod draining;
 mod field_answers;
 mod orphans;
 mod outcomes;

@@ -20,6 +20,7 @@ mod operation_view;
 mod operations;
 mod pausing;
 mod problems;
+pub mod process;
 mod query;
 mod recipient_view;
 mod recipients;

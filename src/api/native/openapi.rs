@@ -2,7 +2,7 @@
 
 use super::{
     batch, bots, callbacks, changes, files, image_content, images, listing, notifications, openapi_examples,
-    operations, pausing, recipients,
+    operations, pausing, process, recipients,
 };
 use crate::http::auth::Visitor;
 use crate::http::probes;
@@ -59,6 +59,9 @@ use utoipa_swagger_ui::Config;
         probes::healthz,
         probes::readyz,
         probes::metrics,
+        process::get,
+        process::drain,
+        process::resume,
     ),
     components(schemas(ProblemDocument)),
     tags(
@@ -68,7 +71,7 @@ use utoipa_swagger_ui::Config;
         (name = "Bots", description = "What each bot has to send and which chats hold it; pausing a bot or a chat, and letting it go on."),
         (name = "Recipients", description = "Who is meant by a phone number, or by a group's name and its admin's number."),
         (name = "Images", description = "Keep images ahead of use, ask which bots know them, download files."),
-        (name = "Operations", description = "For probes and scrapers; no key is asked for."),
+        (name = "Operations", description = "For probes and scrapers, which are asked for no key; draining a process."),
     ),
     modifiers(&CommonResponses),
 )]

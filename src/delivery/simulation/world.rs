@@ -81,7 +81,8 @@ pub fn context(link: Arc<Link>) -> CourierContext {
         pauses: link.clone(),
     };
     let (bot, metrics, max_attempts) = (BOT.clone(), METRICS.clone(), MAX_ATTEMPTS);
-    CourierContext { bot, ports, messenger: link, metrics, max_attempts }
+    let draining = tokio::sync::watch::channel(false).1;
+    CourierContext { bot, ports, messenger: link, metrics, draining, max_attempts }
 }
 
 struct World {
