@@ -16,6 +16,7 @@ impl App {
                 ports: self.engine.ports.clone(),
                 messenger: self.messenger.clone(),
                 metrics: self.metrics.clone(),
+                draining: self.draining.subscribe(),
                 max_attempts: self.settings.max_attempts,
             };
             let courier = Courier::new(context, self.settings.window);

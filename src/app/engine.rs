@@ -58,7 +58,7 @@ impl Engine {
                 let queue = RabbitQueue::connect_trusting(parts.amqp_urls.clone(), ca, namespace.clone(), bots);
                 let redis = RedisLedger::new_trusting(&parts.redis_url, ca.map(AsRef::as_ref), namespace);
                 let redis = Arc::new(redis.context("redis_url")?);
-                let ledger = WriteBehindLedger::with_journal(redis.clone(), queue.clone());
+                let ledger = WriteBehindLedger::with_journal(redis.clone(), queue.clone(), Some(&settings.data_dir));
                 let blobs = ObjectBlobs::new(&parts.blobs, settings.blob_retention).context("blob_url")?;
                 let ports = Ports {
                     acceptor: Arc::new(DistributedAcceptor::new(queue.clone(), ledger.clone())),
@@ -72,6 +72,7 @@ impl Engine {
                     callbacks: redis.clone(),
                     event_log: redis.clone(),
                     operations: redis.clone(),
+                    pauses: ledger.clone(),
                 };
                 Ok(Self { ports, kind: EngineKind::Distributed { queue, ledger, redis } })
             }

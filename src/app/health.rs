@@ -30,6 +30,7 @@ pub async fn run(
     loop {
         show_parts(&engine, &spool, &metrics).await;
         show_open(&engine, &bots, &metrics).await;
+        show_paused(&engine, &bots, &metrics);
         metrics.damaged.set(i64::from(engine.is_damaged()));
         metrics.ledger_buffered.set(i64::try_from(engine.buffered()).unwrap_or(i64::MAX));
         if let Ok(Ok(waiting)) = timeout(READY_TIMEOUT, engine.ports.callbacks.waiting()).await {
@@ -76,6 +77,18 @@ fn reason<E: Display>(asked: Result<Result<(), E>, Elapsed>) -> Result<(), Strin
     match asked {
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no answer within {} s", READY_TIMEOUT.as_secs())),
+    }
+}
+
+/// As far as this process knows.
+fn show_paused(engine: &Engine, bots: &[BotName], metrics: &Metrics) {
+    let list = engine.ports.pauses.known().borrow().clone();
+    for bot in bots {
+        let (pauses, label) = (list.of(bot), &[bot.as_str()]);
+        let is_paused = pauses.is_some_and(|pauses| pauses.bot.is_some());
+        metrics.bots_paused.with_label_values(label).set(i64::from(is_paused));
+        let chats = pauses.map_or(0, |pauses| pauses.chats.len());
+        metrics.chats_paused.with_label_values(label).set(i64::try_from(chats).unwrap_or(i64::MAX));
     }
 }
 

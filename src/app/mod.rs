@@ -72,6 +72,8 @@ pub struct App {
     reloader: Reloader,
     /// What the readiness probe `/readyz` says.
     ready: watch::Sender<bool>,
+    /// Whether an operator has drained it.
+    draining: watch::Sender<bool>,
     /// Ends the couriers and the background tasks.
     halt: CancellationToken,
     background: TaskTracker,
@@ -103,6 +105,7 @@ impl App {
         let messenger: Arc<dyn Messenger> = Arc::new(messengers);
         let registrars = registrars(&settings, &engine, &messenger, &metrics);
         let (ready, is_ready) = watch::channel(false);
+        let draining = watch::Sender::new(false);
         let drain = DrainListener::new(&listener).context("watch the port")?;
         let secrets = Live::new(CallbackSecrets::new(&settings.callbacks, &settings.clients));
         let (callbacks, allow_private) = (engine.ports.callbacks.clone(), settings.callbacks.allow_private);
@@ -129,6 +132,7 @@ impl App {
             settings: settings.clone(),
             documents: DocumentMemory::new(),
             ready: is_ready,
+            draining: draining.clone(),
             runtime: Handle::current(),
         };
         let routes = routes::of(role, faces);
@@ -152,6 +156,7 @@ impl App {
             drain,
             reloader,
             ready,
+            draining,
             halt,
             background,
         })

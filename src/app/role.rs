@@ -7,6 +7,6 @@ pub enum Role {
     All,
     /// Accepts notifications.
     Api,
-    /// Delivers them; over HTTP it serves probes and metrics only.
+    /// Delivers them; over HTTP it serves probes, metrics and its draining only.
     Worker,
 }

@@ -28,11 +28,11 @@ impl FaceStates {
     }
 }
 
-/// The routes that a process of this role serves; a worker has only probes and metrics.
+/// The routes that a process of this role serves; a worker has only probes, metrics and its draining.
 pub fn of(role: Role, states: FaceStates) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
     move |config| {
         if role == Role::Worker {
-            config.configure(probes::routes);
+            config.configure(probes::routes).configure(native::process::routes);
             return;
         }
         config
@@ -41,6 +41,7 @@ pub fn of(role: Role, states: FaceStates) -> impl Fn(&mut ServiceConfig) + Clone
             .configure(native::routes::routes)
             .configure(whatsmate::routes::routes)
             .configure(probes::routes)
+            .configure(native::process::routes)
             .configure(native::openapi::routes)
             .configure(bot_api::routes::routes);
     }

@@ -55,7 +55,15 @@ fn of_bot(metrics: &Metrics, bot: &str) {
     for counter in counters {
         counter.with_label_values(&[bot]);
     }
-    for gauge in [&metrics.owned, &metrics.held, &metrics.breaker_open, &metrics.slowed_chats] {
+    let gauges = [
+        &metrics.owned,
+        &metrics.held,
+        &metrics.breaker_open,
+        &metrics.slowed_chats,
+        &metrics.bots_paused,
+        &metrics.chats_paused,
+    ];
+    for gauge in gauges {
         gauge.with_label_values(&[bot]);
     }
     metrics.rate_ratio.with_label_values(&[bot]).set(1.0);

@@ -2,10 +2,12 @@
 
 mod backup;
 mod bench;
+mod bots;
 mod chats;
 mod check_config;
 mod config_args;
 mod demo;
+mod drain;
 mod error;
 mod event_connection;
 mod events;
@@ -65,6 +67,14 @@ enum Command {
     Retry(notifications::ManyArgs),
     /// Print how notifications of a running service end, while they do; comes again when the service breaks off.
     Events(events::EventsArgs),
+    /// List the bots and what they have to send; of one, the chats that hold the most of it.
+    Bots(bots::BotsArgs),
+    /// Pause a bot, or a chat of it: nothing more is sent, in no process, until it is resumed.
+    Pause(bots::PauseArgs),
+    /// Let a bot or a chat go on.
+    Resume(bots::ResumeArgs),
+    /// Have one process give up its bots in order and take no others, or take them again.
+    Drain(drain::DrainArgs),
     /// Write a file of phone numbers and chats into the recipient book of a running service.
     ImportRecipients(import_recipients::ImportRecipientsArgs),
     /// List notifications that RabbitMQ could bring nowhere, or put them back.
@@ -98,6 +108,10 @@ pub fn run() -> ExitCode {
         Command::Chats(arguments) => chats::run(arguments),
         Command::List(arguments) => notifications::list(arguments),
         Command::Show(arguments) => notifications::show(arguments),
+        Command::Bots(arguments) => bots::list(arguments),
+        Command::Pause(arguments) => bots::pause(arguments),
+        Command::Resume(arguments) => bots::resume(arguments),
+        Command::Drain(arguments) => drain::run(arguments),
         Command::Cancel(arguments) => notifications::many(notifications::Work::Cancel, arguments),
         Command::Retry(arguments) => notifications::many(notifications::Work::Retry, arguments),
         Command::Events(arguments) => events::run(arguments),

@@ -4,6 +4,7 @@ use crate::ports::{Messenger, Ports};
 use crate::settings::Bot;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What a courier and its attempts work with. Cheap to clone.
 #[derive(Clone)]
@@ -16,6 +17,8 @@ pub struct CourierContext {
     pub messenger: Arc<dyn Messenger>,
     /// The metrics of this process.
     pub metrics: Arc<Metrics>,
+    /// Whether the process is drained: then its couriers give up their bots in order, and take none.
+    pub draining: watch::Receiver<bool>,
     /// How many attempts that got an answer, or may have, before a passing fault becomes a failure (`exhausted`).
     pub max_attempts: u32,
 }

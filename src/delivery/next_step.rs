@@ -15,6 +15,8 @@ pub enum NextStep {
     Postpone(Duration),
     /// Again when a part of ours is back that is away, or after this pause. Nothing was sent, and no attempt is counted.
     AwaitPart(Duration),
+    /// Again when its bot or its chat is paused no more, which the scheduler is told, or after this pause: it may know first.
+    Paused(Duration),
     /// Again after this wait, which its whole chat obeys: the ledger knows that Telegram would refuse it before.
     TooSoon(Duration),
     /// Again after this pause; until then its chat waits too, to keep the order.
@@ -34,6 +36,7 @@ impl NextStep {
             | Self::Abandon
             | Self::Postpone(_)
             | Self::AwaitPart(_)
+            | Self::Paused(_)
             | Self::TooSoon(_)
             | Self::Migrate(_) => None,
         }

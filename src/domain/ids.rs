@@ -32,6 +32,11 @@ impl NotificationId {
         Self::from_number(u128::from(at.unix_millis().unsigned_abs()) << 80)
     }
 
+    /// When it was made, as it says itself.
+    pub fn made_at(self) -> Timestamp {
+        Timestamp::from_unix_millis(i64::try_from(self.as_number() >> 80).unwrap_or(i64::MAX))
+    }
+
     /// The id as a number; order follows the ids.
     pub fn as_number(self) -> u128 {
         self.0.as_u128()

@@ -37,7 +37,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 /// Whether requests are wanted here.
 #[derive(Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ready`, `stopping` (or starting), or `unavailable`.
+    /// `ready`, `stopping` (or starting), `draining`, or `unavailable`.
     #[schema(value_type = String, example = "ready")]
     status: &'static str,
     /// The parts that are away. Without the ledger it is ready all the same: what has no idempotency key is taken.
@@ -52,7 +52,7 @@ pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
 }
 
-/// Whether a notification would be accepted here: no while a needed part is away, and as the first thing in a stop.
+/// Whether a notification would be accepted here: no while a needed part is away or it is drained, and as the first thing in a stop.
 #[utoipa::path(get, path = "/readyz", tag = "Operations", responses(
     (status = 200, body = Readiness, description = "Ready; `away` names the parts that can be done without"),
     (status = 503, body = Readiness, description = "Not ready; `away` names the parts"),
@@ -60,6 +60,9 @@ pub async fn healthz() -> HttpResponse {
 pub async fn readyz(state: Data<AppState>) -> HttpResponse {
     if !*state.ready.borrow() {
         return HttpResponse::ServiceUnavailable().json(Readiness { status: "stopping", away: Vec::new() });
+    }
+    if *state.draining.borrow() {
+        return HttpResponse::ServiceUnavailable().json(Readiness { status: "draining", away: Vec::new() });
     }
     let (accepts, away) = match state.run(unavailable_parts(state.clone().into_inner())).await {
         Ok(answers) => answers,

@@ -2,7 +2,7 @@
 
 use super::callers::Callers;
 use super::document_memory::DocumentMemory;
-use crate::domain::BotName;
+use crate::domain::{BotName, PauseList};
 use crate::events::EventFeed;
 use crate::intake::Intake;
 use crate::intake::rejection::{ProblemCode, Rejection};
@@ -40,6 +40,8 @@ pub struct AppState {
     pub documents: DocumentMemory,
     /// What the readiness probe says: false while the process starts, and as the first step of a graceful shutdown.
     pub ready: watch::Receiver<bool>,
+    /// Whether an operator has drained the process, which couriers and the readiness probe follow.
+    pub draining: watch::Sender<bool>,
     /// The runtime that the engine's connections belong to.
     pub runtime: Handle,
 }
@@ -83,6 +85,11 @@ impl AppState {
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
         self.run(work(self.ports.clone())).await?.map_err(|error| self.rejection(error))
+    }
+
+    /// What is paused, as far as this process knows.
+    pub fn pauses(&self) -> Arc<PauseList> {
+        self.ports.pauses.known().borrow().clone()
     }
 
     /// The rejection; if it is for want of room, the readiness probe is told.

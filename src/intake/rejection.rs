@@ -204,6 +204,7 @@ codes! {
     Forwarded = "forwarded", 403, "Without API keys nothing is served through a proxy";
     ScopeMissing = "scope_missing", 403, "The client has not got the scope for this";
     BotNotAllowed = "bot_not_allowed", 403, "The client may not use this bot";
+    BotNotFound = "bot_not_found", 404, "There is no such bot here";
     ImageNotFound = "image_not_found", 404, "There is no such image";
     NotFound = "not_found", 404, "There is nothing here";
     CallbackNotFound = "callback_not_found", 404, "There is no such callback";
@@ -216,6 +217,7 @@ codes! {
     NotRetryable = "not_retryable", 409, "The notification cannot be tried again";
     NotSent = "not_sent", 409, "The notification has not been sent";
     NoMessage = "no_message", 409, "The notification has no message to change";
+    TooManyPaused = "too_many_paused", 409, "As many chats are paused as may be";
     ImageGone = "image_gone", 410, "The image is no longer held";
     PhotoTooLarge = "photo_too_large", 413, "The image is over 10 MiB";
     FileTooLarge = "file_too_large", 413, "The file is over Telegram's limit";

@@ -1,6 +1,6 @@
 //! The ledger: what became of each notification.
 
-use super::{FileIds, FileKey, Receipt};
+use super::{DeepestChats, FileIds, FileKey, OpenCounts, Receipt};
 use crate::domain::{BotName, Filter, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -18,8 +18,8 @@ pub trait Ledger: Send + Sync {
     /// acceptance (its `accepted_at` is earlier, as after a cancel and a retry) is skipped.
     ///
     /// The ledger outlives every owner of a bot, so it keeps what a new one must not break: flood waits, the last minute's
-    /// messages to a group, which groups have become supergroups, and which notifications of a chat are still to be sent,
-    /// under its present id or the former one. One that `conditions` do not let begin
+    /// messages to a group, which groups have become supergroups, what is paused, and which notifications of a chat are still to be
+    /// sent, under its present id or the former one. One that `conditions` do not let begin
     /// now leaves no mark.
     ///
     /// With one that begins come the file_ids of the files wanted, as far as there are any: they cost no way of their own.
@@ -98,6 +98,9 @@ pub trait Ledger: Send + Sync {
     /// same however many there are.
     async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError>;
 
+    /// The chats of a bot with the most that is still to be sent, the deepest first, at most so many, wherever it waits.
+    async fn deepest_chats(&self, bot: &BotName, limit: usize) -> Result<DeepestChats, LedgerError>;
+
     /// Whether the ledger responds.
     async fn ready(&self) -> Result<(), LedgerError>;
 }
@@ -153,24 +156,8 @@ pub enum Begin {
     Behind(NotificationId),
     /// Not under this chat id: the group is a supergroup now, and this is its id.
     Migrated(i64),
-}
-
-/// How many notifications of a bot are still to be sent, by status ([`Status::OPEN`]).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OpenCounts([u64; Status::OPEN.len()]);
-
-impl OpenCounts {
-    /// Those in this status; none if it is final.
-    pub fn get(&self, status: Status) -> u64 {
-        Status::OPEN.iter().position(|open| *open == status).map_or(0, |place| self.0[place])
-    }
-
-    /// Notes how many there are in an open status.
-    pub fn set(&mut self, status: Status, count: u64) {
-        if let Some(place) = Status::OPEN.iter().position(|open| *open == status) {
-            self.0[place] = count;
-        }
-    }
+    /// Not before its bot or its chat goes on, which somebody has paused ([`Pauses`](super::Pauses)).
+    Paused,
 }
 
 /// What [`Ledger::finish`] has done.

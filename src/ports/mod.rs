@@ -6,6 +6,7 @@
 //! [`Ledger::settle`] and [`Queue::ack`], in this order; [`Ledger::finish`] is both where one store can do it.
 
 mod acceptor;
+mod backlog;
 mod blobs;
 mod bot_api_proxy;
 mod callbacks;
@@ -18,11 +19,13 @@ mod media_index;
 mod messenger;
 mod operations;
 mod outcome_notifier;
+mod pauses;
 mod queue;
 mod quotas;
 mod recipients;
 
 pub use acceptor::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
+pub use backlog::{BacklogTally, ChatBacklog, DeepestChats, MAX_TALLIED, OpenCounts};
 pub use blobs::{BlobError, BlobStream, Blobs, Spooled};
 pub use bot_api_proxy::{BotApiProxy, ByteStream, ProxyError, ProxyRequest, ProxyResponse, ProxyTarget};
 pub use callbacks::{Callback, CallbackPage, CallbackQuery, CallbackRoom, Callbacks};
@@ -30,15 +33,14 @@ pub use event_log::{EventLog, EventPage};
 pub use file_ids::{FileIds, FileKey};
 pub use hand_over::{Departure, FrozenChat, HandOver};
 pub use journal::{Journal, JournalEntry};
-pub use ledger::{
-    Begin, BeginConditions, Cancelled, ChatWindow, Finished, Ledger, LedgerError, ListQuery, OpenCounts, RecordPage,
-};
+pub use ledger::{Begin, BeginConditions, Cancelled, ChatWindow, Finished, Ledger, LedgerError, ListQuery, RecordPage};
 pub use media_index::MediaIndex;
 pub use messenger::{
     ANSWER_TIMEOUT, ApiReply, CallError, Messenger, MessengerRequest, MessengerResponse, OutgoingFile,
 };
 pub use operations::{Created, Operations};
 pub use outcome_notifier::{Outcome, OutcomeNotifier, OutcomeWaiter};
+pub use pauses::{MAX_PAUSED_CHATS, Paused, Pauses};
 pub use queue::{Delivery, Depth, Queue, QueueError, Receipt, Subscription};
 pub use quotas::{Day, Quotas, Taken};
 pub use recipients::{RecipientPage, RecipientQuery, Recipients};
@@ -70,4 +72,6 @@ pub struct Ports {
     pub event_log: Arc<dyn EventLog>,
     /// What is done to many notifications.
     pub operations: Arc<dyn Operations>,
+    /// Which bots and chats are paused.
+    pub pauses: Arc<dyn Pauses>,
 }

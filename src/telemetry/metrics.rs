@@ -74,6 +74,10 @@ pub struct Metrics {
     pub breaker_open: IntGaugeVec,
     /// 1 while Telegram refuses the bot's token, by `bot`.
     pub held: IntGaugeVec,
+    /// 1 while somebody has paused the bot, by `bot`; the same in every process.
+    pub bots_paused: IntGaugeVec,
+    /// Chats that somebody has paused, by `bot`; the same in every process.
+    pub chats_paused: IntGaugeVec,
     /// 1 while a part answers, by `part` (queue, ledger, blobs, disk).
     pub part_up: IntGaugeVec,
     /// 1 once the embedded database was found damaged.
@@ -170,6 +174,8 @@ impl Metrics {
             hand_overs: counter("hand_overs_total", "Times this process has handed the bot over to another", bot),
             breaker_open: gauge("breaker_open", "1 while Telegram does not answer for the bot", bot),
             held: gauge("held", "1 while Telegram refuses the bot's token", bot),
+            bots_paused: gauge("bots_paused", "1 while somebody has paused the bot", bot),
+            chats_paused: gauge("chats_paused", "Chats of the bot that somebody has paused", bot),
             part_up: gauge("part_up", "1 while a part answers", &["part"]),
             damaged: single("damaged", "1 once the embedded database was found damaged"),
             ledger_buffered: single("ledger_buffered", "Changes that wait in memory for the ledger"),

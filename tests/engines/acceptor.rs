@@ -3,7 +3,8 @@
 
 use crate::engines::contract::{
     WAIT_TIMEOUT, acceptor as contract, bot, callbacks, callbacks::CallbackPorts, event_log, event_log::EventPorts,
-    eventually, finish, ledger_conditions, ledger_migrations, notification, with_image,
+    eventually, finish, ledger_backlog, ledger_conditions, ledger_migrations, notification, pauses, pauses::PausePorts,
+    with_image,
 };
 use crate::support::{Redis, amqp_url, redis_url};
 use async_trait::async_trait;
@@ -125,6 +126,17 @@ async fn the_ledger_keeps_the_contract_of_begin() {
     let acceptor = Arc::new(setup.acceptor);
     ledger_conditions::suite(acceptor.clone(), setup.ledger.clone()).await;
     ledger_migrations::suite(acceptor, setup.ledger).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pauses_keep_their_contract() {
+    let setup = setup().await;
+    let acceptor = Arc::new(setup.acceptor);
+    let other = RedisLedger::new(&setup.redis.url().into(), "test").expect("a valid URL");
+    let other = WriteBehindLedger::new(Arc::new(other));
+    let (ledger, pauses) = (setup.ledger.clone(), setup.ledger.clone());
+    pauses::suite(PausePorts { acceptor: acceptor.clone(), ledger, pauses }, other).await;
+    ledger_backlog::suite(acceptor, setup.ledger).await;
 }
 
 #[tokio::test]

@@ -6,8 +6,12 @@ use crate::engines::contract::{
 };
 use pixcourier::adapters::embedded::{Embedded, OpenError};
 use pixcourier::adapters::objects::blob_files;
-use pixcourier::domain::{Attempt, Notification, NotificationId, RecordUpdate, Sha256, Status, Timestamp};
-use pixcourier::ports::{BeginConditions, Cancelled, Day, Ports, Resubmitted, Spooled, Submission, Taken};
+use pixcourier::domain::{
+    Attempt, Notification, NotificationId, Pause, PauseTarget, RecordUpdate, Sha256, Status, Timestamp,
+};
+use pixcourier::ports::{
+    Begin, BeginConditions, Cancelled, Day, Paused, Ports, Resubmitted, Spooled, Submission, Taken,
+};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -52,6 +56,25 @@ async fn its_ledger_keeps_the_contract_of_begin() {
     let (engine, _folder) = fresh();
     contract::ledger_conditions::suite(engine.ports.acceptor.clone(), engine.ports.ledger.clone()).await;
     contract::ledger_migrations::suite(engine.ports.acceptor.clone(), engine.ports.ledger.clone()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_pauses_keep_the_contract_and_outlive_it() {
+    let (engine, folder) = fresh();
+    let Ports { acceptor, ledger, pauses, .. } = engine.ports.clone();
+    let ports = contract::pauses::PausePorts { acceptor: acceptor.clone(), ledger: ledger.clone(), pauses };
+    contract::pauses::suite(ports.clone(), ports.pauses.clone()).await;
+    contract::ledger_backlog::suite(acceptor, ledger).await;
+    let target = PauseTarget { bot: bot("p-kept"), chat: None };
+    let pause = Pause { since: Timestamp::now(), client: None, reason: None };
+    assert_eq!(ports.pauses.pause(&target, &pause).await.expect("pause"), Paused::New);
+    engine.close().await;
+    let reopened = open_embedded(folder.path()).expect("reopened");
+    let known = reopened.ports.pauses.known().borrow().clone();
+    assert!(known.of(&target.bot).is_some_and(|pauses| pauses.bot.is_some()), "known from the start");
+    let late = notification(&target.bot, 1);
+    let begun = reopened.ports.ledger.begin(&late, Timestamp::now(), &BeginConditions::NONE).await.expect("begin");
+    assert_eq!(begun, Begin::Paused);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The adapters behind the ports: one contract suite per port, and what is each adapter's own, faults included.
 
 mod acceptor;
+mod backlog;
 mod contract;
 mod embedded;
 mod embedded_damage;

@@ -344,7 +344,7 @@ async fn an_outcome_outlives_its_process_while_redis_is_away() {
     let mut redis = Redis::launch().await;
     let (plain, namespace) = (at(&redis.url()), namespace());
     let queue = connected(&amqp_url(), &namespace).await;
-    let ledger = WriteBehindLedger::with_journal(Arc::clone(&plain), queue.clone());
+    let ledger = WriteBehindLedger::with_journal(Arc::clone(&plain), queue.clone(), None);
     let name = bot("r-outlives");
     let (begun, fresh, open) = (notification(&name, 1), notification(&name, 2), notification(&name, 3));
     ledger.begin(&begun, Timestamp::now(), &BeginConditions::NONE).await.unwrap();
@@ -364,7 +364,7 @@ async fn an_outcome_outlives_its_process_while_redis_is_away() {
     redis.start().await;
     assert_eq!(status(&*plain, &begun).await, Some(Status::Sending), "nobody has written it");
 
-    let successor = WriteBehindLedger::with_journal(Arc::clone(&plain), queue.clone());
+    let successor = WriteBehindLedger::with_journal(Arc::clone(&plain), queue.clone(), None);
     successor.caught_up().await;
     let mut journal = queue.subscribe_journal();
     for _ in 0..2 {
@@ -388,7 +388,7 @@ async fn an_outcome_that_is_safe_nowhere_is_not_settled() {
     let mut redis = Redis::launch().await;
     let (plain, namespace) = (at(&redis.url()), namespace());
     let queue = connected(&amqp_url(), &namespace).await;
-    let ledger = WriteBehindLedger::with_journal(Arc::clone(&plain), queue.clone());
+    let ledger = WriteBehindLedger::with_journal(Arc::clone(&plain), queue.clone(), None);
     let sent = notification(&bot("r-nowhere"), 1);
     ledger.begin(&sent, Timestamp::now(), &BeginConditions::NONE).await.unwrap();
     queue.close().await;

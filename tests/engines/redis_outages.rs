@@ -1,14 +1,15 @@
 //! Redis goes away and comes back: who may still be sent, how soon it is used again, and what callers are told.
 
 use crate::engines::contract::{WAIT_TIMEOUT, bot, later, notification};
+use crate::engines::rabbitmq::{connected, namespace};
 use crate::support::settings::NO_LIMITS;
 use crate::support::test_app::{On, TestApp, lenient};
 use crate::support::wait::{until_ok, until_true};
-use crate::support::{Redis, port_of};
+use crate::support::{Redis, amqp_url, port_of};
 use pixcourier::adapters::redis::{RedisLedger, WriteBehindLedger};
 use pixcourier::app::Role;
-use pixcourier::domain::{Attempt, AttemptOutcome, Notification, RecordUpdate, Status, Timestamp};
-use pixcourier::ports::{Begin, BeginConditions, Cancelled, ChatWindow, Ledger};
+use pixcourier::domain::{Attempt, AttemptOutcome, Notification, Pause, PauseTarget, RecordUpdate, Status, Timestamp};
+use pixcourier::ports::{Begin, BeginConditions, Cancelled, ChatWindow, Ledger, Paused, Pauses};
 use pixcourier::settings::EngineSettings;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -110,6 +111,38 @@ async fn what_was_cancelled_is_not_sent_while_redis_is_away() {
     assert!(begun.is_err(), "who does not know asks first: {begun:?}");
     let begun = late.begin(&later(&name, 3, Duration::from_secs(1)), Timestamp::now(), &BeginConditions::NONE).await;
     assert!(begun.is_err(), "who does not know asks first: {begun:?}");
+}
+
+/// Paused by another process; and a process that is started meanwhile keeps to what the one before it has read.
+#[tokio::test]
+async fn what_is_paused_is_not_sent_while_redis_is_away() {
+    let mut redis = Redis::launch().await;
+    let folder = tempfile::tempdir().unwrap();
+    let at = || Arc::new(RedisLedger::new(&redis.url().into(), "outage").unwrap());
+    let journal = connected(&amqp_url(), &namespace()).await;
+    let courier = |ledger| WriteBehindLedger::with_journal(ledger, journal.clone(), Some(folder.path()));
+    let (counter, first) = (WriteBehindLedger::new(at()), courier(at()));
+    let late = at();
+    let (paused, free) = (notification(&bot("o-paused"), 1), notification(&bot("o-free"), 1));
+    let target = PauseTarget { bot: bot("o-paused"), chat: None };
+    let pause = Pause { since: Timestamp::now(), client: None, reason: None };
+    assert_eq!(counter.pause(&target, &pause).await.unwrap(), Paused::New);
+    let known = first.known();
+    let knows = async || known.borrow().of(&target.bot).is_some() && folder.path().join("pauses.json").exists();
+    until_true("the courier to know", WAIT_TIMEOUT, knows).await;
+    redis.kill9();
+    assert!(counter.resume(&target).await.is_err(), "nothing can be resumed now");
+    let second = courier(late);
+    for ledger in [&first, &second] {
+        assert_eq!(begin_persistently(ledger, &free).await, GO, "sending goes on");
+        assert_eq!(begin_persistently(ledger, &paused).await, Begin::Paused);
+    }
+    redis.start().await;
+    until_ok("the resume", WAIT_TIMEOUT, async || counter.resume(&target).await).await;
+    for known in [first.known(), second.known()] {
+        until_true("the news", WAIT_TIMEOUT, async || known.borrow().of(&target.bot).is_none()).await;
+    }
+    assert_eq!(begin_persistently(&second, &paused).await, GO);
 }
 
 /// Whether its answer was there before Redis was or came after it.

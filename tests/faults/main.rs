@@ -37,6 +37,7 @@ mod floods;
 mod incidents;
 mod kills;
 mod owners;
+mod pauses;
 mod pressure;
 mod redis;
 mod restarts;

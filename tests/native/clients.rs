@@ -58,7 +58,7 @@ async fn each_scope_opens_what_the_table_says_and_nothing_else() {
     let recipient = || Some(json!({"number": "491701234567", "chat_id": 1}));
     let content = format!("{digest}/content?notification=0");
     let dry = || Some(json!({"tag": "x", "dry_run": true}));
-    let table: [(Method, &str, Option<Value>, &str); 19] = [
+    let table: [(Method, &str, Option<Value>, &str); 26] = [
         (Method::POST, "/v1/notifications", text(), "s"),
         (Method::GET, "/v1/notifications", None, "rm"),
         (Method::GET, "/v1/notifications/0", None, "rm"),
@@ -74,6 +74,13 @@ async fn each_scope_opens_what_the_table_says_and_nothing_else() {
         (Method::POST, "/v1/notifications/retry", dry(), "sm"),
         (Method::GET, "/v1/operations", None, "srm"),
         (Method::GET, "/v1/operations/0", None, "srm"),
+        (Method::GET, "/v1/bots", None, "rm"),
+        (Method::GET, "/v1/bots/default/chats", None, "m"),
+        (Method::GET, "/v1/bots/default/pauses", None, "m"),
+        (Method::POST, "/v1/bots/default/chats/7/pause", None, "m"),
+        (Method::POST, "/v1/bots/default/resume", None, "m"),
+        (Method::GET, "/v1/process", None, "m"),
+        (Method::POST, "/v1/process/resume", None, "m"),
         (Method::GET, "/v1/files/x", None, "r"),
         (Method::PUT, "/v1/recipients", recipient(), "m"),
         (Method::GET, "/v1/recipients", None, "rm"),

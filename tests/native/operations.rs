@@ -1,6 +1,7 @@
 //! What is done to many at once, found by a filter, on both engines.
 
 use crate::support::test_app::{TestApp, png};
+use pixcourier::domain::{Failure, FailureClass, RecordUpdate, Status, Timestamp};
 use pixcourier::sandbox::{FaultRule, InjectedFault};
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ on_both_engines!(
     found_ones_are_recognised_and_counted,
     what_fails_again_is_not_tried_a_third_time,
     replies_end_with_what_they_follow_and_come_along_again,
+    dead_letters_are_brought_back_by_their_class,
 );
 
 impl TestApp {
@@ -168,6 +170,31 @@ async fn replies_end_with_what_they_follow_and_come_along_again(app: &TestApp) {
     let all = app.json("/v1/notifications/summary?tag=long").await;
     assert_eq!(all["by_status"], json!({"queued": then, "scheduled": 1}));
     app.operate("/v1/notifications/cancel", json!({"tag": "long"})).await;
+}
+
+/// As the courier buries what crashes it.
+async fn dead_letters_are_brought_back_by_their_class(app: &TestApp) {
+    let pause = async |verb: &str| {
+        assert_eq!(app.post_to(&format!("/v1/bots/default/{verb}"), json!({})).await.status(), 200);
+    };
+    pause("pause").await;
+    let (buried, other) =
+        (app.accept(json!({"chat_id": 1, "text": "x"})).await, app.accept(json!({"chat_id": 2, "text": "y"})).await);
+    let ledger = app.ledger();
+    for (id, class) in [(&buried, FailureClass::Buried), (&other, FailureClass::Content)] {
+        let record = ledger.get(id.parse().unwrap()).await.unwrap().unwrap();
+        let failure = Some(Failure { class, error_code: None, description: "crashed its courier 3 times".to_owned() });
+        let update = RecordUpdate { failure, ..RecordUpdate::of(Status::Failed, Timestamp::now()) };
+        assert!(ledger.settle(&record.notification, &update).await.unwrap());
+    }
+    pause("resume").await;
+    let found = app.json("/v1/notifications?class=buried").await;
+    assert_eq!(found["notifications"][0]["id"], json!(buried), "{found:#}");
+    let retried = app.operate("/v1/notifications/retry", json!({"class": "buried"})).await;
+    assert_eq!(counts(&retried), [1, 1, 0, 0, 0], "{retried:#}");
+    app.sent(&buried).await;
+    assert_eq!(app.record(&other).await["status"], "failed");
+    assert_eq!(app.messages().len(), 1);
 }
 
 async fn what_fails_again_is_not_tried_a_third_time(app: &TestApp) {

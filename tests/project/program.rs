@@ -313,3 +313,38 @@ fn notifications_are_found_taken_back_and_tried_again_from_the_command_line() {
     assert_eq!(service.stop(), Some(0));
     assert_eq!(run(&["list"]).0, 69, "nobody answers");
 }
+
+#[test]
+fn a_bot_and_a_chat_are_paused_and_resumed_from_the_command_line() {
+    let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), SandboxOptions::default()).unwrap();
+    let mut service = Program::serve(&sandbox.url(), &[("PIXCOURIER_API_KEYS", KEY)], Stdio::null());
+    let url = service.url.clone();
+    let run = |arguments: &[&str]| {
+        let mut command = Program::command(&arguments[..1]);
+        command.args(["--url", &url]).args(&arguments[1..]).env("PIXCOURIER_API_KEYS", KEY);
+        let output = command.output().expect("the program runs");
+        let (out, error) = (text(&output.stdout).to_owned(), text(&output.stderr).to_owned());
+        (output.status.code().expect("it ends by itself"), out, error)
+    };
+    let paused = run(&["pause", "default", "--chat", "-100123", "--reason", "wrong prices"]);
+    assert!(paused.0 == 0 && paused.1.starts_with("default, chat -100123: paused since "), "{paused:?}");
+    let picture = root().join("src/cli/demo/assets/coffee.jpg");
+    let waiting = run(&["send", picture.to_str().unwrap(), "--to", "-100123"]);
+    let waiting = waiting.1.trim();
+    let shown = run(&["show", waiting]);
+    assert!(shown.0 == 75 && shown.1.contains("  paused "), "{shown:?}");
+    assert_eq!(send(&service.url, KEY, &["--to", "7"]).status.code(), Some(0), "another chat");
+    let bots = run(&["bots"]);
+    assert!(bots.0 == 0 && bots.1.contains("1 to be sent") && bots.1.contains("1 chats paused"), "{bots:?}");
+    let deepest = run(&["bots", "default"]);
+    assert!(deepest.1.contains("-100123") && deepest.1.contains(": wrong prices"), "{deepest:?}");
+    let again: serde_json::Value = serde_json::from_str(&run(&["pause", "default", "--json"]).1).unwrap();
+    assert_eq!((&again["chat_id"], &again["paused"]["reason"]), (&json!(null), &json!(null)));
+    for arguments in [&["resume", "default"][..], &["resume", "default", "--chat", "-100123"]] {
+        let resumed = run(arguments);
+        assert!(resumed.0 == 0 && resumed.1.trim_end().ends_with(": goes on"), "{resumed:?}");
+    }
+    assert_eq!((run(&["pause", "nobody"]).0, run(&["pause", "default", "--reason", "a\nb"]).0), (65, 64));
+    assert_eq!(service.stop(), Some(0));
+    assert_eq!((run(&["bots"]).0, run(&["resume", "default"]).0), (69, 69), "nobody answers");
+}

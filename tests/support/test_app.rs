@@ -8,6 +8,7 @@ use super::wait::{self, WAIT_TIMEOUT};
 use super::{amqp_url, images, redis_url};
 use pixcourier::app::Role;
 use pixcourier::domain::BotName;
+use pixcourier::ports::Ledger;
 use pixcourier::sandbox::{
     FaultRule, InjectedFault, MessageFilter, Sandbox, SandboxBots, SandboxMessage, SandboxOptions,
 };
@@ -206,6 +207,11 @@ impl TestApp {
     fn switch_to(&mut self, running: RunningApp) {
         self.api = running.url.clone();
         self.running = Some(running);
+    }
+
+    /// What it keeps of each notification, to look and write behind the API.
+    pub fn ledger(&self) -> Arc<dyn Ledger> {
+        self.running.as_ref().expect("it runs").engine.ports.ledger.clone()
     }
 
     /// The engine that it runs on.

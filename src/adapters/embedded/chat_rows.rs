@@ -3,6 +3,7 @@
 
 use super::columns::{from_json, to_json};
 use super::limits::MIGRATION_RETENTION;
+use super::paused_rows;
 use super::store_error::StoreError;
 use crate::domain::{
     Attempt, AttemptOutcome, BotName, ChatId, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
@@ -160,7 +161,7 @@ fn note_migration(
         state.remember_migration(at);
         state.save_of(conn, bot, chat)?;
     }
-    Ok(())
+    paused_rows::follow_migration(conn, bot, from, to)
 }
 
 /// Takes what became of an attempt into the row of its chat. `record` is that of before the update, and `from` the chat that the

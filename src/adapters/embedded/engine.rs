@@ -15,6 +15,8 @@ use super::operations::EmbeddedOperations;
 use super::outcome_notifier::EmbeddedOutcomeNotifier;
 use super::ownership_table::OwnershipTable;
 use super::packed_blobs;
+use super::paused_rows;
+use super::pauses::EmbeddedPauses;
 use super::queue::EmbeddedQueue;
 use super::quotas::EmbeddedQuotas;
 use super::recipients::EmbeddedRecipients;
@@ -69,12 +71,14 @@ impl Embedded {
             }
         };
         mark.clear().map_err(io)?;
+        let paused = paused_rows::list(&conn.0).map_err(|error| io(std::io::Error::other(error)))?;
         let store = SqliteStore::start(&path, conn, lock, Damage::none(mark)).map_err(io)?;
         let owners = Arc::new(OwnershipTable::default());
+        let pauses = Arc::new(EmbeddedPauses::new(store.clone(), paused));
         let ports = Ports {
             acceptor: Arc::new(EmbeddedAcceptor::new(store.clone(), owners.clone())),
             queue: Arc::new(EmbeddedQueue::new(store.clone(), owners.clone())),
-            ledger: Arc::new(EmbeddedLedger::new(store.clone(), owners)),
+            ledger: Arc::new(EmbeddedLedger::new(store.clone(), owners, pauses.clone())),
             media: Arc::new(EmbeddedMediaIndex::new(store.clone())),
             blobs,
             outcome_notifier: Arc::new(EmbeddedOutcomeNotifier::default()),
@@ -83,6 +87,7 @@ impl Embedded {
             callbacks: Arc::new(EmbeddedCallbacks::new(store.clone())),
             event_log: Arc::new(EmbeddedEventLog::new(store.clone())),
             operations: Arc::new(EmbeddedOperations::new(store.clone())),
+            pauses,
         };
         Ok(Self { ports, store, data_dir: data_dir.to_owned() })
     }

@@ -5,16 +5,18 @@ use super::deliveries;
 use super::free_pages;
 use super::limits::{FILE_ID_RETENTION, PAUSE_RETENTION, SWEEP_STEP_ROWS};
 use super::ownership_table::OwnershipTable;
+use super::pauses::EmbeddedPauses;
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
-use super::{event_rows, listing, media_index, pause_rows, queue_rows, record_rows};
+use super::{deepest_chats, event_rows, listing, media_index, pause_rows, paused_rows, queue_rows, record_rows};
 use crate::domain::{
-    Attempt, BotName, DeliveryGuarantee, Filter, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
+    Attempt, AttemptOutcome, BotName, DeliveryGuarantee, Filter, Notification, NotificationId, Record, RecordUpdate,
+    Status, Timestamp,
 };
 use crate::ports::{
-    Begin, BeginConditions, Cancelled, FileIds, FileKey, Finished, Ledger, LedgerError, ListQuery, OpenCounts, Receipt,
-    RecordPage,
+    Begin, BeginConditions, Cancelled, DeepestChats, FileIds, FileKey, Finished, Ledger, LedgerError, ListQuery,
+    OpenCounts, Receipt, RecordPage,
 };
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -41,12 +43,13 @@ const SWEEP_OUTDATED: [&str; 3] = [
 pub struct EmbeddedLedger {
     store: Arc<SqliteStore>,
     owners: Arc<OwnershipTable>,
+    pauses: Arc<EmbeddedPauses>,
 }
 
 impl EmbeddedLedger {
-    /// Over the open file. `owners` is the table that the queue is owned by.
-    pub fn new(store: Arc<SqliteStore>, owners: Arc<OwnershipTable>) -> Self {
-        Self { store, owners }
+    /// Over the open file. `owners` is the table that the queue is owned by; `pauses` are told of what becomes of a paused group.
+    pub fn new(store: Arc<SqliteStore>, owners: Arc<OwnershipTable>, pauses: Arc<EmbeddedPauses>) -> Self {
+        Self { store, owners, pauses }
     }
 }
 
@@ -96,7 +99,11 @@ impl Ledger for EmbeddedLedger {
         learnt: &FileIds,
     ) -> Result<bool, LedgerError> {
         let (notification, update, learnt) = (notification.clone(), update.clone(), learnt.clone());
+        let has_migrated = update.attempt.as_ref().is_some_and(|attempt| attempt.outcome == AttemptOutcome::Migrated);
         let settle = move |conn: &Connection| settle(conn, notification, update, &learnt);
+        if has_migrated {
+            return Ok(self.pauses.follow(settle).await?);
+        }
         Ok(self.store.write(Durability::Disk, settle).await?)
     }
 
@@ -183,6 +190,12 @@ impl Ledger for EmbeddedLedger {
         Ok(self.store.count_open(bots)?)
     }
 
+    async fn deepest_chats(&self, bot: &BotName, limit: usize) -> Result<DeepestChats, LedgerError> {
+        let open = self.count_open(std::slice::from_ref(bot)).await?.first().copied().unwrap_or_default();
+        let bot = bot.clone();
+        Ok(self.store.read(move |conn| deepest_chats::of(conn, &bot, open, limit)).await?)
+    }
+
     async fn ready(&self) -> Result<(), LedgerError> {
         Ok(self.store.ready().await?)
     }
@@ -240,6 +253,9 @@ fn take_turn(
             chat.save(conn, notification)?;
         }
         return Ok(Some(Begin::Migrated(to)));
+    }
+    if paused_rows::forbid(conn, notification)? {
+        return Ok(Some(Begin::Paused));
     }
     let paused_until = pause_rows::paused_until(conn, notification, at, conditions.headroom)?;
     if let Some(until) = chat.too_soon(at, conditions.chat_window.as_ref()).max(paused_until) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The versions of the schema, each with the SQL that makes it of the version before. `user_version` in the file says
 /// which one it has.
-const MIGRATIONS: [(u32, &str); 12] = [
+const MIGRATIONS: [(u32, &str); 13] = [
     (1, include_str!("schema/001.sql")),
     (2, include_str!("schema/002.sql")),
     (3, include_str!("schema/003.sql")),
@@ -23,6 +23,7 @@ const MIGRATIONS: [(u32, &str); 12] = [
     (10, include_str!("schema/010.sql")),
     (11, include_str!("schema/011.sql")),
     (12, include_str!("schema/012.sql")),
+    (13, include_str!("schema/013.sql")),
 ];
 
 /// How long the writer may wait for a reader when it truncates the write-ahead log, and a reader for a recovery.

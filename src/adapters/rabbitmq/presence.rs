@@ -32,9 +32,14 @@ impl Presence {
         self.wanted.send_replace(true);
     }
 
+    /// Is to be one of them no more.
+    pub(super) fn step_back(&self) {
+        self.wanted.send_replace(false);
+    }
+
     /// Is one of them no more when this returns, as far as can be told.
     pub(super) async fn leave(&self) {
-        self.wanted.send_replace(false);
+        self.step_back();
         let _ = timeout(PRESENCE_TIMEOUT, self.present.subscribe().wait_for(|present| !present)).await;
     }
 

@@ -71,6 +71,11 @@ impl Stakes {
         self.stakes().remove(&stake);
     }
 
+    /// Whether no bot is subscribed to.
+    pub(super) fn is_empty(&self) -> bool {
+        self.stakes().is_empty()
+    }
+
     /// Claims the bot of a stake whose token is here. `false` if this process has its share already: then the bot is for
     /// another. If it is not known how many workers there are, or the bot was passed on before, it is claimed.
     pub(super) fn claim(&self, stake: u64, workers: Option<u32>) -> bool {

@@ -25,5 +25,9 @@ pub(super) struct BotSubscription {
 impl Drop for BotSubscription {
     fn drop(&mut self) {
         self.broker.stakes.remove(self.stake);
+        if self.broker.stakes.is_empty() {
+            // The others need not leave it room.
+            self.broker.presence.step_back();
+        }
     }
 }

@@ -9,8 +9,8 @@ use crate::domain::{
     Attempt, AttemptOutcome, BotName, Filter, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
 use crate::ports::{
-    Begin, BeginConditions, Cancelled, ChatWindow, FileIds, FileKey, Ledger, LedgerError, ListQuery, OpenCounts,
-    RecordPage,
+    Begin, BeginConditions, Cancelled, ChatWindow, DeepestChats, FileIds, FileKey, Ledger, LedgerError, ListQuery,
+    OpenCounts, RecordPage,
 };
 use async_trait::async_trait;
 use deadpool_redis::redis::{self, Script, ScriptInvocation};
@@ -192,6 +192,7 @@ fn refusal(verdict: &str, by: &str) -> Option<Begin> {
         "too_soon" => Begin::TooSoon(Timestamp::from_unix_millis(by.parse().ok()?)),
         "behind" => Begin::Behind(by.parse().ok()?),
         "migrated" => Begin::Migrated(by.parse().ok()?),
+        "paused" => Begin::Paused,
         _ => return None,
     })
 }
@@ -317,6 +318,10 @@ impl Ledger for RedisLedger {
             counts
         };
         Ok(told.chunks(Status::OPEN.len()).map(of_bot).collect())
+    }
+
+    async fn deepest_chats(&self, bot: &BotName, limit: usize) -> Result<DeepestChats, LedgerError> {
+        self.deepest(bot, limit).await
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

@@ -15,6 +15,7 @@
 //! | `<ns>:i:bots` | set: the bots that have some |
 //! | `<ns>:o:<bot>:<chat>:<lane>` | sorted set: ids that are still to be sent and keep the order of their chat |
 //! | `<ns>:chat:<bot>:<chat>` | hash: flood wait, pause after an album, sends within the window, migration; until it says nothing any more |
+//! | `<ns>:pauses` | hash: what is paused, by `bot` or `bot chat`; under the empty field how often that has changed |
 //! | `<ns>:cancels` | ids and acceptances of cancelled ones, by when they were cancelled, 32 days |
 //! | `<ns>:open` | ids of open records by when they expire |
 //! | `<ns>:done` | ids of final records, but of small ones, by the later of when they became final and when they expire |
@@ -42,6 +43,7 @@ mod callback_scripts;
 mod callbacks;
 mod cancels;
 mod compaction;
+mod deepest_chats;
 mod event_log;
 mod idempotency;
 mod ledger;
@@ -49,6 +51,7 @@ mod listing;
 mod media_index;
 mod operations;
 mod packed;
+mod pauses;
 mod prelude;
 mod quotas;
 mod recipients;

@@ -215,6 +215,16 @@ local function take_pause_back(paused)
   end
 end
 
+-- A group is a supergroup now: it stays paused, if it was.
+local function follow_migration(former_chat)
+  local pauses, field = ns .. ':pauses', ARGV[3] .. ' ' .. former_chat
+  local paused = redis.call('HGET', pauses, field)
+  if not paused then return end
+  redis.call('HSETNX', pauses, ARGV[3] .. ' ' .. ARGV[7], paused)
+  redis.call('HDEL', pauses, field)
+  redis.call('HINCRBY', pauses, '', 1)
+end
+
 -- Whether one that stands in the way for so long is taken for lost: its record is open and its message gone (the broker lost
 -- neither, but a failover of Redis may lose the end of it). Only if it was asked about all the time and nothing happened to it.
 local function is_lost(chat, blocker, updated_at, at)

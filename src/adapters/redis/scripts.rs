@@ -24,7 +24,7 @@ return 1
 
 /// A notification and `at, token, attempt, attempts kept, is checked, limit (empty: none), span (ms), messages, is in order,
 /// passed, pause of the chat after it (ms), headroom after such a pause (ms), file_ids kept (s), key of a file_id…` → what to do (`go`, `skip`, `too_soon`, `behind`,
-/// `migrated`) and by what (a status, a moment, an id, a chat); then, for `go`, 1 if it was `sending` by another token (the attempt is appended and counted), the
+/// `migrated`, `paused`) and by what (a status, a moment, an id, a chat); then, for `go`, 1 if it was `sending` by another token (the attempt is appended and counted), the
 /// count, and the file_ids or nothing in their place. The same
 /// token again gets the same answer. Nothing is asked of one that is not checked: it has left already, and counts. `passed`: the
 /// id and accepted_at of one that has ended, whatever its record says.
@@ -43,6 +43,8 @@ if ARGV[13] == '1' and not is_again then
     keep(chat, migration_kept)
     return refuse('migrated', migrated_to)
   end
+  local bot_pause, chat_pause = unpack(redis.call('HMGET', ns .. ':pauses', ARGV[3], ARGV[3] .. ' ' .. ARGV[7]))
+  if bot_pause or chat_pause then return refuse('paused', '') end
   local free_at = math.max(tonumber(frozen_until or 0), paused_until and paused_until + tonumber(ARGV[20]) or 0)
   if free_at > at then return refuse('too_soon', tostring(free_at)) end
   if limit then
@@ -111,6 +113,7 @@ if outcome == 'migrated' and place and place ~= here() then
   -- A circle ends here.
   redis.call('HDEL', present, 'migrated_to')
   keep(present, migration_kept)
+  follow_migration(former_chat)
 end
 local was_sent_all_the_same = old == 'cancelled' and new == 'sent' and outcome == 'sent'
 if old and (final[old] and not was_sent_all_the_same or is_older_than(generation)) then return 0 end

@@ -60,7 +60,7 @@ pub async fn list(request: HttpRequest, caller: ApiClient, state: Data<AppState>
         ports.ledger.list(&query).await
     };
     let page = state.with_ports(listing).await?;
-    Ok(HttpResponse::Ok().json(NotificationPage::from(page)))
+    Ok(HttpResponse::Ok().json(NotificationPage::new(page, &state.pauses())))
 }
 
 /// Count notifications, by the filter of a listing.

@@ -3,6 +3,8 @@
 
 mod batch;
 mod batch_items;
+mod bot_view;
+mod bots;
 mod callback_view;
 mod callbacks;
 mod changes;
@@ -18,7 +20,9 @@ pub mod openapi;
 mod openapi_examples;
 mod operation_view;
 mod operations;
+mod pausing;
 mod problems;
+pub mod process;
 mod query;
 mod recipient_view;
 mod recipients;

@@ -199,7 +199,7 @@ pub async fn get(request: HttpRequest, caller: ApiClient, path: Path<String>, st
     caller.check_scope(&[Scope::Read, Scope::Manage])?;
     let record = record(&state, id_of_path(&request, &path)?).await?;
     caller.check_sees(&record.notification)?;
-    Ok(HttpResponse::Ok().json(NotificationView::from(record)))
+    Ok(HttpResponse::Ok().json(NotificationView::with_pauses(record, &state.pauses())))
 }
 
 /// Cancel one that has not been sent. Again for one that is cancelled already is fine.
@@ -271,7 +271,9 @@ pub async fn retry(
         caller.check_bot(&notification.bot)?;
     }
     let record = state.with_intake(|intake| async move { intake.retry(id).await }).await?;
-    Ok(HttpResponse::Accepted().insert_header(location(id)).json(NotificationView::from(record)))
+    Ok(HttpResponse::Accepted()
+        .insert_header(location(id))
+        .json(NotificationView::with_pauses(record, &state.pauses())))
 }
 
 /// The files of a record whose bytes are with us, as the first response listed them.

@@ -1,8 +1,8 @@
 //! The OpenAPI document, made from the code, and a page (Swagger UI) to try the API on, its assets in the binary.
 
 use super::{
-    batch, callbacks, changes, events, files, image_content, images, listing, notifications, openapi_examples,
-    operations, recipients,
+    batch, bots, callbacks, changes, events, files, image_content, images, listing, notifications, openapi_examples,
+    operations, pausing, process, recipients,
 };
 use crate::http::auth::Visitor;
 use crate::http::probes;
@@ -37,6 +37,13 @@ use utoipa_swagger_ui::Config;
         operations::retry,
         operations::get,
         operations::list,
+        bots::list,
+        bots::chats,
+        bots::pauses,
+        pausing::pause_bot,
+        pausing::resume_bot,
+        pausing::pause_chat,
+        pausing::resume_chat,
         changes::edit,
         changes::delete,
         events::stream,
@@ -53,15 +60,19 @@ use utoipa_swagger_ui::Config;
         probes::healthz,
         probes::readyz,
         probes::metrics,
+        process::get,
+        process::drain,
+        process::resume,
     ),
     components(schemas(ProblemDocument)),
     tags(
         (name = "Notifications", description = "Send images, ask what became of them, take them back, try them again."),
         (name = "Callbacks", description = "What receivers could not be told yet, and telling them again."),
         (name = "Many at once", description = "Cancel or try again all that meet a filter, in the background."),
+        (name = "Bots", description = "What each bot has to send and which chats hold it; pausing a bot or a chat, and letting it go on."),
         (name = "Recipients", description = "Who is meant by a phone number, or by a group's name and its admin's number."),
         (name = "Images", description = "Keep images ahead of use, ask which bots know them, download files."),
-        (name = "Operations", description = "For probes and scrapers; no key is asked for."),
+        (name = "Operations", description = "For probes and scrapers, which are asked for no key; draining a process."),
     ),
     modifiers(&CommonResponses),
 )]

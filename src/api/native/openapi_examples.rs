@@ -53,6 +53,9 @@ fn examples(operation_id: &str) -> Vec<(&'static str, &'static str, Value)> {
         "retry_notifications" => {
             vec![(JSON, "What failed last night", json!({"status": ["failed"], "since": "2026-11-29T22:00:00Z"}))]
         }
+        "pause_bot" | "pause_chat" => {
+            vec![(JSON, "With a reason", json!({"reason": "the channel is being cleaned up"}))]
+        }
         "delete_message" => vec![(JSON, "All of it", json!({}))],
         "put_image" => vec![(JSON, "In base64", json!({"photo": photo()}))],
         "put_recipients" => vec![(JSON, "Somebody", json!({"number": "491701234567", "chat_id": 42, "name": "Ada"}))],

@@ -25,6 +25,7 @@ problems! {
     NoPhoto: "400", "Something in the request is wrong, or the image is no photo";
     NotOneRecipient: "400", "The query does not name one recipient";
     Unauthorized: "401", "An API key is needed";
+    NoSuchBot: "404", "There is no such bot";
     NoSuchCallback: "404", "There is no such callback (any more)";
     NoSuchImage: "404", "Neither its bytes nor a file_id of it are here";
     NoSuchNotification: "404", "There is no such notification (any more)";
@@ -34,6 +35,7 @@ problems! {
     NotDeletable: "409", "It has not been sent, or has no message that could be deleted";
     NotEditable: "409", "It has not been sent, or has no message that could be changed";
     NotRetryable: "409", "It has been sent, or is still on its way";
+    TooManyPaused: "409", "As many chats of the bot are paused as may be";
     TooLate: "409", "Too late: it is being sent, or has ended";
     ImageGone: "410", "Its image is no longer held";
     BodyTooLarge: "413", "The body is over 2 MiB";

@@ -22,7 +22,10 @@ fn read_pairs(query: &str, names: &[&str], repeatable: &str) -> Result<Vec<(Stri
     for (name, _) in &pairs {
         if !names.contains(&name.as_str()) {
             let shown: String = name.chars().take(64).collect();
-            let detail = format!("There is no such parameter; there are {}.", names.join(", "));
+            let detail = match names {
+                [] => "This address has no parameters.".to_owned(),
+                names => format!("There is no such parameter; there are {}.", names.join(", ")),
+            };
             return Err(Rejection::field(ProblemCode::InvalidQuery, shown, detail));
         }
         if !given.insert(name) && name != repeatable {

@@ -1,8 +1,8 @@
 //! The routes of the native API.
 
 use super::{
-    batch, callbacks, changes, events, files, image_content, images, listing, notifications, operations, recipients,
-    webhook,
+    batch, bots, callbacks, changes, events, files, image_content, images, listing, notifications, operations, pausing,
+    recipients, webhook,
 };
 use crate::http::routing::{get_or_head, resource};
 use actix_web::web::{ServiceConfig, delete, post, put};
@@ -31,6 +31,13 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/v1/notifications/{id}/edit", "POST").route(post().to(changes::edit)))
         .service(resource("/v1/notifications/{id}/delete", "POST").route(post().to(changes::delete)))
         .service(resource("/v1/events", "GET, HEAD").route(get_or_head().to(events::stream)))
+        .service(resource("/v1/bots", "GET, HEAD").route(get_or_head().to(bots::list)))
+        .service(resource("/v1/bots/{bot}/chats", "GET, HEAD").route(get_or_head().to(bots::chats)))
+        .service(resource("/v1/bots/{bot}/pauses", "GET, HEAD").route(get_or_head().to(bots::pauses)))
+        .service(resource("/v1/bots/{bot}/pause", "POST").route(post().to(pausing::pause_bot)))
+        .service(resource("/v1/bots/{bot}/resume", "POST").route(post().to(pausing::resume_bot)))
+        .service(resource("/v1/bots/{bot}/chats/{chat_id}/pause", "POST").route(post().to(pausing::pause_chat)))
+        .service(resource("/v1/bots/{bot}/chats/{chat_id}/resume", "POST").route(post().to(pausing::resume_chat)))
         .service(resource("/v1/callbacks", "GET, HEAD").route(get_or_head().to(callbacks::list)))
         .service(resource("/v1/callbacks/replay", "POST").route(post().to(callbacks::replay_all)))
         .service(resource("/v1/callbacks/{id}/replay", "POST").route(post().to(callbacks::replay)))

@@ -3,7 +3,7 @@
 use super::request::oversize::Oversize;
 use crate::domain::{
     Attempt, AttemptOutcome, ChatId, DeliveryGuarantee, Failure, FailureClass, Lane, Media, MediaKind, MediaSource,
-    Record, Status, Timestamp,
+    PauseList, Record, Status, Timestamp,
 };
 use crate::intake::summary::Summary;
 use crate::intake::{Acceptance, StoredFile};
@@ -94,6 +94,8 @@ pub struct NotificationView {
     id: String,
     /// Where it stands. The last six are final.
     status: Status,
+    /// Whether it waits because its bot or its chat is paused.
+    paused: bool,
     /// The bot that sends it.
     bot: String,
     /// Who posted it: the name of the client, if its API key has one.
@@ -246,12 +248,24 @@ impl From<Summary> for NotificationCounts {
     }
 }
 
-impl From<RecordPage> for NotificationPage {
-    fn from(page: RecordPage) -> Self {
+impl NotificationPage {
+    /// With what is paused.
+    pub fn new(page: RecordPage, pauses: &PauseList) -> Self {
+        let view = |record| NotificationView::with_pauses(record, pauses);
         Self {
-            notifications: page.records.into_iter().map(NotificationView::from).collect(),
+            notifications: page.records.into_iter().map(view).collect(),
             next_cursor: page.next.map(|id| id.to_string()),
         }
+    }
+}
+
+impl NotificationView {
+    /// With what is paused.
+    pub fn with_pauses(record: Record, pauses: &PauseList) -> Self {
+        let notification = &record.notification;
+        let waits = Status::OPEN.contains(&record.status) && record.status != Status::Sending;
+        let paused = waits && pauses.forbid(&notification.bot, &notification.chat_id);
+        Self { paused, ..Self::from(record) }
     }
 }
 
@@ -268,6 +282,7 @@ impl From<Record> for NotificationView {
         Self {
             id: notification.id.to_string(),
             status: record.status,
+            paused: false,
             bot: notification.bot.into(),
             client: notification.client.map(|client| client.to_string()),
             chat_id: notification.chat_id,

@@ -15,7 +15,7 @@ pub fn line(notification: &Value) -> String {
     let why = notification["failure"]["description"].as_str().map(str::to_owned).unwrap_or_else(|| text("text"));
     // What others have written may hold what a terminal obeys.
     let shown: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN_CHARS).collect();
-    let (id, status, chat, at, method) =
-        (text("id"), text("status"), text("chat_id"), text("created_at"), text("method"));
+    let (id, chat, at, method) = (text("id"), text("chat_id"), text("created_at"), text("method"));
+    let status = if notification["paused"] == Value::Bool(true) { "paused".to_owned() } else { text("status") };
     format!("{id}  {status:9}  {chat:>14}  {at}  {method}  {shown}").trim_end().to_owned()
 }

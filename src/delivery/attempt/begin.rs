@@ -16,6 +16,9 @@ use tokio::time::Instant;
 const MAX_EXPIRING_TIME: Duration = Duration::from_secs(300);
 const EXPIRING_AGAIN_AFTER: Duration = Duration::from_secs(300);
 
+/// When the ledger is asked again about what it says is paused: by then the scheduler should know.
+pub(super) const ASK_AGAIN_IF_PAUSED: Duration = Duration::from_secs(1);
+
 /// How many attempts at a notification may be interrupted by the end of their process before the notification is taken
 /// for the cause and buried, as poison messages are. Not related to `max_attempts`.
 const MAX_INTERRUPTED_ATTEMPTS: u32 = 5;
@@ -60,6 +63,10 @@ impl AttemptRun {
                 tracing::debug!(%first, "an earlier one of its chat is still to be sent");
                 Err(AttemptReport::unasked(self.fall_behind()))
             }
+            Begin::Paused => {
+                tracing::debug!("its bot or its chat is paused");
+                Err(AttemptReport::unasked(NextStep::Paused(ASK_AGAIN_IF_PAUSED)))
+            }
             Begin::Migrated(to) => {
                 self.notification.chat_id = ChatId::Id(to);
                 Err(AttemptReport::unasked(NextStep::Migrate(ChatId::Id(to))))
@@ -100,7 +107,7 @@ impl AttemptRun {
                     self.finish(RecordUpdate { next_attempt_at, ..RecordUpdate::of(self.too_late(), now) }).await;
                     break;
                 }
-                Err(AttemptReport { next: NextStep::TooSoon(_), .. }) => {
+                Err(AttemptReport { next: NextStep::TooSoon(_) | NextStep::Paused(_), .. }) => {
                     // No mark was set, so whether one is left of an earlier attempt must be asked for.
                     let attempt = self.is_marked().await.then(|| Attempt::interrupted(now));
                     let interrupted = attempt.is_some() && self.notification.delivery == DeliveryGuarantee::AtMostOnce;

@@ -1,6 +1,7 @@
 //! An attempt from its start to its report.
 
 use super::attempt_run::{AttemptRun, OwnershipCheck};
+use super::begin::ASK_AGAIN_IF_PAUSED;
 use super::count::count_attempt;
 use super::departure_gate::Approach;
 use super::recording::record_outcome;
@@ -8,11 +9,13 @@ use super::report::AttemptReport;
 use super::request::{PrepareError, prepare};
 use super::reusable_images::reusable_images;
 use crate::delivery::classification::classify;
+use crate::delivery::next_step::NextStep;
 use crate::domain::{Attempt, FailureClass, RecordUpdate, Status, Timestamp};
 use crate::ports::FileIds;
 use tokio::time::Instant;
 
 const LOST: &str = "the bot was given up before the request left";
+const HELD_BACK: &str = "the bot was paused, or is handed over, before the request left";
 
 impl AttemptRun {
     /// Makes the attempt. `known`: the file_ids that the courier has for its images; `approach`: where its request leaves.
@@ -30,7 +33,7 @@ impl AttemptRun {
         // What comes before the request may take long, and the mark is to be taken back before a new owner finds it.
         let prepared = tokio::select! {
             biased;
-            () = owner.lost() => return self.undo_begin(LOST).await,
+            () = owner.lost() => return self.undo_begin(LOST, self.await_part()).await,
             prepared = prepare(&self.context, &self.notification, known) => prepared,
         };
         let (request, images) = match prepared {
@@ -38,7 +41,7 @@ impl AttemptRun {
             Err(PrepareError::ImageGone) => {
                 return self.fail(FailureClass::Content, "the image is no longer held here: send it again").await;
             }
-            Err(PrepareError::StoreUnavailable(reason)) => return self.undo_begin(&reason).await,
+            Err(PrepareError::StoreUnavailable(reason)) => return self.undo_begin(&reason, self.await_part()).await,
         };
         let (chat, cost) = (&self.notification.chat_id, self.notification.call.cost());
         let departed = tokio::select! {
@@ -47,8 +50,12 @@ impl AttemptRun {
             departed = approach.leave(chat, cost, images.bytes.is_some()) => departed,
         };
         // Checked last before it leaves. The mark of a new owner is not taken back: the ledger tells them apart.
-        let Some(departed) = departed.filter(|_| owner.is_owner()) else {
-            return self.undo_begin(LOST).await;
+        let is_owner = owner.is_owner();
+        let Some(departed) = departed.filter(|_| is_owner) else {
+            return match is_owner {
+                true => self.undo_begin(HELD_BACK, NextStep::Paused(ASK_AGAIN_IF_PAUSED)).await,
+                false => self.undo_begin(LOST, self.await_part()).await,
+            };
         };
         let now = Timestamp::now();
         if self.notification.expires_at <= now {
@@ -71,10 +78,10 @@ impl AttemptRun {
     }
 
     /// Takes the mark of the start back: nothing has left.
-    async fn undo_begin(&self, reason: &str) -> AttemptReport {
+    async fn undo_begin(&self, reason: &str, next: NextStep) -> AttemptReport {
         tracing::warn!(reason, "postponed");
         let update = RecordUpdate::of(Status::Retrying, Timestamp::now());
         record_outcome(&self.context, &self.notification, &update, &FileIds::new()).await;
-        AttemptReport::unasked(self.await_part())
+        AttemptReport::unasked(next)
     }
 }

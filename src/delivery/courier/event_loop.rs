@@ -22,14 +22,24 @@ const STALL_RECOVERY_WAIT: Duration = Duration::from_secs(2);
 
 impl Courier {
     /// Works until told to stop, then finishes what is in flight within the grace period and gives the rest back: a
-    /// graceful shutdown. Returns how many attempts had to be cut off.
+    /// graceful shutdown. Does the same while the process is drained, and begins anew afterwards. Returns how many attempts had to be
+    /// cut off.
     pub async fn run(mut self, stop: CancellationToken, grace: Duration) -> usize {
-        let Some(mut subscription) = stop.run_until_cancelled(self.subscribe()).await else { return 0 };
-        self.work(&mut subscription, &stop).await;
-        let cut_off = self.drain(grace).await;
-        self.hand_over().await;
-        drop(subscription);
-        cut_off
+        loop {
+            let wanted = draining_is(&mut self.context.draining, false);
+            if stop.run_until_cancelled(wanted).await.is_none() {
+                return 0;
+            }
+            let Some(mut subscription) = stop.run_until_cancelled(self.subscribe()).await else { return 0 };
+            self.work(&mut subscription, &stop).await;
+            let cut_off = self.drain(grace).await;
+            self.hand_over().await;
+            drop(subscription);
+            if stop.is_cancelled() || !*self.context.draining.borrow() {
+                return cut_off;
+            }
+            self.own(None);
+        }
     }
 
     async fn subscribe(&self) -> Subscription {
@@ -51,6 +61,7 @@ impl Courier {
         let (mut last_loop, mut ticks) = (Instant::now(), 0);
         let mut tokens = self.context.bot.telegram().map(|telegram| telegram.token.changes());
         self.follow_ownership(subscription);
+        self.follow_pauses();
         loop {
             self.departures.note_awake();
             self.hand_over_if_asked(&mut subscription.release).await;
@@ -65,6 +76,7 @@ impl Courier {
                     self.follow_ownership(subscription);
                 }
                 Ok(()) = subscription.release.changed() => {}
+                () = draining_is(&mut self.context.draining, true) => return,
                 Some(ended) = self.attempts.join_next_with_id() => self.end_attempt(ended),
                 delivered = subscription.deliveries.recv(), if !self.deferring.is_full() => match delivered {
                     Some(delivered) => {
@@ -80,6 +92,7 @@ impl Courier {
                 () = self.parts.returned(&self.context.ports), if self.scheduler.is_awaiting_part() => {
                     self.wake_awaiting_part();
                 }
+                () = changed(Some(&mut self.pauses)) => self.follow_pauses(),
                 () = changed(tokens.as_mut()) => self.scheduler.breaker.hasten(self.now()),
                 _ = expiry_check.tick() => {
                     self.expire_and_return_overdue();
@@ -105,12 +118,17 @@ impl Courier {
             return;
         }
         tracing::info!(bot = %self.context.bot.name, owned = epoch.is_some(), "ownership changed");
-        self.epoch = epoch;
-        self.owned.send_replace(epoch.is_some());
-        self.scheduler.clear_waiting();
+        self.own(epoch);
         if epoch.is_some() {
             self.take_over(subscription.inherited.borrow().clone());
         }
+    }
+
+    /// Owns the bot under another epoch, or not: nothing that waits here is of that.
+    fn own(&mut self, epoch: Option<u64>) {
+        self.epoch = epoch;
+        self.owned.send_replace(epoch.is_some());
+        self.scheduler.clear_waiting();
         self.held.retain(|_, held| held.in_flight);
         self.context.metrics.owned.with_label_values(&[self.context.bot_label()]).set(i64::from(epoch.is_some()));
         self.clear_backlog();
@@ -172,6 +190,13 @@ async fn sleep_until(started: Instant, moment: Option<MonoTime>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(started + (moment - MonoTime::default())).await,
         None => std::future::pending().await,
+    }
+}
+
+/// Completes when the process is drained, or is not; never if nobody can say so any more.
+async fn draining_is(draining: &mut watch::Receiver<bool>, wanted: bool) {
+    if *draining.borrow_and_update() != wanted && draining.wait_for(|draining| *draining == wanted).await.is_err() {
+        std::future::pending().await
     }
 }
 

@@ -10,7 +10,8 @@ impl Courier {
     pub(super) async fn hand_over_if_asked(&mut self, release: &mut watch::Receiver<bool>) {
         self.is_handing_over = *release.borrow_and_update();
         if !self.is_handing_over {
-            return self.departures.open();
+            // What has begun and not left turns back when the bot is paused.
+            return if self.scheduler.is_paused() { self.departures.close() } else { self.departures.open() };
         }
         self.departures.close();
         if self.attempts.is_empty() {

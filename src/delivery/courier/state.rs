@@ -8,11 +8,12 @@ use crate::delivery::attempt::{AttemptReport, DepartureGate};
 use crate::delivery::context::CourierContext;
 use crate::delivery::mono_time::MonoTime;
 use crate::delivery::scheduler::Scheduler;
-use crate::domain::{Notification, NotificationId, Timestamp};
+use crate::domain::{Notification, NotificationId, PauseList, Timestamp};
 use crate::ports::{Delivery, Receipt};
 use lru::LruCache;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::{self, JoinSet};
 use tokio::time::Instant;
@@ -45,6 +46,8 @@ pub struct Courier {
     /// Whether nothing more is started, so that the bot can go to another process.
     pub(super) is_handing_over: bool,
     pub(super) owned: watch::Sender<bool>,
+    /// What is paused, of all bots.
+    pub(super) pauses: watch::Receiver<Arc<PauseList>>,
 }
 
 /// What an attempt gives back to its courier.
@@ -77,6 +80,7 @@ impl Courier {
         Self {
             scheduler: Scheduler::new(context.bot.limits, window),
             promised: PromisedTurns::new(context.bot.limits),
+            pauses: context.ports.pauses.known(),
             context,
             window,
             started: Instant::now(),

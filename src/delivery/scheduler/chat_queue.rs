@@ -21,6 +21,8 @@ pub(super) struct ChatQueue {
     /// The lane in whose list of ready chats that entry stands, if it stands in one.
     pub ready_in: Option<Lane>,
     pub in_flight: bool,
+    /// Somebody has paused it: it is never ready.
+    pub is_paused: bool,
     /// What of each lane is counted of it.
     counted: [LaneDemand; 3],
 }
@@ -45,6 +47,7 @@ impl ChatQueue {
             stamp: 0,
             ready_in: None,
             in_flight: false,
+            is_paused: false,
             counted: Default::default(),
         }
     }
@@ -178,6 +181,12 @@ impl ChatQueue {
             all.chats -= own.chats;
             all.deferred -= own.deferred;
         }
+    }
+
+    /// Takes the last out that waits in a lane, to go back to the queue until a moment.
+    pub fn defer_last(&mut self, lane: Lane, until: MonoTime) -> Option<(SendJob, u64)> {
+        let (_, place) = self.lanes[lane as usize].last()?;
+        self.lanes[lane as usize].defer(place, until)
     }
 
     /// Takes everything out that waits, each with the moment at which its turn will come.

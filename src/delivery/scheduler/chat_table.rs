@@ -8,7 +8,7 @@ use crate::delivery::mono_time::MonoTime;
 use crate::domain::{ChatId, Lane};
 use crate::settings::RateLimits;
 use lru::LruCache;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub(super) struct ChatTable {
     demand: [LaneDemand; 3],
     /// To which chat one has migrated.
     migrations: LruCache<ChatId, ChatId>,
+    /// The chats that are paused, whether they are here or not.
+    paused: HashSet<ChatId>,
 }
 
 impl ChatTable {
@@ -54,6 +56,7 @@ impl ChatTable {
             taken_over_at: MonoTime::default(),
             demand: Default::default(),
             migrations: LruCache::new(MAX_MIGRATIONS),
+            paused: HashSet::new(),
         }
     }
 
@@ -81,8 +84,33 @@ impl ChatTable {
         self.chats.entry(name.clone()).or_insert_with(|| {
             let mut chat = Box::new(ChatQueue::new(name, &self.limits));
             chat.limiter_mut().take_over(self.taken_over_at);
+            chat.is_paused = self.paused.contains(name);
             chat
         })
+    }
+
+    /// Lets these chats be paused, and no others.
+    pub fn set_paused(&mut self, now: MonoTime, paused: HashSet<ChatId>) {
+        let before = std::mem::replace(&mut self.paused, paused);
+        let changed: Vec<_> = before.symmetric_difference(&self.paused).cloned().collect();
+        for name in changed {
+            if let Some(chat) = self.chats.get_mut(&name) {
+                chat.is_paused = self.paused.contains(&name);
+                self.place(now, &name);
+            }
+        }
+    }
+
+    /// Whether a chat is paused.
+    pub fn is_paused(&self, name: &ChatId) -> bool {
+        self.paused.contains(name)
+    }
+
+    /// The paused chats that are here, in the order of their names.
+    pub fn paused_here(&self) -> Vec<ChatId> {
+        let mut here: Vec<_> = self.paused.iter().filter(|name| self.chats.contains_key(name)).cloned().collect();
+        here.sort_unstable();
+        here
     }
 
     /// Puts a chat where its head belongs. One that stands there already keeps its place: what arrives for it must not
@@ -92,7 +120,7 @@ impl ChatTable {
         let is_fresh = chat.count_demand(&mut self.demand);
         let stands_in = chat.ready_in.take();
         let stood = std::mem::take(&mut chat.stamp);
-        if chat.in_flight || chat.is_empty() {
+        if chat.in_flight || chat.is_paused || chat.is_empty() {
             return;
         }
         let at = chat.ready_at(now);
@@ -190,6 +218,10 @@ impl ChatTable {
             *target = to.clone();
         }
         self.migrations.put(from.clone(), to.clone());
+        if self.paused.contains(from) {
+            // The ledger says so too; that news is on its way.
+            self.paused.insert(to.clone());
+        }
         if let Some(mut old) = self.chats.remove(from) {
             old.stop_counting(&mut self.demand);
             let moved = match self.chats.remove(&to) {
@@ -200,6 +232,10 @@ impl ChatTable {
                 None => Box::new(old.renamed(now, &to, &self.limits)),
             };
             self.chats.insert(to.clone(), moved);
+        }
+        let is_paused = self.paused.contains(&to);
+        if let Some(chat) = self.chats.get_mut(&to) {
+            chat.is_paused = is_paused;
         }
         self.place(now, &to);
     }

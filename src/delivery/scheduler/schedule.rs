@@ -59,7 +59,7 @@ pub struct Dispatch {
 /// The rate limits, FIFOs and uploads of one bot.
 #[derive(Debug)]
 pub struct Scheduler {
-    load: LaneLoad,
+    pub(super) load: LaneLoad,
     pub(super) rate: BotRateLimiter,
     /// Keeps every send back while Telegram is down or refuses the token.
     pub breaker: CircuitBreaker,
@@ -71,6 +71,8 @@ pub struct Scheduler {
     bytes_in_flight: usize,
     /// What waits because a part of ours is away.
     awaiting_part: BTreeMap<NotificationId, (ChatId, Lane, Place)>,
+    /// Somebody has paused the bot: nothing is dispatched.
+    pub(super) is_paused: bool,
 }
 
 /// One that was dispatched.
@@ -95,6 +97,7 @@ impl Scheduler {
             in_flight: HashMap::new(),
             bytes_in_flight: 0,
             awaiting_part: BTreeMap::new(),
+            is_paused: false,
         }
     }
 
@@ -121,7 +124,7 @@ impl Scheduler {
     }
 
     /// Takes out what chats hold beyond their shares, when the window fills, and if it is still full then, what waits for a part of
-    /// ours: it is to go back to the queue.
+    /// ours or is paused: it is to go back to the queue.
     pub fn shed(&mut self, now: MonoTime) -> Vec<DeferredJob> {
         let mut out = Vec::new();
         for lane in Lane::ALL {
@@ -135,6 +138,7 @@ impl Scheduler {
                 out.push(with_lead(now, deferred));
             }
             self.shed_awaiting_part(now, lane, &mut out);
+            self.shed_paused(now, lane, &mut out);
         }
         out
     }
@@ -158,6 +162,9 @@ impl Scheduler {
 
     /// The next one to send at this moment. Call until it says wait.
     pub fn next(&mut self, now: MonoTime) -> NextSend {
+        if self.is_paused {
+            return NextSend::Wait(None);
+        }
         loop {
             if self.in_flight.len() >= MAX_IN_FLIGHT || self.bytes_in_flight >= MAX_BYTES_IN_FLIGHT {
                 return NextSend::Wait(None);
@@ -240,7 +247,9 @@ impl Scheduler {
         chat.end_flight(now, job.cost, has_left);
         match step {
             NextStep::Done | NextStep::Abandon => {}
-            NextStep::Retry(pause) | NextStep::Postpone(pause) => chat.insert(now, number, job, now + pause),
+            NextStep::Retry(pause) | NextStep::Postpone(pause) | NextStep::Paused(pause) => {
+                chat.insert(now, number, job, now + pause);
+            }
             NextStep::AwaitPart(pause) => {
                 self.awaiting_part.insert(id, (name.clone(), job.lane, job.place));
                 chat.insert(now, number, job, now + pause);
@@ -282,6 +291,11 @@ impl Scheduler {
         self.chats.demand(lane).deferred
     }
 
+    /// It does not wait here for a part of ours any more.
+    pub(super) fn forget_awaiting_part(&mut self, id: NotificationId) {
+        self.awaiting_part.remove(&id);
+    }
+
     /// Whether any wait because a part of ours is away.
     pub fn is_awaiting_part(&self) -> bool {
         !self.awaiting_part.is_empty()
@@ -317,6 +331,7 @@ impl Scheduler {
         let is_fresh = self.chats.get(&job.chat).is_none_or(ChatQueue::is_idle);
         let before = u32::try_from(self.chats.ready_before(job.lane, is_fresh)).unwrap_or(u32::MAX);
         let in_bot = self.rate.ready_at().max(now) + self.rate.interval() * before;
+        let in_bot = in_bot.max(now + self.pause_estimate(&job.chat));
         match self.breaker.gate() {
             SendGate::ProbeAt(at) => in_chat.max(in_bot).max(at),
             SendGate::Now | SendGate::AfterProbe => in_chat.max(in_bot),

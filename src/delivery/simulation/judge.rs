@@ -29,6 +29,8 @@ pub enum Rule {
     Duplicate,
     /// What a caller was told to be cancelled is not sent.
     Cancelled,
+    /// Nothing begins for what is paused, and of a paused bot nothing leaves once its owner knows.
+    Paused,
     /// Nothing leaves after its `expires_at`.
     Expired,
     /// The final record says what happened.
@@ -89,6 +91,18 @@ struct Flood {
     recorded_at: Option<Duration>,
 }
 
+/// A pause of a chat, or of the bot.
+struct PauseSpan {
+    chat: Option<i64>,
+    from: Duration,
+    /// Since when workers know.
+    known: Option<Duration>,
+    until: Option<Duration>,
+}
+
+/// For so long after the owner knows of a pause, what had left arrives.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
+
 /// Watches a world.
 #[derive(Default)]
 pub struct Judge {
@@ -99,6 +113,7 @@ pub struct Judge {
     appeared: BTreeMap<(i64, Lane), NotificationId>,
     /// When something was broken, recovery included: nobody is called starved then.
     disturbances: Vec<(Duration, Duration)>,
+    pauses: Vec<PauseSpan>,
     /// How long the bot's own limit may hold a message up: one message of each chat.
     pub bot_limit_allowance: Duration,
     /// What was broken.
@@ -136,6 +151,33 @@ impl Judge {
     /// Its caller was told that it is cancelled.
     pub fn cancelled(&mut self, id: NotificationId) {
         self.story(id).cancelled = true;
+    }
+
+    /// The bot or a chat is paused from now on, or goes on.
+    pub fn paused(&mut self, now: Duration, chat: Option<i64>, is_paused: bool) {
+        let under_way = self.pauses.iter_mut().find(|span| span.chat == chat && span.until.is_none());
+        match (under_way, is_paused) {
+            (None, true) => self.pauses.push(PauseSpan { chat, from: now, known: None, until: None }),
+            (Some(span), false) => span.until = Some(now),
+            _ => {}
+        }
+    }
+
+    /// Workers know what is paused.
+    pub fn news_of_pause(&mut self, now: Duration) {
+        let news = self.pauses.iter_mut().filter(|span| span.until.is_none() && span.known.is_none());
+        news.for_each(|span| span.known = Some(now));
+    }
+
+    /// Whether what began then and arrives now breaks a pause.
+    fn breaks_pause(&self, began: Duration, now: Duration, chat: i64) -> bool {
+        self.pauses.iter().filter(|span| span.chat.is_none_or(|paused| paused == chat)).any(|span| {
+            let lasts = |at: Duration| span.until.is_none_or(|until| at < until);
+            let has_begun = span.from < began && lasts(began);
+            let has_left =
+                span.chat.is_none() && span.known.is_some_and(|known| known + ON_ITS_WAY < now) && lasts(now);
+            has_begun || has_left
+        })
     }
 
     /// Something is broken until then.
@@ -188,6 +230,9 @@ impl Judge {
         };
         if let Some(flood) = self.floods.get(&chat).and_then(|floods| floods.iter().find(binds)) {
             self.breaks(Rule::FloodWait, now, format!("{id} to {chat}, {:?} early", flood.until - now));
+        }
+        if self.breaks_pause(began, now, chat) {
+            self.breaks(Rule::Paused, now, format!("{id} to {chat}, begun at {began:?}"));
         }
         if cancelled {
             self.breaks(Rule::Cancelled, now, format!("{id} was cancelled"));

@@ -142,3 +142,26 @@ fn nothing_is_acked_before_its_end_is_recorded() {
     }
     assert_eq!(court.broken(), [Rule::Ack]);
 }
+
+#[test]
+fn nothing_begins_for_what_is_paused_and_of_a_paused_bot_nothing_leaves() {
+    let (mut court, all) = Court::new(6, &Draft::text(1));
+    court.judge.paused(2 * SECOND, Some(2), true);
+    court.sends(3, all[0].id, 0);
+    assert_eq!(court.broken(), [], "another chat");
+    court.judge.paused(4 * SECOND, Some(1), true);
+    court.judge.began(4 * SECOND, all[1].id, 0, true);
+    court.judge.arrives(5 * SECOND, court.wall, all[1].id, 0, 1);
+    assert_eq!(court.broken(), [], "it had begun");
+    court.sends(6, all[2].id, 0);
+    assert_eq!(court.broken(), [Rule::Paused]);
+    court.judge.paused(7 * SECOND, Some(1), false);
+    court.judge.began(8 * SECOND, all[3].id, 0, true);
+    court.judge.paused(9 * SECOND, None, true);
+    court.judge.news_of_pause(9 * SECOND);
+    court.judge.arrives(11 * SECOND, court.wall, all[3].id, 0, 1);
+    assert_eq!(court.broken(), [Rule::Paused; 2], "its owner knew");
+    court.judge.paused(12 * SECOND, None, false);
+    court.sends(13, all[4].id, 0);
+    assert_eq!(court.broken(), [Rule::Paused; 2]);
+}

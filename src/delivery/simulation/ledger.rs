@@ -1,7 +1,8 @@
 //! A ledger as the port describes it.
 
 use crate::domain::{
-    Attempt, AttemptOutcome, ChatId, Lane, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
+    Attempt, AttemptOutcome, BotName, ChatId, Lane, Notification, NotificationId, Pause, PauseList, PauseTarget,
+    Record, RecordUpdate, Status, Timestamp,
 };
 use crate::ports::{Begin, BeginConditions, Cancelled, ListQuery, RecordPage};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,8 @@ pub struct LedgerModel {
     /// What is still to be sent, by chat and lane, of what keeps to the order of its chat.
     pending: BTreeMap<(ChatId, Lane), BTreeSet<NotificationId>>,
     begins: u64,
+    /// Whether the bot is paused, and which chats are.
+    paused: (bool, BTreeSet<ChatId>),
 }
 
 struct Entry {
@@ -126,6 +129,9 @@ impl LedgerModel {
         if let Some(to) = chat.and_then(|chat| chat.migrated_to) {
             return Some(Begin::Migrated(to));
         }
+        if self.paused.0 || self.paused.1.contains(&notification.chat_id) {
+            return Some(Begin::Paused);
+        }
         let paused_until =
             chat.and_then(|chat| chat.pauses.values().max()).map(|until| until.plus(conditions.headroom));
         let free_at = chat.and_then(|chat| chat.frozen_until).max(paused_until);
@@ -188,6 +194,9 @@ impl LedgerModel {
             && from != notification.chat_id
         {
             self.chats.entry(from.clone()).or_default().migrated_to = Some(*to);
+            if self.paused.1.remove(&from) {
+                self.paused.1.insert(notification.chat_id.clone());
+            }
             self.chats.entry(notification.chat_id.clone()).or_default().migrated_from = Some(from);
         }
         let chat = self.chats.entry(notification.chat_id.clone()).or_default();
@@ -232,6 +241,32 @@ impl LedgerModel {
                 Cancelled::Done(Box::new(self.entries[&id].record.clone()))
             }
         }
+    }
+
+    /// Pauses the bot or a chat, or lets it go on; the chat as it is called now.
+    pub fn set_paused(&mut self, chat: Option<ChatId>, is_paused: bool) -> Option<ChatId> {
+        let Some(chat) = chat else {
+            self.paused.0 = is_paused;
+            return None;
+        };
+        let migrated_to = self.chats.get(&chat).and_then(|chat| chat.migrated_to);
+        let present = migrated_to.map_or(chat, ChatId::Id);
+        match is_paused {
+            true => self.paused.1.insert(present.clone()),
+            false => self.paused.1.remove(&present),
+        };
+        Some(present)
+    }
+
+    /// What is paused.
+    pub fn pauses(&self) -> PauseList {
+        let (bot, mut list) = (BotName::default_bot(), PauseList::default());
+        let chats = self.paused.1.iter().cloned().map(Some);
+        for chat in chats.chain(self.paused.0.then_some(None)) {
+            let pause = Pause { since: Timestamp::from_unix_millis(0), client: None, reason: None };
+            list.put(PauseTarget { bot: bot.clone(), chat }, pause);
+        }
+        list
     }
 
     /// A record.

@@ -16,6 +16,7 @@ mod ledger;
 mod limits;
 mod link;
 mod messenger;
+mod pausing;
 mod plan;
 mod ports;
 mod queue;

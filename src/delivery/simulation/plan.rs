@@ -30,6 +30,10 @@ pub enum Event {
     Cancel(NotificationId),
     /// Something breaks.
     Fault(Fault),
+    /// An operator pauses a chat, or the bot.
+    Pause(Option<i64>),
+    /// He lets it go on.
+    Resume(Option<i64>),
 }
 
 /// Something that breaks.
@@ -96,6 +100,10 @@ impl Plan {
             Fault::with_company(random, at, chats.groups, &mut events);
         }
         let blocked = if random.u8(..4) == 0 { vec![1] } else { Vec::new() };
+        for _ in 0..[0, 0, 1, 2][random.usize(..4)] {
+            let target = if random.u8(..4) == 0 { None } else { Some(chats.any(random)) };
+            Self::pause(random, target, span, &mut events);
+        }
         let chats = (chats.people + chats.groups + 4) as u32;
         Self { window, returns_first: random.bool(), events, blocked, chats }.ordered()
     }
@@ -119,6 +127,10 @@ impl Plan {
         for _ in 0..random.usize(0..4) {
             let at = random_moment(random, span);
             Fault::with_company(random, at, chats.groups, &mut events);
+        }
+        for _ in 0..random.usize(..40) {
+            let chat = chats.any(random);
+            Self::pause(random, Some(chat), span, &mut events);
         }
         let window = [64, 256, 4_000][random.usize(..3)];
         Self { window, returns_first: random.bool(), events, blocked: vec![1], chats: 180 }.ordered()
@@ -171,6 +183,17 @@ impl Plan {
             events.push((at, Event::Accept(Box::new(Draft { id, again, ..draft }))));
         }
         events
+    }
+
+    /// A pause, which may be asked for twice and ends.
+    fn pause(random: &mut Rng, target: Option<i64>, span: Duration, events: &mut Vec<(Duration, Event)>) {
+        let from = random_moment(random, span);
+        let until = from + seconds(random, 0.1, 25.0);
+        events.push((from, Event::Pause(target)));
+        if random.bool() {
+            events.push((from + (until - from) / 2, Event::Pause(target)));
+        }
+        events.push((until, Event::Resume(target)));
     }
 
     fn ordered(mut self) -> Self {

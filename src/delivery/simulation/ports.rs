@@ -6,8 +6,9 @@ use super::queue::Stale;
 use super::state::{Part, State};
 use crate::domain::{BotName, Filter, Notification, NotificationId, Record, RecordUpdate, Sha256, Status, Timestamp};
 use crate::ports::{
-    Begin, BeginConditions, BlobError, BlobStream, Blobs, Cancelled, Depth, FileIds, FileKey, HandOver, Ledger,
-    LedgerError, ListQuery, MediaIndex, OpenCounts, Queue, QueueError, Receipt, RecordPage, Spooled, Subscription,
+    Begin, BeginConditions, BlobError, BlobStream, Blobs, Cancelled, DeepestChats, Depth, FileIds, FileKey, HandOver,
+    Ledger, LedgerError, ListQuery, MediaIndex, OpenCounts, Queue, QueueError, Receipt, RecordPage, Spooled,
+    Subscription,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -182,6 +183,11 @@ impl Ledger for Link {
     async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError> {
         // Couriers do not ask.
         Ok(vec![OpenCounts::default(); bots.len()])
+    }
+
+    async fn deepest_chats(&self, _bot: &BotName, _limit: usize) -> Result<DeepestChats, LedgerError> {
+        // Couriers do not ask.
+        Ok(DeepestChats::default())
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

@@ -4,11 +4,12 @@ use super::judge::{Judge, chat_number};
 use super::ledger::LedgerModel;
 use super::queue::QueueModel;
 use super::telegram::TelegramModel;
-use crate::domain::{Notification, Timestamp};
+use crate::domain::{Notification, PauseList, Timestamp};
 use crate::ports::FileKey;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// A part of the engine that can be late or away.
@@ -36,6 +37,8 @@ pub struct State {
     /// The media index.
     pub file_ids: BTreeMap<FileKey, String>,
     pub judge: Judge,
+    /// What workers know to be paused.
+    pub pauses: watch::Sender<Arc<PauseList>>,
     /// By part: until when it is away, and until when it keeps everybody waiting.
     away: [Duration; 3],
     stalled: [Duration; 3],
@@ -60,6 +63,7 @@ impl Shared {
             telegram: TelegramModel::default(),
             file_ids: BTreeMap::new(),
             judge: Judge::default(),
+            pauses: watch::Sender::default(),
             away: [Duration::ZERO; 3],
             stalled: [Duration::ZERO; 3],
             alive: Vec::new(),

@@ -79,9 +79,11 @@ pub fn context(link: Arc<Link>) -> CourierContext {
         callbacks: link.clone(),
         event_log: link.clone(),
         operations: link.clone(),
+        pauses: link.clone(),
     };
     let (bot, metrics, max_attempts) = (BOT.clone(), METRICS.clone(), MAX_ATTEMPTS);
-    CourierContext { bot, ports, messenger: link, metrics, max_attempts }
+    let draining = tokio::sync::watch::channel(false).1;
+    CourierContext { bot, ports, messenger: link, metrics, draining, max_attempts }
 }
 
 struct World {
@@ -177,6 +179,15 @@ impl World {
             Event::Cancel(id) => {
                 let link = Link { shared: self.shared.clone(), worker: self.workers[0].number };
                 tokio::spawn(async move { link.cancel(id, Timestamp::now()).await });
+            }
+            Event::Pause(chat) => self.shared.set_paused(chat, true),
+            Event::Resume(chat) => {
+                self.shared.set_paused(chat, false);
+                if chat.is_none() {
+                    // What has come meanwhile is sent first.
+                    let now = self.shared.lock().now();
+                    self.shared.lock().judge.disturbed(Duration::ZERO, now + RECOVERY);
+                }
             }
             Event::Fault(fault) => self.break_something(fault),
         }

@@ -4,17 +4,20 @@ use super::buffer::WriteBehindBuffer;
 use super::file_id_cache::FileIdCache;
 use super::flush::flush_again_and_again;
 use super::known_cancels::{KnownCancels, follow_cancels};
+use super::known_pauses::{KnownPauses, follow_pauses};
 use super::ledger_change::{EntityKey, LedgerChange};
+use super::pause_copy::PauseCopy;
 use crate::adapters::redis::ledger::RedisLedger;
 use crate::domain::{
     BotName, DeliveryGuarantee, Filter, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp,
 };
 use crate::ports::{
-    Begin, BeginConditions, Cancelled, FileIds, FileKey, Journal, JournalEntry, Ledger, LedgerError, ListQuery,
-    OpenCounts, RecordPage,
+    Begin, BeginConditions, Cancelled, DeepestChats, FileIds, FileKey, Journal, JournalEntry, Ledger, LedgerError,
+    ListQuery, OpenCounts, RecordPage,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::AbortHandle;
@@ -29,30 +32,33 @@ pub struct WriteBehindLedger {
     pub(super) file_ids: FileIdCache,
     journal: Option<Arc<dyn Journal>>,
     cancels: Arc<KnownCancels>,
-    tasks: [AbortHandle; 2],
+    pub(super) pauses: Arc<KnownPauses>,
+    tasks: [AbortHandle; 3],
 }
 
 impl WriteBehindLedger {
-    /// A ledger without a journal: while Redis is away, outcomes wait in memory alone. Starts the tasks that write what waits and follow cancels, in the current
+    /// A ledger without a journal: while Redis is away, outcomes wait in memory alone. Starts the tasks that write what waits and follow cancels and pauses, in the current
     /// runtime; they end when this is dropped.
     pub fn new(redis: Arc<RedisLedger>) -> Arc<Self> {
-        Self::start(redis, None)
+        Self::start(redis, None, None)
     }
 
     /// The same with a journal for outcomes. What is stored there must be given to
-    /// [`WriteBehindLedger::apply_journal_entry`].
-    pub fn with_journal(redis: Arc<RedisLedger>, journal: Arc<dyn Journal>) -> Arc<Self> {
-        Self::start(redis, Some(journal))
+    /// [`WriteBehindLedger::apply_journal_entry`]. In the folder it keeps a copy of what is paused, for a start while Redis is away.
+    pub fn with_journal(redis: Arc<RedisLedger>, journal: Arc<dyn Journal>, folder: Option<&Path>) -> Arc<Self> {
+        Self::start(redis, Some(journal), folder)
     }
 
-    fn start(redis: Arc<RedisLedger>, journal: Option<Arc<dyn Journal>>) -> Arc<Self> {
+    fn start(redis: Arc<RedisLedger>, journal: Option<Arc<dyn Journal>>, folder: Option<&Path>) -> Arc<Self> {
         let buffer = Arc::new(WriteBehindBuffer::new(redis));
-        let cancels = Arc::new(KnownCancels::new());
+        let (cancels, pauses) =
+            (Arc::new(KnownCancels::new()), Arc::new(KnownPauses::new(folder.map(PauseCopy::in_folder))));
         let tasks = [
             tokio::spawn(flush_again_and_again(buffer.clone())).abort_handle(),
             tokio::spawn(follow_cancels(buffer.clone(), cancels.clone())).abort_handle(),
+            tokio::spawn(follow_pauses(buffer.clone(), pauses.clone())).abort_handle(),
         ];
-        Arc::new(Self { buffer, file_ids: FileIdCache::default(), journal, cancels, tasks })
+        Arc::new(Self { buffer, file_ids: FileIdCache::default(), journal, cancels, pauses, tasks })
     }
 
     /// How many changes wait in memory.
@@ -159,6 +165,9 @@ impl Ledger for WriteBehindLedger {
         if notification.send_at.is_some() && !self.cancels.were_read() {
             return begun;
         }
+        if self.pauses.list().forbid(&notification.bot, &notification.chat_id) {
+            return Ok((Begin::Paused, FileIds::new()));
+        }
         let (interrupted, interrupted_attempts) = buffer.add_pending(|pending| pending.push_begin(notification, at))?;
         buffer.redis.forget_begin(notification.id);
         Ok((Begin::Proceed { interrupted, interrupted_attempts }, self.known_file_ids(wanted)))
@@ -211,6 +220,10 @@ impl Ledger for WriteBehindLedger {
 
     async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError> {
         self.ask(self.redis().count_open(bots)).await
+    }
+
+    async fn deepest_chats(&self, bot: &BotName, limit: usize) -> Result<DeepestChats, LedgerError> {
+        self.ask(self.redis().deepest(bot, limit)).await
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

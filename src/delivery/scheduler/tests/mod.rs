@@ -1,6 +1,7 @@
 //! The rules of the scheduler, one by one.
 
 mod deferring;
+mod pausing;
 mod simulation;
 mod storm;
 
