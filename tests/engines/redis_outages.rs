@@ -2,6 +2,7 @@
 
 use crate::engines::contract::{WAIT_TIMEOUT, bot, later, notification};
 use crate::engines::rabbitmq::{connected, namespace};
+use crate::support::event_reader::{EventReader, Told};
 use crate::support::settings::NO_LIMITS;
 use crate::support::test_app::{On, TestApp, lenient};
 use crate::support::wait::{until_ok, until_true};
@@ -245,5 +246,27 @@ async fn without_redis_it_is_ready_and_what_was_cancelled_stays_unsent() {
     let record = app.settled(&cancelled).await;
     assert_eq!((&record["status"], record["attempts"].as_array().map(Vec::len)), (&json!("cancelled"), Some(0)));
     assert_eq!(app.messages().len(), 1, "nothing else was sent");
+    app.stop().await;
+}
+
+/// What is sent while Redis is away is told once Redis knows of it, over the connection that was open all the time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_go_on_when_redis_is_back() {
+    let mut redis = Redis::launch().await;
+    let app = on(&redis).await;
+    let mut stream = EventReader::open(app.client.get(format!("{}/v1/events", app.api)), "").await;
+    let mut ids = vec![app.accept(json!({"chat_id": 1, "text": "before"})).await];
+    assert_eq!(stream.take(1).await[0].notification(), ids[0]);
+    redis.kill9();
+    until_true("it to miss Redis", WAIT_TIMEOUT, async || readiness(&app).await == (200, json!(["ledger"]))).await;
+    let sent = app.messages().len();
+    ids.push(app.accept(json!({"chat_id": 2, "text": "meanwhile"})).await);
+    until_true("it to be sent", WAIT_TIMEOUT, async || app.messages().len() > sent).await;
+    redis.start().await;
+    ids.push(app.accept(json!({"chat_id": 3, "text": "after"})).await);
+    let mut told: Vec<String> = stream.take(2).await.iter().map(Told::notification).collect();
+    told.sort();
+    assert_eq!(told, ids[1..]);
+    drop(stream);
     app.stop().await;
 }
