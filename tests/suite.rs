@@ -9,6 +9,7 @@ mod delivery;
 mod engines;
 mod native;
 mod project;
+mod recipes;
 mod sandbox;
 mod telemetry;
 mod whatsmate;

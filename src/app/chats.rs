@@ -41,7 +41,8 @@ pub async fn who_wrote_to(settings: &Settings, bot: &BotName) -> anyhow::Result<
         files: Vec::new(),
         timeout: ANSWER_TIMEOUT,
     };
-    let MessengerResponse { status, reply, .. } = messenger.call(request).await?;
+    let answer = messenger.call(request).await.context("no answer from the Bot API")?;
+    let MessengerResponse { status, reply, .. } = answer;
     let Some(reply) = reply else { bail!("Telegram's answer is strange (status {status})") };
     match reply.result {
         Some(Value::Array(updates)) if reply.ok => Ok(chats_in(&updates)),

@@ -29,6 +29,7 @@ fn the_demo_delivers_everything_and_uploads_the_twice_sent_picture_once() {
     assert_eq!(output.status.code(), Some(0), "{out}{error}");
     assert!(out.contains("\n6 sent in ") && out.contains(", 5 uploads (") && out.contains(", 1 upload(s) skipped"));
     assert!(!out.contains('\x1b'), "colours belong on a terminal");
+    assert!(!out.contains("http://"), "addresses that nobody answers any more: {out}");
 }
 
 #[test]

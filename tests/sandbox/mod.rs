@@ -6,6 +6,7 @@ mod hook;
 mod inline;
 mod kinds;
 mod limits;
+mod manual;
 mod media;
 mod messages;
 mod requests;

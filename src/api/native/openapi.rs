@@ -9,9 +9,9 @@ use crate::http::probes;
 use crate::http::problem::ProblemDocument;
 use crate::http::routing::{get_or_head, not_found, resource};
 use crate::intake::rejection::{ProblemCode, Rejection};
-use actix_web::HttpResponse;
 use actix_web::http::header::{self, ContentType};
 use actix_web::web::{self, Bytes, Data};
+use actix_web::{HttpResponse, mime};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use utoipa::openapi::header::HeaderBuilder;
@@ -162,9 +162,8 @@ pub fn openapi_yaml() -> String {
 
 /// Adds the routes of the document and the page.
 pub fn routes(config: &mut web::ServiceConfig) {
-    let page = Config::new(["/openapi.json"]).validator_url("none").try_it_out_enabled(true);
     config
-        .app_data(Data::new(page))
+        .app_data(Data::new(Config::new(["/openapi.json"])))
         .service(resource("/openapi.json", "GET, HEAD").route(get_or_head().to(openapi_json)))
         .service(resource("/docs", "GET, HEAD").route(get_or_head().to(to_page)))
         .service(resource("/docs/{file:.*}", "GET, HEAD").route(get_or_head().to(file)));
@@ -182,6 +181,11 @@ async fn to_page(_: Visitor) -> HttpResponse {
 
 /// An asset of the page.
 async fn file(_: Visitor, path: web::Path<String>, page: Data<Config<'static>>) -> Result<HttpResponse, Rejection> {
+    /// In place of Swagger UI's own of that name, whose configuration cannot say in which order operations are shown.
+    const INITIALIZER: &str = include_str!("docs_page.js");
+    if *path == "swagger-initializer.js" {
+        return Ok(HttpResponse::Ok().content_type(mime::TEXT_JAVASCRIPT).body(INITIALIZER));
+    }
     match utoipa_swagger_ui::serve(&path, page.into_inner()) {
         Ok(Some(file)) => {
             let mut response = HttpResponse::Ok();

@@ -57,6 +57,7 @@ async fn perform(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
         shown = show(service_at, &sandbox) => shown,
     };
     if shown.is_ok() && !arguments.exit {
+        print_addresses(service_at, &sandbox);
         print_line("Ctrl-C ends the demo.");
         tokio::select! {
             ended = &mut service => return ended.map(|()| ExitCode::SUCCESS),
@@ -74,9 +75,8 @@ async fn perform(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
 /// Posts everything, follows each to its end, and says whether all went as it should.
 async fn show(service: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<ExitCode> {
     const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
-    let style = TerminalStyle::detect();
     let client = ServiceClient::new(&format!("http://{service}"), None)?;
-    let mut report = DemoReport::new(style);
+    let mut report = DemoReport::new(TerminalStyle::detect());
     report.heading();
     let began = Instant::now();
     let mut posted = Vec::new();
@@ -90,6 +90,12 @@ async fn show(service: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<ExitCode
         report.row(&picture, accepted_in, client.wait_for_final_state(id, DELIVERY_TIMEOUT).await?);
     }
     report.summary(began.elapsed());
+    Ok(if report.verdict(&sandbox.stats()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where to look and what to try while it goes on.
+fn print_addresses(service: SocketAddr, sandbox: &Sandbox) {
+    let style = TerminalStyle::detect();
     print_line("");
     for (what, address) in [
         ("the pictures, as delivered", format!("{}/", sandbox.url())),
@@ -100,7 +106,6 @@ async fn show(service: SocketAddr, sandbox: &Sandbox) -> anyhow::Result<ExitCode
         print_line(format_args!("  {what:<28}{}", style.bold(&address)));
     }
     print_line("");
-    Ok(if report.verdict(&sandbox.stats()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
