@@ -45,7 +45,7 @@ pub struct ChatBacklog {
     pub chat: ChatId,
     /// How many, by status.
     pub open: OpenCounts,
-    /// When the oldest was accepted first.
+    /// When the oldest was taken in first, by the time in its id.
     pub oldest_at: Timestamp,
     /// Until when Telegram has asked the chat to wait, if it has.
     pub flood_wait_until: Option<Timestamp>,

@@ -161,7 +161,7 @@ pub struct ChatBacklogView {
     chat_id: ChatId,
     /// How much.
     open: OpenView,
-    /// When the oldest of it was accepted first.
+    /// When the oldest of it was taken in, by the time in its id.
     #[schema(value_type = String, format = DateTime)]
     oldest_at: Timestamp,
     /// The chat's own pause; `null` if it has none.

@@ -62,7 +62,7 @@ async fn the_deepest_chats_are_told_with_their_oldest(acceptor: &dyn Acceptor, l
     ];
     assert_eq!(found, expected);
     assert_eq!((deepest.open, deepest.looked_at), (10, 10));
-    assert_eq!(deepest.chats[0].oldest_at.unix_millis(), first[0].accepted_at.unix_millis());
+    assert_eq!(deepest.chats[0].oldest_at, first[0].id.made_at());
     let waits: Vec<_> = deepest.chats.iter().map(|it| it.flood_wait_until.is_some()).collect();
     assert_eq!(waits, [false, true, false, false]);
     let one = ledger.deepest_chats(&name, 1).await.expect("deepest");
