@@ -3,6 +3,7 @@
 use crate::sandbox::{FaultRule, InjectedFault};
 use crate::service::{Engine, Service};
 use crate::{sandbox, wait};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -29,16 +30,17 @@ async fn outlive(engine: Engine) {
     let sandbox = sandbox::start();
     sandbox.add_fault(FaultRule::next("sendMessage", InjectedFault::Slow { ms: 30 }).times(0)).unwrap();
     let mut service = Service::new("pauses", engine.clone(), &sandbox.url());
-    service.set("BOT_RATE", "150");
+    // Slower than what is posted.
+    service.set("BOT_RATE", "60");
     service.start().await;
     let client = service.client();
-    for number in 0..EACH {
-        for chat in 1..=CHATS {
-            let body = json!({"chat_id": chat, "text": format!("{chat}-{number}"), "delivery": "at_least_once"});
-            let answer = client.post_json(&body).await.unwrap();
+    let posting = (1..=CHATS).map(async |chat| {
+        for number in 0..EACH {
+            let answer = client.post_json(&json!({"chat_id": chat, "text": format!("{chat}-{number}")})).await.unwrap();
             assert_eq!(answer.status, 202, "{}", answer.text);
         }
-    }
+    });
+    join_all(posting).await;
     let arrived = |chat: i64| sandbox::in_order(&sandbox).filter(|(of, _)| *of == chat).count() as u64;
     let some = async || (arrived(PAUSED) >= 5).then_some(());
     wait::until("some in the chat", WAIT_TIMEOUT, some).await;
