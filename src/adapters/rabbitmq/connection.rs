@@ -1,13 +1,10 @@
 //! A connection that is kept up: a supervisor connects, watches the session, and reconnects with exponential backoff.
 
+use super::address::BrokerAddress;
 use super::amqp::{RECONNECT_BACKOFF, error_text};
 use super::session::Session;
 use super::topology::{NodeLabel, Topology};
 use crate::ports::QueueError;
-use lapin::tcp::OwnedTLSConfig;
-use lapin::uri::AMQPUri;
-use lapin::{Connection, ConnectionProperties};
-use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,52 +14,12 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-/// The heartbeat, unless the address names one: the broker replaces an owner that is frozen or cut off after two to
-/// three times this, so within 12 s, and not before the owner has noticed itself. Less than 5 gives false alarms
-/// (RabbitMQ heartbeat guide) on connections that are idle; ours carry a liveness check every second.
-const HEARTBEAT_SECONDS: u16 = 4;
-/// The largest frame in bytes, unless the address names one; larger messages take several. The client library holds 64 of them
-/// for each connection, which are 8 MB at RabbitMQ's own 128 KiB.
-const FRAME_MAX_BYTES: u32 = 32 * 1024;
 /// Limit for an attempt to connect, doubled up to the maximum while attempts time out: what an abandoned attempt leaves
 /// behind lives until the broker answers it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 /// After a connection that lived longer than this, the backoff starts anew.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
-
-/// The address of a broker that may be tried.
-pub(super) struct BrokerAddress {
-    uri: AMQPUri,
-    /// Host and port, without user and password.
-    label: String,
-    /// Certificates of authorities to trust besides the system's, PEM.
-    ca: Option<Arc<str>>,
-}
-
-impl BrokerAddress {
-    /// Reads an address; `None`, without a reason, for one that is wrong, since it may hold a password.
-    pub(super) fn parse(url: &SecretString, ca: Option<&Arc<str>>) -> Option<Self> {
-        let mut uri: AMQPUri = url.expose_secret().parse().ok()?;
-        uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
-        uri.query.frame_max.get_or_insert(FRAME_MAX_BYTES);
-        if uri.vhost.is_empty() {
-            // `amqp://host/` names the virtual host "", which nobody has; "/" is meant.
-            uri.vhost = "/".to_owned();
-        }
-        let label = format!("{}:{}", uri.authority.host, uri.authority.port);
-        Some(Self { uri, label, ca: ca.cloned() })
-    }
-
-    pub(super) async fn connect(&self, properties: ConnectionProperties) -> lapin::Result<Connection> {
-        let tls = OwnedTLSConfig { identity: None, cert_chain: self.ca.as_deref().map(str::to_owned) };
-        Connection::connect_uri_with_config(self.uri.clone(), properties, tls, lapin::runtime::default_runtime()?).await
-    }
-
-    pub(super) fn label(&self) -> &str {
-        &self.label
-    }
-}
 
 #[derive(Clone)]
 enum ConnectionState {
@@ -188,9 +145,9 @@ impl ConnectionSupervisor {
             };
             self.set_down(&reason);
             if reason == last_reason {
-                info!(connection = self.name, broker = address.label, reason, "still no connection to RabbitMQ");
+                info!(connection = self.name, broker = address.label(), reason, "still no connection to RabbitMQ");
             } else {
-                warn!(connection = self.name, broker = address.label, reason, "no connection to RabbitMQ");
+                warn!(connection = self.name, broker = address.label(), reason, "no connection to RabbitMQ");
                 last_reason = reason;
             }
             backoff.wait().await;
@@ -200,12 +157,12 @@ impl ConnectionSupervisor {
 
     /// Hands out a session until it is lost; returns why it was.
     async fn serve(&self, session: Session, address: &BrokerAddress) -> String {
-        info!(connection = self.name, broker = address.label, "connected to RabbitMQ");
+        info!(connection = self.name, broker = address.label(), "connected to RabbitMQ");
         let session = Arc::new(session);
         self.state.send_replace(ConnectionState::Up(session.clone()));
         let prepare_detour = async {
             if self.beside.is_some() && self.addresses.len() > 1 {
-                let prepared = session.prepare_detour(NodeLabel::of(&address.label)).await;
+                let prepared = session.prepare_detour(NodeLabel::of(address.label())).await;
                 prepared.unwrap_or_else(|error| debug!(reason = error_text(&error), "no detour could be declared"));
             }
             std::future::pending::<Infallible>().await
@@ -216,7 +173,7 @@ impl ConnectionSupervisor {
         };
         self.set_down(&reason);
         session.end();
-        warn!(connection = self.name, broker = address.label, reason, "lost the connection to RabbitMQ");
+        warn!(connection = self.name, broker = address.label(), reason, "lost the connection to RabbitMQ");
         reason
     }
 
@@ -254,19 +211,5 @@ mod tests {
             let third = 3 - first - second;
             assert_eq!((first != second, nodes.choose("first", Some(first), 3)), (true, third));
         }
-    }
-
-    #[test]
-    fn an_address_has_a_short_heartbeat_unless_it_names_one() {
-        let heartbeat = |url: &str| BrokerAddress::parse(&url.to_owned().into(), None).unwrap().uri.query.heartbeat;
-        assert_eq!(heartbeat("amqp://u:p@h/%2f"), Some(HEARTBEAT_SECONDS));
-        assert_eq!(heartbeat("amqp://u:p@h/%2f?heartbeat=9"), Some(9));
-    }
-
-    #[test]
-    fn a_label_names_the_broker_and_nothing_secret() {
-        let address = BrokerAddress::parse(&"amqp://user:password@broker:5673/".to_owned().into(), None).unwrap();
-        assert_eq!((address.label.as_str(), address.uri.vhost.as_str()), ("broker:5673", "/"));
-        assert!(BrokerAddress::parse(&"http://x".to_owned().into(), None).is_none());
     }
 }

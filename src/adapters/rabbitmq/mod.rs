@@ -19,6 +19,7 @@
 //! cannot take go to a journal queue (`journal`); callers are notified by direct reply-to (`outcome_notifier`).
 
 mod accepting;
+mod address;
 mod amqp;
 mod attribution;
 mod broker;

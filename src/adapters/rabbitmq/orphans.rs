@@ -1,8 +1,8 @@
 //! Orphans: notifications that were due and could be brought nowhere, because their bot had no queues any more. They are
 //! kept until somebody puts them back.
 
+use super::address::BrokerAddress;
 use super::amqp::error_text;
-use super::connection::BrokerAddress;
 use super::in_flight::PublishUse;
 use super::message::{NotificationMessage, notification_properties};
 use super::publish_outcome::PublishOutcome;

@@ -1,8 +1,9 @@
 //! [`Queue`] and [`Journal`] on RabbitMQ.
 
+use super::address::BrokerAddress;
 use super::amqp::REQUEST_TIMEOUT;
 use super::broker::Broker;
-use super::connection::{BrokerAddress, BrokerConnection, NodesInUse};
+use super::connection::{BrokerConnection, NodesInUse};
 use super::dead_letter::{DeadLetter, dead_letter_queue};
 use super::depths::count_ready;
 use super::journal::{JournalMessage, journal_queue};

@@ -1,7 +1,7 @@
 //! Takes a namespace off the broker.
 
+use super::address::BrokerAddress;
 use super::amqp::{error_text, setup_step};
-use super::connection::BrokerAddress;
 use super::delay_levels;
 use super::topology::{NodeLabel, Topology};
 use crate::domain::BotName;

@@ -1,9 +1,9 @@
 //! One connection while it lives: its channels, what was declared on it, and the watch over it.
 
+use super::address::BrokerAddress;
 use super::amqp::error_text;
 use super::channels::Channels;
 use super::confirm_watch::ConfirmWatch;
-use super::connection::BrokerAddress;
 use super::declared_once::{Declarable, DeclarationState, DeclaredOnce};
 use super::publish_channels::PublishChannels;
 use super::topology::{NodeLabel, Topology};
