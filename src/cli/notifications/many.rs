@@ -134,6 +134,7 @@ fn print_dry_run(found: &Value, json: bool) {
         return print_line(found);
     }
     let at_least = if found["complete"] == Value::Bool(true) { "" } else { "at least " };
-    print_line(format_args!("{at_least}{} found; of these:", found["matched"].as_u64().unwrap_or(0)));
+    let matched = found["matched"].as_u64().unwrap_or(0);
+    print_line(format_args!("{at_least}{matched} found{}", if matched == 0 { "" } else { "; of these:" }));
     found["examples"].as_array().into_iter().flatten().for_each(|notification| print_line(line(notification)));
 }
