@@ -60,10 +60,13 @@ doc: tools
 build-tests: tools
 	@nice $(CLIENTS) $(SERVERS) true & $(CARGO) test --locked --no-run; built=$$?; wait; exit $$built
 
+# Of the simulation's 10,000 small worlds so many; `make faults` has all.
+WORLDS := 3000
+
 # The next three want the servers: alone, run them as `tests/with-clients tests/with-brokers tests/with-s3 tests/with-prometheus make suite`.
 .PHONY: suite
 suite:
-	$(CARGO) test --locked --lib --bins --test suite -- $(addprefix --skip ,$(ALONE)) --test-threads=8
+	SIMULATION_WORLDS=$(WORLDS) $(CARGO) test --locked --lib --bins --test suite -- $(addprefix --skip ,$(ALONE)) --test-threads=8
 
 # Twenty seconds; CONTRIBUTING.md says how to go on for longer.
 .PHONY: fuzz
@@ -89,6 +92,7 @@ fault-tests:
 
 .PHONY: faults
 faults: tools
+	$(CARGO) test --locked --lib -- simulation
 	@$(SERVERS) $(MAKE) --no-print-directory volume fault-tests ONLY_IN_FAULTS= FAULTS_AT_ONCE=1
 	@$(MAKE) --no-print-directory pressure cluster attacks
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory next; \
