@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    give_large_blocks_back();
+    set_up_allocator();
     pixcourier::cli::run()
 }
 
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
 /// begins with, a fourth of the processor under load went into giving memory back and having it cleared anew.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "the allocator has no safe interface")]
-fn give_large_blocks_back() {
+fn set_up_allocator() {
     const THRESHOLD_BYTES: libc::c_int = 128 * 1024;
     const KEPT_BYTES: libc::c_int = 1024 * 1024;
     // SAFETY: they take two numbers, and no other thread runs yet.
@@ -24,4 +24,4 @@ fn give_large_blocks_back() {
 }
 
 #[cfg(not(target_env = "gnu"))]
-fn give_large_blocks_back() {}
+fn set_up_allocator() {}

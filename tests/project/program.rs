@@ -22,6 +22,15 @@ fn send(service: &str, key: &str, arguments: &[&str]) -> Output {
     command.arg(picture).args(arguments).env("PIXCOURIER_API_KEYS", key).output().expect("the program runs")
 }
 
+/// Runs a subcommand that asks the service: its exit code, and what it prints and complains about.
+fn run(service: &str, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Program::command(&arguments[..1]);
+    command.args(["--url", service]).args(&arguments[1..]).env("PIXCOURIER_API_KEYS", KEY);
+    let output = command.output().expect("the program runs");
+    let (out, error) = (text(&output.stdout).to_owned(), text(&output.stderr).to_owned());
+    (output.status.code().expect("it ends by itself"), out, error)
+}
+
 #[test]
 fn the_demo_delivers_everything_and_uploads_the_twice_sent_picture_once() {
     let output = Program::command(&["demo", "--exit"]).output().unwrap();
@@ -270,13 +279,7 @@ fn notifications_are_found_taken_back_and_tried_again_from_the_command_line() {
     let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), SandboxOptions::default()).unwrap();
     let mut service = Program::serve(&sandbox.url(), &[("PIXCOURIER_API_KEYS", KEY)], Stdio::null());
     let url = service.url.clone();
-    let run = |arguments: &[&str]| {
-        let mut command = Program::command(&arguments[..1]);
-        command.args(["--url", &url]).args(&arguments[1..]).env("PIXCOURIER_API_KEYS", KEY);
-        let output = command.output().expect("the program runs");
-        let (out, error) = (text(&output.stdout).to_owned(), text(&output.stderr).to_owned());
-        (output.status.code().expect("it ends by itself"), out, error)
-    };
+    let run = |arguments: &[&str]| run(&url, arguments);
     let picture = root().join("src/cli/demo/assets/coffee.jpg");
     let picture = picture.to_str().unwrap();
     let sent = run(&["send", picture, "--to", "-100123", "--caption", "a cup", "--wait"]);
@@ -320,13 +323,7 @@ fn a_bot_and_a_chat_are_paused_and_resumed_from_the_command_line() {
     let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), SandboxOptions::default()).unwrap();
     let mut service = Program::serve(&sandbox.url(), &[("PIXCOURIER_API_KEYS", KEY)], Stdio::null());
     let url = service.url.clone();
-    let run = |arguments: &[&str]| {
-        let mut command = Program::command(&arguments[..1]);
-        command.args(["--url", &url]).args(&arguments[1..]).env("PIXCOURIER_API_KEYS", KEY);
-        let output = command.output().expect("the program runs");
-        let (out, error) = (text(&output.stdout).to_owned(), text(&output.stderr).to_owned());
-        (output.status.code().expect("it ends by itself"), out, error)
-    };
+    let run = |arguments: &[&str]| run(&url, arguments);
     let paused = run(&["pause", "default", "--chat", "-100123", "--reason", "wrong prices"]);
     assert!(paused.0 == 0 && paused.1.starts_with("default, chat -100123: paused since "), "{paused:?}");
     let picture = root().join("src/cli/demo/assets/coffee.jpg");

@@ -83,7 +83,7 @@ pub async fn chats(
 ) -> HandlerResult {
     caller.check_scope(&[Scope::Manage])?;
     let given = query::read(request.query_string(), &["limit"])?;
-    let limit = given.get("limit").map_or(Ok(DEFAULT_CHATS), |text| limit(text))?;
+    let limit = given.get("limit").map_or(Ok(DEFAULT_CHATS), |text| query::limit(text, MAX_CHATS))?;
     let bot = bot_of_path(&caller, &state, &path)?;
     // Never closed.
     let turn = LOOKS.acquire().await;
@@ -94,12 +94,6 @@ pub async fn chats(
         Ok::<_, LedgerError>(ChatBacklogs::new(deepest, &pauses))
     };
     Ok(HttpResponse::Ok().json(state.with_ports(looking).await?))
-}
-
-fn limit(text: &str) -> Result<usize, Rejection> {
-    let limit = text.parse().ok().filter(|limit| (1..=MAX_CHATS).contains(limit));
-    let detail = format!("limit is a whole number from 1 to {MAX_CHATS}.");
-    limit.ok_or_else(|| Rejection::field(ProblemCode::InvalidQuery, "limit", detail))
 }
 
 /// List what of a bot is paused.

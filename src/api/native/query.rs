@@ -50,8 +50,13 @@ const MAX_PAGE_LIMIT: usize = 1000;
 
 /// How many entries a page may have, from the parameter `limit`.
 pub fn page_limit(text: &str) -> Result<usize, Rejection> {
-    let limit = text.parse().ok().filter(|limit| (1..=MAX_PAGE_LIMIT).contains(limit));
-    let detail = "limit is a whole number from 1 to 1000.";
+    limit(text, MAX_PAGE_LIMIT)
+}
+
+/// The value of the parameter `limit`, which may be so much at the most.
+pub fn limit(text: &str, most: usize) -> Result<usize, Rejection> {
+    let limit = text.parse().ok().filter(|limit| (1..=most).contains(limit));
+    let detail = format!("limit is a whole number from 1 to {most}.");
     limit.ok_or_else(|| Rejection::field(ProblemCode::InvalidQuery, "limit", detail))
 }
 
