@@ -14,8 +14,8 @@ pub fn ack(conn: &Connection, owners: &OwnershipTable, receipt: &Receipt) -> Res
     if !ownership.is_current(receipt.epoch) {
         return Ok(false);
     }
-    if queue_rows::delete(conn, receipt.tag)? {
-        let lanes = queue_rows::lane_counts(conn, &receipt.bot)?;
+    if queue_rows::delete(conn, receipt)? {
+        let lanes = owners.present_lanes_of(&receipt.bot);
         if lanes.iter().any(|lane| lane.ready > 0) {
             ownership.make_room();
         }

@@ -72,8 +72,9 @@ impl Dispatcher {
         self.inherited.send_replace(ownership.take_left());
         self.epoch.send_replace(Some(epoch));
         loop {
-            let bot = self.bot.clone();
-            let claim = move |conn: &Connection| claim::claim_batch(conn, &bot, epoch, window, Timestamp::now());
+            let (bot, owners) = (self.bot.clone(), self.owners.clone());
+            let claim =
+                move |conn: &Connection| claim::claim_batch(conn, &owners, &bot, epoch, window, Timestamp::now());
             let batch = self.write_until_done(claim).await;
             let sleep = time_to_next_claim(&batch);
             for delivery in batch.deliveries {

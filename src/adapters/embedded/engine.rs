@@ -9,7 +9,6 @@ use super::integrity;
 use super::ledger::EmbeddedLedger;
 use super::limits::START_CHECK_TIME;
 use super::media_index::EmbeddedMediaIndex;
-use super::open_counts::OpenTally;
 use super::open_error::OpenError;
 use super::operations::EmbeddedOperations;
 use super::outcome_notifier::EmbeddedOutcomeNotifier;
@@ -20,6 +19,7 @@ use super::pauses::EmbeddedPauses;
 use super::queue::EmbeddedQueue;
 use super::quotas::EmbeddedQuotas;
 use super::recipients::EmbeddedRecipients;
+use super::row_counts::RowCounts;
 use super::schema;
 use super::sqlite_store::SqliteStore;
 use super::unpacking;
@@ -72,8 +72,8 @@ impl Embedded {
         };
         mark.clear().map_err(io)?;
         let paused = paused_rows::list(&conn.0).map_err(|error| io(std::io::Error::other(error)))?;
+        let owners = Arc::new(OwnershipTable::new(conn.1.clone()));
         let store = SqliteStore::start(&path, conn, lock, Damage::none(mark)).map_err(io)?;
-        let owners = Arc::new(OwnershipTable::default());
         let pauses = Arc::new(EmbeddedPauses::new(store.clone(), paused));
         let ports = Ports {
             acceptor: Arc::new(EmbeddedAcceptor::new(store.clone(), owners.clone())),
@@ -109,7 +109,7 @@ impl Embedded {
 }
 
 /// Opens the file and leaves it alone unless it is sound, as far as it is checked.
-fn open_checked(path: &Path, in_full: bool) -> Result<(Connection, Arc<OpenTally>), OpenError> {
+fn open_checked(path: &Path, in_full: bool) -> Result<(Connection, Arc<RowCounts>), OpenError> {
     if in_full && !path.exists() {
         return Err(OpenError::Damaged("it is gone, and a restore may have been interrupted".to_owned()));
     }

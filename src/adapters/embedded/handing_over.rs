@@ -3,7 +3,7 @@
 
 use super::limits::MAX_BYTES_HANDED_OVER;
 use super::ownership_table::OwnershipTable;
-use super::queue_rows::{self, QueueRow};
+use super::queue_rows::QueueRow;
 use super::store_error::StoreError;
 use crate::domain::Notification;
 use crate::ports::{Delivery, Receipt};
@@ -35,7 +35,7 @@ pub fn enqueue(
     if row.is_ready()
         && row.bytes() <= MAX_BYTES_HANDED_OVER
         && let Some((place, epoch, window)) = owners.reserve_place(&row.bot)
-        && queue_rows::lane_counts(conn, &row.bot)?[notification.lane as usize].is_free(window)
+        && owners.present_lanes_of(&row.bot)[notification.lane as usize].is_free(window)
     {
         let tag = row.insert_unacked(conn)?;
         let receipt = Receipt { bot: row.bot.clone(), lane: notification.lane, epoch, tag };

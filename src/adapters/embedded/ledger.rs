@@ -187,7 +187,7 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError> {
-        Ok(self.store.count_open(bots)?)
+        Ok(self.store.counts()?.open_of(bots))
     }
 
     async fn deepest_chats(&self, bot: &BotName, limit: usize) -> Result<DeepestChats, LedgerError> {

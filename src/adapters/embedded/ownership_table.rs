@@ -1,7 +1,9 @@
 //! Who owns which bot. Within one process a bot has one owner at a time; the others wait for its lock.
 
 use super::limits::CLAIM_PAUSE;
-use crate::domain::BotName;
+use super::queue_rows::LaneCounts;
+use super::row_counts::RowCounts;
+use crate::domain::{BotName, Lane};
 use crate::ports::{Delivery, HandOver};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
@@ -10,13 +12,24 @@ use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::sync::{Notify, watch};
 
 /// Every bot that was ever subscribed to, with its owner. Epochs are counted over all bots.
-#[derive(Default)]
 pub struct OwnershipTable {
     by_bot: Mutex<HashMap<BotName, Arc<BotOwnership>>>,
     epochs: AtomicU64,
+    counts: Arc<RowCounts>,
 }
 
 impl OwnershipTable {
+    /// Nobody owns a bot. The counts are those of the connection that writes.
+    pub fn new(counts: Arc<RowCounts>) -> Self {
+        Self { by_bot: Mutex::default(), epochs: AtomicU64::default(), counts }
+    }
+
+    /// How many rows wait for the owner of a bot and how many it has, by lane, as the present transaction has them; for the
+    /// writer.
+    pub fn present_lanes_of(&self, bot: &BotName) -> [LaneCounts; Lane::ALL.len()] {
+        self.counts.present_lanes_of(bot)
+    }
+
     /// The ownership of a bot, held by somebody or not.
     pub fn of(&self, bot: &BotName) -> Arc<BotOwnership> {
         self.by_bot().entry(bot.clone()).or_default().clone()

@@ -5,14 +5,13 @@ use super::dispatcher::Dispatcher;
 use super::handing_over::{self, DirectDelivery};
 use super::limits::MAX_WAITING_DELIVERIES;
 use super::ownership_table::OwnershipTable;
-use super::queue_rows::{self, QueueRow};
+use super::queue_rows::QueueRow;
 use super::sqlite_store::SqliteStore;
 use super::store_error::StoreError;
 use super::writer::Durability;
 use crate::domain::{BotName, Notification, Timestamp};
 use crate::ports::{Depth, HandOver, Queue, QueueError, Receipt, Subscription};
 use async_trait::async_trait;
-use futures_util::stream::{self, BoxStream, StreamExt};
 use rusqlite::Connection;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -87,22 +86,8 @@ impl Queue for EmbeddedQueue {
     }
 
     async fn depth(&self, bot: &BotName) -> Result<Depth, QueueError> {
-        let bot = bot.clone();
-        Ok(self.store.read(move |conn| queue_rows::depth(conn, &bot)).await?)
-    }
-
-    /// One question for all.
-    fn depths(&self, bots: Vec<BotName>) -> BoxStream<'_, (BotName, Result<Depth, QueueError>)> {
-        let asked = async move {
-            let told = self.store.read(queue_rows::depths).await;
-            let depth_of = move |bot: BotName| {
-                let depths = told.as_ref().map_err(|error| error.clone().into());
-                let depth = depths.map(|depths| depths.get(bot.as_str()).copied().unwrap_or_default());
-                (bot, depth)
-            };
-            stream::iter(bots.into_iter().map(depth_of))
-        };
-        stream::once(asked).flatten().boxed()
+        let lanes = self.store.counts()?.lanes_of(bot);
+        Ok(Depth { lanes: lanes.map(|lane| lane.ready + lane.unacked) })
     }
 
     async fn ready(&self) -> Result<(), QueueError> {

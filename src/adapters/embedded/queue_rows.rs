@@ -1,17 +1,16 @@
 //! The rows of the queue and the SQL on them. A lane's order is the order of `seq`; a row that was deferred takes its
 //! old place when it is due.
 //!
-//! A row is ready, scheduled (waits for its due time), unacked (handed to the owner), or unreadable; triggers keep the
-//! number of each (`lane_counts`). A delivery tag names a row and which of its deliveries is meant, so that a second ack
-//! of an old delivery never means a new one.
+//! A row is ready, scheduled (waits for its due time), unacked (handed to the owner), or unreadable. Each statement that changes
+//! which says so to the counts, by `queued` (`row_counts`). A delivery tag names a row and which of its deliveries is meant, so
+//! that a second ack of an old delivery never means a new one.
 
 use super::columns::{id_bytes, id_from_bytes, to_json};
 use super::limits::{CLAIM_ROOM, MAX_ROWS_REQUEUED};
 use super::store_error::StoreError;
 use crate::domain::{BotName, Notification, NotificationId, Timestamp};
-use crate::ports::Depth;
+use crate::ports::Receipt;
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::HashMap;
 
 /// The column `state`: waits for its turn.
 pub const READY: i64 = 0;
@@ -101,7 +100,7 @@ impl QueueRow {
 
     fn insert_as(&self, conn: &Connection, state: i64, turns: i64) -> Result<i64, StoreError> {
         let sql = "INSERT INTO queue (id, bot, lane, chat, state, due, turns, handed, body, size)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)";
+            VALUES (?1, ?2, ?3, ?4, queued(?2, ?3, NULL, ?5), ?6, ?7, ?7, ?8, ?9)";
         let Self { id, bot, lane, chat, due, body, size, .. } = self;
         let values = params![id, bot.as_str(), lane, chat, state, due, turns, body, size];
         conn.prepare_cached(sql)?.execute(values)?;
@@ -111,9 +110,7 @@ impl QueueRow {
     /// The same in place of what still waits under the same id: a cancelled one that is accepted again before its time. What
     /// its courier has put back stays: it counts on the number of its arrival, and drops it as cancelled.
     pub fn insert_instead(&self, conn: &Connection) -> Result<(), StoreError> {
-        let sql = "DELETE FROM queue WHERE id = ?1 AND state IN (?2, ?3)
-            AND CASE WHEN json_valid(body) THEN body ->> '$.deferral' IS NULL ELSE true END";
-        conn.prepare_cached(sql)?.execute(params![self.id, READY, SCHEDULED])?;
+        delete_waiting(conn, self.id, "CASE WHEN json_valid(body) THEN body ->> '$.deferral' IS NULL ELSE true END")?;
         self.insert(conn)
     }
 
@@ -121,8 +118,8 @@ impl QueueRow {
     /// deferred already.
     pub fn put_back(&self, conn: &Connection, tag: u64) -> Result<bool, StoreError> {
         let sql = format!(
-            "UPDATE queue SET lane = ?3, chat = ?4, state = ?5, due = ?6, handed = 0, body = ?7, size = 0
-                WHERE {UNACKED_UNDER_TAG}"
+            "UPDATE queue SET lane = ?3, chat = ?4, state = coalesce(queued(bot, lane, state, NULL), queued(bot, ?3, NULL, ?5)),
+                due = ?6, handed = 0, body = ?7, size = 0 WHERE {UNACKED_UNDER_TAG}"
         );
         let (seq, turn) = row_and_turn(tag);
         let values = params![seq, turn, self.lane, self.chat, self.state, self.due, self.body];
@@ -144,17 +141,27 @@ pub fn part_from_record(conn: &Connection, notification: &Notification) -> Resul
 /// The row of a delivery, if that is out; the parameters are [`row_and_turn`].
 const UNACKED_UNDER_TAG: &str = "seq = ?1 AND state = 2 AND (turns & 1048575) = ?2";
 
-/// Removes the row that is unacked under a delivery tag for good; `false` if that delivery was acked or deferred already.
-pub fn delete(conn: &Connection, tag: u64) -> Result<bool, StoreError> {
-    let (seq, turn) = row_and_turn(tag);
+/// Removes the row of a delivery for good; `false` if that was acked or deferred already.
+pub fn delete(conn: &Connection, receipt: &Receipt) -> Result<bool, StoreError> {
+    let (seq, turn) = row_and_turn(receipt.tag);
     let mut delete = conn.prepare_cached(&format!("DELETE FROM queue WHERE {UNACKED_UNDER_TAG}"))?;
-    Ok(delete.execute([seq, turn])? > 0)
+    let deleted = delete.execute([seq, turn])? > 0;
+    if deleted {
+        has_left(conn, receipt.bot.as_str(), receipt.lane as i64, UNACKED)?;
+    }
+    Ok(deleted)
+}
+
+/// Notes that a row is deleted. A DELETE cannot, since it may call a function for rows that it leaves.
+fn has_left(conn: &Connection, bot: &str, lane: i64, state: i64) -> Result<(), StoreError> {
+    let mut select = conn.prepare_cached("SELECT queued(?1, ?2, ?3, NULL)")?;
+    Ok(select.query_row(params![bot, lane, state], |_| Ok(()))?)
 }
 
 /// Makes ready some of what an earlier owner left unacked, to be delivered again (at-least-once); `true` while there is
 /// more.
 pub fn requeue_unacked(conn: &Connection, bot: &BotName) -> Result<bool, StoreError> {
-    let sql = "UPDATE queue SET state = ?2 WHERE seq IN
+    let sql = "UPDATE queue SET state = queued(bot, lane, state, ?2) WHERE seq IN
         (SELECT seq FROM queue WHERE bot = ?1 AND state = ?3 ORDER BY due, lane, seq LIMIT ?4)";
     let values = params![bot.as_str(), READY, UNACKED, MAX_ROWS_REQUEUED];
     Ok(conn.prepare_cached(sql)?.execute(values)? > 0)
@@ -187,31 +194,28 @@ pub fn withdraw(conn: &Connection, id: NotificationId) -> Result<Option<bool>, S
     if conn.prepare_cached(held)?.query_row(params![id_bytes(id), UNACKED], |row| row.get(0))? {
         return Ok(None);
     }
-    let mut delete = conn.prepare_cached("DELETE FROM queue WHERE id = ?1 AND state IN (?2, ?3)")?;
-    Ok(Some(delete.execute(params![id_bytes(id), READY, SCHEDULED])? > 0))
+    Ok(Some(delete_waiting(conn, id_bytes(id), "true")?))
+}
+
+/// Removes the rows of an id that nobody holds and of which a condition is true; `false` if there is none.
+fn delete_waiting(conn: &Connection, id: [u8; 16], condition: &str) -> Result<bool, StoreError> {
+    let sql = format!("SELECT seq, bot, lane, state FROM queue WHERE id = ?1 AND state IN (?2, ?3) AND {condition}");
+    let mut select = conn.prepare_cached(&sql)?;
+    let rows = select.query_map(params![id, READY, SCHEDULED], |row| {
+        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?))
+    })?;
+    let rows: Vec<(i64, _, _, _)> = rows.collect::<rusqlite::Result<_>>()?;
+    for (seq, bot, lane, state) in &rows {
+        conn.prepare_cached("DELETE FROM queue WHERE seq = ?1")?.execute([seq])?;
+        has_left(conn, bot, *lane, *state)?;
+    }
+    Ok(!rows.is_empty())
 }
 
 /// Nothing waits for one that is not to be sent, however long its row stays.
 pub fn leave_order(conn: &Connection, id: NotificationId) -> Result<(), StoreError> {
     conn.prepare_cached("UPDATE queue SET chat = NULL WHERE id = ?1")?.execute([id_bytes(id)])?;
     Ok(())
-}
-
-/// How many rows of a bot are in each state, by lane.
-pub fn lane_counts(conn: &Connection, bot: &BotName) -> Result<[LaneCounts; 3], StoreError> {
-    let mut lanes = [LaneCounts::default(); 3];
-    let mut select = conn.prepare_cached("SELECT lane, state, rows FROM lane_counts WHERE bot = ?1")?;
-    let mut rows = select.query([bot.as_str()])?;
-    while let Some(row) = rows.next()? {
-        let (lane, state, count) = (row.get::<_, u32>(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs());
-        let Some(lane) = lanes.get_mut(lane as usize) else { continue };
-        match state {
-            READY => lane.ready = count,
-            UNACKED => lane.unacked = count,
-            _ => {}
-        }
-    }
-    Ok(lanes)
 }
 
 /// How many rows of a lane there are.
@@ -236,25 +240,6 @@ impl LaneCounts {
     }
 }
 
-/// Ready and unacked rows of a bot, by lane.
-pub fn depth(conn: &Connection, bot: &BotName) -> Result<Depth, StoreError> {
-    Ok(Depth { lanes: lane_counts(conn, bot)?.map(|lane| lane.ready + lane.unacked) })
-}
-
-/// The same of all bots that have any, by name.
-pub fn depths(conn: &Connection) -> Result<HashMap<String, Depth>, StoreError> {
-    let mut depths = HashMap::<String, Depth>::new();
-    let mut select = conn.prepare_cached("SELECT bot, lane, rows FROM lane_counts WHERE state IN (?1, ?2)")?;
-    let mut rows = select.query([READY, UNACKED])?;
-    while let Some(row) = rows.next()? {
-        let (bot, lane, count) = (row.get(0)?, row.get::<_, u32>(1)?, row.get::<_, i64>(2)?.unsigned_abs());
-        if let Some(depth) = depths.entry(bot).or_default().lanes.get_mut(lane as usize) {
-            *depth += count;
-        }
-    }
-    Ok(depths)
-}
-
 /// The tag of a row's delivery.
 pub fn delivery_tag(seq: i64, turn: i64) -> u64 {
     (seq.unsigned_abs() << TURN_BITS) | (turn & TURN_MASK).unsigned_abs()
@@ -267,8 +252,12 @@ fn row_and_turn(tag: u64) -> (i64, i64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::claim::claim_batch;
+    use super::super::ownership_table::OwnershipTable;
     use super::*;
     use crate::domain::Lane;
+    use serde_json::json;
+    use std::time::Duration;
 
     #[test]
     fn a_tag_names_the_row_and_the_turn() {
@@ -279,31 +268,75 @@ mod tests {
         assert!(UNACKED_UNDER_TAG.contains(&format!("state = {UNACKED} AND (turns & {TURN_MASK})")));
     }
 
+    fn notification(id: u8, lane: Lane) -> Notification {
+        let call = json!({"method": "sendMessage", "params": {}, "media": []});
+        let written = json!({
+            "v": 1, "id": format!("01a228f1-405f-7114-8a5b-d2bd8ff129{id:02x}"), "bot": "default", "chat_id": 7, "lane": lane,
+            "delivery": "at_least_once", "call": call, "accepted_at": "2026-01-01T00:00:00.123Z",
+            "expires_at": "2099-01-02T00:00:00Z", "tags": [], "attempts": 0,
+        });
+        serde_json::from_value(written).unwrap()
+    }
+
     #[test]
     fn the_counts_follow_every_change_of_a_row() {
         let folder = tempfile::tempdir().unwrap();
-        let mut conn = super::super::schema::open_writer(&folder.path().join("queue.db")).unwrap();
-        super::super::schema::prepare_writer(&mut conn).unwrap();
-        let bot = BotName::default_bot();
-        let mut random = fastrand::Rng::with_seed(7);
-        for _ in 0..2_000 {
-            let (lane, state, seq) = (random.i64(0..3), random.i64(0..4), random.i64(1..60));
-            match random.u8(0..6) {
-                0..3 => {
-                    let sql = "INSERT INTO queue (id, bot, lane, state, due, body) VALUES (?1, ?2, ?3, ?4, 0, '{}')";
-                    conn.execute(sql, params![seq.to_be_bytes(), bot.as_str(), lane, state]).unwrap();
-                }
-                3 => _ = conn.execute("UPDATE queue SET lane = ?2, state = ?3 WHERE seq % 60 = ?1", [seq, lane, state]),
-                4 => _ = conn.execute("DELETE FROM queue WHERE seq % 60 = ?1", [seq]),
-                _ => _ = requeue_unacked(&conn, &bot).unwrap(),
+        let path = folder.path().join("queue.db");
+        let mut conn = super::super::schema::open_writer(&path).unwrap();
+        let counts = super::super::schema::prepare_writer(&mut conn).unwrap();
+        let owners = OwnershipTable::new(counts.clone());
+        let (bot, mut random, now) = (BotName::default_bot(), fastrand::Rng::with_seed(7), Timestamp::now());
+        let mut out = Vec::new();
+        for step in 0..2_000 {
+            let notification = notification(random.u8(0..60), Lane::ALL[random.usize(0..3)]);
+            let mut row = QueueRow::of(&notification);
+            if random.bool() {
+                row.schedule(now.plus(Duration::from_secs(random.u64(1..3_600))));
             }
-            let counts = lane_counts(&conn, &bot).unwrap();
+            conn.execute_batch("SAVEPOINT step").unwrap();
+            let (before, taken) = (counts.changes(), out.clone());
+            match random.u8(0..9) {
+                0 | 1 => row.insert(&conn).unwrap(),
+                2 => {
+                    let tag = row.insert_unacked(&conn).unwrap();
+                    out.push(Receipt { bot: bot.clone(), lane: notification.lane, epoch: 1, tag });
+                }
+                3 => row.insert_instead(&conn).unwrap(),
+                4 => _ = withdraw(&conn, notification.id).unwrap(),
+                5 => {
+                    let batch = claim_batch(&conn, &owners, &bot, 1, 4, now).unwrap();
+                    out.extend(batch.deliveries.into_iter().map(|delivery| delivery.receipt));
+                }
+                6 if !out.is_empty() => _ = delete(&conn, &out.swap_remove(random.usize(..out.len()))).unwrap(),
+                7 if !out.is_empty() => {
+                    _ = row.put_back(&conn, out.swap_remove(random.usize(..out.len())).tag).unwrap()
+                }
+                _ if random.u8(0..20) == 0 => _ = requeue_unacked(&conn, &bot).unwrap(),
+                _ => {}
+            }
+            if random.u8(0..4) == 0 {
+                conn.execute_batch("ROLLBACK TO step").unwrap();
+                counts.undo_to(before);
+                out = taken;
+            }
+            conn.execute_batch("RELEASE step").unwrap();
             let count = |lane: Lane, state: i64| {
                 let sql = "SELECT count(*) FROM queue WHERE lane = ?1 AND state = ?2";
                 conn.query_row(sql, [lane as i64, state], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs()
             };
             let counted = Lane::ALL.map(|lane| LaneCounts { ready: count(lane, READY), unacked: count(lane, UNACKED) });
-            assert_eq!(counts, counted);
+            assert_eq!(counts.present_lanes_of(&bot), counted, "step {step}");
         }
+        assert!(
+            counts.present_lanes_of(&bot).iter().all(|lane| lane.ready > 0 && lane.unacked > 0),
+            "it has tried much"
+        );
+        assert_eq!(counts.lanes_of(&bot), [LaneCounts::default(); 3], "not committed");
+        counts.keep();
+        let counted = counts.lanes_of(&bot);
+        assert_eq!(counted, counts.present_lanes_of(&bot));
+        drop(conn);
+        let mut conn = super::super::schema::open_writer(&path).unwrap();
+        assert_eq!(super::super::schema::prepare_writer(&mut conn).unwrap().lanes_of(&bot), counted, "counted anew");
     }
 }

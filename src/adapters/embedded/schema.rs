@@ -1,7 +1,7 @@
 //! The SQLite file: how it is opened, and its schema with the migrations that lead there.
 
-use super::open_counts::{self, OpenTally};
 use super::open_error::OpenError;
+use super::row_counts::{self, RowCounts};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The versions of the schema, each with the SQL that makes it of the version before. `user_version` in the file says
 /// which one it has.
-const MIGRATIONS: [(u32, &str); 13] = [
+const MIGRATIONS: [(u32, &str); 14] = [
     (1, include_str!("schema/001.sql")),
     (2, include_str!("schema/002.sql")),
     (3, include_str!("schema/003.sql")),
@@ -24,6 +24,7 @@ const MIGRATIONS: [(u32, &str); 13] = [
     (11, include_str!("schema/011.sql")),
     (12, include_str!("schema/012.sql")),
     (13, include_str!("schema/013.sql")),
+    (14, include_str!("schema/014.sql")),
 ];
 
 /// How long the writer may wait for a reader when it truncates the write-ahead log, and a reader for a recovery.
@@ -60,11 +61,11 @@ pub fn version(conn: &Connection) -> Result<u32, OpenError> {
     if found > known { Err(OpenError::Newer { found, known }) } else { Ok(found) }
 }
 
-/// Puts the file into write-ahead log mode, migrates an older schema, and counts what is open.
+/// Puts the file into write-ahead log mode, migrates an older schema, and counts the rows.
 ///
 /// # Errors
 /// The schema is newer than this program, or SQLite cannot use the file.
-pub fn prepare_writer(conn: &mut Connection) -> Result<Arc<OpenTally>, OpenError> {
+pub fn prepare_writer(conn: &mut Connection) -> Result<Arc<RowCounts>, OpenError> {
     let found = version(conn)?;
     // Only possible while the file is empty: swept blobs give their disk space back step by step. To say it again would be
     // a write, for which a full disk has no room.
@@ -85,7 +86,7 @@ pub fn prepare_writer(conn: &mut Connection) -> Result<Arc<OpenTally>, OpenError
     // What a job of the writer can be undone by is kept in memory, and not in a file that is written with each. After the
     // migrations, whose indexes are sorted in files.
     conn.pragma_update(None, "temp_store", "MEMORY")?;
-    let open = open_counts::track(conn)?;
+    let open = row_counts::track(conn)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     Ok(open)
 }
@@ -112,6 +113,7 @@ fn configure(conn: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::super::columns::{id_bytes, to_json};
+    use super::super::ownership_table::OwnershipTable;
     use super::super::{claim, record_rows};
     use super::*;
     use crate::domain::{BotName, Notification, Record, RecordUpdate, Status, Timestamp};
@@ -171,10 +173,10 @@ mod tests {
         let sql = "INSERT INTO queue (id, bot, lane, state, due, body) VALUES (?1, 'default', 1, 0, 0, ?2)";
         conn.execute(sql, params![id_bytes(waiting.id), to_json(&waiting)]).unwrap();
 
-        prepare_writer(&mut conn).unwrap();
+        let owners = OwnershipTable::new(prepare_writer(&mut conn).unwrap());
         assert_eq!(record_rows::load(&conn, sent.notification.id).unwrap(), Some(sent));
         assert_eq!(record_rows::load(&conn, waiting.id).unwrap(), Some(Record::accepted(waiting.clone())));
-        let batch = claim::claim_batch(&conn, &BotName::default_bot(), 1, 10, Timestamp::now()).unwrap();
+        let batch = claim::claim_batch(&conn, &owners, &BotName::default_bot(), 1, 10, Timestamp::now()).unwrap();
         assert_eq!(batch.deliveries.into_iter().map(|delivery| delivery.notification).collect::<Vec<_>>(), [waiting]);
         conn.execute_batch("DELETE FROM records").unwrap();
         let bodies: i64 = conn.query_row("SELECT count(*) FROM bodies", [], |row| row.get(0)).unwrap();

@@ -3,12 +3,10 @@
 use super::checkpoints::Checkpoints;
 use super::damage::Damage;
 use super::limits::{MAX_CONCURRENT_READS, MAX_QUEUED_WRITES, UNREADY_AFTER_WRITE_ERROR};
-use super::open_counts::OpenTally;
+use super::row_counts::RowCounts;
 use super::schema;
 use super::store_error::StoreError;
 use super::writer::{self, Durability, WriteClosure, WriteJob};
-use crate::domain::BotName;
-use crate::ports::OpenCounts;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +26,7 @@ pub struct SqliteStore {
     /// How and when the last write failed; `None` after one that did not.
     write_error: Arc<Mutex<Option<(Instant, StoreError)>>>,
     damage: Arc<Damage>,
-    open: Arc<OpenTally>,
+    counts: Arc<RowCounts>,
     closed: CancellationToken,
 }
 
@@ -36,7 +34,7 @@ impl SqliteStore {
     /// Starts the writer. `lock` is released when the writer is done with the file.
     pub fn start(
         path: &Path,
-        (mut conn, open): (Connection, Arc<OpenTally>),
+        (mut conn, counts): (Connection, Arc<RowCounts>),
         lock: std::fs::File,
         damage: Damage,
     ) -> std::io::Result<Arc<Self>> {
@@ -49,7 +47,7 @@ impl SqliteStore {
             *locked(&last_error) = error.map(|error| (Instant::now(), error.clone()));
         };
         let checkpoints = Checkpoints::start(&mut conn, path)?;
-        let (file, tally) = (path.to_owned(), open.clone());
+        let (file, tally) = (path.to_owned(), counts.clone());
         let thread = std::thread::Builder::new().name("pixcourier-store".to_owned()).spawn(move || {
             writer::run(conn, &tally, checkpoints, file, queued, record_result);
             drop(lock);
@@ -62,7 +60,7 @@ impl SqliteStore {
             read_permits: Arc::new(Semaphore::new(MAX_CONCURRENT_READS)),
             write_error,
             damage,
-            open,
+            counts,
             closed: CancellationToken::new(),
         }))
     }
@@ -97,13 +95,13 @@ impl SqliteStore {
         result.await.map_err(|_| StoreError::closed())?
     }
 
-    /// How many records of these bots are open, as committed.
-    pub fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, StoreError> {
+    /// The counts of rows, as they are committed.
+    pub fn counts(&self) -> Result<&RowCounts, StoreError> {
         if self.closed.is_cancelled() {
             return Err(StoreError::closed());
         }
         self.damage.refuse_if_any()?;
-        Ok(self.open.of(bots))
+        Ok(&self.counts)
     }
 
     /// Runs `work` on a connection that cannot write.

@@ -5,7 +5,7 @@
 use super::checkpoints::Checkpoints;
 use super::data_folder;
 use super::limits::{MAX_JOBS_PER_COMMIT, WAL_LIMIT_BYTES, WAL_TRUNCATION_PAUSE, WAL_TRUNCATION_WAIT};
-use super::open_counts::OpenTally;
+use super::row_counts::RowCounts;
 use super::schema::BUSY_TIMEOUT;
 use super::store_error::StoreError;
 use rusqlite::Connection;
@@ -84,7 +84,7 @@ where
 /// transaction ended.
 pub fn run(
     conn: Connection,
-    tally: &OpenTally,
+    tally: &RowCounts,
     mut checkpoints: Checkpoints,
     path: PathBuf,
     mut jobs: mpsc::Receiver<Option<Box<dyn WriteJob>>>,
@@ -136,7 +136,7 @@ fn truncate_wal(conn: &Connection, wait: Duration) -> bool {
 /// file is damaged.
 fn commit_group(
     conn: &Connection,
-    tally: &OpenTally,
+    tally: &RowCounts,
     group: Vec<Box<dyn WriteJob>>,
     record_result: &impl Fn(Option<&StoreError>),
 ) {
@@ -165,7 +165,7 @@ fn commit_group(
 /// Moves the jobs that it has run from `waiting` to `done`. A job that fails is rolled back alone, to its savepoint.
 fn run_transaction(
     conn: &Connection,
-    tally: &OpenTally,
+    tally: &RowCounts,
     waiting: &mut std::vec::IntoIter<Box<dyn WriteJob>>,
     done: &mut Vec<Box<dyn WriteJob>>,
 ) -> Result<(), StoreError> {
@@ -215,7 +215,7 @@ mod tests {
 
     fn run_all(conn: &Connection, jobs: Vec<Box<dyn WriteJob>>) -> (i64, Vec<bool>) {
         let results = RefCell::new(Vec::new());
-        commit_group(conn, &OpenTally::default(), jobs, &|error: Option<&StoreError>| {
+        commit_group(conn, &RowCounts::default(), jobs, &|error: Option<&StoreError>| {
             results.borrow_mut().push(error.is_none())
         });
         let sum = conn.query_row("SELECT coalesce(sum(x), 0) FROM t", [], |row| row.get(0)).unwrap();
