@@ -281,7 +281,7 @@ impl Intake {
             if [Status::Queued, Status::Scheduled].contains(&record.status) {
                 // Its record was opened; whether it got into the queue the acceptor knows.
                 let again = Notification { accepted_at, ..record.notification };
-                self.ports.acceptor.resubmit(&again).await?;
+                self.ports.acceptor.resume(&again).await?;
             }
             return Ok(Done::Yes);
         }

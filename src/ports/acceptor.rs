@@ -22,6 +22,11 @@ pub trait Acceptor: Send + Sync {
     /// carries. [`Resubmitted::Refused`] unless the record's status [`Status::is_retryable`].
     async fn resubmit(&self, notification: &Notification) -> Result<Resubmitted, AcceptError>;
 
+    /// Goes on with a resubmission that may have been cut off: if its record is open with nothing on its way, accepts the notification as
+    /// [`Acceptor::resubmit`] does. [`Resubmitted::Refused`] if it is on its way, or has ended since: then it is not for this to try it
+    /// once more.
+    async fn resume(&self, notification: &Notification) -> Result<Resubmitted, AcceptError>;
+
     /// Whether `accept` could succeed now; the error says which part is away.
     async fn ready(&self) -> Result<(), AcceptError>;
 }

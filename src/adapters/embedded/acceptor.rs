@@ -109,6 +109,13 @@ impl Acceptor for EmbeddedAcceptor {
         Ok(self.store.write(Durability::Disk, resubmit).await?)
     }
 
+    /// A resubmission is there as a whole or not at all.
+    async fn resume(&self, notification: &Notification) -> Result<Resubmitted, AcceptError> {
+        let id = notification.id;
+        let record = self.store.read(move |conn| record_rows::load(conn, id)).await?;
+        Ok(record.map_or(Resubmitted::NotFound, |record| Resubmitted::Refused(record.status)))
+    }
+
     async fn ready(&self) -> Result<(), AcceptError> {
         Ok(self.store.ready().await?)
     }

@@ -11,7 +11,7 @@
 //! with a key is not: nobody could tell whether it was used before.
 
 use super::idempotency::Reservation;
-use super::reopening::Reopened;
+use super::reopening::{Reopened, Reopens};
 use super::write_behind::WriteBehindLedger;
 use crate::domain::{Notification, Record, RecordUpdate, Status, Timestamp};
 use crate::ports::{
@@ -90,7 +90,7 @@ impl DistributedAcceptor {
                 Ok(Some(former)) if former.ended_unfollowed() => {}
                 _ => continue,
             }
-            match self.ledger.ask(redis.reopen(&waiting)).await {
+            match self.ledger.ask(redis.reopen(&waiting, Reopens::Ended)).await {
                 Ok(_) => _ = redis.finish_reopening(waiting.id).await,
                 Err(error) => tracing::warn!(notification = %waiting.id, %error, "does not wait again"),
             }
@@ -148,16 +148,35 @@ impl Acceptor for DistributedAcceptor {
         }
     }
 
+    async fn resubmit(&self, notification: &Notification) -> Result<Resubmitted, AcceptError> {
+        self.reopen_and_publish(notification, Reopens::Ended).await
+    }
+
+    async fn resume(&self, notification: &Notification) -> Result<Resubmitted, AcceptError> {
+        self.reopen_and_publish(notification, Reopens::Abandoned).await
+    }
+
+    /// Asks the queue alone: without Redis, requests without a key are still accepted.
+    async fn ready(&self) -> Result<(), AcceptError> {
+        self.queue.ready().await.map_err(queue_unavailable)
+    }
+}
+
+impl DistributedAcceptor {
     /// Opens the record, and pins, before it publishes, since a courier stops at a final one; puts it back if that fails. After a
     /// crash in between, the next resubmission finds it open with nothing on its way, and publishes.
-    async fn resubmit(&self, notification: &Notification) -> Result<Resubmitted, AcceptError> {
+    async fn reopen_and_publish(
+        &self,
+        notification: &Notification,
+        reopens: Reopens,
+    ) -> Result<Resubmitted, AcceptError> {
         let former = self.ledger.get(notification.id).await.map_err(ledger_unavailable)?;
         let Some(former) = former else { return Ok(Resubmitted::NotFound) };
         // Couriers tell the copies apart by it, also when another machine's clock, ahead of ours, wrote the former.
         let accepted_at = notification.accepted_at.max(former.notification.accepted_at.plus(Duration::from_millis(1)));
         let notification = &Notification { accepted_at, ..notification.clone() };
         let redis = self.ledger.redis();
-        let reopened = self.ledger.ask(redis.reopen(notification)).await;
+        let reopened = self.ledger.ask(redis.reopen(notification, reopens)).await;
         let reopening = match reopened.map_err(ledger_unavailable)? {
             Reopened::Done(reopening) => reopening,
             Reopened::Refused(status) => return Ok(Resubmitted::Refused(status)),
@@ -188,11 +207,6 @@ impl Acceptor for DistributedAcceptor {
         let _ = redis.finish_reopening(notification.id).await;
         let attempts = reopening.before.attempts;
         Ok(Resubmitted::Done(Box::new(Record { attempts, ..Record::accepted(notification.clone()) })))
-    }
-
-    /// Asks the queue alone: without Redis, requests without a key are still accepted.
-    async fn ready(&self) -> Result<(), AcceptError> {
-        self.queue.ready().await.map_err(queue_unavailable)
     }
 }
 

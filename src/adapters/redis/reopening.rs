@@ -7,6 +7,15 @@ use crate::domain::{Notification, NotificationId, Record, Status, Timestamp};
 use crate::ports::LedgerError;
 use deadpool_redis::redis;
 
+/// Which records may be reopened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reopens {
+    /// Those that have ended and may be tried again, and those of [`Reopens::Abandoned`].
+    Ended,
+    /// Those whose reopening came to nothing.
+    Abandoned,
+}
+
 /// What came of reopening a record.
 pub(super) enum Reopened {
     /// It is open; what it was before.
@@ -26,10 +35,11 @@ pub(super) struct Reopening {
 
 impl RedisLedger {
     /// Makes a final record a fresh one that keeps its attempts, and pins the blobs that it needs again.
-    pub(super) async fn reopen(&self, notification: &Notification) -> Result<Reopened, LedgerError> {
+    pub(super) async fn reopen(&self, notification: &Notification, which: Reopens) -> Result<Reopened, LedgerError> {
         let at = Timestamp::now();
         let mut call = self.notification_call(&scripts::REOPEN, notification);
         call.arg(Status::accepted(notification).as_str()).arg(at.unix_millis()).arg(millis(ABANDONED_AFTER));
+        call.arg(which == Reopens::Ended);
         add_digests(&mut call, notification);
         let (instead, fields) = self.connections.script::<(String, RecordFields)>(&call).await?;
         if let Ok(status) = instead.parse() {

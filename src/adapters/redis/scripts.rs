@@ -159,10 +159,9 @@ return { '', redis.call('HGETALL', record) }
     )
 });
 
-/// A notification and `status, now, milliseconds, digest…` → what it is instead, or empty and the record as it was; pins the
-/// digests then. One whose
-/// reopening began so many milliseconds ago and came to nothing (a crash before the publish) may be reopened. The
-/// record's `expires_at` stays the latest of all its acceptances: a copy of each may still lie in the queue.
+/// A notification and `status, now, milliseconds, whether ended ones too, digest…` → what it is instead, or empty and the record as it
+/// was; pins the digests then. One whose reopening began so many milliseconds ago and came to nothing (a crash before the publish) may be
+/// reopened, and one that has ended if so said. The record's `expires_at` stays the latest of all its acceptances: a copy of each may still lie in the queue.
 pub(super) static REOPEN: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
@@ -171,7 +170,7 @@ local old, reopening, expires_at, place =
   unpack(redis.call('HMGET', record, 'status', 'reopening', 'expires_at', 'place'))
 if not old then return { 'missing', {} } end
 local stuck = reopening and tonumber(ARGV[10]) - tonumber(reopening) >= tonumber(ARGV[11])
-if not (retryable[old] or stuck) then return { old, {} } end
+if not (ARGV[12] == '1' and retryable[old] or stuck) then return { old, {} } end
 leave(ARGV[3], place)
 set(ARGV[3], old, ARGV[9], ARGV[4])
 if tonumber(expires_at) < tonumber(ARGV[5]) then expires_at = ARGV[5] end
@@ -179,7 +178,7 @@ redis.call('HSET', record, 'notification', ARGV[6], 'accepted_at', ARGV[4], 'exp
   'reopening', ARGV[10])
 redis.call('HDEL', record, 'failure', 'message_id', 'file_id', 'result', 'begun', 'interrupted', 'cut_offs')
 enter(nil, expires_at)
-pin(12)
+pin(13)
 return { '', before }
 ",
     )

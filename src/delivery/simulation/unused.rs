@@ -34,6 +34,9 @@ impl Acceptor for Link {
     async fn resubmit(&self, _: &Notification) -> Result<Resubmitted, AcceptError> {
         no_intake()
     }
+    async fn resume(&self, _: &Notification) -> Result<Resubmitted, AcceptError> {
+        no_intake()
+    }
     async fn ready(&self) -> Result<(), AcceptError> {
         no_intake()
     }

@@ -239,11 +239,17 @@ pub async fn only_what_ended_otherwise_than_sent_is_taken_in_again(ports: &Accep
         assert_eq!((record.message_id, &record.file_id), (None, &None));
         assert_eq!(record.attempts, [tried], "what was tried stays on record");
         assert_eq!(ports.ledger.get(sent.id).await.expect("get").as_ref(), Some(&*record));
+        let resumed = ports.acceptor.resume(&fresh).await.expect("resume");
+        assert_eq!(resumed, Resubmitted::Refused(Status::Queued), "it is on its way");
         assert_eq!(ports.take(&mut subscription).await.notification, fresh, "it is on its way again");
         let begun = ports.ledger.begin(&fresh, Timestamp::now(), &BeginConditions::NONE).await.expect("begin");
         assert_eq!(begun, GO, "as if it were new");
         let twice = ports.acceptor.resubmit(&fresh).await.expect("resubmit");
         assert_eq!(twice, Resubmitted::Refused(Status::Sending));
+        let end = RecordUpdate::of(status, Timestamp::now());
+        assert!(ports.ledger.settle(&fresh, &end).await.expect("settle"));
+        let resumed = ports.acceptor.resume(&fresh).await.expect("resume");
+        assert_eq!(resumed, Resubmitted::Refused(status), "what has ended since is not tried once more");
     }
     nothing_comes(&mut subscription, "what was refused is not delivered").await;
 }
