@@ -2,7 +2,7 @@
 //! page of metrics waits for them.
 
 use super::engine::Engine;
-use crate::domain::{BotName, Status};
+use crate::domain::{BotName, Lane, Status};
 use crate::intake::spool::Spool;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
@@ -97,11 +97,12 @@ async fn show_open(engine: &Engine, bots: &[BotName], metrics: &Metrics) {
     let told = timeout(READY_TIMEOUT, engine.ports.ledger.count_open(bots)).await;
     let counts = told.ok().and_then(Result::ok);
     for (place, bot) in bots.iter().enumerate() {
-        for status in Status::OPEN {
-            let labels = &[bot.as_str(), status.as_str()];
-            match counts.as_ref().and_then(|counts| counts.get(place)) {
+        let of_bot = counts.as_ref().and_then(|counts| counts.get(place));
+        for (lane, status) in Lane::ALL.into_iter().flat_map(|lane| Status::OPEN.map(|status| (lane, status))) {
+            let labels = &[bot.as_str(), lane.as_str(), status.as_str()];
+            match of_bot {
                 Some(counts) => {
-                    let open = i64::try_from(counts.get(status)).unwrap_or(i64::MAX);
+                    let open = i64::try_from(counts.lane(lane).get(status)).unwrap_or(i64::MAX);
                     metrics.open.with_label_values(labels).set(open);
                 }
                 None => _ = metrics.open.remove_label_values(labels),

@@ -1,9 +1,9 @@
 //! How much a bot has to send, and which of its chats hold it.
 
-use crate::domain::{ChatId, NotificationId, Status, Timestamp};
+use crate::domain::{ChatId, Lane, NotificationId, Status, Timestamp};
 use std::collections::HashMap;
 
-/// How many notifications of a bot are still to be sent, by status ([`Status::OPEN`]).
+/// How many notifications are still to be sent, by status ([`Status::OPEN`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenCounts([u64; Status::OPEN.len()]);
 
@@ -23,6 +23,31 @@ impl OpenCounts {
         if let Some(place) = Status::OPEN.iter().position(|open| *open == status) {
             self.0[place] = count;
         }
+    }
+}
+
+/// How many notifications of a bot are still to be sent, by lane and status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenByLane([OpenCounts; Lane::ALL.len()]);
+
+impl OpenByLane {
+    /// Those of a lane.
+    pub fn lane(&self, lane: Lane) -> OpenCounts {
+        self.0[lane as usize]
+    }
+
+    /// Notes how many of a lane there are in an open status.
+    pub fn set(&mut self, lane: Lane, status: Status, count: u64) {
+        self.0[lane as usize].set(status, count);
+    }
+
+    /// Those of all lanes.
+    pub fn all_lanes(&self) -> OpenCounts {
+        let mut all = OpenCounts::default();
+        for status in Status::OPEN {
+            all.set(status, self.0.iter().map(|of_lane| of_lane.get(status)).sum());
+        }
+        all
     }
 }
 

@@ -1,6 +1,6 @@
 //! The ledger: what became of each notification.
 
-use super::{DeepestChats, FileIds, FileKey, OpenCounts, Receipt};
+use super::{DeepestChats, FileIds, FileKey, OpenByLane, Receipt};
 use crate::domain::{BotName, Filter, Notification, NotificationId, Record, RecordUpdate, Status, Timestamp};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -94,9 +94,9 @@ pub trait Ledger: Send + Sync {
     /// their turn. Returns their bots and how each ended; none when nothing is left.
     async fn end_lost(&self, expired_before: Timestamp, at: Timestamp) -> Result<Vec<(BotName, Status)>, LedgerError>;
 
-    /// How many notifications of each of these bots are still to be sent, in the order of the bots, wherever they wait. Costs the
-    /// same however many there are.
-    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError>;
+    /// How many notifications of each of these bots are still to be sent, by lane and status, wherever they wait; in the order of the
+    /// bots. Costs the same however many there are.
+    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenByLane>, LedgerError>;
 
     /// The chats of a bot with the most that is still to be sent, the deepest first, at most so many, wherever it waits.
     async fn deepest_chats(&self, bot: &BotName, limit: usize) -> Result<DeepestChats, LedgerError>;

@@ -25,7 +25,7 @@ mod quotas;
 mod recipients;
 
 pub use acceptor::{AcceptError, Accepted, Acceptor, Idempotency, Resubmitted, Submission};
-pub use backlog::{BacklogTally, ChatBacklog, DeepestChats, MAX_TALLIED, OpenCounts};
+pub use backlog::{BacklogTally, ChatBacklog, DeepestChats, MAX_TALLIED, OpenByLane, OpenCounts};
 pub use blobs::{BlobError, BlobStream, Blobs, Spooled};
 pub use bot_api_proxy::{BotApiProxy, ByteStream, ProxyError, ProxyRequest, ProxyResponse, ProxyTarget};
 pub use callbacks::{Callback, CallbackPage, CallbackQuery, CallbackRoom, Callbacks};

@@ -47,8 +47,8 @@ pub struct Metrics {
     pub file_id_evictions: IntCounterVec,
     /// Waits that Telegram asked for, by `bot`.
     pub flood_waits: IntCounterVec,
-    /// Notifications that are still to be sent, wherever they wait, by `bot` and `status` (queued, scheduled, sending, retrying,
-    /// held).
+    /// Notifications that are still to be sent, wherever they wait, by `bot`, `lane` and `status` (queued, scheduled, sending,
+    /// retrying, held).
     pub open: IntGaugeVec,
     /// Notifications ready in the queue or handed out and not acked, by `bot` and `lane`.
     pub queue_depth: IntGaugeVec,
@@ -143,7 +143,7 @@ impl Metrics {
             file_id_misses: counter("file_id_misses_total", "Images without a remembered file_id", bot),
             file_id_evictions: counter("file_id_evictions_total", "Remembered file_ids that Telegram refused", bot),
             flood_waits: counter("flood_waits_total", "Waits that Telegram asked for", bot),
-            open: gauge("notifications_open", "Notifications that are still to be sent", &["bot", "status"]),
+            open: gauge("notifications_open", "Notifications that are still to be sent", &["bot", "lane", "status"]),
             queue_depth: gauge("queue_depth", "Notifications ready in the queue or out unacked", &["bot", "lane"]),
             deferred: gauge(
                 "deferred_notifications",

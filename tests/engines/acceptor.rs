@@ -3,8 +3,8 @@
 
 use crate::engines::contract::{
     WAIT_TIMEOUT, acceptor as contract, bot, callbacks, callbacks::CallbackPorts, event_log, event_log::EventPorts,
-    eventually, finish, ledger_backlog, ledger_conditions, ledger_migrations, notification, pauses, pauses::PausePorts,
-    with_image,
+    eventually, finish, ledger_backlog, ledger_conditions, ledger_counts, ledger_migrations, notification, pauses,
+    pauses::PausePorts, with_image,
 };
 use crate::support::{Redis, amqp_url, redis_url};
 use async_trait::async_trait;
@@ -126,6 +126,16 @@ async fn the_ledger_keeps_the_contract_of_begin() {
     let acceptor = Arc::new(setup.acceptor);
     ledger_conditions::suite(acceptor.clone(), setup.ledger.clone()).await;
     ledger_migrations::suite(acceptor, setup.ledger).await;
+}
+
+#[tokio::test]
+async fn what_is_accepted_counts_in_its_lane_in_every_process() {
+    let setup = setup().await;
+    let ledger: Arc<dyn Ledger> = setup.ledger;
+    let acceptor: Arc<dyn Acceptor> = Arc::new(setup.acceptor);
+    let counted = ledger_counts::what_is_accepted_counts_in_its_lane(&acceptor, &ledger).await;
+    let other = RedisLedger::new(&setup.redis.url().into(), "test").expect("a valid URL");
+    ledger_counts::they_are_the_same(&(Arc::new(other) as Arc<dyn Ledger>), counted).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -59,6 +59,16 @@ async fn its_ledger_keeps_the_contract_of_begin() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_accepted_counts_in_its_lane_and_does_so_after_a_restart() {
+    let (engine, folder) = fresh();
+    let Ports { acceptor, ledger, .. } = &engine.ports;
+    let counted = contract::ledger_counts::what_is_accepted_counts_in_its_lane(acceptor, ledger).await;
+    engine.close().await;
+    let engine = open_embedded(folder.path()).unwrap();
+    contract::ledger_counts::they_are_the_same(&engine.ports.ledger, counted).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_pauses_keep_the_contract_and_outlive_it() {
     let (engine, folder) = fresh();
     let Ports { acceptor, ledger, pauses, .. } = engine.ports.clone();

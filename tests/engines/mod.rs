@@ -13,6 +13,7 @@ mod rabbitmq_faults;
 mod rabbitmq_publishing;
 mod redis;
 mod redis_chats;
+mod redis_counts;
 mod redis_outages;
 mod redis_records;
 mod redis_set_up;

@@ -22,7 +22,7 @@ const MAX_BYTES_EACH: u64 = 600;
 
 const SENT: u64 = 2_000;
 
-async fn connected(url: &str) -> MultiplexedConnection {
+pub async fn connected(url: &str) -> MultiplexedConnection {
     let client = redis::Client::open(url).expect("a valid URL");
     client.get_multiplexed_async_connection().await.expect("Redis is there")
 }
@@ -287,7 +287,7 @@ fn json(value: &impl serde::Serialize) -> String {
 }
 
 /// A record as the program wrote it that knew no small ones, with its index entries.
-async fn write_as_before(connection: &mut MultiplexedConnection, namespace: &str, record: &Record) {
+pub async fn write_as_before(connection: &mut MultiplexedConnection, namespace: &str, record: &Record) {
     let Record { notification, status, attempts, message_id, failure, updated_at, .. } = record;
     let (id, bot, status_name) = (notification.id.to_string(), notification.bot.as_str(), status.as_str());
     let lines: Vec<_> = attempts.iter().map(json).collect();

@@ -107,7 +107,7 @@ async fn a_jam() -> Option<String> {
     let (service, prometheus) = started(service).await;
     let prometheus = prometheus?;
     post(&service, 300, |number| number + 1).await;
-    let metric = "pixcourier_notifications_open{bot=\"default\",status=\"queued\"}";
+    let metric = "pixcourier_notifications_open{bot=\"default\",lane=\"normal\",status=\"queued\"}";
     let expected = Expected {
         what: "A jam: more is posted than a bot may send",
         metric,

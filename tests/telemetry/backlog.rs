@@ -11,8 +11,8 @@ on_both_engines!(a_jam_is_seen_whole_and_so_is_what_is_scheduled, every_series_i
 /// More than a chat may hold of the window, so that most of it goes back to the queue.
 const JAMMED: u32 = 120;
 
-async fn open(app: &TestApp, status: &str) -> f64 {
-    app.metric("notifications_open", &format!(",status=\"{status}\"")).await
+async fn open(app: &TestApp, lane: &str, status: &str) -> f64 {
+    app.metric("notifications_open", &format!(",lane=\"{lane}\",status=\"{status}\"")).await
 }
 
 async fn a_jam_is_seen_whole_and_so_is_what_is_scheduled(app: &TestApp) {
@@ -24,9 +24,10 @@ async fn a_jam_is_seen_whole_and_so_is_what_is_scheduled(app: &TestApp) {
     for _ in 0..5 {
         app.accept(json!({"chat_id": 8, "text": "x", "send_at": later, "priority": "bulk"})).await;
     }
-    app.until("the whole jam", async || open(app, "queued").await + open(app, "retrying").await == f64::from(JAMMED))
-        .await;
-    app.until("what is scheduled", async || open(app, "scheduled").await == 5.0).await;
+    let jam = async || open(app, "normal", "queued").await + open(app, "normal", "retrying").await;
+    app.until("the whole jam", async || jam().await == f64::from(JAMMED)).await;
+    app.until("what is scheduled", async || open(app, "bulk", "scheduled").await == 5.0).await;
+    assert_eq!(open(app, "normal", "scheduled").await, 0.0);
     // The chat waits for 50 minutes, so all of it goes back until then.
     let deferred = async || app.metric("deferred_notifications", ",lane=\"normal\"").await;
     app.until("what is deferred", async || deferred().await >= f64::from(JAMMED) - 1.0).await;
@@ -34,7 +35,10 @@ async fn a_jam_is_seen_whole_and_so_is_what_is_scheduled(app: &TestApp) {
 }
 
 async fn every_series_is_there_from_the_start(app: &TestApp) {
-    let page = app.get("/metrics").await.text().await.unwrap();
+    let asked = "pixcourier_notifications_open{bot=\"default\",lane=\"urgent\",status=\"held\"} 0";
+    let page = async || app.get("/metrics").await.text().await.unwrap();
+    app.until("what is asked of the ledger", async || page().await.contains(asked)).await;
+    let page = page().await;
     let series = [
         "pixcourier_notifications_sent_total{bot=\"default\",lane=\"urgent\"} 0",
         "pixcourier_notifications_failed_total{bot=\"default\",class=\"buried\"} 0",

@@ -16,7 +16,7 @@ use crate::domain::{
 };
 use crate::ports::{
     Begin, BeginConditions, Cancelled, DeepestChats, FileIds, FileKey, Finished, Ledger, LedgerError, ListQuery,
-    OpenCounts, Receipt, RecordPage,
+    OpenByLane, Receipt, RecordPage,
 };
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -186,12 +186,13 @@ impl Ledger for EmbeddedLedger {
         Ok(self.store.write(Durability::Disk, end).await?)
     }
 
-    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError> {
+    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenByLane>, LedgerError> {
         Ok(self.store.counts()?.open_of(bots))
     }
 
     async fn deepest_chats(&self, bot: &BotName, limit: usize) -> Result<DeepestChats, LedgerError> {
-        let open = self.count_open(std::slice::from_ref(bot)).await?.first().copied().unwrap_or_default();
+        let open =
+            self.count_open(std::slice::from_ref(bot)).await?.first().map(OpenByLane::all_lanes).unwrap_or_default();
         let bot = bot.clone();
         Ok(self.store.read(move |conn| deepest_chats::of(conn, &bot, open, limit)).await?)
     }

@@ -92,8 +92,8 @@ impl CourierRecord {
 /// Writes a record whole, in place of the earlier one of the same id. `body` is its notification as JSON.
 pub fn save(conn: &Connection, record: &Record, body: &str) -> Result<(), StoreError> {
     // No statement here returns what it has written: SQLite keeps a journal for each that does.
-    let insert = "INSERT INTO records (id, bot, status, finished_at, body, expires_at)
-        VALUES (?1, ?2, moved(?2, NULL, ?3), ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING";
+    let insert = "INSERT INTO records (id, bot, status, finished_at, body, expires_at, lane)
+        VALUES (?1, ?2, moved(?2, ?7, NULL, ?3), ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING";
     let notification = &record.notification;
     let columns = params![
         id_bytes(notification.id),
@@ -102,12 +102,13 @@ pub fn save(conn: &Connection, record: &Record, body: &str) -> Result<(), StoreE
         finished_at(record),
         record_state::write(record),
         notification.expires_at.unix_millis(),
+        notification.lane as i64,
     ];
     if conn.prepare_cached(insert)?.execute(columns)? == 1 {
         return save_body(conn, conn.last_insert_rowid(), body);
     }
-    let update = "UPDATE records SET bot = ?2, status = coalesce(moved(bot, status, NULL), ?3), finished_at = ?4,
-        body = ?5, expires_at = max(expires_at, ?6) WHERE id = ?1";
+    let update = "UPDATE records SET bot = ?2, status = coalesce(moved(bot, lane, status, NULL), ?3), finished_at = ?4,
+        body = ?5, expires_at = max(expires_at, ?6), lane = ?7 WHERE id = ?1";
     conn.prepare_cached(update)?.execute(columns)?;
     let mut select = conn.prepare_cached("SELECT number FROM records WHERE id = ?1")?;
     save_body(conn, select.query_row([id_bytes(notification.id)], |row| row.get(0))?, body)
@@ -122,13 +123,12 @@ fn update(conn: &Connection, record: &Record, interrupted: bool) -> Result<(), S
     let (id, status, body) = (id_bytes(record.notification.id), record.status.as_str(), record_state::write(record));
     let Some(finished_at) = finished_at(record) else {
         // What stays open keeps its place in the indexes of times: to name their columns would write it there anew.
-        let sql =
-            "UPDATE records SET status = moved(bot, status, ?2), body = ?3, cut_offs = cut_offs + ?4 WHERE id = ?1";
+        let sql = "UPDATE records SET status = moved(bot, lane, status, ?2), body = ?3, cut_offs = cut_offs + ?4 WHERE id = ?1";
         conn.prepare_cached(sql)?.execute(params![id, status, body, interrupted])?;
         return Ok(());
     };
     let sql =
-        "UPDATE records SET status = moved(bot, status, ?2), body = ?3, cut_offs = cut_offs + ?4, finished_at = ?5,
+        "UPDATE records SET status = moved(bot, lane, status, ?2), body = ?3, cut_offs = cut_offs + ?4, finished_at = ?5,
         expires_at = max(expires_at, ?6) WHERE id = ?1";
     let expires_at = record.notification.expires_at.unix_millis();
     conn.prepare_cached(sql)?.execute(params![id, status, body, interrupted, finished_at, expires_at])?;

@@ -1,25 +1,25 @@
-//! How many records of each bot are open, by status, and how many rows of its queue are ready and unacked, by lane: in memory, changed
-//! by the statements that change a row, and kept or undone with the writer's transactions. So no question counts rows, and the disk
-//! has nothing to do with it.
+//! How many records of each bot are open, by lane and status, and how many rows of its queue are ready and unacked, by lane: in memory,
+//! changed by the statements that change a row, and kept or undone with the writer's transactions. So no question counts rows, and the
+//! disk has nothing to do with it.
 
 use super::queue_rows::{LaneCounts, READY, UNACKED};
 use crate::domain::{BotName, Lane, Status};
-use crate::ports::OpenCounts;
+use crate::ports::OpenByLane;
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The counts of the one connection that writes. Its SQL has two functions that note that a row has gone from one state to another,
-/// each NULL where there is none, and return the latter: `moved(bot, from, to)` for the status of a record, and
+/// each NULL where there is none, and return the latter: `moved(bot, lane, from, to)` for the status of a record, and
 /// `queued(bot, lane, from, to)` for the state of a row of the queue. Triggers would do without, but with one on its table SQLite keeps
 /// a journal for each statement, which took a quarter of the writer's time.
 #[derive(Default)]
 pub struct RowCounts(Mutex<Tally>);
 
-/// The counts of one bot: first of its records that are open, then of each lane what is ready and what is unacked.
+/// The counts of one bot: first of each lane its records that are open, by status, then of each lane what is ready and what is unacked.
 type BotCounts = [i64; OPEN + 2 * Lane::ALL.len()];
-const OPEN: usize = Status::OPEN.len();
+const OPEN: usize = Status::OPEN.len() * Lane::ALL.len();
 
 #[derive(Default)]
 struct Tally {
@@ -36,11 +36,13 @@ struct Tally {
 pub fn track(conn: &Connection) -> rusqlite::Result<Arc<RowCounts>> {
     let counts = Arc::new(RowCounts::default());
     let open = Status::OPEN.map(|status| format!("'{}'", status.as_str())).join(", ");
-    let sql = format!("SELECT bot, status, count(*) FROM records WHERE status IN ({open}) GROUP BY status, bot");
+    let sql =
+        format!("SELECT bot, lane, status, count(*) FROM records WHERE status IN ({open}) GROUP BY status, bot, lane");
     let mut select = conn.prepare(&sql)?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        counts.locked().change(row.get_ref(0)?.as_str()?, of_status(row.get_ref(1)?.as_str()?), row.get(2)?);
+        let count = of_status(row.get(1)?, row.get_ref(2)?.as_str()?);
+        counts.locked().change(row.get_ref(0)?.as_str()?, count, row.get(3)?);
     }
     let mut select = conn.prepare("SELECT bot, lane, state, count(*) FROM queue GROUP BY bot, state, lane")?;
     let mut rows = select.query([])?;
@@ -50,10 +52,13 @@ pub fn track(conn: &Connection) -> rusqlite::Result<Arc<RowCounts>> {
     counts.keep();
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
     let noting = counts.clone();
-    conn.create_scalar_function("moved", 3, flags, move |call| {
-        let status = |place| call.get_raw(place).as_str_or_null().map(|status| status.and_then(of_status));
-        noting.note(call, status(1)?, status(2)?)?;
-        call.get::<Option<String>>(2)
+    conn.create_scalar_function("moved", 4, flags, move |call| {
+        let lane = call.get(1)?;
+        let status = |place| {
+            call.get_raw(place).as_str_or_null().map(|status| status.and_then(|status| of_status(lane, status)))
+        };
+        noting.note(call, status(2)?, status(3)?)?;
+        call.get::<Option<String>>(3)
     })?;
     let noting = counts.clone();
     conn.create_scalar_function("queued", 4, flags, move |call| {
@@ -65,16 +70,21 @@ pub fn track(conn: &Connection) -> rusqlite::Result<Arc<RowCounts>> {
     Ok(counts)
 }
 
-/// Which count a status belongs to; one that is final belongs to none.
-fn of_status(status: &str) -> Option<usize> {
-    Status::OPEN.iter().position(|open| open.as_str() == status)
+/// Which count a record belongs to; one that is final belongs to none.
+fn of_status(lane: i64, status: &str) -> Option<usize> {
+    let of_lane = Status::OPEN.iter().position(|open| open.as_str() == status)?;
+    Some(Status::OPEN.len() * place_of(lane)? + of_lane)
 }
 
 /// Which count a row of the queue belongs to; what is scheduled or set aside belongs to none.
 fn of_state(lane: i64, state: i64) -> Option<usize> {
     let of_lane = [READY, UNACKED].iter().position(|counted| *counted == state)?;
-    let lane = usize::try_from(lane).ok().filter(|lane| *lane < Lane::ALL.len())?;
-    Some(OPEN + 2 * lane + of_lane)
+    Some(OPEN + 2 * place_of(lane)? + of_lane)
+}
+
+/// The place of a lane, by its number in the file.
+fn place_of(lane: i64) -> Option<usize> {
+    usize::try_from(lane).ok().filter(|lane| *lane < Lane::ALL.len())
 }
 
 impl RowCounts {
@@ -98,12 +108,14 @@ impl RowCounts {
     }
 
     /// How many records of these bots are open, as committed.
-    pub fn open_of(&self, bots: &[BotName]) -> Vec<OpenCounts> {
+    pub fn open_of(&self, bots: &[BotName]) -> Vec<OpenByLane> {
         let tally = self.locked();
         let of_bot = |bot: &BotName| {
-            let mut open = OpenCounts::default();
-            let counted = Status::OPEN.into_iter().zip(tally.of(bot, &tally.committed));
-            counted.for_each(|(status, records)| open.set(status, positive(records)));
+            let (mut open, counts) = (OpenByLane::default(), tally.of(bot, &tally.committed));
+            for (lane, counted) in Lane::ALL.into_iter().zip(counts.chunks(Status::OPEN.len())) {
+                let of_lane = Status::OPEN.into_iter().zip(counted);
+                of_lane.for_each(|(status, records)| open.set(lane, status, positive(*records)));
+            }
             open
         };
         bots.iter().map(of_bot).collect()
@@ -170,10 +182,10 @@ mod tests {
     use crate::domain::{Record, RecordUpdate, Timestamp};
     use serde_json::json;
 
-    fn record(id: u8, bot: &str) -> Record {
+    fn record(id: u8, bot: &str, lane: Lane) -> Record {
         let call = json!({"method": "sendMessage", "params": {}, "media": []});
         let written = json!({
-            "v": 1, "id": format!("01a228f1-405f-7114-8a5b-d2bd8ff129{id:02x}"), "bot": bot, "chat_id": 7, "lane": "normal",
+            "v": 1, "id": format!("01a228f1-405f-7114-8a5b-d2bd8ff129{id:02x}"), "bot": bot, "chat_id": 7, "lane": lane,
             "delivery": "at_least_once", "call": call, "accepted_at": "2026-01-01T00:00:00.123Z",
             "expires_at": "2099-01-02T00:00:00Z", "tags": [], "attempts": 0,
         });
@@ -185,29 +197,33 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("queue.db");
         let bots = ["one", "two"].map(|name| name.parse::<BotName>().unwrap());
-        let counts =
-            |tally: &RowCounts| tally.open_of(&bots).into_iter().map(|it| it.get(Status::Queued)).collect::<Vec<_>>();
+        // Of the first, then of the second bot, by lane.
+        let counts = |tally: &RowCounts| -> Vec<u64> {
+            let of_bot = |open: OpenByLane| Lane::ALL.map(|lane| open.lane(lane).get(Status::Queued));
+            tally.open_of(&bots).into_iter().flat_map(of_bot).collect()
+        };
+        let (urgent, normal, bulk) = (Lane::Urgent, Lane::Normal, Lane::Bulk);
         let mut conn = schema::open_writer(&path).unwrap();
         let tally = schema::prepare_writer(&mut conn).unwrap();
-        for (id, bot) in [(1, "one"), (2, "one"), (3, "two")] {
-            record_rows::save(&conn, &record(id, bot), "{}").unwrap();
+        for (id, bot, lane) in [(1, "one", normal), (2, "one", bulk), (3, "two", urgent)] {
+            record_rows::save(&conn, &record(id, bot, lane), "{}").unwrap();
         }
-        let mut sent = record(1, "one");
+        let mut sent = record(1, "one", normal);
         sent.apply(RecordUpdate::of(Status::Sent, Timestamp::now()));
         record_rows::save_change(&conn, &sent).unwrap();
-        assert_eq!(counts(&tally), [0, 0], "not committed");
+        assert_eq!(counts(&tally), [0; 6], "not committed");
         tally.keep();
-        assert_eq!(counts(&tally), [1, 1]);
+        assert_eq!(counts(&tally), [0, 0, 1, 1, 0, 0]);
         // Written once more it counts once, and where it is then.
-        record_rows::save(&conn, &record(2, "two"), "{}").unwrap();
+        record_rows::save(&conn, &record(2, "two", normal), "{}").unwrap();
         let mark = tally.changes();
-        record_rows::save(&conn, &record(4, "two"), "{}").unwrap();
+        record_rows::save(&conn, &record(4, "two", bulk), "{}").unwrap();
         tally.undo_to(mark);
         tally.keep();
-        assert_eq!(counts(&tally), [0, 2]);
-        conn.execute("DELETE FROM records WHERE id = ?1", [id_bytes(record(4, "two").notification.id)]).unwrap();
+        assert_eq!(counts(&tally), [0, 0, 0, 1, 1, 0]);
+        conn.execute("DELETE FROM records WHERE id = ?1", [id_bytes(record(4, "two", bulk).notification.id)]).unwrap();
         drop(conn);
         let mut conn = schema::open_writer(&path).unwrap();
-        assert_eq!(counts(&schema::prepare_writer(&mut conn).unwrap()), [0, 2], "counted anew");
+        assert_eq!(counts(&schema::prepare_writer(&mut conn).unwrap()), [0, 0, 0, 1, 1, 0], "counted anew");
     }
 }

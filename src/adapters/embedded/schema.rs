@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The versions of the schema, each with the SQL that makes it of the version before. `user_version` in the file says
 /// which one it has.
-const MIGRATIONS: [(u32, &str); 14] = [
+const MIGRATIONS: [(u32, &str); 15] = [
     (1, include_str!("schema/001.sql")),
     (2, include_str!("schema/002.sql")),
     (3, include_str!("schema/003.sql")),
@@ -25,6 +25,7 @@ const MIGRATIONS: [(u32, &str); 14] = [
     (12, include_str!("schema/012.sql")),
     (13, include_str!("schema/013.sql")),
     (14, include_str!("schema/014.sql")),
+    (15, include_str!("schema/015.sql")),
 ];
 
 /// How long the writer may wait for a reader when it truncates the write-ahead log, and a reader for a recovery.
@@ -116,7 +117,7 @@ mod tests {
     use super::super::ownership_table::OwnershipTable;
     use super::super::{claim, record_rows};
     use super::*;
-    use crate::domain::{BotName, Notification, Record, RecordUpdate, Status, Timestamp};
+    use crate::domain::{BotName, Lane, Notification, Record, RecordUpdate, Status, Timestamp};
     use rusqlite::params;
     use serde_json::json;
 
@@ -181,5 +182,33 @@ mod tests {
         conn.execute_batch("DELETE FROM records").unwrap();
         let bodies: i64 = conn.query_row("SELECT count(*) FROM bodies", [], |row| row.get(0)).unwrap();
         assert_eq!(bodies, 0, "a body goes with its record");
+    }
+
+    /// What version 14 has left, whose records have no lane.
+    #[test]
+    fn what_an_older_version_has_left_counts_in_its_lane() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut conn = open_writer(&folder.path().join("queue.db")).unwrap();
+        for (version, sql) in MIGRATIONS.into_iter().filter(|(version, _)| *version <= 14) {
+            conn.execute_batch(sql).unwrap();
+            conn.pragma_update(None, "user_version", version).unwrap();
+        }
+        let rows = [
+            ("queued", None, r#"{"v":1,"lane":"urgent"}"#),
+            ("scheduled", None, r#"{"v":1,"lane":"bulk"}"#),
+            ("queued", None, r#"{"v":1,"lane":"normal"}"#),
+            ("queued", None, "{"),
+            ("sent", Some(1), r#"{"v":1,"lane":"bulk"}"#),
+        ];
+        for (number, (status, finished_at, body)) in rows.into_iter().enumerate() {
+            let sql = "INSERT INTO records (number, id, bot, status, finished_at, body, expires_at)
+                VALUES (?1, CAST(?1 AS BLOB), 'default', ?2, ?3, '{}', 0)";
+            conn.execute(sql, params![number as i64, status, finished_at]).unwrap();
+            conn.execute("INSERT INTO bodies VALUES (?1, ?2)", params![number as i64, body]).unwrap();
+        }
+        let open = prepare_writer(&mut conn).unwrap().open_of(&[BotName::default_bot()])[0];
+        let counted =
+            Lane::ALL.map(|lane| [Status::Queued, Status::Scheduled].map(|status| open.lane(lane).get(status)));
+        assert_eq!(counted, [[1, 0], [2, 0], [0, 1]]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ledger::RedisLedger;
 use crate::domain::{BotName, ChatId, Status, Timestamp};
-use crate::ports::{BacklogTally, DeepestChats, Ledger, LedgerError, MAX_TALLIED};
+use crate::ports::{BacklogTally, DeepestChats, Ledger, LedgerError, MAX_TALLIED, OpenByLane};
 use deadpool_redis::redis::{self, Script};
 use std::sync::LazyLock;
 
@@ -36,7 +36,8 @@ return told
 
 impl RedisLedger {
     pub(super) async fn deepest(&self, bot: &BotName, limit: usize) -> Result<DeepestChats, LedgerError> {
-        let open = self.count_open(std::slice::from_ref(bot)).await?.first().copied().unwrap_or_default();
+        let open =
+            self.count_open(std::slice::from_ref(bot)).await?.first().map(OpenByLane::all_lanes).unwrap_or_default();
         let (all, mut tally) = (open.total(), BacklogTally::new(open));
         for status in Status::OPEN {
             let index = self.key("i:bot", format_args!("{bot}:{}", status.as_str()));

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::ports::{
     Begin, BeginConditions, Cancelled, ChatWindow, DeepestChats, FileIds, FileKey, Ledger, LedgerError, ListQuery,
-    OpenCounts, RecordPage,
+    OpenByLane, RecordPage,
 };
 use async_trait::async_trait;
 use deadpool_redis::redis::{self, Script, ScriptInvocation};
@@ -301,23 +301,8 @@ impl Ledger for RedisLedger {
         Ok(bots.iter().filter_map(|bot| Some((bot.parse().ok()?, Status::Unknown))).collect())
     }
 
-    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError> {
-        if bots.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut pipeline = redis::Pipeline::with_capacity(bots.len() * Status::OPEN.len());
-        for bot in bots {
-            for status in Status::OPEN {
-                pipeline.cmd("ZCARD").arg(self.key("i:bot", format_args!("{bot}:{}", status.as_str())));
-            }
-        }
-        let told: Vec<u64> = self.connections.pipeline(&pipeline).await?;
-        let of_bot = |told: &[u64]| {
-            let mut counts = OpenCounts::default();
-            Status::OPEN.into_iter().zip(told).for_each(|(status, count)| counts.set(status, *count));
-            counts
-        };
-        Ok(told.chunks(Status::OPEN.len()).map(of_bot).collect())
+    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenByLane>, LedgerError> {
+        self.open_by_lane(bots).await
     }
 
     async fn deepest_chats(&self, bot: &BotName, limit: usize) -> Result<DeepestChats, LedgerError> {

@@ -13,6 +13,8 @@
 //! | `<ns>:i:all`, `<ns>:i:bot:<bot>`, `<ns>:i:status:<status>`, `<ns>:i:bot:<bot>:<status>` | sorted sets of ids, but of small records |
 //! | `<ns>:i:sent:<bot>` | sorted set of the ids of small records |
 //! | `<ns>:i:bots` | set: the bots that have some |
+//! | `<ns>:lanes` | hash: how many are open, by `bot lane status`, but for the normal lane; under the empty field when that was counted |
+//! | `<ns>:lanes:next` | hash: the same while it is counted anew; under the empty field up to which id |
 //! | `<ns>:o:<bot>:<chat>:<lane>` | sorted set: ids that are still to be sent and keep the order of their chat |
 //! | `<ns>:chat:<bot>:<chat>` | hash: flood wait, pause after an album, sends within the window, migration; until it says nothing any more |
 //! | `<ns>:pauses` | hash: what is paused, by `bot` or `bot chat`; under the empty field how often that has changed |
@@ -46,6 +48,7 @@ mod compaction;
 mod deepest_chats;
 mod event_log;
 mod idempotency;
+mod lane_counts;
 mod ledger;
 mod listing;
 mod media_index;

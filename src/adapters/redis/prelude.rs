@@ -21,7 +21,7 @@ pub(super) static PRELUDE: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// How a record moves. While it is open it has a `place`: its chat and lane, by which it is found in the order of its chat.
-const RECORDS: &str = r"
+const RECORDS: &str = r#"
 local ns, id = ARGV[1], ARGV[2]
 local record = ns .. ':n:' .. id
 
@@ -35,7 +35,22 @@ local function leave(bot, place)
   if order then redis.call('ZREM', order, id) end
 end
 
-local function move(bot, old, new)
+-- What is open counts in its lane, under `bot lane status`; but for the normal lane, which has what the index of the status has beyond
+-- the others. While they are counted anew (`lane_counts`), that has gone through the ids up to one.
+local function count(bot, notification, status, by)
+  local lane = status and not final[status] and string.match(notification or '', '"lane":"(%a+)"')
+  if not lane or lane == 'normal' then return end
+  local field, counted_to = bot .. ' ' .. lane .. ' ' .. status, redis.call('HGET', ns .. ':lanes:next', '')
+  redis.call('HINCRBY', ns .. ':lanes', field, by)
+  if counted_to and id <= counted_to then redis.call('HINCRBY', ns .. ':lanes:next', field, by) end
+end
+
+-- With its notification as it was and as it is.
+local function move(bot, old, new, former, present)
+  if old ~= new or former ~= present then
+    count(bot, former, old, -1)
+    count(bot, present, new, 1)
+  end
   if old == new then return end
   if old then
     redis.call('ZREM', ns .. ':i:status:' .. old, id)
@@ -48,8 +63,8 @@ local function move(bot, old, new)
   redis.call('ZADD', ns .. ':i:bot:' .. bot .. ':' .. new, 0, id)
 end
 
-local function set(bot, old, new, at)
-  move(bot, old, new)
+local function set(bot, old, new, at, notification, former)
+  move(bot, old, new, former or notification, notification)
   redis.call('HSET', record, 'status', new, 'updated_at', at)
   if final[new] then
     local expires_at, place = unpack(redis.call('HMGET', record, 'expires_at', 'place'))
@@ -67,7 +82,7 @@ local function set(bot, old, new, at)
     end
   end
 end
-";
+"#;
 
 /// For scripts with a notification.
 const NOTIFICATIONS: &str = r"
@@ -95,7 +110,7 @@ local function create_or_set(old, new, at)
   if not old then
     redis.call('HSET', record, 'bot', ARGV[3], 'accepted_at', ARGV[4], 'expires_at', ARGV[5], 'notification', ARGV[6])
   end
-  set(ARGV[3], old, new, at)
+  set(ARGV[3], old, new, at, ARGV[6])
 end
 
 -- The digests from this argument on are needed until it expires.

@@ -150,8 +150,9 @@ pub(super) static CANCEL: LazyLock<Script> = LazyLock::new(|| {
 local old, bot, accepted_at = unpack(redis.call('HMGET', record, 'status', 'bot', 'accepted_at'))
 if not old then return { 'missing', {} } end
 if final[old] or old == 'sending' then return { old, {} } end
-set(bot, old, 'cancelled', ARGV[3])
-tell(redis.call('HGET', record, 'notification'))
+local notification = redis.call('HGET', record, 'notification')
+set(bot, old, 'cancelled', ARGV[3], notification)
+tell(notification)
 local time = redis.call('TIME')
 redis.call('ZADD', ns .. ':cancels', time[1] * 1000 + math.floor(time[2] / 1000), id .. ' ' .. accepted_at)
 return { '', redis.call('HGETALL', record) }
@@ -166,13 +167,13 @@ pub(super) static REOPEN: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
 local before = redis.call('HGETALL', record)
-local old, reopening, expires_at, place =
-  unpack(redis.call('HMGET', record, 'status', 'reopening', 'expires_at', 'place'))
+local old, reopening, expires_at, place, notification =
+  unpack(redis.call('HMGET', record, 'status', 'reopening', 'expires_at', 'place', 'notification'))
 if not old then return { 'missing', {} } end
 local stuck = reopening and tonumber(ARGV[10]) - tonumber(reopening) >= tonumber(ARGV[11])
 if not (ARGV[12] == '1' and retryable[old] or stuck) then return { old, {} } end
 leave(ARGV[3], place)
-set(ARGV[3], old, ARGV[9], ARGV[4])
+set(ARGV[3], old, ARGV[9], ARGV[4], ARGV[6], notification)
 if tonumber(expires_at) < tonumber(ARGV[5]) then expires_at = ARGV[5] end
 redis.call('HSET', record, 'notification', ARGV[6], 'accepted_at', ARGV[4], 'expires_at', expires_at,
   'reopening', ARGV[10])
@@ -188,14 +189,16 @@ return { '', before }
 pub(super) static RESTORE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
-local bot, status, reopening, place = unpack(redis.call('HMGET', record, 'bot', 'status', 'reopening', 'place'))
+local bot, status, reopening, place, notification =
+  unpack(redis.call('HMGET', record, 'bot', 'status', 'reopening', 'place', 'notification'))
 if reopening ~= ARGV[3] then return 0 end
 leave(bot, place)
 redis.call('ZREM', ns .. ':open', id)
 redis.call('DEL', record)
 redis.call('HSET', record, unpack(ARGV, 4))
-local before, done_at, expires_at = unpack(redis.call('HMGET', record, 'status', 'done_at', 'expires_at'))
-move(bot, status, before)
+local before, done_at, expires_at, former =
+  unpack(redis.call('HMGET', record, 'status', 'done_at', 'expires_at', 'notification'))
+move(bot, status, before, notification, former)
 redis.call('ZADD', ns .. (done_at and ':done' or ':open'), done_at or expires_at, id)
 return 1
 ",
@@ -210,11 +213,11 @@ pub(super) static END_LOST: LazyLock<Script> = LazyLock::new(|| {
 local bots = {}
 for _, lost in ipairs(redis.call('ZRANGEBYSCORE', ns .. ':open', '-inf', '(' .. ARGV[3], 'LIMIT', 0, ARGV[6])) do
   id, record = lost, ns .. ':n:' .. lost
-  local bot, status = unpack(redis.call('HMGET', record, 'bot', 'status'))
+  local bot, status, notification = unpack(redis.call('HMGET', record, 'bot', 'status', 'notification'))
   if status and not final[status] then
-    set(bot, status, 'unknown', ARGV[4])
+    set(bot, status, 'unknown', ARGV[4], notification)
     redis.call('HSET', record, 'failure', ARGV[5])
-    tell(redis.call('HGET', record, 'notification'))
+    tell(notification)
     bots[#bots + 1] = bot
   else
     redis.call('ZREM', ns .. ':open', id)

@@ -8,7 +8,7 @@ use crate::http::auth::ApiClient;
 use crate::http::routing::HandlerResult;
 use crate::http::state::AppState;
 use crate::intake::rejection::{ProblemCode, Rejection};
-use crate::ports::{LedgerError, OpenCounts, Ports};
+use crate::ports::{LedgerError, OpenByLane, Ports};
 use crate::settings::Scope;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -44,7 +44,7 @@ pub async fn list(request: HttpRequest, caller: ApiClient, state: Data<AppState>
     Ok(HttpResponse::Ok().json(BotViews { bots }))
 }
 
-fn view(state: &AppState, bot: BotName, open: OpenCounts, pauses: &PauseList) -> BotView {
+fn view(state: &AppState, bot: BotName, open: OpenByLane, pauses: &PauseList) -> BotView {
     let is_whatsmate = state.settings.bots.get(&bot).is_some_and(|bot| bot.whatsmate().is_some());
     let owned_here = state.metrics.owned.with_label_values(&[bot.as_str()]).get() > 0;
     let breaker_open = state.metrics.breaker_open.with_label_values(&[bot.as_str()]).get() > 0;
@@ -52,7 +52,7 @@ fn view(state: &AppState, bot: BotName, open: OpenCounts, pauses: &PauseList) ->
     BotView {
         name: bot.into(),
         kind: if is_whatsmate { "whatsmate" } else { "telegram" },
-        open: open.into(),
+        open: open.all_lanes().into(),
         paused: paused.bot.map(Into::into),
         paused_chats: paused.chats.len(),
         owned_here,

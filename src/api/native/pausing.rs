@@ -190,7 +190,7 @@ fn client_name(caller: &ApiClient) -> Option<&str> {
 /// How many attempts of a bot are under way.
 async fn sending(ports: &Ports, bot: &BotName) -> Result<u64, LedgerError> {
     let counts = ports.ledger.count_open(std::slice::from_ref(bot)).await?;
-    Ok(counts.first().map_or(0, |counts| counts.get(Status::Sending)))
+    Ok(counts.first().map_or(0, |counts| counts.all_lanes().get(Status::Sending)))
 }
 
 /// Reads a body: the reason, if it has one.

@@ -7,7 +7,7 @@ use super::state::{Part, State};
 use crate::domain::{BotName, Filter, Notification, NotificationId, Record, RecordUpdate, Sha256, Status, Timestamp};
 use crate::ports::{
     Begin, BeginConditions, BlobError, BlobStream, Blobs, Cancelled, DeepestChats, Depth, FileIds, FileKey, HandOver,
-    Ledger, LedgerError, ListQuery, MediaIndex, OpenCounts, Queue, QueueError, Receipt, RecordPage, Spooled,
+    Ledger, LedgerError, ListQuery, MediaIndex, OpenByLane, Queue, QueueError, Receipt, RecordPage, Spooled,
     Subscription,
 };
 use async_trait::async_trait;
@@ -180,9 +180,9 @@ impl Ledger for Link {
         Ok(0)
     }
 
-    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError> {
+    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenByLane>, LedgerError> {
         // Couriers do not ask.
-        Ok(vec![OpenCounts::default(); bots.len()])
+        Ok(vec![OpenByLane::default(); bots.len()])
     }
 
     async fn deepest_chats(&self, _bot: &BotName, _limit: usize) -> Result<DeepestChats, LedgerError> {

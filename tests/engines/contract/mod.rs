@@ -10,7 +10,7 @@ pub mod finish;
 pub mod ledger;
 pub mod ledger_backlog;
 pub mod ledger_conditions;
-mod ledger_counts;
+pub mod ledger_counts;
 pub mod ledger_ends;
 pub mod ledger_filters;
 pub mod ledger_migrations;

@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::ports::{
     Begin, BeginConditions, Cancelled, DeepestChats, FileIds, FileKey, Journal, JournalEntry, Ledger, LedgerError,
-    ListQuery, OpenCounts, RecordPage,
+    ListQuery, OpenByLane, RecordPage,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -218,7 +218,7 @@ impl Ledger for WriteBehindLedger {
         self.ask(self.redis().end_lost(expired_before, at)).await
     }
 
-    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenCounts>, LedgerError> {
+    async fn count_open(&self, bots: &[BotName]) -> Result<Vec<OpenByLane>, LedgerError> {
         self.ask(self.redis().count_open(bots)).await
     }
 
