@@ -98,6 +98,13 @@ impl Engine {
         }
     }
 
+    /// Tells what of RabbitMQ's set-up breaks the promise, of each node as soon as it answers; nothing on the embedded engine.
+    pub async fn look_at_broker(&self, tell: impl Fn(String)) {
+        if let EngineKind::Distributed { queue, .. } = &self.kind {
+            queue.look_at_versions(tell).await;
+        }
+    }
+
     /// How many changes wait in memory for the ledger to come back (write-behind).
     pub fn buffered(&self) -> usize {
         match &self.kind {

@@ -92,7 +92,7 @@ impl App {
     pub async fn build(settings: Settings, role: Role, listener: TcpListener) -> anyhow::Result<Self> {
         let settings = Arc::new(settings);
         let metrics = Arc::new(Metrics::new());
-        series::create(&metrics, &settings);
+        series::create(&metrics, &settings, &routes::statuses(role));
         make_private(&settings.data_dir).with_context(|| format!("make the folder {}", settings.data_dir.display()))?;
         let quotas = CallerQuotas::new(settings.caller_spool, settings.caller_kept, settings.blob_retention);
         let spool = Spool::open(settings.data_dir.join("spool")).context("prepare the folder for uploads")?;

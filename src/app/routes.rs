@@ -6,6 +6,7 @@ use crate::api::native;
 use crate::api::whatsmate::{self, WhatsMateClients};
 use crate::http::callers::Callers;
 use crate::http::probes;
+use crate::http::routing::RouteStatuses;
 use crate::settings::Settings;
 use actix_web::web::{Data, ServiceConfig};
 
@@ -26,6 +27,23 @@ impl FaceStates {
             bot_api: Data::new(BotApiFace::new(&settings.bots, callers.clients())),
         }
     }
+}
+
+/// What the routes of this role answer, as far as that is known ahead.
+pub fn statuses(role: Role) -> Vec<RouteStatuses> {
+    let mut all = native::openapi::statuses();
+    if role == Role::Worker {
+        let is_served = |route: &str| {
+            matches!(route, "/healthz" | "/readyz" | "/metrics" | "/v1/process") || route.starts_with("/v1/process/")
+        };
+        all.retain(|statuses| is_served(&statuses.route));
+    } else {
+        all.extend(whatsmate::routes::statuses());
+        all.extend(bot_api::routes::statuses());
+    }
+    // An address that leads nowhere.
+    all.extend(RouteStatuses::of("none", ["GET", "POST"], &[404]));
+    all
 }
 
 /// The routes that a process of this role serves; a worker has only probes, metrics and its draining.

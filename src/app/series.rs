@@ -2,14 +2,19 @@
 //! from `increase()`, and an owner that there never was from `== 0`.
 
 use crate::domain::{AttemptOutcome, FailureClass, Lane, Status};
+use crate::http::routing::RouteStatuses;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
+use std::collections::BTreeSet;
 
 /// Of notifications that end unsent and have not failed.
 const ENDED: [Status; 4] = [Status::Expired, Status::Refused, Status::Cancelled, Status::Unknown];
 
-/// Creates them.
-pub fn create(metrics: &Metrics, settings: &Settings) {
+/// Shows that it is not known who calls: no client with a name gets it.
+const UNAUTHORIZED: u16 = 401;
+
+/// Creates them; `routes` are those of the role.
+pub fn create(metrics: &Metrics, settings: &Settings, routes: &[RouteStatuses]) {
     for bot in settings.bots.keys() {
         of_bot(metrics, bot.as_str());
     }
@@ -17,8 +22,18 @@ pub fn create(metrics: &Metrics, settings: &Settings) {
         // Whether it answers is asked first thing.
         metrics.part_up.with_label_values(&[part]).set(1);
     }
-    for client in &settings.clients {
-        metrics.client_accepted.with_label_values(&[client.name.as_str()]);
+    for RouteStatuses { route, method, statuses } in routes {
+        for status in statuses {
+            metrics.http_requests.with_label_values(&[&**route, method, status.to_string().as_str()]);
+        }
+    }
+    let mut statuses: BTreeSet<_> = routes.iter().flat_map(|route| &route.statuses).collect();
+    statuses.remove(&UNAUTHORIZED);
+    for client in settings.clients.iter().map(|client| client.name.as_str()) {
+        metrics.client_accepted.with_label_values(&[client]);
+        for status in &statuses {
+            metrics.client_requests.with_label_values(&[client, status.to_string().as_str()]);
+        }
     }
 }
 

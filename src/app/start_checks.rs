@@ -1,5 +1,5 @@
-//! What is looked at once after a start and told in the log, since it shows late otherwise: how Redis is set up, and whether Telegram
-//! takes the bots' tokens. Neither keeps the service from starting: either may be mended while it runs.
+//! What is looked at once after a start and told in the log, since it shows late otherwise: how Redis is set up, whether RabbitMQ is too
+//! old, and whether Telegram takes the bots' tokens. None of it keeps the service from starting: it may be mended while it runs.
 
 use super::engine::Engine;
 use crate::domain::BotName;
@@ -14,9 +14,13 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 /// How long Telegram may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Looks at both.
+/// Looks at all of it.
 pub async fn run(engine: Engine, settings: Arc<Settings>, messenger: Arc<dyn Messenger>) {
-    tokio::join!(look_at_redis(&engine), look_at_tokens(&settings, &*messenger));
+    tokio::join!(look_at_redis(&engine), look_at_rabbitmq(&engine), look_at_tokens(&settings, &*messenger));
+}
+
+async fn look_at_rabbitmq(engine: &Engine) {
+    engine.look_at_broker(|fault| tracing::error!(part = "queue", "RabbitMQ breaks the promise: {fault}")).await;
 }
 
 async fn look_at_redis(engine: &Engine) {

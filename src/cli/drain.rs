@@ -1,6 +1,7 @@
 //! `pixcourier drain`.
 
 use super::open_error::StillOpenError;
+use super::progress::Progress;
 use super::runtime::block_on;
 use super::service_args::ServiceArgs;
 use super::terminal::print_line;
@@ -34,10 +35,17 @@ pub fn run(arguments: DrainArgs) -> anyhow::Result<ExitCode> {
         let path = if arguments.undo { "/v1/process/resume" } else { "/v1/process/drain" };
         let mut process: Value = client.post_json(path, &Map::new(), None).await?;
         let owned = |process: &Value| process["owned"].as_array().map_or(0, Vec::len);
+        let total = owned(&process);
+        // Counts the bots that are given up.
+        let progress = (!arguments.undo && total > 0).then(|| Progress::begin("drain", Some(total as u64)));
         while !arguments.undo && owned(&process) > 0 && Instant::now() < deadline {
             tokio::time::sleep(POLL_INTERVAL).await;
             process = client.get("/v1/process", &[]).await?;
+            if let Some(progress) = &progress {
+                progress.show(total.saturating_sub(owned(&process)) as u64);
+            }
         }
+        drop(progress);
         let count = owned(&process);
         let said = if arguments.undo { "takes bots".to_owned() } else { format!("drained; owns {count} bots") };
         print_line(if arguments.json { process.to_string() } else { said });

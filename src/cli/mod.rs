@@ -17,6 +17,7 @@ mod manual;
 mod notifications;
 mod open_error;
 mod orphans;
+mod progress;
 mod reload;
 mod restore;
 mod runtime;

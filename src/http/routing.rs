@@ -5,6 +5,25 @@ use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::guard;
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::{HttpResponse, Resource, Route, web};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+/// What a method of a route answers, as far as that is known ahead.
+pub struct RouteStatuses {
+    /// The route as the metrics name it: a template.
+    pub route: Cow<'static, str>,
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The statuses.
+    pub statuses: BTreeSet<u16>,
+}
+
+impl RouteStatuses {
+    /// The same of several methods of one route that no OpenAPI document describes.
+    pub fn of<const N: usize>(route: &'static str, methods: [&'static str; N], statuses: &[u16]) -> [Self; N] {
+        methods.map(|method| Self { route: route.into(), method, statuses: statuses.iter().copied().collect() })
+    }
+}
 
 /// What a handler returns whose rejections are problem documents.
 pub type HandlerResult = Result<HttpResponse, Rejection>;

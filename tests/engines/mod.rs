@@ -11,6 +11,7 @@ mod rabbitmq_depth;
 mod rabbitmq_detours;
 mod rabbitmq_faults;
 mod rabbitmq_publishing;
+mod rabbitmq_version;
 mod redis;
 mod redis_chats;
 mod redis_counts;

@@ -1,9 +1,11 @@
-//! RabbitMQ, Redis and the object store behind TLS with certificates of an authority of one's own.
+//! RabbitMQ, Redis and the object store behind TLS with certificates of an authority of one's own. RabbitMQ is one that says it is too
+//! old, which is read by TLS too.
 
 use crate::project::manual::root;
+use crate::support::old_broker::OldBroker;
 use crate::support::program::Program;
 use crate::support::wait::{self, WAIT_TIMEOUT};
-use crate::support::{amqp_url, redis_url};
+use crate::support::{amqp_url, port_of, redis_url};
 use pixcourier::sandbox::{MessageFilter, Sandbox, SandboxOptions};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -80,7 +82,9 @@ fn run(arguments: &[&str]) -> Result<String, String> {
 async fn all_servers_may_have_certificates_of_an_authority_of_ones_own() {
     let folder = tempfile::tempdir().unwrap();
     make_certificates(folder.path());
-    let (amqp, redis, s3) = (amqp_url(), redis_url(), given("ENDPOINT"));
+    let old = OldBroker::before(port_of(&amqp_url())).await;
+    let amqp = old.url(&amqp_url(), port_of(&amqp_url()));
+    let (redis, s3) = (redis_url(), given("ENDPOINT"));
     let fronts = [&amqp, &redis, &s3].map(|url| Terminator::before(url, folder.path()));
     let [amqp, redis, s3] = [(0, &amqp), (1, &redis), (2, &s3)].map(|(place, url)| fronts[place].url(url));
     let sandbox = Sandbox::start(TcpListener::bind("127.0.0.1:0").unwrap(), SandboxOptions::default()).unwrap();
@@ -112,11 +116,16 @@ async fn all_servers_may_have_certificates_of_an_authority_of_ones_own() {
     drop(stranger);
 
     environment.push(("PIXCOURIER_CA_FILE", &ca));
-    let service = Program::serve(&sandbox.url(), &environment, Stdio::null());
+    let service = Program::serve(&sandbox.url(), &environment, File::create(&log).unwrap().into());
     let picture = root().join("src/cli/demo/assets/coffee.jpg").display().to_string();
     wait::until_ok("the service to be ready", WAIT_TIMEOUT, async || run(&["healthcheck", "--url", &service.url]))
         .await;
     let sent = run(&["send", "--url", &service.url, "--wait", "--to", "-100123", &picture]);
     assert!(sent.as_ref().is_ok_and(|out| out.contains("sent as message")), "{sent:?}");
     assert_eq!(sandbox.messages(&MessageFilter::default()).len(), 1);
+    wait::until_ok("the version in the log", WAIT_TIMEOUT, async || {
+        let log = std::fs::read_to_string(&log).unwrap();
+        if log.contains("RabbitMQ breaks the promise: it is version 3.9.0") { Ok(()) } else { Err(log) }
+    })
+    .await;
 }

@@ -196,6 +196,13 @@ async fn a_client_uses_its_bots_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rate_is_kept_and_told() {
     let app = app(vec![tuned("a", |client| client.rate = 0.001), tuned("b", |_| {})]).await;
+    let page = app.get("/metrics").await.text;
+    for status in ["200", "202", "429", "503"] {
+        assert!(
+            page.contains(&format!("pixcourier_client_requests_total{{client=\"a\",status=\"{status}\"}} 0")),
+            "{page}"
+        );
+    }
     let first = ask(&app, "a", Method::GET, "/v1/notifications", None).await;
     assert_eq!(first.status, 200);
     assert_eq!(first.header("ratelimit-policy"), "\"second\";q=1;w=1000");

@@ -5,6 +5,7 @@ mod harness;
 mod logs;
 pub mod manual;
 mod program;
+mod progress;
 mod reload;
 mod settings;
 mod structure;

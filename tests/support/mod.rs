@@ -12,6 +12,7 @@ pub mod forms;
 pub mod images;
 mod installed;
 pub mod named_client;
+pub mod old_broker;
 pub mod program;
 pub mod prometheus;
 mod proxy;

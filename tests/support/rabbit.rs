@@ -121,6 +121,12 @@ impl Rabbit {
         self.server.signal("CONT");
     }
 
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        let file = self.home.path().join("log").join(format!("{}.log", self.node_name()));
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    }
+
     /// Runs `rabbitmqctl` on it and returns what it prints. Takes seconds.
     pub fn ctl(&self, arguments: &[&str]) -> String {
         self.try_ctl(arguments).unwrap_or_else(|error| panic!("rabbitmqctl {arguments:?}: {error}"))

@@ -1,5 +1,6 @@
 //! The alert rules and the dashboard, by Prometheus itself.
 
+use crate::support::event_reader::EventReader;
 use crate::support::prometheus::{self, Prometheus};
 use crate::support::test_app::{On, TestApp, base64_png};
 use serde_json::{Value, json};
@@ -64,6 +65,13 @@ async fn every_expression_of_alerts_and_dashboard_is_answered_by_a_real_promethe
     let Some(prometheus) = Prometheus::scraping(&app.url("/metrics", &[])) else { return app.stop().await };
     prometheus.until_scraped().await;
     make_traffic(&app).await;
+    // Something to see of pauses and event streams.
+    let paused = app.client.post(app.url("/v1/bots/default/chats/5/pause", &[])).send().await.unwrap();
+    assert_eq!(paused.status(), 200);
+    let stream = EventReader::open(app.client.get(app.url("/v1/events", &[])), "").await;
+    for seen in ["pixcourier_chats_paused == 1", "pixcourier_event_streams == 1"] {
+        prometheus.until(seen, seen).await;
+    }
     // Two samples of what the traffic made, for the rates.
     prometheus.until("what was sent", "increase(pixcourier_notifications_sent_total{lane=\"normal\"}[1m]) > 0").await;
     prometheus.until("what failed", "increase(pixcourier_notifications_failed_total[1m]) > 0").await;
@@ -89,6 +97,6 @@ async fn every_expression_of_alerts_and_dashboard_is_answered_by_a_real_promethe
         }
     }
     assert!(empty.is_empty(), "panels without data: {empty:#?}");
-    drop(prometheus);
+    drop((prometheus, stream));
     app.stop().await;
 }

@@ -27,9 +27,9 @@ on_both_engines!(
 );
 
 /// The phone number of whoever is registered, and the chats behind it and behind the group.
-const NUMBER: &str = "491701234567";
-const PERSON: i64 = 77;
-const GROUP: i64 = -500;
+pub const NUMBER: &str = "491701234567";
+pub const PERSON: i64 = 77;
+pub const GROUP: i64 = -500;
 
 /// Registers the person, and the group whose admin they are.
 pub async fn register(app: &TestApp) {
@@ -48,12 +48,12 @@ fn request(app: &TestApp, path: &str) -> RequestBuilder {
     post.header("X-WM-CLIENT-ID", id).header("X-WM-CLIENT-SECRET", secret)
 }
 
-async fn post(app: &TestApp, path: &str, body: &Value) -> Response {
+pub async fn post(app: &TestApp, path: &str, body: &Value) -> Response {
     request(app, path).json(body).send().await.unwrap()
 }
 
 /// The id of a message that must be queued.
-async fn queued(answer: Response) -> String {
+pub async fn queued(answer: Response) -> String {
     let status = answer.status();
     let body: Value = answer.json().await.unwrap();
     assert_eq!((status.as_u16(), &body["status"]), (200, &json!("queued")), "{body}");

@@ -1,9 +1,11 @@
 //! The address of a broker, and how it is connected to.
 
-use lapin::tcp::OwnedTLSConfig;
+use futures_util::{AsyncRead, AsyncWrite};
+use lapin::tcp::{AMQPUriTcpExt, OwnedTLSConfig};
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
 use secrecy::{ExposeSecret, SecretString};
+use std::io;
 use std::sync::Arc;
 
 /// The heartbeat, unless the address names one: the broker replaces an owner that is frozen or cut off after two to
@@ -38,8 +40,22 @@ impl BrokerAddress {
 
     /// Connects.
     pub(super) async fn connect(&self, properties: ConnectionProperties) -> lapin::Result<Connection> {
-        let tls = OwnedTLSConfig { identity: None, cert_chain: self.ca.as_deref().map(str::to_owned) };
-        Connection::connect_uri_with_config(self.uri.clone(), properties, tls, lapin::runtime::default_runtime()?).await
+        let runtime = lapin::runtime::default_runtime()?;
+        Connection::connect_uri_with_config(self.uri.clone(), properties, self.tls(), runtime).await
+    }
+
+    /// Opens a stream to the broker and says nothing on it yet.
+    pub(super) async fn open_stream(&self) -> io::Result<impl AsyncRead + AsyncWrite + Unpin + use<>> {
+        let runtime = lapin::runtime::default_runtime().map_err(io::Error::other)?;
+        self.uri.connect_with_config_async(self.tls().as_ref(), &runtime).await
+    }
+
+    fn tls(&self) -> OwnedTLSConfig {
+        OwnedTLSConfig { identity: None, cert_chain: self.ca.as_deref().map(str::to_owned) }
+    }
+
+    pub(super) fn uri(&self) -> &AMQPUri {
+        &self.uri
     }
 
     pub(super) fn label(&self) -> &str {

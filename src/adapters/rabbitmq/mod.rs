@@ -49,6 +49,7 @@ mod publishing;
 mod queue;
 mod release;
 mod removal;
+mod server_version;
 mod session;
 mod side_queue;
 mod silent_queues;

@@ -9,6 +9,7 @@ use super::depths::count_ready;
 use super::journal::{JournalMessage, journal_queue};
 use super::outcome_notifier::RabbitOutcomeNotifier;
 use super::ownership_loop::OwnershipLoop;
+use super::server_version;
 use super::side_queue::SideQueue;
 use super::spreading::spread;
 use super::subscription::BotSubscription;
@@ -21,11 +22,15 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Limit for [`RabbitQueue::close`].
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Before a node that does not answer is asked for its version again: it may be away for long, and what it has not answered is in its log
+/// when it comes back.
+const VERSION_RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// For so many bots there is a consuming connection. Each bot has a channel there, of 2,047 that a connection may have
 /// (RabbitMQ's `channel_max`).
@@ -34,6 +39,7 @@ const BOTS_PER_CONNECTION: usize = 1_000;
 /// [`Queue`] on RabbitMQ 3.10 or newer. Dropping it, too, ends everything it has started.
 pub struct RabbitQueue {
     broker: Arc<Broker>,
+    addresses: Arc<[BrokerAddress]>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     /// Starts what workers do beside consuming.
     working: Once,
@@ -77,6 +83,7 @@ impl RabbitQueue {
         let broker = Arc::new(broker);
         let queue = Arc::new(Self {
             broker: broker.clone(),
+            addresses,
             tasks: Mutex::default(),
             working: Once::new(),
             _stop: stop.drop_guard(),
@@ -121,6 +128,23 @@ impl RabbitQueue {
         let outcome_notifier = Arc::new(RabbitOutcomeNotifier::new(self.broker.clone()));
         self.spawn(outcome_notifier.clone().run());
         outcome_notifier
+    }
+
+    /// Looks at the version of every node, as soon as that answers, and tells what is wrong with it. Returns when all have answered.
+    pub async fn look_at_versions(&self, tell: impl Fn(String)) {
+        let looks = self.addresses.iter().map(async |address| {
+            loop {
+                match server_version::ask(address).await {
+                    Ok(version) => {
+                        tracing::info!(broker = address.label(), version, "RabbitMQ says its version");
+                        return server_version::fault(&version).into_iter().for_each(&tell);
+                    }
+                    Err(error) => tracing::debug!(broker = address.label(), %error, "no version of RabbitMQ yet"),
+                }
+                sleep(VERSION_RETRY_INTERVAL).await;
+            }
+        });
+        futures_util::future::join_all(looks).await;
     }
 
     /// How many orphans there are: notifications that were due and could be brought nowhere.

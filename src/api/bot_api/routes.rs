@@ -7,6 +7,7 @@ use super::face::BotApiFace;
 use super::proxying;
 use crate::domain::file_path;
 use crate::http::percent::decode;
+use crate::http::routing::RouteStatuses;
 use crate::http::state::AppState;
 use crate::ports::ProxyTarget;
 use actix_web::body::to_bytes_limited;
@@ -21,11 +22,26 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// What begins like an address of this face: without a method, without a token, in capitals.
 const INCOMPLETE: [&str; 3] = ["/bot{token}", "/bot/{method}*", "/BOT{rest}*"];
 
+/// A call, and a file.
+const CALL: &str = "/bot{token}/{method}*";
+const DOWNLOAD: &str = "/file/bot{token}/{path}*";
+
+/// What this face answers by itself, and what Telegram answers often; it may answer otherwise too, and that is passed on.
+pub fn statuses() -> Vec<RouteStatuses> {
+    let of_calls = &[200, 400, 401, 403, 404, 409, 413, 429, 500, 502, 503];
+    let mut all = Vec::from(RouteStatuses::of(CALL, ["GET", "POST"], of_calls));
+    all.extend(RouteStatuses::of(WITHOUT_BOT, ["GET", "POST"], of_calls));
+    all.extend(RouteStatuses::of(DOWNLOAD, ["GET"], &[200, 206, 400, 401, 403, 404, 416, 429, 500, 502]));
+    // A resource of several patterns is named by the first.
+    all.extend(RouteStatuses::of(INCOMPLETE[0], ["GET", "POST"], &[404]));
+    all
+}
+
 /// Adds the routes of this face.
 pub fn routes(config: &mut ServiceConfig) {
     config
-        .service(web::resource("/file/bot{token}/{path}*").route(web::to(download)))
-        .service(web::resource("/bot{token}/{method}*").route(web::to(call)))
+        .service(web::resource(DOWNLOAD).route(web::to(download)))
+        .service(web::resource(CALL).route(web::to(call)))
         .service(web::resource(WITHOUT_BOT).route(web::to(call_without_bot)))
         .service(web::resource(INCOMPLETE).route(web::to(not_found)));
 }

@@ -7,12 +7,12 @@ use super::{
 use crate::http::auth::Visitor;
 use crate::http::probes;
 use crate::http::problem::ProblemDocument;
-use crate::http::routing::{get_or_head, not_found, resource};
+use crate::http::routing::{RouteStatuses, get_or_head, not_found, resource};
 use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::http::header::{self, ContentType};
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{HttpResponse, mime};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::request_body::RequestBody;
@@ -160,6 +160,31 @@ pub fn openapi_yaml() -> String {
     ApiDocument::openapi().to_yaml().unwrap_or_default()
 }
 
+/// What every described operation answers, and the routes beside them that are for no client. A `HEAD` goes wherever a `GET` does; of
+/// it no more than our own faults are worth a count of zero.
+pub fn statuses() -> Vec<RouteStatuses> {
+    let mut all = Vec::new();
+    for (route, item) in ApiDocument::openapi().paths.paths {
+        let operations = [("GET", item.get), ("PUT", item.put), ("POST", item.post), ("DELETE", item.delete)];
+        for (method, operation) in operations {
+            let Some(operation) = operation else { continue };
+            let documented = operation.responses.responses.keys().filter_map(|status| status.parse().ok());
+            // What nobody documents: a fault of our own.
+            let statuses: BTreeSet<u16> = documented.chain([500]).collect();
+            if method == "GET" {
+                let faults = statuses.range(500..).copied().collect();
+                all.push(RouteStatuses { route: route.clone().into(), method: "HEAD", statuses: faults });
+            }
+            all.push(RouteStatuses { route: route.clone().into(), method, statuses });
+        }
+    }
+    all.extend(RouteStatuses::of("/openapi.json", ["GET"], &[200, 403, 500]));
+    all.extend(RouteStatuses::of("/docs", ["GET"], &[308, 403]));
+    all.extend(RouteStatuses::of("/docs/{file:.*}", ["GET"], &[200, 403, 404, 500]));
+    all.extend(RouteStatuses::of("/webhook/{bot}", ["POST"], &[200, 400, 401, 404, 408, 413, 500, 503]));
+    all
+}
+
 /// Adds the routes of the document and the page.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
@@ -207,7 +232,6 @@ mod tests {
     use super::*;
     use crate::api::native::request::names;
     use serde_json::Value;
-    use std::collections::BTreeSet;
 
     #[test]
     fn the_described_requests_have_exactly_the_fields_that_are_read() {

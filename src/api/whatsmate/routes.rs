@@ -9,6 +9,7 @@ use crate::http::access_log::Replayed;
 use crate::http::auth::ApiClient;
 use crate::http::body::Body;
 use crate::http::caller::spool_for;
+use crate::http::routing::RouteStatuses;
 use crate::http::state::AppState;
 use crate::intake::fingerprint::fingerprint;
 use crate::intake::rejection::{ProblemCode, Rejection};
@@ -22,26 +23,26 @@ use serde_json::{Map, Value, json};
 /// What a handler of this face returns.
 type WhatsMateResult = Result<HttpResponse, WhatsMateError>;
 
+const V3: &str = "/v3/telegram/{to}/{kind}/message/{instance}";
+const V1: &str = "/v1/telegram/{to}/message/{instance}";
+const V1_PHOTO: &str = "/v1/telegram/single/photo/binary/{instance}";
+/// Everything beside them that begins like them.
+const OTHERS: &str = "/v{version:[13]}/telegram/{path:.*}";
+
+/// What this face answers: the statuses that its contract knows, and those of our own faults.
+pub fn statuses() -> Vec<RouteStatuses> {
+    let posts = [V3, V1, V1_PHOTO].map(|route| RouteStatuses::of(route, ["POST"], &[200, 400, 401, 404, 500, 503]));
+    posts.into_iter().flatten().chain(RouteStatuses::of(OTHERS, ["GET", "POST"], &[404])).collect()
+}
+
 /// Adds the paths of version 3, those of version 1 that older clients call, and for all others beside them a 404 in this
 /// contract's shape.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(
-            web::resource("/v3/telegram/{to}/{kind}/message/{instance}")
-                .route(web::post().to(v3))
-                .default_service(web::to(not_allowed)),
-        )
-        .service(
-            web::resource("/v1/telegram/{to}/message/{instance}")
-                .route(web::post().to(v1_text))
-                .default_service(web::to(not_allowed)),
-        )
-        .service(
-            web::resource("/v1/telegram/single/photo/binary/{instance}")
-                .route(web::post().to(v1_photo))
-                .default_service(web::to(not_allowed)),
-        )
-        .service(web::resource("/v{version:[13]}/telegram/{path:.*}").default_service(web::to(not_found)));
+        .service(web::resource(V3).route(web::post().to(v3)).default_service(web::to(not_allowed)))
+        .service(web::resource(V1).route(web::post().to(v1_text)).default_service(web::to(not_allowed)))
+        .service(web::resource(V1_PHOTO).route(web::post().to(v1_photo)).default_service(web::to(not_allowed)))
+        .service(web::resource(OTHERS).default_service(web::to(not_found)));
 }
 
 async fn v3(
