@@ -3,19 +3,19 @@
 
 use crate::engines::contract::{
     WAIT_TIMEOUT, acceptor as contract, bot, callbacks, callbacks::CallbackPorts, event_log, event_log::EventPorts,
-    eventually, finish, ledger_backlog, ledger_conditions, ledger_counts, ledger_migrations, notification, pauses,
-    pauses::PausePorts, with_image,
+    eventually, finish, in_lane, ledger_backlog, ledger_conditions, ledger_counts, ledger_migrations, notification,
+    pauses, pauses::PausePorts, with_image,
 };
 use crate::support::{Redis, amqp_url, redis_url};
 use async_trait::async_trait;
 use pixcourier::adapters::rabbitmq::RabbitQueue;
 use pixcourier::adapters::redis::{DistributedAcceptor, RedisLedger, WriteBehindLedger};
 use pixcourier::domain::{
-    BotName, Failure, FailureClass, FollowUp, Notification, RecordUpdate, Sha256, Status, Timestamp,
+    BotName, Failure, FailureClass, FollowUp, Lane, Notification, RecordUpdate, Sha256, Status, Timestamp,
 };
 use pixcourier::ports::{
-    AcceptError, Acceptor, Begin, BeginConditions, Depth, HandOver, Idempotency, Ledger, MediaIndex, Queue, QueueError,
-    Receipt, Resubmitted, Submission, Subscription,
+    AcceptError, Acceptor, Begin, BeginConditions, Depth, HandOver, Idempotency, Ledger, MediaIndex, OpenByLane, Queue,
+    QueueError, Receipt, Resubmitted, Submission, Subscription,
 };
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -136,6 +136,27 @@ async fn what_is_accepted_counts_in_its_lane_in_every_process() {
     let counted = ledger_counts::what_is_accepted_counts_in_its_lane(&acceptor, &ledger).await;
     let other = RedisLedger::new(&setup.redis.url().into(), "test").expect("a valid URL");
     ledger_counts::they_are_the_same(&(Arc::new(other) as Arc<dyn Ledger>), counted).await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_taken_in_again_counts_nowhere() {
+    let setup = setup().await;
+    let bulk = in_lane(&bot("a-fault"), 1, Lane::Bulk);
+    let urgent = Notification { lane: Lane::Urgent, ..bulk.clone() };
+    let counted = async || setup.ledger.count_open(&[bot("a-fault")]).await.expect("count_open")[0];
+    let mut expected = OpenByLane::default();
+    setup.acceptor.accept(&plainly(bulk.clone())).await.expect("accepted");
+    expected.set(Lane::Bulk, Status::Queued, 1);
+    assert_eq!(counted().await, expected);
+    setup.ledger.cancel(bulk.id, Timestamp::now()).await.expect("cancel");
+    setup.outbox.refuses.store(true, Ordering::Relaxed);
+    setup.acceptor.resubmit(&urgent).await.expect_err("not published");
+    assert_eq!(counted().await, OpenByLane::default());
+    setup.outbox.refuses.store(false, Ordering::Relaxed);
+    setup.acceptor.resubmit(&urgent).await.expect("resubmit");
+    expected = OpenByLane::default();
+    expected.set(Lane::Urgent, Status::Queued, 1);
+    assert_eq!(counted().await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -65,7 +65,7 @@ pub async fn what_is_accepted_counts_in_its_lane(
     acceptor: &Arc<dyn Acceptor>,
     ledger: &Arc<dyn Ledger>,
 ) -> (BotName, Counted) {
-    let name = bot(ACCEPTED_BOT);
+    let name = bot("l-count-lanes");
     let bots = std::slice::from_ref(&name);
     let mut all = Vec::new();
     for lane in [Lane::Urgent, Lane::Urgent, Lane::Normal, Lane::Bulk, Lane::Bulk, Lane::Bulk] {
@@ -93,9 +93,6 @@ pub async fn what_is_accepted_counts_in_its_lane(
     assert_eq!(counted(ledger, bots).await, [expected], "taken in again in another lane");
     (name, expected)
 }
-
-/// The bot of [`what_is_accepted_counts_in_its_lane`].
-pub const ACCEPTED_BOT: &str = "l-count-lanes";
 
 /// That the counts are as they were, after a restart for example.
 pub async fn they_are_the_same(ledger: &Arc<dyn Ledger>, (name, expected): (BotName, Counted)) {
