@@ -46,9 +46,9 @@ fn series(version: &str) -> Option<(u32, u32)> {
     Some((numbers.next()??, numbers.next()??))
 }
 
-/// Asks a node for its version. It is left in order, like any other connection: a node logs a connection that just ends as a
-/// warning, and a `Connection.Close` before it is open as an error, but one that is opened and closed as three lines of level info
-/// (seen with RabbitMQ 3.10).
+/// Asks a node for its version. It is left in order, like any other connection: of one that is opened and closed a node logs nothing
+/// above level info, but one that just ends is a warning (both seen with RabbitMQ 3.10 and 4.0), and a `Connection.Close` before it
+/// is open an error (3.10).
 ///
 /// # Errors
 /// It does not answer, or not like RabbitMQ.
