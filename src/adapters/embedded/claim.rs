@@ -30,6 +30,8 @@ pub struct ClaimedBatch {
     pub deliveries: Vec<Delivery>,
     /// Whether another claim would find more at once.
     pub more: bool,
+    /// Whether more is due than one step makes ready.
+    pub made_many_ready: bool,
     /// When the next scheduled row becomes due.
     pub next_due: Option<Timestamp>,
 }
@@ -44,7 +46,8 @@ pub fn claim_batch(
     now: Timestamp,
 ) -> Result<ClaimedBatch, StoreError> {
     let made_ready = make_due_rows_ready(conn, bot, now)?;
-    let mut batch = ClaimedBatch { deliveries: Vec::new(), more: made_ready == MAX_ROWS_MADE_READY, next_due: None };
+    let made_many_ready = made_ready == MAX_ROWS_MADE_READY;
+    let mut batch = ClaimedBatch { deliveries: Vec::new(), more: made_many_ready, made_many_ready, next_due: None };
     let mut bytes = 0;
     for (lane, count) in Lane::ALL.into_iter().zip(owners.present_lanes_of(bot)) {
         let room = u64::from(window).saturating_sub(count.unacked).min(count.ready);

@@ -18,7 +18,7 @@ use crate::domain::{BotName, Timestamp};
 use crate::ports::{Delivery, HandOver};
 use rusqlite::Connection;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 /// The task behind a subscription.
@@ -75,8 +75,9 @@ impl Dispatcher {
             let (bot, owners) = (self.bot.clone(), self.owners.clone());
             let claim =
                 move |conn: &Connection| claim::claim_batch(conn, &owners, &bot, epoch, window, Timestamp::now());
+            let began = Instant::now();
             let batch = self.write_until_done(claim).await;
-            let sleep = time_to_next_claim(&batch);
+            let (sleep, pause) = (time_to_next_claim(&batch), began.elapsed());
             for delivery in batch.deliveries {
                 if self.deliveries.send(delivery).await.is_err() {
                     return;
@@ -85,6 +86,11 @@ impl Dispatcher {
             // Until the last is taken.
             if self.deliveries.reserve_many(self.deliveries.max_capacity()).await.is_err() {
                 return;
+            }
+            if batch.made_many_ready {
+                // The disk and the writer are free for others half of the time.
+                tokio::time::sleep(pause).await;
+                continue;
             }
             // What is accepted meanwhile may go past it.
             let _way = ownership.open_way(epoch, &self.deliveries);

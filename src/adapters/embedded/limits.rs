@@ -49,7 +49,7 @@ pub const MAX_WAITING_DELIVERIES: usize = 16;
 pub const MAX_BYTES_HANDED_OVER: usize = 64 * 1024;
 /// Scheduled rows that one transaction makes ready at the most: when very many are due at one moment, what is accepted
 /// meanwhile must not wait for all of them.
-pub const MAX_ROWS_MADE_READY: usize = 500;
+pub const MAX_ROWS_MADE_READY: usize = 200;
 /// Rows of a former owner that one transaction makes ready at the most.
 pub const MAX_ROWS_REQUEUED: i64 = 500;
 
