@@ -8,6 +8,7 @@ mod bots;
 mod callback_view;
 mod callbacks;
 mod changes;
+mod described_statuses;
 mod event_stream;
 mod events;
 mod files;

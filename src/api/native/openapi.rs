@@ -1,8 +1,8 @@
 //! The OpenAPI document, made from the code, and a page (Swagger UI) to try the API on, its assets in the binary.
 
 use super::{
-    batch, bots, callbacks, changes, events, files, image_content, images, listing, notifications, openapi_examples,
-    operations, pausing, process, recipients,
+    batch, bots, callbacks, changes, described_statuses, events, files, image_content, images, listing, notifications,
+    openapi_examples, operations, pausing, process, recipients,
 };
 use crate::http::auth::Visitor;
 use crate::http::probes;
@@ -12,7 +12,7 @@ use crate::intake::rejection::{ProblemCode, Rejection};
 use actix_web::http::header::{self, ContentType};
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{HttpResponse, mime};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::request_body::RequestBody;
@@ -160,24 +160,9 @@ pub fn openapi_yaml() -> String {
     ApiDocument::openapi().to_yaml().unwrap_or_default()
 }
 
-/// What every described operation answers, and the routes beside them that are for no client. A `HEAD` goes wherever a `GET` does; of
-/// it no more than our own faults are worth a count of zero.
+/// What every described operation answers, and the routes beside them that are for no client.
 pub fn statuses() -> Vec<RouteStatuses> {
-    let mut all = Vec::new();
-    for (route, item) in ApiDocument::openapi().paths.paths {
-        let operations = [("GET", item.get), ("PUT", item.put), ("POST", item.post), ("DELETE", item.delete)];
-        for (method, operation) in operations {
-            let Some(operation) = operation else { continue };
-            let documented = operation.responses.responses.keys().filter_map(|status| status.parse().ok());
-            // What nobody documents: a fault of our own.
-            let statuses: BTreeSet<u16> = documented.chain([500]).collect();
-            if method == "GET" {
-                let faults = statuses.range(500..).copied().collect();
-                all.push(RouteStatuses { route: route.clone().into(), method: "HEAD", statuses: faults });
-            }
-            all.push(RouteStatuses { route: route.clone().into(), method, statuses });
-        }
-    }
+    let mut all = described_statuses::all();
     all.extend(RouteStatuses::of("/openapi.json", ["GET"], &[200, 403, 500]));
     all.extend(RouteStatuses::of("/docs", ["GET"], &[308, 403]));
     all.extend(RouteStatuses::of("/docs/{file:.*}", ["GET"], &[200, 403, 404, 500]));
@@ -232,6 +217,27 @@ mod tests {
     use super::*;
     use crate::api::native::request::names;
     use serde_json::Value;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_statuses_that_are_counted_from_zero_are_those_of_the_document() {
+        let document = serde_json::to_value(ApiDocument::openapi()).unwrap();
+        let mut described = BTreeSet::new();
+        for (route, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                let Some(responses) = operation["responses"].as_object() else { continue };
+                let mut statuses: BTreeSet<u16> = responses.keys().map(|status| status.parse().unwrap()).collect();
+                statuses.insert(500);
+                if method == "get" {
+                    described.insert((route.clone(), "HEAD".to_owned(), statuses.range(500..).copied().collect()));
+                }
+                described.insert((route.clone(), method.to_uppercase(), statuses));
+            }
+        }
+        let read = |one: RouteStatuses| (one.route.into_owned(), one.method.to_owned(), one.statuses);
+        assert_eq!(described_statuses::all().into_iter().map(read).collect::<BTreeSet<_>>(), described);
+        assert!(described.len() > 50, "{described:?}");
+    }
 
     #[test]
     fn the_described_requests_have_exactly_the_fields_that_are_read() {
