@@ -8,7 +8,7 @@
 //! a notification that takes the process down is counted however fast it does so.
 
 use super::claim::{self, ClaimedBatch};
-use super::limits::{DISPATCH_RETRY_DELAY, MAX_DISPATCHER_SLEEP};
+use super::limits::{DISPATCH_RETRY_DELAY, MAX_DISPATCHER_SLEEP, MAX_REST};
 use super::ownership_table::{BotOwnership, OwnershipTable};
 use super::queue_rows;
 use super::sqlite_store::SqliteStore;
@@ -77,7 +77,7 @@ impl Dispatcher {
                 move |conn: &Connection| claim::claim_batch(conn, &owners, &bot, epoch, window, Timestamp::now());
             let began = Instant::now();
             let batch = self.write_until_done(claim).await;
-            let (sleep, pause) = (time_to_next_claim(&batch), began.elapsed());
+            let (sleep, rest) = (time_to_next_claim(&batch), rest_after(began.elapsed()));
             for delivery in batch.deliveries {
                 if self.deliveries.send(delivery).await.is_err() {
                     return;
@@ -88,8 +88,7 @@ impl Dispatcher {
                 return;
             }
             if batch.made_many_ready {
-                // The disk and the writer are free for others half of the time.
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep(rest).await;
                 continue;
             }
             // What is accepted meanwhile may go past it.
@@ -117,6 +116,12 @@ impl Dispatcher {
     }
 }
 
+/// How long to rest after a claim that found more due than it makes ready: as long as it took, so that disk and writer are free for
+/// others half of the time. One that had to be repeated took as long as the disk was full.
+fn rest_after(claim: Duration) -> Duration {
+    claim.min(MAX_REST)
+}
+
 fn time_to_next_claim(batch: &ClaimedBatch) -> Duration {
     if batch.more {
         return Duration::ZERO;
@@ -124,4 +129,15 @@ fn time_to_next_claim(batch: &ClaimedBatch) -> Duration {
     // One more, so as not to wake within the millisecond before.
     let due = batch.next_due.map(|due| due.since(Timestamp::now()) + Duration::from_millis(1));
     due.map_or(MAX_DISPATCHER_SLEEP, |due| due.min(MAX_DISPATCHER_SLEEP))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_after_a_claim_is_short_however_long_it_could_not_be_written() {
+        assert_eq!(rest_after(Duration::from_millis(7)), Duration::from_millis(7));
+        assert_eq!(rest_after(Duration::from_secs(600)), MAX_REST);
+    }
 }

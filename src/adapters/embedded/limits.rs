@@ -34,6 +34,8 @@ pub const UNREADY_AFTER_WRITE_ERROR: Duration = Duration::from_secs(3);
 pub const DISPATCH_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The longest sleep of a dispatcher: due times are of the wall clock, which may be set while it sleeps.
 pub const MAX_DISPATCHER_SLEEP: Duration = Duration::from_secs(60);
+/// The longest rest of a dispatcher between the steps that make very many ready.
+pub const MAX_REST: Duration = Duration::from_millis(100);
 /// How long a dispatcher with less room than [`CLAIM_ROOM`] waits for more before it claims.
 pub const CLAIM_PAUSE: Duration = Duration::from_millis(10);
 /// Acks wake the dispatcher when so many rows of a lane may be claimed again, or an eighth of the window if that is less.
