@@ -147,15 +147,21 @@ mod tests {
         }
     }
 
+    /// A new file as a version with this schema makes it.
+    fn made_by(folder: &Path, last: u32) -> Connection {
+        let conn = open_writer(&folder.join("queue.db")).unwrap();
+        for (version, sql) in MIGRATIONS.into_iter().filter(|(version, _)| *version <= last) {
+            conn.execute_batch(sql).unwrap();
+            conn.pragma_update(None, "user_version", version).unwrap();
+        }
+        conn
+    }
+
     /// What version 7 has left: whole records, and whole notifications in the queue.
     #[test]
     fn what_an_older_version_has_left_is_read_and_sent() {
         let folder = tempfile::tempdir().unwrap();
-        let mut conn = open_writer(&folder.path().join("queue.db")).unwrap();
-        for (version, sql) in MIGRATIONS.into_iter().filter(|(version, _)| *version <= 7) {
-            conn.execute_batch(sql).unwrap();
-            conn.pragma_update(None, "user_version", version).unwrap();
-        }
+        let mut conn = made_by(folder.path(), 7);
         let odd =
             json!({"z": "\u{0}\u{2028}\"\\'; --", "a": [u64::MAX, i64::MIN, 0.1, 1.5e300, null, {"b": {}}], "": ""});
         let waiting = notification("01a228f1-405f-7114-8a5b-d2bd8ff1299a", odd.clone());
@@ -188,11 +194,7 @@ mod tests {
     #[test]
     fn what_an_older_version_has_left_counts_in_its_lane() {
         let folder = tempfile::tempdir().unwrap();
-        let mut conn = open_writer(&folder.path().join("queue.db")).unwrap();
-        for (version, sql) in MIGRATIONS.into_iter().filter(|(version, _)| *version <= 14) {
-            conn.execute_batch(sql).unwrap();
-            conn.pragma_update(None, "user_version", version).unwrap();
-        }
+        let mut conn = made_by(folder.path(), 14);
         let rows = [
             ("queued", None, r#"{"v":1,"lane":"urgent"}"#),
             ("scheduled", None, r#"{"v":1,"lane":"bulk"}"#),

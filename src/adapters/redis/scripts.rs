@@ -162,7 +162,8 @@ return { '', redis.call('HGETALL', record) }
 
 /// A notification and `status, now, milliseconds, whether ended ones too, digest…` → what it is instead, or empty and the record as it
 /// was; pins the digests then. One whose reopening began so many milliseconds ago and came to nothing (a crash before the publish) may be
-/// reopened, and one that has ended if so said. The record's `expires_at` stays the latest of all its acceptances: a copy of each may still lie in the queue.
+/// reopened, and one that has ended if so said. The record's `expires_at` stays the latest of all its acceptances: a copy of each may
+/// still lie in the queue.
 pub(super) static REOPEN: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
