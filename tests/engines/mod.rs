@@ -10,6 +10,7 @@ mod rabbitmq;
 mod rabbitmq_depth;
 mod rabbitmq_detours;
 mod rabbitmq_faults;
+mod rabbitmq_owners;
 mod rabbitmq_publishing;
 mod rabbitmq_version;
 mod redis;

@@ -43,7 +43,7 @@ pub async fn behind_the_scenes(url: &str) -> (Connection, Channel) {
     (connection, channel)
 }
 
-async fn count_in(channel: &Channel, queue: &str) -> u32 {
+pub async fn count_in(channel: &Channel, queue: &str) -> u32 {
     let passive = QueueDeclareOptions { passive: true, ..Default::default() };
     channel.queue_declare(queue.into(), passive, FieldTable::default()).await.expect("declared").message_count()
 }

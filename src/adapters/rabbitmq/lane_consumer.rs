@@ -2,12 +2,13 @@
 //! token, and renews the token in between.
 
 use super::amqp::{consume, consumer_end_reason, setup_step};
+use super::channels::CloseOnDrop;
 use super::lane_buffer::LaneBuffer;
 use super::ownership::Ownership;
 use super::subscription::BotSubscription;
 use super::token_renewal::TokenRenewal;
 use super::topology::BotQueue;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use lapin::message::Delivery as AmqpDelivery;
 use lapin::options::BasicQosOptions;
 use lapin::{Channel, Consumer};
@@ -66,18 +67,6 @@ pub(super) async fn consume_lanes(
     setup_step(channel.close(200, "OK".into())).await?;
     let _ = release.done.send(());
     Err("the bot was given away".to_owned())
-}
-
-/// Closes the channel when dropped, consumers and all, so that everything unacked is requeued at once and in its order. A
-/// consumer that is cancelled before its channel is closed loses what is just on its way to it: that is requeued ahead of
-/// what was delivered earlier (seen with RabbitMQ 3.10).
-struct CloseOnDrop<'a>(&'a Channel);
-
-impl Drop for CloseOnDrop<'_> {
-    fn drop(&mut self) {
-        // The first poll hands the request over; nobody needs the answer.
-        let _ = self.0.close(200, "OK".into()).now_or_never();
-    }
 }
 
 /// The next delivery of the queues, the first queue first.

@@ -2,6 +2,7 @@
 //! bot while the token is held; begin again when anything fails.
 
 use super::amqp::{RECONNECT_BACKOFF, consume, consumer_end_reason, setup_step};
+use super::channels::CloseOnDrop;
 use super::lane_consumer::consume_lanes;
 use super::ownership_token::OwnershipToken;
 use super::presence::count_workers;
@@ -85,6 +86,8 @@ impl OwnershipLoop {
         let subscribed = Instant::now();
         let is_missing = queue.message_count() == 0;
         let held = self.wait_for_token(&channel, &mut tokens, is_missing).await?;
+        // The next is to get this very token, and not one that waits behind it.
+        let _close_before_tokens = CloseOnDrop(&channel);
         if !broker.stakes.claim(self.0.stake, count_workers(topology, &channel).await) {
             return Err("others have room for the bot".to_owned());
         }
