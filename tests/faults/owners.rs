@@ -22,7 +22,7 @@ async fn a_bot_moves_on_when_its_owner_is_frozen_or_killed_and_nothing_is_lost()
     let load = Load::start(&second.client(), plan);
     flows(&sandbox).await;
 
-    first.process().freeze();
+    first.process().freeze().await;
     let frozen_at = Instant::now();
     let mut in_flight = vec![first.in_flight().await];
     // What it had handed to the kernel still arrives; then there is silence until the second owns the bot.

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+/// How long a process may take to stop once the signal is sent.
+const FREEZE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The program to be tested: this build, unless `PIXCOURIER_TEST_PROGRAM` names another one.
 fn program() -> OsString {
     std::env::var_os("PIXCOURIER_TEST_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_pixcourier").into())
@@ -73,9 +76,20 @@ impl Process {
         self.signal("TERM");
     }
 
-    /// Stops it in the middle of whatever it does; its connections stay open.
-    pub fn freeze(&self) {
+    /// Stops it in the middle of whatever it does; its connections stay open. It does nothing more when this returns: on a
+    /// busy machine its threads go on for tens of milliseconds after the signal was sent.
+    pub async fn freeze(&self) {
         self.signal("STOP");
+        wait::until_true("the stop of every thread", FREEZE_TIMEOUT, async || self.is_stopped()).await;
+    }
+
+    /// Whether every thread is stopped: the state that follows the name in `/proc/<pid>/task/<tid>/stat` is `T`.
+    fn is_stopped(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        threads.into_iter().all(|thread| {
+            let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        })
     }
 
     /// Lets it go on.

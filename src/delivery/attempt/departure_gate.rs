@@ -112,9 +112,10 @@ impl DepartureGate {
         left.held_until = left.held_until.max(self.0.now() + wait);
     }
 
-    /// The courier is awake and knows whether it owns its bot. Without this for [`STALL_THRESHOLD`] nothing leaves.
-    pub fn note_awake(&self) {
-        self.0.left().awake_at = self.0.now();
+    /// The courier was awake at this time, and knew whether it owns its bot. Without this for [`STALL_THRESHOLD`] nothing
+    /// leaves.
+    pub fn note_awake(&self, at: Instant) {
+        self.0.left().awake_at = MonoTime::after(at.saturating_duration_since(self.0.started));
     }
 
     /// Lets nothing leave any more: what is on its way turns back.
@@ -217,7 +218,7 @@ mod tests {
         let began = Instant::now();
         let mut left = Vec::new();
         for cost in costs {
-            gate.note_awake();
+            gate.note_awake(Instant::now());
             assert!(gate.approach().leave(&ChatId::Id(1), cost, false).await.is_some());
             left.push((began.elapsed(), cost));
         }
@@ -275,7 +276,7 @@ mod tests {
         let waiting = tokio::spawn(async move { waiting.leave(&ChatId::Id(1), 1, false).await });
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert!(!waiting.is_finished());
-        gate.note_awake();
+        gate.note_awake(Instant::now());
         assert!(waiting.await.unwrap().is_some());
     }
 

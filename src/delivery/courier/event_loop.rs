@@ -58,12 +58,19 @@ impl Courier {
     async fn work(&mut self, subscription: &mut Subscription, stop: &CancellationToken) {
         let mut expiry_check = tokio::time::interval(EXPIRY_CHECK_INTERVAL);
         expiry_check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let (mut last_loop, mut ticks) = (Instant::now(), 0);
+        let (mut last_awake, mut ticks) = (Instant::now(), 0);
         let mut tokens = self.context.bot.telegram().map(|telegram| telegram.token.changes());
         self.follow_ownership(subscription);
         self.follow_pauses();
         loop {
-            self.departures.note_awake();
+            // Read before it is judged: frozen in between, nothing leaves until the next round has looked again.
+            let awake = Instant::now();
+            if awake - last_awake > STALL_THRESHOLD {
+                tracing::warn!(bot = %self.context.bot.name, "stood still; waiting for news of the ownership");
+                tokio::time::sleep(STALL_RECOVERY_WAIT).await;
+            }
+            last_awake = awake;
+            self.departures.note_awake(awake);
             self.hand_over_if_asked(&mut subscription.release).await;
             let wake = self.start_attempts(&subscription.ownership);
             tokio::select! {
@@ -103,11 +110,6 @@ impl Courier {
                     }
                 }
             }
-            if last_loop.elapsed() > STALL_THRESHOLD {
-                tracing::warn!(bot = %self.context.bot.name, "stood still; waiting for news of the ownership");
-                tokio::time::sleep(STALL_RECOVERY_WAIT).await;
-            }
-            last_loop = Instant::now();
         }
     }
 
