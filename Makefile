@@ -33,8 +33,10 @@ help:
 	@echo 'make demo    see it work'
 
 # Each gate is a target of its own, so that the last line of a failure says which it was: `make: *** [...: clippy] Error`.
+# What the tests need beside is fetched, and built, while all else is.
 .PHONY: test
-test: lint build-tests
+test: tools
+	@nice $(CLIENTS) $(SERVERS) true & $(MAKE) --no-print-directory lint build-tests; built=$$?; wait; exit $$built
 	@$(CLIENTS) $(SERVERS) $(MAKE) --no-print-directory suite fuzz volume fault-tests
 	@echo 'make test: everything passed'
 
@@ -55,13 +57,12 @@ clippy: tools
 doc: tools
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
 
-# What the tests need beside is fetched while they are built.
 .PHONY: build-tests
 build-tests: tools
-	@nice $(CLIENTS) $(SERVERS) true & $(CARGO) test --locked --no-run; built=$$?; wait; exit $$built
+	$(CARGO) test --locked --no-run
 
 # Of the simulation's 10,000 small worlds so many; `make faults` has all.
-WORLDS := 3000
+WORLDS := 2000
 
 # The next three want the servers: alone, run them as `tests/with-clients tests/with-brokers tests/with-s3 tests/with-prometheus make suite`.
 .PHONY: suite
