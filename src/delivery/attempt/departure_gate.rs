@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// So many are always let on their way, however slow the bot.
 const MIN_ON_THEIR_WAY: usize = 64;
@@ -134,6 +134,14 @@ impl DepartureGate {
 pub struct Approach(Arc<Gate>);
 
 impl Approach {
+    /// Waits until its courier is awake: one that was frozen may have lost its bot, and nothing is to begin in its name before it
+    /// has heard of that. Returns too when nothing may leave any more.
+    pub async fn awake(&self) {
+        while self.0.is_asleep(self.0.now()) && !*self.0.closed.borrow() {
+            sleep(AWAKE_CHECK_INTERVAL).await;
+        }
+    }
+
     /// Waits until a request to this chat that makes so many messages may leave; `None` if it may not any more. The permit
     /// counts from then on, so it is to be asked for immediately before the request, and kept until its answer. `is_upload`:
     /// when that is counted, its answer does not tell.
@@ -187,16 +195,21 @@ impl Gate {
 
     /// Lets it leave now, or says when to ask again.
     fn try_leave(&self, now: MonoTime, chat: &ChatId, messages: u32, is_upload: bool) -> Result<u64, MonoTime> {
-        let mut left = self.left();
-        if now - left.awake_at > STALL_THRESHOLD {
+        if self.is_asleep(now) {
             return Err(now + AWAKE_CHECK_INTERVAL);
         }
+        let mut left = self.left();
         let ready_at = left.log.ready_at(now, messages).max(left.rate.ready_at()).max(left.held_until);
         if ready_at > now {
             return Err(ready_at);
         }
         left.rate.take(now, messages, 1.0);
         Ok(left.log.record(now, chat, messages, is_upload.then_some(Duration::ZERO)))
+    }
+
+    /// Whether the courier has not been seen for so long that it may have been frozen.
+    fn is_asleep(&self, now: MonoTime) -> bool {
+        now - self.left().awake_at > STALL_THRESHOLD
     }
 
     fn now(&self) -> MonoTime {
@@ -272,12 +285,14 @@ mod tests {
         assert!(gate.approach().leave(&ChatId::Id(1), 1, false).await.is_some());
         assert_eq!(began.elapsed(), Duration::from_secs(3));
         tokio::time::advance(STALL_THRESHOLD).await;
-        let waiting = gate.approach();
+        let (waiting, begins) = (gate.approach(), gate.approach());
         let waiting = tokio::spawn(async move { waiting.leave(&ChatId::Id(1), 1, false).await });
+        let begins = tokio::spawn(async move { begins.awake().await });
         tokio::time::sleep(Duration::from_secs(5)).await;
-        assert!(!waiting.is_finished());
+        assert!(!waiting.is_finished() && !begins.is_finished());
         gate.note_awake(Instant::now());
         assert!(waiting.await.unwrap().is_some());
+        begins.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,6 +20,12 @@ const HELD_BACK: &str = "the bot was paused, or is handed over, before the reque
 impl AttemptRun {
     /// Makes the attempt. `known`: the file_ids that the courier has for its images; `approach`: where its request leaves.
     pub async fn run(&mut self, mut known: FileIds, mut owner: OwnershipCheck, approach: Approach) -> AttemptReport {
+        // A new owner may have it under way, which a begin would take for an attempt that was interrupted.
+        tokio::select! {
+            biased;
+            () = owner.lost() => return AttemptReport::unasked(self.await_part()),
+            () = approach.awake() => {}
+        }
         let (at, started) = (Timestamp::now(), Instant::now());
         let images = reusable_images(&self.context.bot, &self.notification).into_iter().map(|(key, _)| key);
         let wanted: Vec<_> = images.filter(|key| !known.contains_key(key)).collect();
