@@ -87,8 +87,9 @@ impl Process {
     fn is_stopped(&self) -> bool {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
         threads.into_iter().all(|thread| {
-            let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
-            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+            // A thread that has just ended has no state; it is asked again.
+            let stat = thread.and_then(|thread| std::fs::read_to_string(thread.path().join("stat")));
+            stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
         })
     }
 
