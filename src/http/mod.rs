@@ -24,3 +24,4 @@ pub mod request_id;
 pub mod routing;
 pub mod server;
 pub mod state;
+mod to_the_end;

@@ -2,6 +2,7 @@
 
 use super::callers::Callers;
 use super::document_memory::DocumentMemory;
+use super::to_the_end::ToTheEnd;
 use crate::domain::{BotName, PauseList};
 use crate::events::EventFeed;
 use crate::intake::Intake;
@@ -15,8 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinError;
-use tracing::Instrument;
 
 /// The state of the HTTP API, shared by all workers of the server.
 pub struct AppState {
@@ -47,13 +46,12 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Runs work on the engine's runtime, to its end even if the caller hangs up meanwhile: no acceptance is left half
-    /// done.
+    /// Does work to its end even if the caller hangs up meanwhile: no acceptance is left half done.
     ///
     /// # Errors
     /// [`ProblemCode::Internal`] if the work panicked.
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Rejection> {
-        self.runtime.spawn(work.in_current_span()).await.map_err(|error| panicked(&error))
+        ToTheEnd::new(&self.runtime, work).await.map_err(|_| panicked())
     }
 
     /// Runs work for the processor on a thread for that, so that no other request waits for it.
@@ -64,7 +62,7 @@ impl AppState {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Rejection> {
-        self.runtime.spawn_blocking(work).await.map_err(|error| panicked(&error))
+        self.runtime.spawn_blocking(work).await.map_err(|_| panicked())
     }
 
     /// Runs work with the intake, as [`AppState::run`] does.
@@ -109,8 +107,9 @@ impl AppState {
     }
 }
 
-fn panicked(error: &JoinError) -> Rejection {
-    tracing::error!(%error, "work for a request ended abnormally");
+/// The panic itself, with its place, is in the log already.
+fn panicked() -> Rejection {
+    tracing::error!("work for a request ended abnormally");
     let detail = "Something went wrong on our side; whether it took effect is not known.";
     Rejection::new(ProblemCode::Internal, detail)
 }
