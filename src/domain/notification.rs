@@ -121,6 +121,9 @@ impl Notification {
 
     /// What follows it, as the ledger keeps each until the one before is sent: not in the queue, and with nothing behind it.
     pub fn waiting(&self) -> Vec<Self> {
+        if self.then.is_empty() {
+            return Vec::new();
+        }
         let unsent = Self { attempts: 0, deferral: None, send_at: None, reply_to: None, ..self.clone() };
         let common = Self { then: Vec::new(), ..unsent };
         let befores = std::iter::once(self.id).chain(self.then.iter().map(|next| next.id));

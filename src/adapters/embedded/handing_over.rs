@@ -32,16 +32,20 @@ pub fn enqueue(
     notification: Notification,
 ) -> Result<Option<DirectDelivery>, StoreError> {
     // Asked on the writer's thread: what the dispatcher claims once it wakes, and what a later owner requeues, runs after this.
+    let lane = owners.present_lanes_of(&row.bot)[notification.lane as usize];
     if row.is_ready()
         && row.bytes() <= MAX_BYTES_HANDED_OVER
         && let Some((place, epoch, window)) = owners.reserve_place(&row.bot)
-        && owners.present_lanes_of(&row.bot)[notification.lane as usize].is_free(window)
+        && lane.is_free(window)
     {
         let tag = row.insert_unacked(conn)?;
         let receipt = Receipt { bot: row.bot.clone(), lane: notification.lane, epoch, tag };
         return Ok(Some(DirectDelivery { delivery: Delivery { notification, receipt, redeliveries: 0 }, place }));
     }
     row.insert(conn)?;
-    owners.wake_dispatcher(&row.bot);
+    // While its owner has as many as it may have, the dispatcher is woken when one of them is acked or deferred.
+    if !row.is_ready() || !lane.is_full(owners.window_of(&row.bot)) {
+        owners.wake_dispatcher(&row.bot);
+    }
     Ok(None)
 }

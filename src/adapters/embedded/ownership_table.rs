@@ -63,6 +63,11 @@ impl OwnershipTable {
         Some((deliveries.try_reserve_owned().ok()?, epoch, ownership.window()))
     }
 
+    /// How many of each lane the owner of a bot may have unacked; 0 if there never was one.
+    pub fn window_of(&self, bot: &BotName) -> u16 {
+        self.by_bot().get(bot).map_or(0, |ownership| ownership.window())
+    }
+
     fn by_bot(&self) -> MutexGuard<'_, HashMap<BotName, Arc<BotOwnership>>> {
         self.by_bot.lock().unwrap_or_else(PoisonError::into_inner)
     }

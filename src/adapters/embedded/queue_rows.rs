@@ -233,6 +233,11 @@ impl LaneCounts {
         self.ready == 0 && self.unacked < u64::from(window)
     }
 
+    /// Whether no more may be handed to the owner.
+    pub fn is_full(self, window: u16) -> bool {
+        self.unacked >= u64::from(window)
+    }
+
     /// Whether enough rows are ready, and few enough are unacked, for a claim to be worth its transaction.
     pub fn wants_claim(self, window: u16) -> bool {
         let room = u64::from(window).saturating_sub(self.unacked);

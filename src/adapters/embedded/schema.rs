@@ -107,6 +107,8 @@ pub fn open_checkpointer(path: &Path) -> rusqlite::Result<Connection> {
 fn configure(conn: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.set_prepared_statement_cache_capacity(MAX_CACHED_STATEMENTS);
+    // Else a statement is compiled anew whenever its LIMIT is bound.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.pragma_update(None, "cache_size", -cache_kib)?;
     conn.pragma_update(None, "mmap_size", 0)
 }
