@@ -25,10 +25,17 @@ impl RedisLedger {
     /// Makes the records of what was sent small, unless they are already.
     pub(super) async fn compact(&self) -> Result<(), LedgerError> {
         let (mut packer, deadline) = (Packer::new(), Instant::now() + MAX_DURATION);
+        for bot in self.bots().await? {
+            self.compact_of(&bot, &mut packer, deadline).await?;
+        }
+        Ok(())
+    }
+
+    async fn compact_of(&self, bot: &str, packer: &mut Packer, deadline: Instant) -> Result<(), LedgerError> {
         let mut from = "-".to_owned();
         while Instant::now() < deadline {
             let mut command = redis::cmd("ZRANGEBYLEX");
-            command.arg(self.key("i:status", Status::Sent.as_str())).arg(&from).arg("+");
+            command.arg(self.index_of(bot, Status::Sent)).arg(&from).arg("+");
             let found: Vec<String> = self.connections.command(command.arg("LIMIT").arg(0).arg(BATCH_SIZE)).await?;
             let Some(last) = found.last() else { break };
             from = format!("({last}");

@@ -40,7 +40,7 @@ impl RedisLedger {
             self.count_open(std::slice::from_ref(bot)).await?.first().map(OpenByLane::all_lanes).unwrap_or_default();
         let (all, mut tally) = (open.total(), BacklogTally::new(open));
         for status in Status::OPEN {
-            let index = self.key("i:bot", format_args!("{bot}:{}", status.as_str()));
+            let index = self.index_of(bot.as_str(), status);
             let is_whole = all <= MAX_TALLIED;
             // Of each status the same part; one that there is little of is looked at in full.
             let wanted = if is_whole { open.get(status) } else { (open.get(status) * MAX_TALLIED).div_ceil(all) };

@@ -16,14 +16,15 @@ const COUNTED: [Lane; 2] = [Lane::Urgent, Lane::Bulk];
 /// After so long they are counted anew.
 const COUNT_HOLDS: Duration = Duration::from_secs(3600);
 
-/// Ids of each status that one script call looks at: Redis does nothing else meanwhile.
+/// Ids of each status of a bot that one script call looks at; with so many it goes on to no further bot. Redis does nothing else
+/// meanwhile.
 const LOOKED_AT_ONCE: usize = 100;
 
 /// For so long a question counts anew; the next goes on with it.
 const MAX_DURATION: Duration = Duration::from_millis(500);
 
-/// Namespace and `counted again after (ms), how many ids of each status at most`: counts what of the next ids is in which lane, if it
-/// is time to; when all are counted, what was counted takes the place of the present counts → whether there is more to count.
+/// Namespace and `counted again after (ms), how many ids of each status at most`: counts what of the next ids is in which lane, bot by
+/// bot, if it is time to; when all are counted, what was counted takes the place of the present counts → whether there is more to count.
 static COUNT: LazyLock<Script> = LazyLock::new(|| {
     script(
         r#"
@@ -32,28 +33,37 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local counted_to, counted_at = redis.call('HGET', next, ''), redis.call('HGET', present, '')
 if not counted_to and counted_at and now - counted_at < tonumber(ARGV[2]) then return 0 end
-local limit, found, last = tonumber(ARGV[3]), {}, nil
-for i, status in ipairs(statuses) do
-  local first = counted_to and '(' .. counted_to or '-'
-  found[i] = redis.call('ZRANGEBYLEX', ns .. ':i:status:' .. status, first, '+', 'LIMIT', 0, limit)
-  -- There may be more of this status behind these, so the others are not counted beyond.
-  local end_ = found[i][limit]
-  if end_ and not (last and last < end_) then last = end_ end
-end
-for i, ids in ipairs(found) do
-  for _, id in ipairs(ids) do
-    if last and id > last then break end
-    local record = ns .. ':n:' .. id
-    local bot, place = unpack(redis.call('HMGET', record, 'bot', 'place'))
-    local lane = string.match(place or '', ' (%a+)$')
-      or string.match(redis.call('HGET', record, 'notification') or '', '"lane":"(%a+)"')
-    if bot and lane and lane ~= 'normal' then
-      redis.call('HINCRBY', next, bot .. ' ' .. lane .. ' ' .. statuses[i], 1)
+local limit, looked_at, bots = tonumber(ARGV[3]), 0, redis.call('SMEMBERS', ns .. ':i:bots')
+table.sort(bots)
+local last_bot, last = string.match(counted_to or '', '^(%S+) (%S*)$')
+local place = 1
+while last_bot and bots[place] and bots[place] < last_bot do place = place + 1 end
+if bots[place] ~= last_bot then last = '' end
+while bots[place] and looked_at < limit do
+  local bot, found, end_ = bots[place], {}, nil
+  for i, status in ipairs(statuses) do
+    local first = last ~= '' and '(' .. last or '-'
+    found[i] = redis.call('ZRANGEBYLEX', ns .. ':i:bot:' .. bot .. ':' .. status, first, '+', 'LIMIT', 0, limit)
+    -- There may be more of this status behind these, so the others are not counted beyond.
+    local its_last = found[i][limit]
+    if its_last and not (end_ and end_ < its_last) then end_ = its_last end
+    looked_at = looked_at + 1 + #found[i]
+  end
+  for i, ids in ipairs(found) do
+    for _, id in ipairs(ids) do
+      if end_ and id > end_ then break end
+      local place, notification = unpack(redis.call('HMGET', ns .. ':n:' .. id, 'place', 'notification'))
+      local lane = string.match(place or '', ' (%a+)$') or string.match(notification or '', '"lane":"(%a+)"')
+      if lane and lane ~= 'normal' then
+        redis.call('HINCRBY', next, bot .. ' ' .. lane .. ' ' .. statuses[i], 1)
+      end
     end
   end
+  last = end_ or ''
+  if not end_ then place = place + 1 end
 end
-redis.call('HSET', next, '', last or now)
-if last then return 1 end
+redis.call('HSET', next, '', bots[place] and bots[place] .. ' ' .. last or now)
+if bots[place] then return 1 end
 redis.call('RENAME', next, present)
 return 0
 "#,
@@ -93,6 +103,7 @@ impl RedisLedger {
         if bots.is_empty() {
             return Ok(Vec::new());
         }
+        self.bots().await?;
         self.count_lanes().await?;
         let mut call = READ.arg(self.namespace());
         for bot in bots {

@@ -290,6 +290,7 @@ impl Ledger for RedisLedger {
         self.connections.command::<u64>(pins.arg(self.pins()).arg("-inf").arg(format!("({before}"))).await?;
         self.forget_old_cancels().await?;
         self.compact().await?;
+        self.delete_former_indexes().await?;
         Ok(swept)
     }
 

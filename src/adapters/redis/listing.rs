@@ -27,7 +27,7 @@ impl RedisLedger {
     /// from this page, but never shows a status that was not asked for.
     pub(super) async fn page(&self, query: &ListQuery) -> Result<RecordPage, LedgerError> {
         let (filter, limit) = (&query.filter, query.limit.max(1));
-        let indexes = self.indexes(filter).await?;
+        let indexes: Vec<_> = self.indexes(filter).await?.into_iter().map(|(index, _)| index).collect();
         let (mut records, mut before, mut bytes, mut looked_at) = (Vec::new(), query.before, 0, 0);
         before = [before, filter.below()].into_iter().flatten().min();
         let wanted = if filter.is_indexed() { limit.saturating_add(1) } else { LOOKED_AT_ONCE };
@@ -60,11 +60,9 @@ impl RedisLedger {
     pub(super) async fn counts(&self, filter: &Filter) -> Result<BTreeMap<Status, u64>, LedgerError> {
         let (mut indexes, mut pipeline) = (Vec::new(), redis::Pipeline::new());
         let highest = filter.below().map_or("+".to_owned(), |id| format!("({id}"));
-        for status in filter.candidates().unwrap_or(Status::ALL.to_vec()) {
-            for index in self.indexes(&Filter { statuses: [status].into(), ..filter.clone() }).await? {
-                pipeline.cmd("ZLEXCOUNT").arg(index).arg(lowest(filter.first())).arg(&highest);
-                indexes.push(status);
-            }
+        for (index, status) in self.indexes(filter).await? {
+            pipeline.cmd("ZLEXCOUNT").arg(index).arg(lowest(filter.first())).arg(&highest);
+            indexes.push(status);
         }
         let mut counts = BTreeMap::new();
         if indexes.is_empty() {
@@ -86,25 +84,24 @@ impl RedisLedger {
         self.connections.pipeline(&pipeline).await
     }
 
-    /// The indexes that together hold what a filter asks for: small records have their own, one for each bot.
-    async fn indexes(&self, filter: &Filter) -> Result<Vec<String>, LedgerError> {
-        let index = |status: Option<Status>| match (&filter.bot, status) {
-            (None, None) => self.key("i", "all"),
-            (Some(bot), None) => self.key("i:bot", bot),
-            (None, Some(status)) => self.key("i:status", status.as_str()),
-            (Some(bot), Some(status)) => self.key("i:bot", format_args!("{bot}:{}", status.as_str())),
+    /// The index of what has a status, of one bot; but of what is small.
+    pub(super) fn index_of(&self, bot: &str, status: Status) -> String {
+        self.key("i:bot", format_args!("{bot}:{}", status.as_str()))
+    }
+
+    /// The indexes that together hold what a filter asks for, of each bot and status one, and of small records one more.
+    async fn indexes(&self, filter: &Filter) -> Result<Vec<(String, Status)>, LedgerError> {
+        let bots = match &filter.bot {
+            Some(bot) => vec![bot.to_string()],
+            None => self.bots().await?,
         };
-        let statuses = filter.candidates();
-        let mut indexes = match &statuses {
-            None => vec![index(None)],
-            Some(statuses) => statuses.iter().map(|status| index(Some(*status))).collect(),
-        };
-        if statuses.is_none_or(|statuses| statuses.contains(&Status::Sent)) {
-            let bots = match &filter.bot {
-                Some(bot) => vec![bot.to_string()],
-                None => self.connections.command(redis::cmd("SMEMBERS").arg(self.key("i", "bots"))).await?,
-            };
-            indexes.extend(bots.iter().map(|bot| self.key("i:sent", bot)));
+        let statuses = filter.candidates().unwrap_or(Status::ALL.to_vec());
+        let mut indexes = Vec::with_capacity(bots.len() * (statuses.len() + 1));
+        for bot in &bots {
+            indexes.extend(statuses.iter().map(|status| (self.index_of(bot, *status), *status)));
+            if statuses.contains(&Status::Sent) {
+                indexes.push((self.key("i:sent", bot), Status::Sent));
+            }
         }
         Ok(indexes)
     }

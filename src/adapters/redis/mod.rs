@@ -10,11 +10,11 @@
 //! | key | what |
 //! |---|---|
 //! | `<ns>:n:<id>` | hash: a record; of what was sent a small one, after a while (`compaction`) |
-//! | `<ns>:i:all`, `<ns>:i:bot:<bot>`, `<ns>:i:status:<status>`, `<ns>:i:bot:<bot>:<status>` | sorted sets of ids, but of small records |
+//! | `<ns>:i:bot:<bot>:<status>` | sorted set of ids, but of small records |
 //! | `<ns>:i:sent:<bot>` | sorted set of the ids of small records |
-//! | `<ns>:i:bots` | set: the bots that have some |
+//! | `<ns>:i:bots` | set: the bots that have records |
 //! | `<ns>:lanes` | hash: how many are open, by `bot lane status`, but for the normal lane; under the empty field when that was counted |
-//! | `<ns>:lanes:next` | hash: the same while it is counted anew; under the empty field up to which id |
+//! | `<ns>:lanes:next` | hash: the same while it is counted anew; under the empty field up to which bot and id |
 //! | `<ns>:o:<bot>:<chat>:<lane>` | sorted set: ids that are still to be sent and keep the order of their chat |
 //! | `<ns>:chat:<bot>:<chat>` | hash: flood wait, pause after an album, sends within the window, migration; until it says nothing any more |
 //! | `<ns>:pauses` | hash: what is paused, by `bot` or `bot chat`; under the empty field how often that has changed |
@@ -41,6 +41,7 @@
 
 mod acceptor;
 mod begin_tokens;
+mod bots;
 mod callback_scripts;
 mod callbacks;
 mod cancels;

@@ -4,26 +4,64 @@
 
 use super::callback_scripts::{CALLBACKS, TELL};
 use crate::domain::Status;
-use std::sync::LazyLock;
+use deadpool_redis::redis::Script;
 
-/// In front of every script about a record.
-pub(super) static PRELUDE: LazyLock<String> = LazyLock::new(|| {
+/// What a script about a record shares with others, from less to more: Redis makes all its functions anew at each call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prelude {
+    /// How a record moves.
+    Record,
+    /// The same, and whom its end is told.
+    End,
+    /// For a script with a notification.
+    Notification,
+    /// The same, and what is remembered of its chat.
+    Chat,
+    /// All of these.
+    All,
+}
+
+/// A script about a record.
+pub(super) fn script(prelude: Prelude, body: &str) -> Script {
     let table = |fits: fn(Status) -> bool| {
         let names = Status::ALL.into_iter().filter(|status| fits(*status));
         names.map(|status| format!("{} = true, ", status.as_str())).collect::<String>()
     };
-    let statuses = format!(
-        "local final = {{ {} }}\nlocal retryable = {{ {} }}\n",
-        table(Status::is_final),
-        table(Status::is_retryable)
-    );
-    [&statuses, RECORDS, CALLBACKS, TELL, NOTIFICATIONS, CHATS].concat()
-});
+    let (is_final, is_retryable) = (table(Status::is_final), table(Status::is_retryable));
+    let statuses = format!("local final = {{ {is_final} }}\nlocal retryable = {{ {is_retryable} }}\n");
+    let parts: &[&str] = match prelude {
+        Prelude::Record => &[],
+        Prelude::End => &[CALLBACKS, TELL],
+        Prelude::Notification => &[NOTIFICATIONS],
+        Prelude::Chat => &[NOTIFICATIONS, CHATS],
+        Prelude::All => &[CALLBACKS, TELL, NOTIFICATIONS, CHATS],
+    };
+    Script::new(&[&statuses, RECORDS, &parts.concat(), body].concat())
+}
 
 /// How a record moves. While it is open it has a `place`: its chat and lane, by which it is found in the order of its chat.
 const RECORDS: &str = r#"
 local ns, id = ARGV[1], ARGV[2]
 local record = ns .. ':n:' .. id
+
+-- Its fields change in one step, when all is said of them.
+local put_fields, dropped_fields = {}, {}
+
+local function put(field, value)
+  put_fields[#put_fields + 1] = field
+  put_fields[#put_fields + 1] = value
+end
+
+-- But not what is put, before or after.
+local function drop(...)
+  for _, field in ipairs({ ... }) do dropped_fields[#dropped_fields + 1] = field end
+end
+
+local function write()
+  if #dropped_fields > 0 then redis.call('HDEL', record, unpack(dropped_fields)) end
+  if #put_fields > 0 then redis.call('HSET', record, unpack(put_fields)) end
+  put_fields, dropped_fields = {}, {}
+end
 
 local function order_key(bot, place)
   local chat, lane = string.match(place, '^(%S+) (%S+)$')
@@ -36,13 +74,16 @@ local function leave(bot, place)
 end
 
 -- What is open counts in its lane, under `bot lane status`; but for the normal lane, which has what the index of the status has beyond
--- the others. While they are counted anew (`lane_counts`), that has gone through the ids up to one.
+-- the others. While they are counted anew (`lane_counts`), that has gone through the bots up to one, and its ids up to one.
 local function count(bot, notification, status, by)
   local lane = status and not final[status] and string.match(notification or '', '"lane":"(%a+)"')
   if not lane or lane == 'normal' then return end
-  local field, counted_to = bot .. ' ' .. lane .. ' ' .. status, redis.call('HGET', ns .. ':lanes:next', '')
+  local field = bot .. ' ' .. lane .. ' ' .. status
   redis.call('HINCRBY', ns .. ':lanes', field, by)
-  if counted_to and id <= counted_to then redis.call('HINCRBY', ns .. ':lanes:next', field, by) end
+  local last_bot, last_id = string.match(redis.call('HGET', ns .. ':lanes:next', '') or '', '^(%S+) (%S*)$')
+  if last_bot and (bot < last_bot or bot == last_bot and id <= last_id) then
+    redis.call('HINCRBY', ns .. ':lanes:next', field, by)
+  end
 end
 
 -- With its notification as it was and as it is.
@@ -53,31 +94,29 @@ local function move(bot, old, new, former, present)
   end
   if old == new then return end
   if old then
-    redis.call('ZREM', ns .. ':i:status:' .. old, id)
     redis.call('ZREM', ns .. ':i:bot:' .. bot .. ':' .. old, id)
   else
-    redis.call('ZADD', ns .. ':i:all', 0, id)
-    redis.call('ZADD', ns .. ':i:bot:' .. bot, 0, id)
+    redis.call('SADD', ns .. ':i:bots', bot)
   end
-  redis.call('ZADD', ns .. ':i:status:' .. new, 0, id)
   redis.call('ZADD', ns .. ':i:bot:' .. bot .. ':' .. new, 0, id)
 end
 
 local function set(bot, old, new, at, notification, former)
   move(bot, old, new, former or notification, notification)
-  redis.call('HSET', record, 'status', new, 'updated_at', at)
+  put('status', new)
+  put('updated_at', at)
   if final[new] then
     local expires_at, place = unpack(redis.call('HMGET', record, 'expires_at', 'place'))
     local done_at = tonumber(at) < tonumber(expires_at) and expires_at or at
     leave(bot, place)
-    redis.call('HDEL', record, 'reopening', 'next_attempt_at', 'noted', 'paused', 'place', 'begun', 'interrupted')
-    redis.call('HSET', record, 'done_at', done_at)
+    drop('reopening', 'next_attempt_at', 'noted', 'paused', 'place', 'begun', 'interrupted')
+    put('done_at', done_at)
     redis.call('ZADD', ns .. ':done', done_at, id)
     redis.call('ZREM', ns .. ':open', id)
-  else
-    redis.call('HDEL', record, 'reopening', 'next_attempt_at', 'noted', 'paused')
-    if old and final[old] then
-      redis.call('HDEL', record, 'done_at')
+  elseif old then
+    drop('reopening', 'next_attempt_at', 'noted', 'paused')
+    if final[old] then
+      drop('done_at')
       redis.call('ZREM', ns .. ':done', id)
     end
   end
@@ -98,9 +137,9 @@ local function enter(place, expires_at)
   if place == here() then return end
   if place then
     leave(ARGV[3], place)
-    redis.call('HSET', record, 'notification', ARGV[6])
+    put('notification', ARGV[6])
   end
-  redis.call('HSET', record, 'place', here())
+  put('place', here())
   local order = order_key(ARGV[3], here())
   if order then redis.call('ZADD', order, 0, id) end
   redis.call('ZADD', ns .. ':open', expires_at, id)
@@ -108,7 +147,8 @@ end
 
 local function create_or_set(old, new, at)
   if not old then
-    redis.call('HSET', record, 'bot', ARGV[3], 'accepted_at', ARGV[4], 'expires_at', ARGV[5], 'notification', ARGV[6])
+    for i, field in ipairs({ 'bot', 'accepted_at', 'expires_at', 'notification' }) do put(field, ARGV[2 + i]) end
+    if final[new] then write() end
   end
   set(ARGV[3], old, new, at, ARGV[6])
 end
@@ -120,12 +160,13 @@ end
 
 local function refuse(verdict, by) return { verdict, by, 0, 0, {} } end
 
-local function append(attempt, kept, unless_last)
+-- An attempt behind those that there are.
+local function append(attempts, attempt, kept, unless_last)
   local lines = {}
-  for line in string.gmatch(redis.call('HGET', record, 'attempts') or '', '[^\n]+') do lines[#lines + 1] = line end
+  for line in string.gmatch(attempts or '', '[^\n]+') do lines[#lines + 1] = line end
   if not (unless_last and lines[#lines] == attempt) then lines[#lines + 1] = attempt end
   local first = math.max(1, #lines - tonumber(kept) + 1)
-  redis.call('HSET', record, 'attempts', table.concat(lines, '\n', first))
+  put('attempts', table.concat(lines, '\n', first))
 end
 ";
 
@@ -217,7 +258,7 @@ local function pause(at, millis)
   local chat, until_ = chat_key(ARGV[7]), tostring(at + millis)
   local before = redis.call('HGET', chat, 'paused_until') or 0
   redis.call('HSET', chat, 'paused_until', until_)
-  redis.call('HSET', record, 'paused', until_ .. ':' .. before)
+  put('paused', until_ .. ':' .. before)
   keep(chat, millis + patience)
 end
 

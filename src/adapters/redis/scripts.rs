@@ -1,22 +1,20 @@
 //! The transitions of a record, as Lua: each checks the status and moves the record with all its indexes, or does
 //! nothing. What they share is in `prelude`.
 
-use super::prelude::PRELUDE;
+use super::prelude::{Prelude, script};
 use deadpool_redis::redis::Script;
 use std::sync::LazyLock;
-
-fn script(body: &str) -> Script {
-    Script::new(&format!("{}{body}", *PRELUDE))
-}
 
 /// A notification and `status, at, digest…` → 1, or 0 if there is a record. Pins the digests until it expires.
 pub(super) static CREATE: LazyLock<Script> = LazyLock::new(|| {
     script(
+        Prelude::Notification,
         r"
 pin(11)
 if redis.call('EXISTS', record) == 1 then return 0 end
 create_or_set(false, ARGV[9], ARGV[10])
 enter(nil, ARGV[5])
+write()
 return 1
 ",
     )
@@ -30,9 +28,11 @@ return 1
 /// id and accepted_at of one that has ended, whatever its record says.
 pub(super) static BEGIN: LazyLock<Script> = LazyLock::new(|| {
     script(
+        Prelude::Chat,
         r"
-local old, generation, token, interrupted, cut_offs, place, last_note, last_pause = unpack(redis.call('HMGET', record,
-  'status', 'accepted_at', 'begun', 'interrupted', 'cut_offs', 'place', 'noted', 'paused'))
+local old, generation, token, interrupted, cut_offs, place, last_note, last_pause, attempts =
+  unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun', 'interrupted', 'cut_offs', 'place', 'noted',
+    'paused', 'attempts'))
 if old and (final[old] or is_older_than(generation)) then return refuse('skip', old) end
 local at, chat, is_again = tonumber(ARGV[9]), chat_key(ARGV[7]), old == 'sending' and token == ARGV[10]
 local sends, limit = nil, tonumber(ARGV[14])
@@ -67,22 +67,25 @@ create_or_set(old, 'sending', ARGV[9])
 enter(place, ARGV[5])
 if not is_again then
   interrupted = old == 'sending' and '1' or '0'
-  redis.call('HSET', record, 'begun', ARGV[10], 'interrupted', interrupted)
+  put('begun', ARGV[10])
+  put('interrupted', interrupted)
   if interrupted == '1' then
-    append(ARGV[11], ARGV[12])
-    cut_offs = redis.call('HINCRBY', record, 'cut_offs', 1)
+    append(attempts, ARGV[11], ARGV[12])
+    cut_offs = (cut_offs or 0) + 1
+    put('cut_offs', cut_offs)
   end
   if sends then
-    redis.call('HSET', record, 'noted', ARGV[9] .. ':' .. sends[#sends].messages .. ':' .. ARGV[15])
+    put('noted', ARGV[9] .. ':' .. sends[#sends].messages .. ':' .. ARGV[15])
     write_sends(chat, sends)
     keep(chat, tonumber(ARGV[15]))
   end
   if ARGV[19] ~= '0' then pause(at, tonumber(ARGV[19])) end
 else
   -- It has the notes that it had.
-  if last_note then redis.call('HSET', record, 'noted', last_note) end
-  if last_pause then redis.call('HSET', record, 'paused', last_pause) end
+  if last_note then put('noted', last_note) end
+  if last_pause then put('paused', last_pause) end
 end
+write()
 local file_ids = {}
 for i = 22, #ARGV do file_ids[#file_ids + 1] = redis.call('GETEX', ARGV[i], 'EX', ARGV[21]) end
 return { 'go', '', tonumber(interrupted), tonumber(cut_offs or 0), file_ids }
@@ -98,9 +101,10 @@ return { 'go', '', tonumber(interrupted), tonumber(cut_offs or 0), file_ids }
 /// What has left without the ledger, so that no begin has counted it, counts for its group's window from then on.
 pub(super) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
     script(
+        Prelude::All,
         r"
-local old, generation, begun, place, noted, paused =
-  unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun', 'place', 'noted', 'paused'))
+local old, generation, begun, place, noted, paused, attempts =
+  unpack(redis.call('HMGET', record, 'status', 'accepted_at', 'begun', 'place', 'noted', 'paused', 'attempts'))
 local new, at, attempt, token, outcome = ARGV[9], ARGV[10], ARGV[11], ARGV[18], ARGV[20]
 for i = 24, #ARGV, 2 do redis.call('SET', ARGV[i], ARGV[i + 1], 'EX', ARGV[23]) end
 if ARGV[19] ~= '' then freeze(ARGV[19], at) end
@@ -125,18 +129,14 @@ create_or_set(old, new, at)
 if not final[new] then
   enter(place, ARGV[5])
 elseif place and place ~= here() then
-  redis.call('HSET', record, 'notification', ARGV[6])
+  put('notification', ARGV[6])
 end
-if attempt ~= '' then append(attempt, ARGV[12], true) end
-redis.call('HDEL', record, 'failure')
-local changes = {}
+if attempt ~= '' then append(attempts, attempt, ARGV[12], true) end
+drop('failure')
 for i, field in ipairs({ 'message_id', 'file_id', 'failure', 'next_attempt_at', 'result' }) do
-  if ARGV[12 + i] ~= '' then
-    changes[#changes + 1] = field
-    changes[#changes + 1] = ARGV[12 + i]
-  end
+  if ARGV[12 + i] ~= '' then put(field, ARGV[12 + i]) end
 end
-if #changes > 0 then redis.call('HSET', record, unpack(changes)) end
+write()
 if final[new] then tell(ARGV[6]) end
 return 1
 ",
@@ -146,12 +146,14 @@ return 1
 /// `at` → what it is instead (`missing`, or a status that is too late), or empty and the record.
 pub(super) static CANCEL: LazyLock<Script> = LazyLock::new(|| {
     script(
+        Prelude::End,
         r"
 local old, bot, accepted_at = unpack(redis.call('HMGET', record, 'status', 'bot', 'accepted_at'))
 if not old then return { 'missing', {} } end
 if final[old] or old == 'sending' then return { old, {} } end
 local notification = redis.call('HGET', record, 'notification')
 set(bot, old, 'cancelled', ARGV[3], notification)
+write()
 tell(notification)
 local time = redis.call('TIME')
 redis.call('ZADD', ns .. ':cancels', time[1] * 1000 + math.floor(time[2] / 1000), id .. ' ' .. accepted_at)
@@ -166,6 +168,7 @@ return { '', redis.call('HGETALL', record) }
 /// still lie in the queue.
 pub(super) static REOPEN: LazyLock<Script> = LazyLock::new(|| {
     script(
+        Prelude::Notification,
         r"
 local before = redis.call('HGETALL', record)
 local old, reopening, expires_at, place, notification =
@@ -176,10 +179,13 @@ if not (ARGV[12] == '1' and retryable[old] or stuck) then return { old, {} } end
 leave(ARGV[3], place)
 set(ARGV[3], old, ARGV[9], ARGV[4], ARGV[6], notification)
 if tonumber(expires_at) < tonumber(ARGV[5]) then expires_at = ARGV[5] end
-redis.call('HSET', record, 'notification', ARGV[6], 'accepted_at', ARGV[4], 'expires_at', expires_at,
-  'reopening', ARGV[10])
-redis.call('HDEL', record, 'failure', 'message_id', 'file_id', 'result', 'begun', 'interrupted', 'cut_offs')
+put('notification', ARGV[6])
+put('accepted_at', ARGV[4])
+put('expires_at', expires_at)
+put('reopening', ARGV[10])
+drop('failure', 'message_id', 'file_id', 'result', 'begun', 'interrupted', 'cut_offs')
 enter(nil, expires_at)
+write()
 pin(13)
 return { '', before }
 ",
@@ -189,6 +195,7 @@ return { '', before }
 /// `now, field, value…`: puts a record back as it was, if nothing has happened to it since it was reopened at `now`.
 pub(super) static RESTORE: LazyLock<Script> = LazyLock::new(|| {
     script(
+        Prelude::Record,
         r"
 local bot, status, reopening, place, notification =
   unpack(redis.call('HMGET', record, 'bot', 'status', 'reopening', 'place', 'notification'))
@@ -210,6 +217,7 @@ return 1
 /// → their bots.
 pub(super) static END_LOST: LazyLock<Script> = LazyLock::new(|| {
     script(
+        Prelude::End,
         r"
 local bots = {}
 for _, lost in ipairs(redis.call('ZRANGEBYSCORE', ns .. ':open', '-inf', '(' .. ARGV[3], 'LIMIT', 0, ARGV[6])) do
@@ -217,7 +225,8 @@ for _, lost in ipairs(redis.call('ZRANGEBYSCORE', ns .. ':open', '-inf', '(' .. 
   local bot, status, notification = unpack(redis.call('HMGET', record, 'bot', 'status', 'notification'))
   if status and not final[status] then
     set(bot, status, 'unknown', ARGV[4], notification)
-    redis.call('HSET', record, 'failure', ARGV[5])
+    put('failure', ARGV[5])
+    write()
     tell(notification)
     bots[#bots + 1] = bot
   else
@@ -238,12 +247,7 @@ local ids = redis.call('ZRANGEBYSCORE', ns .. ':done', '-inf', '(' .. ARGV[2], '
 for _, id in ipairs(ids) do
   local record = ns .. ':n:' .. id
   local bot, status = unpack(redis.call('HMGET', record, 'bot', 'status'))
-  redis.call('ZREM', ns .. ':i:all', id)
-  if bot then
-    redis.call('ZREM', ns .. ':i:bot:' .. bot, id)
-    redis.call('ZREM', ns .. ':i:status:' .. status, id)
-    redis.call('ZREM', ns .. ':i:bot:' .. bot .. ':' .. status, id)
-  end
+  if bot then redis.call('ZREM', ns .. ':i:bot:' .. bot .. ':' .. status, id) end
   redis.call('DEL', record)
   redis.call('ZREM', ns .. ':done', id)
 end
@@ -277,10 +281,8 @@ for i = 2, #ARGV, 3 do
     redis.call('RPUSH', ns .. ':sent:' .. hour, id)
     redis.call('ZADD', ns .. ':sent', hour, hour)
     redis.call('ZADD', ns .. ':i:sent:' .. bot, 0, id)
-    redis.call('SADD', ns .. ':i:bots', bot)
-    for _, index in ipairs({ ':i:all', ':i:bot:' .. bot, ':i:status:sent', ':i:bot:' .. bot .. ':sent', ':done' }) do
-      redis.call('ZREM', ns .. index, id)
-    end
+    redis.call('ZREM', ns .. ':i:bot:' .. bot .. ':sent', id)
+    redis.call('ZREM', ns .. ':done', id)
   end
 end
 ",
