@@ -1,6 +1,6 @@
 //! Claiming rows of the queue for the owner of their bot, in steps that are bounded whatever waits.
 
-use super::limits::{MAX_BYTES_PER_CLAIM, MAX_ROWS_MADE_READY, MAX_ROWS_PER_CLAIM};
+use super::limits::{MAX_BYTES_PER_CLAIM, MAX_DISPATCHER_SLEEP, MAX_ROWS_MADE_READY, MAX_ROWS_PER_CLAIM};
 use super::ownership_table::OwnershipTable;
 use super::queue_rows::{READY, SCHEDULED, UNACKED, UNREADABLE, delivery_tag};
 use super::store_error::StoreError;
@@ -60,6 +60,8 @@ pub fn claim_batch(
     let mut next = conn.prepare_cached(NEXT_DUE)?;
     let next: Option<i64> = next.query_row(params![bot.as_str(), SCHEDULED], |row| row.get(0))?;
     batch.next_due = next.map(Timestamp::from_unix_millis);
+    let latest = now.plus(MAX_DISPATCHER_SLEEP);
+    owners.of(bot).looks_again(batch.next_due.map_or(latest, |due| due.min(latest)));
     Ok(batch)
 }
 

@@ -43,8 +43,7 @@ pub fn enqueue(
         return Ok(Some(DirectDelivery { delivery: Delivery { notification, receipt, redeliveries: 0 }, place }));
     }
     row.insert(conn)?;
-    // While its owner has as many as it may have, the dispatcher is woken when one of them is acked or deferred.
-    if !row.is_ready() || !lane.is_full(owners.window_of(&row.bot)) {
+    if owners.is_news(&row.bot, lane, row.due()) {
         owners.wake_dispatcher(&row.bot);
     }
     Ok(None)

@@ -3,10 +3,10 @@
 use super::limits::CLAIM_PAUSE;
 use super::queue_rows::LaneCounts;
 use super::row_counts::RowCounts;
-use crate::domain::{BotName, Lane};
+use crate::domain::{BotName, Lane, Timestamp};
 use crate::ports::{Delivery, HandOver};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::sync::{Notify, watch};
@@ -63,9 +63,18 @@ impl OwnershipTable {
         Some((deliveries.try_reserve_owned().ok()?, epoch, ownership.window()))
     }
 
-    /// How many of each lane the owner of a bot may have unacked; 0 if there never was one.
-    pub fn window_of(&self, bot: &BotName) -> u16 {
-        self.by_bot().get(bot).map_or(0, |ownership| ownership.window())
+    /// Whether the dispatcher of a bot must be woken for a row that was put into its queue, ready or due at a moment.
+    pub fn is_news(&self, bot: &BotName, lane: LaneCounts, due: Option<Timestamp>) -> bool {
+        let Some(ownership) = self.by_bot().get(bot).cloned() else { return false };
+        match due {
+            // While the owner has as many as it may have, the dispatcher is woken when one of them is acked or deferred.
+            None => lane.unacked < u64::from(ownership.window()),
+            // It looks by itself when the next row is due, unless it should have done so already: the clock was set.
+            Some(due) => {
+                let next_look = Timestamp::from_unix_millis(ownership.next_look.load(Ordering::SeqCst));
+                due < next_look || next_look <= Timestamp::now()
+            }
+        }
     }
 
     fn by_bot(&self) -> MutexGuard<'_, HashMap<BotName, Arc<BotOwnership>>> {
@@ -83,6 +92,8 @@ pub struct BotOwnership {
     epoch: AtomicU64,
     /// How many of each lane the present owner may have unacked.
     window: AtomicU16,
+    /// When the dispatcher looks again by itself, as the last claim left it, in Unix milliseconds.
+    next_look: AtomicI64,
     /// What the last owner left for the next.
     left: Mutex<Option<HandOver>>,
     released: Notify,
@@ -134,6 +145,12 @@ impl BotOwnership {
         self.window.store(window, Ordering::SeqCst);
     }
 
+    /// Says when the dispatcher looks again by itself. For a claim, inside its transaction: what is put into the queue after it is
+    /// compared with this.
+    pub fn looks_again(&self, at: Timestamp) {
+        self.next_look.store(at.unix_millis(), Ordering::SeqCst);
+    }
+
     /// Says that there is room for a row that is ready, but not for enough of them to claim them now.
     pub fn make_room(&self) {
         self.room_made.notify_one();
@@ -182,5 +199,28 @@ impl Drop for OwnershipGuard<'_> {
     fn drop(&mut self) {
         self.bot.epoch.store(0, Ordering::SeqCst);
         self.published_epoch.send_replace(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_dispatcher_is_woken_for_what_it_would_not_find_by_itself() {
+        let (owners, bot) = (OwnershipTable::new(Arc::default()), BotName::default_bot());
+        let lane = |unacked| LaneCounts { ready: 1, unacked };
+        assert!(!owners.is_news(&bot, lane(0), None), "nobody ever owned it");
+        let ownership = owners.of(&bot);
+        ownership.set_window(2);
+        assert!(owners.is_news(&bot, lane(1), None) && !owners.is_news(&bot, lane(2), None));
+
+        let now = Timestamp::now();
+        let is_news = |seconds| owners.is_news(&bot, lane(2), Some(now.plus(Duration::from_secs(seconds))));
+        ownership.looks_again(now.plus(Duration::from_secs(30)));
+        assert!(is_news(29) && !is_news(30));
+        ownership.looks_again(now.minus(Duration::from_secs(1)));
+        assert!(is_news(30), "the clock was set");
     }
 }

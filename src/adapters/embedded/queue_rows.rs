@@ -83,6 +83,11 @@ impl QueueRow {
         self.state == READY
     }
 
+    /// What it waits for, if it is not ready.
+    pub fn due(&self) -> Option<Timestamp> {
+        (!self.is_ready()).then(|| Timestamp::from_unix_millis(self.due))
+    }
+
     /// The size of its body, wherever that stands.
     pub fn bytes(&self) -> usize {
         self.body.len().max(usize::try_from(self.size).unwrap_or(usize::MAX))
@@ -231,11 +236,6 @@ impl LaneCounts {
     /// Whether one more may be handed to the owner, and would pass nobody.
     pub fn is_free(self, window: u16) -> bool {
         self.ready == 0 && self.unacked < u64::from(window)
-    }
-
-    /// Whether no more may be handed to the owner.
-    pub fn is_full(self, window: u16) -> bool {
-        self.unacked >= u64::from(window)
     }
 
     /// Whether enough rows are ready, and few enough are unacked, for a claim to be worth its transaction.
