@@ -11,6 +11,7 @@ use crate::ports::{BotApiProxy, Ports};
 use crate::registration::Registrar;
 use crate::settings::{Live, Settings};
 use crate::telemetry::Metrics;
+use futures_util::TryFutureExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,8 +51,11 @@ impl AppState {
     ///
     /// # Errors
     /// [`ProblemCode::Internal`] if the work panicked.
-    pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Rejection> {
-        ToTheEnd::new(&self.runtime, work).await.map_err(|_| panicked())
+    pub fn run<T: Send + 'static, F>(&self, work: F) -> impl Future<Output = Result<T, Rejection>> + use<T, F>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        ToTheEnd::new(&self.runtime, work).map_err(|_| panicked())
     }
 
     /// Runs work for the processor on a thread for that, so that no other request waits for it.
@@ -66,23 +70,28 @@ impl AppState {
     }
 
     /// Runs work with the intake, as [`AppState::run`] does.
-    pub async fn with_intake<T, E, F>(&self, work: impl FnOnce(Arc<Intake>) -> F) -> Result<T, Rejection>
+    pub fn with_intake<T, E, F>(
+        &self,
+        work: impl FnOnce(Arc<Intake>) -> F,
+    ) -> impl Future<Output = Result<T, Rejection>>
     where
         T: Send + 'static,
         E: Into<Rejection> + Send + 'static,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.run(work(self.intake.clone())).await?.map_err(|error| self.rejection(error))
+        let work = self.run(work(self.intake.clone()));
+        async move { work.await?.map_err(|error| self.rejection(error)) }
     }
 
     /// Runs work with the ports of the engine, as [`AppState::run`] does.
-    pub async fn with_ports<T, E, F>(&self, work: impl FnOnce(Ports) -> F) -> Result<T, Rejection>
+    pub fn with_ports<T, E, F>(&self, work: impl FnOnce(Ports) -> F) -> impl Future<Output = Result<T, Rejection>>
     where
         T: Send + 'static,
         E: Into<Rejection> + Send + 'static,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.run(work(self.ports.clone())).await?.map_err(|error| self.rejection(error))
+        let work = self.run(work(self.ports.clone()));
+        async move { work.await?.map_err(|error| self.rejection(error)) }
     }
 
     /// What is paused, as far as this process knows.

@@ -117,7 +117,7 @@ impl Intake {
                 self.conclude_charge(client, charge, accepted).await
             }
             // The repetition of what was counted gets the first response all the same.
-            Err(rejection) => self.recall(request, idempotency, rejection).await,
+            Err(rejection) => Box::pin(self.recall(request, idempotency, rejection)).await,
         }
     }
 
@@ -131,14 +131,15 @@ impl Intake {
         let _hold = request.hold.take();
         // The repetition of a request that was accepted in time gets the first response all the same.
         if request.expires_at <= request.received_at {
-            return self.recall(request, idempotency, Rejection::invalid("expires_at", "has passed already")).await;
+            let rejection = Rejection::invalid("expires_at", "has passed already");
+            return Box::pin(self.recall(request, idempotency, rejection)).await;
         }
         let mut media = Vec::with_capacity(request.media.len());
         for attachment in &request.media {
-            match self.store(attachment).await {
+            match Box::pin(self.store(attachment)).await {
                 // What was accepted in time may be repeated.
                 Err(rejection) if [ProblemCode::UnknownImage, ProblemCode::TooMuchKept].contains(&rejection.code) => {
-                    return self.recall(request, idempotency, rejection).await;
+                    return Box::pin(self.recall(request, idempotency, rejection)).await;
                 }
                 stored => media.push(stored?),
             }

@@ -121,7 +121,7 @@ impl Broker {
                 continue;
             }
             let begun = Instant::now();
-            match session.publish_within(PATIENCE, ways, &ways.detour).await {
+            match Box::pin(session.publish_within(PATIENCE, ways, &ways.detour)).await {
                 Ok(()) => {
                     if goes_straight && self.silent_queues.note(&queue, refused, Instant::now()) {
                         warn!(%queue, "the queue does not confirm: what is accepted for it goes by a detour");

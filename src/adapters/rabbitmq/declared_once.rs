@@ -34,6 +34,13 @@ pub(super) struct DeclarationState {
     was_declared: bool,
 }
 
+impl DeclarationState {
+    /// Whether it was declared by then.
+    pub(super) fn was_declared(&self) -> bool {
+        self.was_declared
+    }
+}
+
 impl<K: Clone + Eq + Hash> DeclaredOnce<K> {
     /// What is known now.
     pub(super) fn state(&self, key: &K) -> DeclarationState {

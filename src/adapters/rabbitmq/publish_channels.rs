@@ -54,7 +54,7 @@ impl PublishChannels {
     ) -> lapin::Result<Published> {
         let permit = self.in_flight.permit(publish_use, &group, message.body.len()).await;
         let (slot, channel_use) = self.slots.lock().unwrap_or_else(PoisonError::into_inner).take(group);
-        let open = || PublishChannel::open(channels, self.confirms.clone(), slot.state.clone());
+        let open = || Box::pin(PublishChannel::open(channels, self.confirms.clone(), slot.state.clone()));
         let channel = slot.channel.get_or_try_init(open).await?;
         Ok(channel.publish(message, (permit, channel_use)).await)
     }

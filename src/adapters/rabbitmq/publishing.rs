@@ -74,7 +74,7 @@ impl Session {
         let (exchange, key, queue, declarable, state) = match destination {
             Destination::Queue(queue) => {
                 let message = Message { exchange: default_exchange, key: queue, body, properties };
-                return self.publish_once(publish_use, ChannelGroup::Single, message, is_in_doubt).await;
+                return Box::pin(self.publish_once(publish_use, ChannelGroup::Single, message, is_in_doubt)).await;
             }
             Destination::Shared(queue) => {
                 let state = self.declared.state(&Declarable::Shared);
@@ -102,8 +102,8 @@ impl Session {
         let (group, message) = (ChannelGroup::Queue(queue), Message { exchange, key, body, properties });
         match self.publish_once(publish_use.clone(), group.clone(), message.clone(), is_in_doubt).await? {
             PublishOutcome::Unroutable => {
-                self.repair(&declarable, state).await?;
-                self.publish_once(publish_use, group, message, is_in_doubt).await
+                Box::pin(self.repair(&declarable, state)).await?;
+                Box::pin(self.publish_once(publish_use, group, message, is_in_doubt)).await
             }
             outcome => Ok(outcome),
         }
@@ -123,7 +123,7 @@ impl Session {
                 // The broker has closed the channel because of this message, or of another that was in flight. By itself it
                 // shows; should it have been stored before, its courier drops the copy.
                 *is_in_doubt |= failed.is_in_doubt;
-                self.publishes.publish(channels, publish_use, ChannelGroup::Single, message).await?
+                Box::pin(self.publishes.publish(channels, publish_use, ChannelGroup::Single, message)).await?
             }
             published => published,
         };

@@ -114,7 +114,7 @@ impl Acceptor for DistributedAcceptor {
         let mut notification = submission.notification.clone();
         let key = submission.idempotency.as_ref();
         let accepted = match key {
-            Some(key) => self.reserve_key(key, &notification).await?,
+            Some(key) => Box::pin(self.reserve_key(key, &notification)).await?,
             None => Accepted {
                 id: notification.id,
                 status: Status::accepted(&notification),

@@ -50,7 +50,8 @@ impl SharedConnections {
     pub(super) fn new(url: &SecretString, ca: Option<&str>) -> Result<Self, LedgerError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(REDIS_TIMEOUT))
-            .set_response_timeout(Some(REDIS_TIMEOUT));
+            // Each request has one of its own, also where it takes several answers.
+            .set_response_timeout(None);
         let manager = address(url, ca).and_then(|address| Manager::new_with_config(address, config)).map_err(|_| {
             let reason = "the Redis URL is not understood: redis://[user:password@]host[:port][/database] is";
             LedgerError::Unavailable(reason.to_owned())
@@ -98,6 +99,11 @@ impl SharedConnections {
         if let Some(shares) = self.shared(place).shares(place) {
             return Ok(shares);
         }
+        // Apart: it is seldom, and each request would be as large as this.
+        Box::pin(self.connect(place)).await
+    }
+
+    async fn connect(&self, place: usize) -> Result<Shares, LedgerError> {
         let made = match tokio::time::timeout(REDIS_TIMEOUT, self.pool.get()).await {
             Ok(Ok(made)) => Connection::take(made),
             Ok(Err(PoolError::Backend(error))) => return Err(unavailable(&error)),

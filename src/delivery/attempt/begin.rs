@@ -43,14 +43,14 @@ impl AttemptRun {
         match begun {
             Begin::Proceed { interrupted: false, .. } => Ok(found),
             Begin::Proceed { interrupted: true, interrupted_attempts } => {
-                let ended = self.begin_after_interruption(at, interrupted_attempts).await;
+                let ended = Box::pin(self.begin_after_interruption(at, interrupted_attempts)).await;
                 ended.map_or(Ok(found), Err)
             }
             Begin::Skip(status) => {
                 tracing::debug!(status = status.as_str(), "nothing to send");
                 if status.is_final() && status != Status::Sent {
                     // Ended while it waited, or just before a crash.
-                    recording::end_followers(&self.context, &self.notification, at).await;
+                    Box::pin(recording::end_followers(&self.context, &self.notification, at)).await;
                 }
                 recording::ack(&self.context, &self.receipt).await;
                 Err(AttemptReport::unasked(NextStep::Done))

@@ -19,7 +19,7 @@ pub(super) async fn finish(
     let Finished { recorded, acked } = if ends_followers {
         // They end before the ack: after a crash in between it is delivered again, and they end then.
         let recorded = record_outcome(context, notification, update, learnt).await;
-        end_followers(context, notification, update.at).await;
+        Box::pin(end_followers(context, notification, update.at)).await;
         Finished { recorded, acked: false }
     } else {
         let ledger = &context.ports.ledger;

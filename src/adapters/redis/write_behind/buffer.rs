@@ -6,6 +6,8 @@ use super::pending_writes::{PendingWrites, PendingWritesFullError};
 use crate::adapters::redis::ledger::RedisLedger;
 use crate::domain::Notification;
 use crate::ports::{FileIds, Journal, JournalEntry, Ledger, LedgerError, MediaIndex};
+use futures_util::TryFutureExt;
+use futures_util::future::{Either, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 
@@ -47,24 +49,28 @@ impl WriteBehindBuffer {
     }
 
     /// The response of Redis; fails at once while it is known to be away.
-    pub(super) async fn ask<T>(
+    pub(super) fn ask<T>(
         &self,
         response: impl Future<Output = Result<T, LedgerError>>,
-    ) -> Result<T, LedgerError> {
-        let asked = self.availability.check()?;
-        response.await.inspect_err(|error| self.mark_away(asked, error))
+    ) -> impl Future<Output = Result<T, LedgerError>> {
+        // No `async fn`: that would hold the response twice, which is some thousand bytes.
+        match self.availability.check() {
+            Ok(asked) => Either::Left(response.inspect_err(move |error| self.mark_away(asked, error))),
+            Err(error) => Either::Right(ready(Err(error))),
+        }
     }
 
     /// The response of Redis about an entity; fails at once, too, while older changes of that entity are pending.
-    pub(super) async fn ask_about<T>(
+    pub(super) fn ask_about<T>(
         &self,
         entity: &EntityKey,
         response: impl Future<Output = Result<T, LedgerError>>,
-    ) -> Result<T, LedgerError> {
+    ) -> impl Future<Output = Result<T, LedgerError>> {
         if self.pending().contains(entity) {
-            return Err(LedgerError::Unavailable("earlier changes are not written yet".to_owned()));
+            let reason = "earlier changes are not written yet".to_owned();
+            return Either::Right(ready(Err(LedgerError::Unavailable(reason))));
         }
-        self.ask(response).await
+        Either::Left(self.ask(response))
     }
 
     /// Writes a change, now or later. Returns whether it changed anything; `true` if that is not known yet.

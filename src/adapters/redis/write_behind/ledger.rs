@@ -91,11 +91,11 @@ impl WriteBehindLedger {
     }
 
     /// The response of Redis; fails at once while it is known to be away.
-    pub(in crate::adapters::redis) async fn ask<T>(
+    pub(in crate::adapters::redis) fn ask<T>(
         &self,
         response: impl Future<Output = Result<T, LedgerError>>,
-    ) -> Result<T, LedgerError> {
-        self.buffer.ask(response).await
+    ) -> impl Future<Output = Result<T, LedgerError>> {
+        self.buffer.ask(response)
     }
 
     /// Cancels what Redis has a record of from before the cancel; returns the status that forbids this copy to be sent.

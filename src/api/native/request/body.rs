@@ -40,7 +40,7 @@ pub async fn read(
             Ok((json::fields(&document)?, files))
         }
         Some(BodyKind::Multipart) => {
-            let (fields, files) = multipart::read(request, body(payload)?, &spool, Fields::form()).await?;
+            let (fields, files) = Box::pin(multipart::read(request, body(payload)?, &spool, Fields::form())).await?;
             hold_room(request, state, fields.text_bytes()).await;
             Ok((fields, files))
         }
@@ -82,9 +82,9 @@ pub async fn read_with_query(
         BodyKind::UrlEncoded => url_encoded::read(body, fields).await?,
         BodyKind::File(field) => {
             let may_be_anything = field != "photo" || fields.has("oversize");
-            (fields, file(body, field, may_be_anything, &spool).await?)
+            (fields, Box::pin(file(body, field, may_be_anything, &spool)).await?)
         }
-        BodyKind::Json | BodyKind::Multipart => multipart::read(request, body, &spool, fields).await?,
+        BodyKind::Json | BodyKind::Multipart => Box::pin(multipart::read(request, body, &spool, fields)).await?,
     };
     hold_room(request, state, fields.text_bytes()).await;
     Ok((fields, files))

@@ -33,7 +33,7 @@ pub async fn read(mut body: Body, spool: &Spool) -> Result<(Vec<u8>, UploadedFil
                     open = Some((writer, place));
                 }
                 (ExtractedPart::End, Some((writer, place))) => {
-                    let upload = writer.finish().await.map_err(|rejection| rejection.of(&place))?;
+                    let upload = Box::pin(writer.finish()).await.map_err(|rejection| rejection.of(&place))?;
                     files.add(place, upload, None);
                 }
                 (_, None) => {}

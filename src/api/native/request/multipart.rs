@@ -89,7 +89,7 @@ impl Form {
         while let Some(piece) = self.next_piece().await? {
             writer.write(&piece)?;
         }
-        let upload = writer.finish().await?;
+        let upload = Box::pin(writer.finish()).await?;
         files.add(name, upload, head.filename.as_deref().map(readable_filename).as_deref());
         Ok(())
     }

@@ -25,7 +25,7 @@ pub async fn verify_files(
     let mut done = None;
     for at in 0..request.media.len() {
         let place = place(request, at);
-        let handled = verify(&mut request.media[at], request.oversize, spool, state).await;
+        let handled = Box::pin(verify(&mut request.media[at], request.oversize, spool, state)).await;
         let handled = handled.map_err(|rejection| rejection.of(&place))?;
         if handled == Some(Oversize::Document) {
             turn_into_document(request);
