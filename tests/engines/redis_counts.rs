@@ -15,7 +15,7 @@ struct Counted {
     ledger: Arc<RedisLedger>,
     connection: MultiplexedConnection,
     namespace: String,
-    bot: BotName,
+    bots: Vec<BotName>,
     all: Vec<(Notification, Status)>,
 }
 
@@ -23,24 +23,32 @@ impl Counted {
     async fn new(name: &str) -> Self {
         let (namespace, all) = (namespace(), Vec::new());
         let (ledger, connection) = (ledger_in(&namespace), connected(&redis_url()).await);
-        Self { ledger, connection, namespace, bot: bot(name), all }
+        let bots = ["b", "", "a"].map(|part| bot(&format!("{name}{part}"))).into();
+        Self { ledger, connection, namespace, bots, all }
     }
 
-    async fn told(&self) -> OpenByLane {
-        self.ledger.count_open(std::slice::from_ref(&self.bot)).await.expect("count_open")[0]
+    async fn told(&self) -> Vec<OpenByLane> {
+        self.ledger.count_open(&self.bots).await.expect("count_open")
     }
 
-    fn expected(&self) -> OpenByLane {
-        let mut open = OpenByLane::default();
+    fn expected(&self) -> Vec<OpenByLane> {
+        let mut open = vec![OpenByLane::default(); self.bots.len()];
         for (one, status) in &self.all {
+            let of_bot = self.bots.iter().position(|bot| *bot == one.bot).expect("one of them");
+            let open = &mut open[of_bot];
             open.set(one.lane, *status, open.lane(one.lane).get(*status) + 1);
         }
         open
     }
 
+    /// One of any of the bots, which nobody has accepted yet.
+    fn any(&self, number: usize, lane: Lane) -> Notification {
+        in_lane(&self.bots[number % self.bots.len()], 1, lane)
+    }
+
     /// One that an earlier version has accepted.
     async fn accept_as_before(&mut self, lane: Lane, status: Status) {
-        let one = in_lane(&self.bot, 1, lane);
+        let one = self.any(self.all.len() / 2, lane);
         let mut record = Record::accepted(one.clone());
         record.apply(RecordUpdate::of(status, Timestamp::now()));
         write_as_before(&mut self.connection, &self.namespace, &record).await;
@@ -102,7 +110,7 @@ async fn what_an_earlier_version_left_counts_in_its_lane() {
 async fn what_an_earlier_version_does_beside_is_made_up_for() {
     let mut counted = Counted::new("r-count-beside").await;
     for number in 0..30 {
-        counted.all.push((in_lane(&counted.bot, 1, Lane::ALL[number % 3]), Status::Queued));
+        counted.all.push((counted.any(number / 5, Lane::ALL[number % 3]), Status::Queued));
         counted.settle(number, Status::Queued).await;
     }
     assert_eq!(counted.told().await, counted.expected());
@@ -111,7 +119,8 @@ async fn what_an_earlier_version_does_beside_is_made_up_for() {
         counted.accept_as_before(Lane::ALL[number * 2 % 3], Status::Queued).await;
         counted.accept_as_before(Lane::Bulk, Status::Scheduled).await;
     }
-    assert_eq!(counted.told().await.all_lanes(), counted.expected().all_lanes());
+    let all_lanes = |open: Vec<OpenByLane>| open.iter().map(OpenByLane::all_lanes).collect::<Vec<_>>();
+    assert_eq!(all_lanes(counted.told().await), all_lanes(counted.expected()));
     counted.let_an_hour_pass().await;
     assert_eq!(counted.told().await, counted.expected());
 }
@@ -122,14 +131,14 @@ async fn what_changes_while_lanes_are_counted_anew_is_counted_once() {
     let mut counted = Counted::new("r-count-anew").await;
     let mut random = fastrand::Rng::with_seed(5);
     for number in 0..900 {
-        counted.all.push((in_lane(&counted.bot, 1, random.choice(Lane::ALL).expect("some")), Status::Queued));
+        counted.all.push((counted.any(random.usize(..), random.choice(Lane::ALL).expect("some")), Status::Queued));
         counted.settle(number, Status::Queued).await;
     }
     for _ in 0..20 {
         counted.let_an_hour_pass().await;
-        let (other, name) = (ledger_in(&counted.namespace), [counted.bot.clone()]);
+        let (other, bots) = (ledger_in(&counted.namespace), counted.bots.clone());
         let counting = tokio::spawn(async move {
-            let (first, second) = tokio::join!(other.count_open(&name), other.count_open(&name));
+            let (first, second) = tokio::join!(other.count_open(&bots), other.count_open(&bots));
             first.and(second).expect("count_open")
         });
         for _ in 0..20 {

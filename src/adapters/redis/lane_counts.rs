@@ -37,7 +37,9 @@ local limit, looked_at, bots = tonumber(ARGV[3]), 0, redis.call('SMEMBERS', ns .
 table.sort(bots)
 local last_bot, last = string.match(counted_to or '', '^(%S+) (%S*)$')
 local place = 1
-while last_bot and bots[place] and bots[place] < last_bot do place = place + 1 end
+for i, bot in ipairs(bots) do
+  if bot == last_bot then place = i end
+end
 if bots[place] ~= last_bot then last = '' end
 while bots[place] and looked_at < limit do
   local bot, found, end_ = bots[place], {}, nil
@@ -52,8 +54,9 @@ while bots[place] and looked_at < limit do
   for i, ids in ipairs(found) do
     for _, id in ipairs(ids) do
       if end_ and id > end_ then break end
-      local place, notification = unpack(redis.call('HMGET', ns .. ':n:' .. id, 'place', 'notification'))
-      local lane = string.match(place or '', ' (%a+)$') or string.match(notification or '', '"lane":"(%a+)"')
+      local record = ns .. ':n:' .. id
+      local lane = string.match(redis.call('HGET', record, 'place') or '', ' (%a+)$')
+        or string.match(redis.call('HGET', record, 'notification') or '', '"lane":"(%a+)"')
       if lane and lane ~= 'normal' then
         redis.call('HINCRBY', next, bot .. ' ' .. lane .. ' ' .. statuses[i], 1)
       end
