@@ -25,7 +25,10 @@ impl RedisLedger {
     /// Makes the records of what was sent small, unless they are already.
     pub(super) async fn compact(&self) -> Result<(), LedgerError> {
         let (mut packer, deadline) = (Packer::new(), Instant::now() + MAX_DURATION);
-        for bot in self.bots().await? {
+        let mut bots = self.bots().await?;
+        // None has to wait each time until another is done.
+        fastrand::shuffle(&mut bots);
+        for bot in bots {
             self.compact_of(&bot, &mut packer, deadline).await?;
         }
         Ok(())
