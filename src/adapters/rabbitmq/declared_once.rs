@@ -34,13 +34,6 @@ pub(super) struct DeclarationState {
     was_declared: bool,
 }
 
-impl DeclarationState {
-    /// Whether it was declared by then.
-    pub(super) fn was_declared(&self) -> bool {
-        self.was_declared
-    }
-}
-
 impl<K: Clone + Eq + Hash> DeclaredOnce<K> {
     /// What is known now.
     pub(super) fn state(&self, key: &K) -> DeclarationState {
@@ -49,13 +42,13 @@ impl<K: Clone + Eq + Hash> DeclaredOnce<K> {
     }
 
     /// Declares it unless that was done before; who comes meanwhile waits for that. If it fails, the next one tries.
-    pub(super) async fn declare<E>(
+    pub(super) async fn declare<E, F: Future<Output = Result<(), E>>>(
         &self,
         key: &K,
-        declare: impl Future<Output = Result<(), E>>,
+        declare: impl FnOnce() -> F,
     ) -> Result<DeclarationState, E> {
         let state = self.state(key);
-        state.cell.get_or_try_init(|| declare).await?;
+        state.cell.get_or_try_init(declare).await?;
         Ok(DeclarationState { was_declared: true, ..state })
     }
 
@@ -72,7 +65,7 @@ impl<K: Clone + Eq + Hash> DeclaredOnce<K> {
                 cells.insert(key.clone(), Arc::default());
             }
         }
-        self.declare(key, declare).await.map(|_| ())
+        self.declare(key, || declare).await.map(|_| ())
     }
 
     fn cells(&self) -> MutexGuard<'_, HashMap<K, Arc<OnceCell<()>>>> {
@@ -100,18 +93,18 @@ mod tests {
         let known: Vec<_> = (0..8).map(|_| once.state(&"a")).collect();
         futures_util::future::join_all(known.into_iter().map(|seen| once.declare_again(&"a", seen, declare()))).await;
         assert_eq!(declared.load(Ordering::Relaxed), 2);
-        once.declare(&"a", declare()).await.unwrap();
+        once.declare(&"a", declare).await.unwrap();
         assert_eq!(declared.load(Ordering::Relaxed), 2, "it is known");
     }
 
     #[tokio::test]
     async fn one_that_is_not_answered_holds_back_no_other() {
         let once = DeclaredOnce::default();
-        let stuck = once.declare(&"mute", std::future::pending::<Result<(), Infallible>>());
+        let stuck = once.declare(&"mute", std::future::pending::<Result<(), Infallible>>);
         tokio::select! {
             biased;
             _ = stuck => unreachable!(),
-            other = once.declare(&"well", std::future::ready(Ok::<(), Infallible>(()))) => other.map(|_| ()).unwrap(),
+            other = once.declare(&"well", || std::future::ready(Ok::<(), Infallible>(()))) => other.map(|_| ()).unwrap(),
         }
     }
 }

@@ -188,12 +188,7 @@ impl Session {
 
     /// Declares the queues of a bot, unless that was done on this session before.
     pub(super) async fn ensure_bot(&self, bot: &BotName) -> lapin::Result<DeclarationState> {
-        let declarable = Declarable::Bot(bot.clone());
-        let state = self.declared.state(&declarable);
-        if state.was_declared() {
-            return Ok(state);
-        }
-        self.declared.declare(&declarable, Box::pin(self.declare_bot(bot))).await
+        self.declared.declare(&Declarable::Bot(bot.clone()), || Box::pin(self.declare_bot(bot))).await
     }
 
     /// Declares the detour of the node, if it is missing. While another node is frozen this takes until that goes on, so it

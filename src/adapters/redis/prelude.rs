@@ -6,8 +6,8 @@ use super::callback_scripts::{CALLBACKS, TELL};
 use crate::domain::Status;
 use deadpool_redis::redis::Script;
 
-/// What a script about a record shares with others, from less to more: Redis makes all its functions anew at each call.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What a script about a record shares with others. No more than it needs: Redis makes all functions of a script anew at each call.
+#[derive(Clone, Copy)]
 pub(super) enum Prelude {
     /// How a record moves.
     Record,
