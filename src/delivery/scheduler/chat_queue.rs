@@ -141,6 +141,11 @@ impl ChatQueue {
         self.lanes[lane as usize].defer(place, until.max(now + MIN_DEFER))
     }
 
+    /// Whether more than one waits in a lane: one is within every share.
+    pub fn has_several(&self, lane: Lane) -> bool {
+        self.lanes[lane as usize].len() > 1
+    }
+
     /// Takes out what waits in a lane beyond its share, the last first.
     pub fn shed(&mut self, now: MonoTime, lane: Lane, share: Share, out: &mut Vec<(SendJob, DeferredJob)>) {
         while self.lanes[lane as usize].len() as u64 > share.messages {

@@ -41,6 +41,8 @@ pub(super) struct ChatTable {
     migrations: LruCache<ChatId, ChatId>,
     /// The chats that are paused, whether they are here or not.
     paused: HashSet<ChatId>,
+    /// The chats in which more than one waits, by lane, and some in which no longer does: no others hold more than a share.
+    several: [HashSet<ChatId>; 3],
 }
 
 impl ChatTable {
@@ -57,6 +59,7 @@ impl ChatTable {
             demand: Default::default(),
             migrations: LruCache::new(MAX_MIGRATIONS),
             paused: HashSet::new(),
+            several: Default::default(),
         }
     }
 
@@ -118,6 +121,9 @@ impl ChatTable {
     pub fn place(&mut self, now: MonoTime, name: &ChatId) {
         let Some(chat) = self.chats.get_mut(name) else { return };
         let is_fresh = chat.count_demand(&mut self.demand);
+        for lane in Lane::ALL.into_iter().filter(|lane| chat.has_several(*lane)) {
+            self.several[lane as usize].insert(name.clone());
+        }
         let stands_in = chat.ready_in.take();
         let stood = std::mem::take(&mut chat.stamp);
         if chat.in_flight || chat.is_paused || chat.is_empty() {
@@ -246,6 +252,7 @@ impl ChatTable {
         self.ready = Default::default();
         self.waiting.clear();
         self.demand = Default::default();
+        self.several = Default::default();
     }
 
     /// Forgets chats with which nothing is left to do and whose rate limits have recovered.
@@ -257,6 +264,9 @@ impl ChatTable {
                 chat.count_demand(demand);
                 !forget
             });
+            for (lane, several) in Lane::ALL.into_iter().zip(&mut self.several) {
+                several.retain(|name| self.chats.get(name).is_some_and(|chat| chat.has_several(lane)));
+            }
             self.prune_at = (self.chats.len() * 2).max(MIN_CHATS_TO_PRUNE);
         }
     }
@@ -276,9 +286,11 @@ impl ChatTable {
     /// Takes out what chats hold of a lane beyond their shares, the last of each chat first, to go back to the queue.
     pub fn shed(&mut self, now: MonoTime, lane: Lane, share: Share) -> Vec<(SendJob, DeferredJob)> {
         let mut out = Vec::new();
-        for chat in self.chats.values_mut() {
+        self.several[lane as usize].retain(|name| {
+            let Some(chat) = self.chats.get_mut(name) else { return false };
             chat.shed(now, lane, share, &mut out);
-        }
+            chat.has_several(lane)
+        });
         out
     }
 
