@@ -32,7 +32,7 @@ where
             fmt::layer().with_writer(writer).fmt_fields(JsonFields::new()).event_format(JsonLines).boxed()
         }
     };
-    Registry::default().with(lines.with_filter(filter))
+    Registry::default().with(lines).with(filter)
 }
 
 #[cfg(test)]
