@@ -204,7 +204,7 @@ pub struct RecordPage {
 }
 
 /// Why the ledger did not do it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum LedgerError {
     /// Away or faulty; try again later. Holds no secret.
     #[error("ledger: {0}")]

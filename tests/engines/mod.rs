@@ -16,6 +16,7 @@ mod rabbitmq_version;
 mod redis;
 mod redis_chats;
 mod redis_counts;
+mod redis_groups;
 mod redis_outages;
 mod redis_records;
 mod redis_set_up;

@@ -1,6 +1,7 @@
 //! The ledger: a hash per record, changed by scripts only.
 
 use super::begin_tokens::BeginTokens;
+use super::grouped_calls::{Arguments, GroupedCalls};
 use super::record_fields::{RecordFields, optional_argument, read_record, to_json};
 use super::scripts;
 use super::settled::RecentlySettled;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use deadpool_redis::redis::{self, Script, ScriptInvocation};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Records deleted by one script call: Redis does nothing else meanwhile.
@@ -37,7 +39,10 @@ const WAITING: &str = " ";
 /// [`Ledger`] and [`MediaIndex`](crate::ports::MediaIndex) on Redis. Fails within two seconds while Redis is away; see
 /// [`WriteBehindLedger`](super::WriteBehindLedger) for going on regardless.
 pub struct RedisLedger {
-    pub(super) connections: SharedConnections,
+    pub(super) connections: Arc<SharedConnections>,
+    creates: Arc<GroupedCalls>,
+    begins: Arc<GroupedCalls>,
+    settles: Arc<GroupedCalls>,
     namespace: String,
     tokens: BeginTokens,
     settled: RecentlySettled,
@@ -51,8 +56,11 @@ impl RedisLedger {
 
     /// The same at a server (`rediss://`) whose certificate is from an authority of `ca` (PEM): with it only those are trusted.
     pub fn new_trusting(url: &SecretString, ca: Option<&str>, namespace: &str) -> Result<Self, LedgerError> {
-        let (connections, namespace) = (SharedConnections::new(url, ca)?, namespace.to_owned());
-        Ok(Self { connections, namespace, tokens: BeginTokens::new(), settled: RecentlySettled::new() })
+        let connections = Arc::new(SharedConnections::new(url, ca)?);
+        let [creates, begins, settles] = [&scripts::CREATE, &scripts::BEGIN, &scripts::SETTLE]
+            .map(|script| GroupedCalls::new(connections.clone(), script, namespace));
+        let (namespace, tokens, settled) = (namespace.to_owned(), BeginTokens::new(), RecentlySettled::new());
+        Ok(Self { connections, creates, begins, settles, namespace, tokens, settled })
     }
 
     pub(super) fn file_id_key(&self, key: &FileKey) -> String {
@@ -61,10 +69,10 @@ impl RedisLedger {
 
     /// Creates the record of a notification that has just been accepted, unless its courier was faster, and pins its blobs.
     pub(super) async fn create(&self, notification: &Notification) -> Result<bool, LedgerError> {
-        let mut call = self.notification_call(&scripts::CREATE, notification);
+        let mut call = self.notification_arguments(notification);
         call.arg(Status::accepted(notification).as_str()).arg(notification.accepted_at.unix_millis());
         add_digests(&mut call, notification);
-        self.connections.script(&call).await
+        self.creates.call(call).await
     }
 
     /// Marks an attempt as begun that left while Redis was away: nothing can forbid it any more.
@@ -82,7 +90,7 @@ impl RedisLedger {
         wanted: &[FileKey],
     ) -> Result<(Begin, FileIds), LedgerError> {
         let token = self.tokens.token(notification.id);
-        let mut call = self.notification_call(&scripts::BEGIN, notification);
+        let mut call = self.notification_arguments(notification);
         call.arg(at.unix_millis()).arg(&token).arg(to_json(&Attempt::interrupted(at))).arg(Record::ATTEMPTS_KEPT);
         let unasked = group_cost(notification).map(|cost| ChatWindow { limit: u32::MAX, span: GROUP_SPAN, cost });
         let window = conditions.map_or(unasked, |conditions| conditions.chat_window);
@@ -97,7 +105,7 @@ impl RedisLedger {
         for key in wanted {
             call.arg(self.file_id_key(key));
         }
-        match self.connections.script::<BeginAnswer>(&call).await {
+        match self.begins.call::<BeginAnswer>(call).await {
             Ok((verdict, by, interrupted, interrupted_attempts, file_ids)) => {
                 self.tokens.mark_answered(notification.id);
                 if verdict == "go" {
@@ -145,13 +153,9 @@ impl RedisLedger {
         call
     }
 
-    /// A call of a script with a notification.
-    pub(super) fn notification_call<'a>(
-        &self,
-        script: &'a Script,
-        notification: &Notification,
-    ) -> ScriptInvocation<'a> {
-        let mut call = self.record_call(script, notification.id);
+    /// What a script with a notification is told of it, after the namespace.
+    pub(super) fn notification_arguments(&self, notification: &Notification) -> Arguments {
+        let mut call = Arguments::of(notification.id);
         call.arg(notification.bot.as_str()).arg(notification.accepted_at.unix_millis());
         call.arg(notification.expires_at.unix_millis()).arg(to_json(notification));
         // A retry stands at the end of its lane, whatever its id: nobody can wait for it.
@@ -167,7 +171,7 @@ impl RedisLedger {
 }
 
 /// Adds the digests of the blobs that it needs.
-pub(super) fn add_digests(call: &mut ScriptInvocation<'_>, notification: &Notification) {
+pub(super) fn add_digests(call: &mut Arguments, notification: &Notification) {
     for sha256 in notification.call.blobs() {
         call.arg(sha256.to_string());
     }
@@ -223,7 +227,7 @@ impl Ledger for RedisLedger {
         update: &RecordUpdate,
         learnt: &FileIds,
     ) -> Result<bool, LedgerError> {
-        let mut call = self.notification_call(&scripts::SETTLE, notification);
+        let mut call = self.notification_arguments(notification);
         call.arg(update.status.as_str()).arg(update.at.unix_millis());
         call.arg(optional_argument(update.attempt.as_ref(), to_json)).arg(Record::ATTEMPTS_KEPT);
         call.arg(optional_argument(update.message_id.as_ref(), i64::to_string))
@@ -241,7 +245,7 @@ impl Ledger for RedisLedger {
         for (key, file_id) in learnt {
             call.arg(self.file_id_key(key)).arg(file_id);
         }
-        let written = self.connections.script(&call).await?;
+        let written = self.settles.call(call).await?;
         self.tokens.forget_under_way(notification.id);
         if update.status.is_final() {
             self.settled.put(notification);

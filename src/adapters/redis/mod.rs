@@ -48,6 +48,7 @@ mod cancels;
 mod compaction;
 mod deepest_chats;
 mod event_log;
+mod grouped_calls;
 mod idempotency;
 mod lane_counts;
 mod ledger;

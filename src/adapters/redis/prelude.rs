@@ -23,6 +23,41 @@ pub(super) enum Prelude {
 
 /// A script about a record.
 pub(super) fn script(prelude: Prelude, body: &str) -> Script {
+    Script::new(&[ONE, &shared(prelude), body].concat())
+}
+
+/// A script that is called for many records at a time: its arguments are the namespace, and then how many are those of a call from
+/// its id on, and these, for each call. It answers with a list for each: what the body returns, or an empty text and the error that
+/// ended it, which ends no other.
+pub(super) fn script_for_many(prelude: Prelude, body: &str) -> Script {
+    Script::new(&[MANY, &shared(prelude), "local function once()", body, "end\n", EACH].concat())
+}
+
+const ONE: &str = r"
+local ns, id = ARGV[1], ARGV[2]
+local record = ns .. ':n:' .. id
+";
+
+const MANY: &str = r"
+local all, ns, ARGV, id, record = ARGV, ARGV[1]
+";
+
+const EACH: &str = r"
+local answers, first = {}, 2
+while first <= #all do
+  local last = first + all[first]
+  ARGV = { ns, unpack(all, first + 1, last) }
+  id = ARGV[2]
+  record = ns .. ':n:' .. id
+  put_fields, dropped_fields = {}, {}
+  local is_done, answer = pcall(once)
+  answers[#answers + 1] = is_done and { answer } or { '', type(answer) == 'table' and answer.err or answer }
+  first = last + 1
+end
+return answers
+";
+
+fn shared(prelude: Prelude) -> String {
     let table = |fits: fn(Status) -> bool| {
         let names = Status::ALL.into_iter().filter(|status| fits(*status));
         names.map(|status| format!("{} = true, ", status.as_str())).collect::<String>()
@@ -36,14 +71,11 @@ pub(super) fn script(prelude: Prelude, body: &str) -> Script {
         Prelude::Chat => &[NOTIFICATIONS, CHATS],
         Prelude::All => &[CALLBACKS, TELL, NOTIFICATIONS, CHATS],
     };
-    Script::new(&[&statuses, RECORDS, &parts.concat(), body].concat())
+    [&statuses, RECORDS, &parts.concat()].concat()
 }
 
 /// How a record moves. While it is open it has a `place`: its chat and lane, by which it is found in the order of its chat.
 const RECORDS: &str = r#"
-local ns, id = ARGV[1], ARGV[2]
-local record = ns .. ':n:' .. id
-
 -- Its fields change in one step, when all is said of them.
 local put_fields, dropped_fields = {}, {}
 

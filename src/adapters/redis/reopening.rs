@@ -37,11 +37,13 @@ impl RedisLedger {
     /// Makes a final record a fresh one that keeps its attempts, and pins the blobs that it needs again.
     pub(super) async fn reopen(&self, notification: &Notification, which: Reopens) -> Result<Reopened, LedgerError> {
         let at = Timestamp::now();
-        let mut call = self.notification_call(&scripts::REOPEN, notification);
+        let mut call = self.notification_arguments(notification);
         call.arg(Status::accepted(notification).as_str()).arg(at.unix_millis()).arg(millis(ABANDONED_AFTER));
         call.arg(which == Reopens::Ended);
         add_digests(&mut call, notification);
-        let (instead, fields) = self.connections.script::<(String, RecordFields)>(&call).await?;
+        let mut script = scripts::REOPEN.arg(self.namespace());
+        script.arg(call);
+        let (instead, fields) = self.connections.script::<(String, RecordFields)>(&script).await?;
         if let Ok(status) = instead.parse() {
             return Ok(Reopened::Refused(status));
         }

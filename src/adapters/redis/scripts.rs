@@ -1,13 +1,13 @@
 //! The transitions of a record, as Lua: each checks the status and moves the record with all its indexes, or does
 //! nothing. What they share is in `prelude`.
 
-use super::prelude::{Prelude, script};
+use super::prelude::{Prelude, script, script_for_many};
 use deadpool_redis::redis::Script;
 use std::sync::LazyLock;
 
 /// A notification and `status, at, digest…` → 1, or 0 if there is a record. Pins the digests until it expires.
 pub(super) static CREATE: LazyLock<Script> = LazyLock::new(|| {
-    script(
+    script_for_many(
         Prelude::Notification,
         r"
 pin(11)
@@ -27,7 +27,7 @@ return 1
 /// token again gets the same answer. Nothing is asked of one that is not checked: it has left already, and counts. `passed`: the
 /// id and accepted_at of one that has ended, whatever its record says.
 pub(super) static BEGIN: LazyLock<Script> = LazyLock::new(|| {
-    script(
+    script_for_many(
         Prelude::Chat,
         r"
 local old, generation, token, interrupted, cut_offs, place, last_note, last_pause, attempts =
@@ -100,7 +100,7 @@ return { 'go', '', tonumber(interrupted), tonumber(cut_offs or 0), file_ids }
 /// nothing: it comes from a worker that has lost the bot meanwhile, and would hide the attempt of the new owner.
 /// What has left without the ledger, so that no begin has counted it, counts for its group's window from then on.
 pub(super) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
-    script(
+    script_for_many(
         Prelude::All,
         r"
 local old, generation, begun, place, noted, paused, attempts =

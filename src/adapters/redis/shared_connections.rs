@@ -7,7 +7,7 @@ use crate::ports::LedgerError;
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{
     self, AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo,
-    Pipeline, RedisError, RedisResult, ScriptInvocation, TlsCertificates,
+    Pipeline, RedisError, RedisResult, Script, ScriptInvocation, ServerErrorKind, TlsCertificates,
 };
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
 use secrecy::{ExposeSecret, SecretString};
@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Limit for getting a connection, and then for getting an answer. A paused Redis holds nobody longer than twice this.
-const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Connections per process, so that no long answer holds up all others. They take turns.
 const CONNECTIONS: usize = 4;
@@ -70,6 +70,23 @@ impl SharedConnections {
     pub(super) async fn script<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, LedgerError> {
         let mut shares = self.connection().await?;
         let answer = within_timeout(call.invoke_async(&mut shares.connection)).await;
+        self.judge(&shares, answer)
+    }
+
+    /// Runs an `EVALSHA` of a script, loading it into Redis if it is not there yet.
+    pub(super) async fn evalsha<T: FromRedisValue>(&self, script: &Script, command: &Cmd) -> Result<T, LedgerError> {
+        let mut shares = self.connection().await?;
+        let connection = &mut shares.connection;
+        let answer = within_timeout(async {
+            match command.query_async(connection).await {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    script.load_async(connection).await?;
+                    command.query_async(connection).await
+                }
+                answer => answer,
+            }
+        });
+        let answer = answer.await;
         self.judge(&shares, answer)
     }
 
@@ -152,10 +169,15 @@ async fn within_timeout<T>(answer: impl Future<Output = RedisResult<T>>) -> Redi
         .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
 }
 
+/// There was no answer in time.
+pub(super) fn out_of_time() -> LedgerError {
+    LedgerError::Unavailable("Redis does not answer in time".to_owned())
+}
+
 /// What happened, without the server's own words: they may repeat arguments.
 fn unavailable(error: &RedisError) -> LedgerError {
     let reason = match (error.kind(), error.code()) {
-        (ErrorKind::Io, _) if error.is_timeout() => "Redis does not answer in time".to_owned(),
+        (ErrorKind::Io, _) if error.is_timeout() => return out_of_time(),
         (ErrorKind::Io, _) if error.is_connection_refusal() => "Redis refuses the connection".to_owned(),
         (ErrorKind::Io, _) if is_about_certificate(error) => {
             "the certificate of Redis is not trusted here: name its authority in ca_file".to_owned()
@@ -173,7 +195,7 @@ fn is_about_certificate(error: &RedisError) -> bool {
 }
 
 /// What the code in front of an error of Redis means here (<https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors>).
-fn words_for(code: &str) -> String {
+pub(super) fn words_for(code: &str) -> String {
     let words = match code {
         "WRONGPASS" | "NOAUTH" => "it refuses the user or password: check redis_url",
         "NOPERM" => "its user lacks rights: docs/operation.md says which are needed",
