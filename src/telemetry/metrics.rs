@@ -1,9 +1,11 @@
-//! The metrics, as a struct with its own registry. Few labels, all from small sets: bots, lanes, classes; never a chat.
+//! The metrics, as a struct with its own registries. Few labels, all from small sets: bots, lanes, classes; never a chat.
 
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
     core::Collector, process_collector::ProcessCollector,
 };
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 fn options(name: &str, help: &str) -> Opts {
     Opts::new(format!("pixcourier_{name}"), help)
@@ -11,16 +13,29 @@ fn options(name: &str, help: &str) -> Opts {
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// A registry for each metric, by its name. A page is made of one after the other: what a registry is asked for it tells as a tree of
+/// small texts, which of hundreds of bots takes many times what the page does.
+#[derive(Default)]
+struct Registries(BTreeMap<String, Registry>);
+
+impl Registries {
+    fn register(&mut self, collector: impl Collector + 'static) {
+        let name = collector.desc().first().map(|desc| desc.fq_name.clone()).unwrap_or_default();
+        let registry = self.0.entry(name).or_default();
+        registry.register(Box::new(collector)).expect("registered once");
+    }
+}
+
 /// Registers a new metric.
-fn registered<M: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<M>) -> M {
+fn registered<M: Collector + Clone + 'static>(registries: &RefCell<Registries>, metric: prometheus::Result<M>) -> M {
     let metric = metric.expect("valid name");
-    registry.register(Box::new(metric.clone())).expect("registered once");
+    registries.borrow_mut().register(metric.clone());
     metric
 }
 
 /// All metrics of a process.
 pub struct Metrics {
-    registry: Registry,
+    registries: Registries,
     /// Notifications accepted, by `bot` and `lane`.
     pub accepted: IntCounterVec,
     /// Notifications sent, by `bot` and `lane`.
@@ -109,22 +124,21 @@ const WAIT_BUCKETS_SECONDS: &[f64] =
     &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0];
 
 impl Metrics {
-    /// A fresh set in a registry of its own.
+    /// A fresh set.
     pub fn new() -> Self {
-        let registry = Registry::new();
-        // Fails only if registered twice in one registry.
-        let _ = registry.register(Box::new(ProcessCollector::for_self()));
-        let counter = |name, help, labels| registered(&registry, IntCounterVec::new(options(name, help), labels));
-        let gauge = |name, help, labels| registered(&registry, IntGaugeVec::new(options(name, help), labels));
-        let real_gauge = |name, help, labels| registered(&registry, GaugeVec::new(options(name, help), labels));
+        let registries = RefCell::new(Registries::default());
+        registries.borrow_mut().register(ProcessCollector::for_self());
+        let counter = |name, help, labels| registered(&registries, IntCounterVec::new(options(name, help), labels));
+        let gauge = |name, help, labels| registered(&registries, IntGaugeVec::new(options(name, help), labels));
+        let real_gauge = |name, help, labels| registered(&registries, GaugeVec::new(options(name, help), labels));
         let histogram = |name, help, labels, buckets: &[f64]| {
             let options = HistogramOpts { common_opts: options(name, help), buckets: buckets.to_vec() };
-            registered(&registry, HistogramVec::new(options, labels))
+            registered(&registries, HistogramVec::new(options, labels))
         };
         let bot = &["bot"];
-        let single = |name, help| registered(&registry, IntGauge::with_opts(options(name, help)));
+        let single = |name, help| registered(&registries, IntGauge::with_opts(options(name, help)));
         let build_info = options("build_info", "1; the label is its version").const_label("version", VERSION);
-        registered(&registry, IntGauge::with_opts(build_info)).set(1);
+        registered(&registries, IntGauge::with_opts(build_info)).set(1);
         Self {
             accepted: counter("notifications_accepted_total", "Notifications accepted", &["bot", "lane"]),
             sent: counter("notifications_sent_total", "Notifications sent", &["bot", "lane"]),
@@ -205,18 +219,17 @@ impl Metrics {
             callbacks: counter("callbacks_total", "Tries at a callback", &["result"]),
             callbacks_waiting: single("callbacks_waiting", "Callbacks that are still to be delivered"),
             event_streams: single("event_streams", "Event streams that are open"),
-            registry,
+            registries: registries.into_inner(),
         }
-    }
-
-    /// The registry, for adapters that have metrics of their own.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
     }
 
     /// The page that Prometheus reads.
     pub fn page(&self) -> String {
-        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+        let mut page = String::new();
+        for registry in self.registries.0.values() {
+            TextEncoder::new().encode_utf8(&registry.gather(), &mut page).expect("a text takes whatever is written");
+        }
+        page
     }
 }
 
