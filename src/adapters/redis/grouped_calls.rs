@@ -10,6 +10,7 @@ use crate::ports::LedgerError;
 use deadpool_redis::redis::{self, Arg, Cmd, FromRedisValue, RedisWrite, Script, ToRedisArgs, Value};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -21,6 +22,10 @@ const MAX_BYTES: usize = 256 * 1024;
 
 /// Groups that are under way at a time: while Redis works on one the next is on its way.
 const MAX_UNDER_WAY: usize = 2;
+
+/// Nobody waits longer for an answer to others before another group goes out: what is under way may hang on a connection that leads
+/// nowhere any more.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What a call says. One piece of memory, however many arguments it has.
 pub(super) struct Arguments(Cmd);
@@ -87,23 +92,27 @@ impl GroupedCalls {
 
     /// Runs the script. It is not run for whoever stops waiting for the answer before the call has gone out.
     pub(super) async fn call<T: FromRedisValue>(self: &Arc<Self>, arguments: Arguments) -> Result<T, LedgerError> {
-        let (answer, answered) = oneshot::channel();
-        if self.wait_or_start(Call { bytes: arguments.bytes(), arguments, answer }) {
-            tokio::spawn(self.clone().send_groups());
-        }
-        // A group that is under way may take as long as that already.
-        let answer = timeout(REDIS_TIMEOUT, answered).await.map_err(|_| out_of_time())?;
+        let (answer, mut answered) = oneshot::channel();
+        self.waiting().calls.push_back(Call { bytes: arguments.bytes(), arguments, answer });
+        self.start_below(MAX_UNDER_WAY);
+        let answer = match timeout(PATIENCE, &mut answered).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.start_below(usize::MAX);
+                timeout(REDIS_TIMEOUT - PATIENCE, answered).await.map_err(|_| out_of_time())?
+            }
+        };
         let value = answer.map_err(|_| not_understood())??;
         T::from_redis_value(value).map_err(|_| not_understood())
     }
 
-    /// Whether somebody must send it.
-    fn wait_or_start(&self, call: Call) -> bool {
+    /// Has what waits sent, if fewer groups than so many are under way.
+    fn start_below(self: &Arc<Self>, limit: usize) {
         let mut waiting = self.waiting();
-        waiting.calls.push_back(call);
-        let starts = waiting.under_way < MAX_UNDER_WAY;
-        waiting.under_way += usize::from(starts);
-        starts
+        if waiting.under_way < limit && !waiting.calls.is_empty() {
+            waiting.under_way += 1;
+            tokio::spawn(self.clone().send_groups());
+        }
     }
 
     async fn send_groups(self: Arc<Self>) {
