@@ -1,10 +1,12 @@
 //! Calls that go out together: each gets its own answer, and its own error.
 
-use crate::engines::contract::{bot, notification};
+use crate::engines::contract::{WAIT_TIMEOUT, bot, notification};
 use crate::engines::redis::{ledger, ledger_in};
-use crate::support::redis_url;
+use crate::support::wait::until_ok;
+use crate::support::{Proxy, Redis, port_of, redis_url};
 use deadpool_redis::redis;
 use futures_util::future::join_all;
+use pixcourier::adapters::redis::RedisLedger;
 use pixcourier::domain::{MediaKind, Notification, RecordUpdate, Sha256, Status, Timestamp};
 use pixcourier::ports::{Begin, BeginConditions, FileIds, FileKey, Ledger};
 
@@ -74,4 +76,27 @@ async fn one_whose_record_is_broken_fails_no_other() {
             }
         }
     }
+}
+
+/// After a failover the connections that there are still lead to the former primary, which refuses to write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_to_what_is_a_replica_now_is_given_up() {
+    let (former, next) = (Redis::launch().await, Redis::launch().await);
+    let proxy = Proxy::to(port_of(&former.url())).await;
+    let url = proxy.url(&former.url(), port_of(&former.url()));
+    let ledger = RedisLedger::new(&url.into(), "failover").expect("a valid URL");
+    let begin =
+        async |notification: &Notification| ledger.begin(notification, Timestamp::now(), &BeginConditions::NONE).await;
+    for notification in many("before", 20) {
+        assert_eq!(begin(&notification).await.expect("Redis is there"), GO);
+    }
+
+    let mut connection = redis::Client::open(former.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    redis::cmd("REPLICAOF").arg("127.0.0.1").arg(port_of(&next.url())).exec_async(&mut connection).await.unwrap();
+    proxy.lead_to(port_of(&next.url()));
+    let refused = begin(&notification(&bot("between"), 1)).await.expect_err("a replica does not write");
+    assert!(refused.to_string().contains("READONLY"), "{refused}");
+    let after = notification(&bot("after"), 1);
+    let begun = until_ok("the new primary", WAIT_TIMEOUT, async || begin(&after).await).await;
+    assert_eq!(begun, GO);
 }

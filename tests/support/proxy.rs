@@ -1,6 +1,8 @@
 //! A TCP proxy in front of a server, to play a network that fails.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -18,6 +20,7 @@ enum Network {
 /// Forwards to one server while the network is up. Ends with its owner.
 pub struct Proxy {
     port: u16,
+    server_port: Arc<AtomicU16>,
     network: watch::Sender<Network>,
     _accepting: AbortOnDropHandle<()>,
 }
@@ -28,17 +31,24 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let (network, state) = watch::channel(Network::Up);
+        let server_port = Arc::new(AtomicU16::new(server_port));
+        let leads_to = server_port.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(forward(client, server_port, state.clone()));
+                tokio::spawn(forward(client, leads_to.load(Ordering::Relaxed), state.clone()));
             }
         });
-        Self { port, network, _accepting: AbortOnDropHandle::new(accepting) }
+        Self { port, server_port, network, _accepting: AbortOnDropHandle::new(accepting) }
     }
 
     /// The same URL, through the proxy.
     pub fn url(&self, server_url: &str, server_port: u16) -> String {
         server_url.replace(&format!(":{server_port}"), &format!(":{}", self.port))
+    }
+
+    /// New connections lead to another server from now on; those that there are stay where they are.
+    pub fn lead_to(&self, server_port: u16) {
+        self.server_port.store(server_port, Ordering::Relaxed);
     }
 
     /// Nothing comes through any more, and nobody is told.

@@ -124,7 +124,7 @@ impl GroupedCalls {
             for call in &group {
                 command.arg(call.arguments.num_of_args()).arg(&call.arguments);
             }
-            let answers = self.connections.evalsha::<Vec<Value>>(self.script, &command).await;
+            let answers = self.connections.evalsha(self.script, &command, is_error).await;
             let mut answers = answers.map(Vec::into_iter);
             for call in group {
                 let answer = match &mut answers {
@@ -174,6 +174,10 @@ fn read(value: Value) -> Result<Value, LedgerError> {
         }
         _ => Err(not_understood()),
     }
+}
+
+fn is_error(answer: &Value) -> bool {
+    !matches!(answer, Value::Array(parts) if parts.len() == 1)
 }
 
 fn not_understood() -> LedgerError {

@@ -51,7 +51,7 @@ while first <= #all do
   record = ns .. ':n:' .. id
   put_fields, dropped_fields = {}, {}
   local is_done, answer = pcall(once)
-  answers[#answers + 1] = is_done and { answer } or { '', type(answer) == 'table' and answer.err or answer }
+  answers[#answers + 1] = is_done and { answer } or { '', type(answer) == 'table' and answer.err or tostring(answer) }
   first = last + 1
 end
 return answers

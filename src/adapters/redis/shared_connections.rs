@@ -7,7 +7,7 @@ use crate::ports::LedgerError;
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{
     self, AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo,
-    Pipeline, RedisError, RedisResult, Script, ScriptInvocation, ServerErrorKind, TlsCertificates,
+    Pipeline, RedisError, RedisResult, Script, ScriptInvocation, ServerErrorKind, TlsCertificates, Value,
 };
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
 use secrecy::{ExposeSecret, SecretString};
@@ -73,8 +73,14 @@ impl SharedConnections {
         self.judge(&shares, answer)
     }
 
-    /// Runs an `EVALSHA` of a script, loading it into Redis if it is not there yet.
-    pub(super) async fn evalsha<T: FromRedisValue>(&self, script: &Script, command: &Cmd) -> Result<T, LedgerError> {
+    /// Runs an `EVALSHA` of a script that has many answers, loading it into Redis if it is not there yet. The connection is given up if
+    /// one of the answers tells of an error.
+    pub(super) async fn evalsha(
+        &self,
+        script: &Script,
+        command: &Cmd,
+        is_error: impl Fn(&Value) -> bool,
+    ) -> Result<Vec<Value>, LedgerError> {
         let mut shares = self.connection().await?;
         let connection = &mut shares.connection;
         let answer = within_timeout(async {
@@ -86,8 +92,11 @@ impl SharedConnections {
                 answer => answer,
             }
         });
-        let answer = answer.await;
-        self.judge(&shares, answer)
+        let answers: RedisResult<Vec<Value>> = answer.await;
+        if answers.as_ref().is_ok_and(|answers| answers.iter().any(is_error)) {
+            self.give_up(&shares);
+        }
+        self.judge(&shares, answers)
     }
 
     /// Runs a command.
@@ -134,16 +143,20 @@ impl SharedConnections {
         shared.shares(place).ok_or_else(|| LedgerError::Unavailable("Redis gives no connection".to_owned()))
     }
 
-    /// Gives up a connection that failed: it may be broken, or lead to a server that is a replica now (`READONLY`) or still
-    /// reads its data (`LOADING`).
     fn judge<T>(&self, shares: &Shares, answer: RedisResult<T>) -> Result<T, LedgerError> {
         answer.map_err(|error| {
-            let mut shared = self.shared(shares.place);
-            if shared.generation == shares.generation {
-                shared.forget();
-            }
+            self.give_up(shares);
             unavailable(&error)
         })
+    }
+
+    /// Gives up a connection that failed: it may be broken, or lead to a server that is a replica now (`READONLY`) or still
+    /// reads its data (`LOADING`).
+    fn give_up(&self, shares: &Shares) {
+        let mut shared = self.shared(shares.place);
+        if shared.generation == shares.generation {
+            shared.forget();
+        }
     }
 
     fn shared(&self, place: usize) -> MutexGuard<'_, Shared> {
