@@ -90,7 +90,7 @@ impl GroupedCalls {
         Arc::new(Self { connections, script, namespace: namespace.to_owned(), waiting: Mutex::default() })
     }
 
-    /// Runs the script. It is not run for whoever stops waiting for the answer before the call has gone out.
+    /// Runs the script. It is not run for whoever stops waiting for the answer before its group is made up.
     pub(super) async fn call<T: FromRedisValue>(self: &Arc<Self>, arguments: Arguments) -> Result<T, LedgerError> {
         let (answer, mut answered) = oneshot::channel();
         self.waiting().calls.push_back(Call { bytes: arguments.bytes(), arguments, answer });
@@ -99,7 +99,8 @@ impl GroupedCalls {
             Ok(answer) => answer,
             Err(_) => {
                 self.start_below(usize::MAX);
-                timeout(REDIS_TIMEOUT - PATIENCE, answered).await.map_err(|_| out_of_time())?
+                // The group has its own limits, for a connection and for an answer.
+                timeout(2 * REDIS_TIMEOUT - PATIENCE, answered).await.map_err(|_| out_of_time())?
             }
         };
         let value = answer.map_err(|_| not_understood())??;
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_stops_waiting_before_the_call_goes_out_has_not_called() {
+    fn whoever_stops_waiting_before_the_group_is_made_up_has_not_called() {
         let (calls, mut answered) = waiting(5, 10);
         answered.truncate(2);
         assert_eq!(group_sizes(calls), [2]);
