@@ -78,8 +78,8 @@ fuzz:
 volume:
 	$(CARGO) test --locked --test suite -- $(ALONE) --test-threads=1 --nocapture
 
-# In the short form they mostly wait for one another's timeouts, so two share the machine; in the long one rates are measured.
-FAULTS_AT_ONCE := 2
+# In the short form they mostly wait for one another's timeouts, so three share the machine; in the long one rates are measured.
+FAULTS_AT_ONCE := 3
 
 # `make test` leaves these out, so that it stays within 20 minutes on a bare machine.
 ONLY_IN_FAULTS := pulses outage redis_away flood_waits one_chat_without cancelled fairness due_at_once at_most_once \
