@@ -10,7 +10,7 @@ mod peer;
 use peer::Peer;
 use pixcourier::bench::effort::Effort;
 use pixcourier::bench::measures::Measure;
-use pixcourier::bench::subject::{Pixcourier, Subject};
+use pixcourier::bench::subject::{Pixcourier, Subject, temporary_folder};
 use pixcourier::bench::table::Table;
 use std::env::var;
 
@@ -22,12 +22,12 @@ async fn main() {
     }
     let rounds: usize = var("PIXCOURIER_BENCH_ROUNDS").map_or(3, |rounds| rounds.parse().unwrap());
     let only = var("PIXCOURIER_BENCH_ONLY").unwrap_or_default();
-    let (subjects, below) = (subjects(), std::env::temp_dir());
+    let (subjects, below) = (subjects(), temporary_folder(&std::env::temp_dir()).unwrap());
     let mut table = Table::default();
     for round in 1..=rounds {
         for measure in Measure::ALL.into_iter().filter(|measure| measure.name().contains(&only)) {
             for subject in &subjects {
-                let taken = measure.take(&**subject, &below, Effort::FULL).await.unwrap();
+                let taken = measure.take(&**subject, below.path(), Effort::FULL).await.unwrap();
                 eprintln!("round {round}: {}, {}: {taken:.1?}", measure.name(), subject.name());
                 table.add(measure.name(), measure.units(), subject.name(), &taken);
             }

@@ -34,20 +34,22 @@ pub trait Subject {
     fn command(&self, folder: &Path, bot_api: &str, sends: bool) -> Command;
 }
 
-/// Data of a subject, which go with it.
+/// Data of a subject.
 pub struct Data {
     _beside: Option<Process>,
-    folder: TempDir,
+    folder: PathBuf,
 }
 
 impl Data {
-    /// Fresh ones, in a folder below this one.
+    /// Fresh ones, in a folder below this one. They stay there when this is dropped: ext4 looks at every inode that was freed within
+    /// the last minutes and passes it over (`recently_deleted` in fs/ext4/ialloc.c), so files that are deleted slow down whatever
+    /// makes files next.
     ///
     /// # Errors
     /// The folder cannot be made, or what must run beside the subject does not start.
     pub fn fresh(subject: &dyn Subject, below: &Path) -> anyhow::Result<Self> {
-        let folder = temporary_folder(below)?;
-        Ok(Self { _beside: subject.start_beside(folder.path())?, folder })
+        let folder = temporary_folder(below)?.keep();
+        Ok(Self { _beside: subject.start_beside(&folder)?, folder })
     }
 
     /// Starts the subject on them.
@@ -55,7 +57,7 @@ impl Data {
     /// # Errors
     /// It does not start.
     pub async fn start(&self, subject: &dyn Subject, bot_api: &str, sends: bool) -> anyhow::Result<Server> {
-        let folder = self.folder.path();
+        let folder = &self.folder;
         Server::start(subject.command(folder, bot_api, sends), &folder.join("log")).await
     }
 }
