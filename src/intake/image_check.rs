@@ -1,4 +1,4 @@
-//! Checks images on threads of their own, few at a time, so that many uploads at once take turns and not memory.
+//! Checks images on threads for blocking work, few at a time, so that many uploads at once take turns and not memory.
 //!
 //! To read an image is light, to decode one is heavy: it takes seconds and hundreds of megabytes. Both have places of their
 //! own, so that nobody's photo waits for what others have scaled down.
@@ -12,9 +12,8 @@ use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::runtime::Handle;
 
 /// For images that are read. A turn is as long as a small photo takes; one of 10 MB takes a tenth of a second.
 const LIGHT: TurnLimits = TurnLimits {
@@ -49,12 +48,16 @@ pub struct ImageInspector {
     heavy: Arc<Turns>,
     /// What Telegram would say to an image as a photo, by its digest: the bytes of a digest never change.
     verdicts: Arc<Mutex<LruCache<Sha256, Result<ImageInfo, Rejection>>>>,
+    runtime: Handle,
 }
 
 impl ImageInspector {
+    /// Checks on the threads for blocking work of the present runtime. What has begun holds one of them, also while it waits for its
+    /// next turn, so there must be more than may have begun ([`TurnLimits::begun`], light and heavy), however many ask: Tokio
+    /// has 512 unless told otherwise, and the runtimes of the threads that answer are told.
     pub fn new() -> Self {
         let verdicts = Arc::new(Mutex::new(LruCache::new(REMEMBERED_VERDICTS)));
-        Self { light: Turns::new(LIGHT), heavy: Turns::new(HEAVY), verdicts }
+        Self { light: Turns::new(LIGHT), heavy: Turns::new(HEAVY), verdicts, runtime: Handle::current() }
     }
 
     /// What was found of an image lately.
@@ -84,7 +87,7 @@ impl ImageInspector {
     /// Writes to `out` a photo of what Telegram would not take as one: see [`imaging::fit`].
     pub async fn fit(&self, content: FileContent, out: PathBuf, caller: &Caller) -> Result<FittedPhoto, Rejection> {
         let work = move |oversight: &Oversight| imaging::fit(&content, &out, PhotoLimits::default(), oversight);
-        run(&self.heavy, usize::MAX, caller, work).await?.map_err(reject)
+        self.run(&self.heavy, usize::MAX, caller, work).await?.map_err(reject)
     }
 
     /// Reads at a light place, or at a heavy one if it takes much memory.
@@ -93,34 +96,28 @@ impl ImageInspector {
         caller: &Caller,
         work: impl Fn(&Oversight) -> Result<T, ImageRejection> + Clone + Send + 'static,
     ) -> Result<Result<T, ImageRejection>, Rejection> {
-        match run(&self.light, LIGHT_MEMORY_BYTES, caller, work.clone()).await? {
-            Err(ImageRejection::NeedsMemory) => run(&self.heavy, usize::MAX, caller, work).await,
+        match self.run(&self.light, LIGHT_MEMORY_BYTES, caller, work.clone()).await? {
+            Err(ImageRejection::NeedsMemory) => self.run(&self.heavy, usize::MAX, caller, work).await,
             read => Ok(read),
         }
     }
-}
 
-/// Runs work once there is a place for it. When this is dropped the work ends soon, and gives up its place.
-///
-/// Each has a thread, as many as have begun ([`TurnLimits::begun`]): what waits for its next turn holds it, so that in a pool
-/// of few the work whose turn it is would wait for that thread.
-async fn run<T: Send + 'static>(
-    places: &Arc<Turns>,
-    memory: usize,
-    caller: &Caller,
-    work: impl FnOnce(&Oversight) -> Result<T, ImageRejection> + Send + 'static,
-) -> Result<Result<T, ImageRejection>, Rejection> {
-    let turn: Arc<Turn> = Arc::new(places.begin(caller.clone()).await);
-    let _caring = Caring(Arc::downgrade(&turn));
-    let work = move || work(&Oversight::new(Arc::new(move || turn.go_on()), memory));
-    let (done, result) = oneshot::channel();
-    let thread = thread::Builder::new().name("pixcourier-image".to_owned());
-    let spawned = thread.spawn(move || {
-        // Nobody may wait for it any more.
-        let _ = done.send(work());
-    });
-    spawned.map_err(|error| Rejection::unavailable("spool", &error))?;
-    result.await.map_err(|_| crashed())
+    /// Runs work once there is a place for it. When this is dropped the work ends soon, and gives up its place.
+    async fn run<T: Send + 'static>(
+        &self,
+        places: &Arc<Turns>,
+        memory: usize,
+        caller: &Caller,
+        work: impl FnOnce(&Oversight) -> Result<T, ImageRejection> + Send + 'static,
+    ) -> Result<Result<T, ImageRejection>, Rejection> {
+        let turn: Arc<Turn> = Arc::new(places.begin(caller.clone()).await);
+        let _caring = Caring(Arc::downgrade(&turn));
+        let work = move || work(&Oversight::new(Arc::new(move || turn.go_on()), memory));
+        self.runtime.spawn_blocking(work).await.map_err(|error| match error.is_panic() {
+            true => crashed(),
+            false => Rejection::unavailable("spool", &error),
+        })
+    }
 }
 
 /// An image that makes its decoder panic counts as damaged.
@@ -209,7 +206,8 @@ mod tests {
 
     #[test]
     fn what_waits_for_its_turn_keeps_no_thread_from_others() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+        let threads = LIGHT.begun + HEAVY.begun;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(threads).build();
         runtime.unwrap().block_on(async {
             let inspector = ImageInspector::new();
             let long = |oversight: &Oversight| {

@@ -108,8 +108,8 @@ async fn a_webp_is_no_photo_until_it_is_shrunk() {
     assert_eq!(files(&spool), 0);
 }
 
-#[test]
-fn what_killed_processes_left_is_removed_when_the_spool_is_opened_and_later() {
+#[tokio::test]
+async fn what_killed_processes_left_is_removed_when_the_spool_is_opened_and_later() {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir(root.path().join("process-killed")).unwrap();
     let spool = Spool::open(root.path().to_owned()).unwrap();
