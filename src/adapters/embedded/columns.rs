@@ -17,7 +17,7 @@ pub fn from_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Store
 
 /// The bytes of an id; they sort as the ids do.
 pub fn id_bytes(id: NotificationId) -> [u8; 16] {
-    uuid::Uuid::try_parse(&id.to_string()).expect("an id is written as a UUID").into_bytes()
+    id.as_number().to_be_bytes()
 }
 
 /// The id that [`id_bytes`] gave the bytes of.
