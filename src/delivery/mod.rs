@@ -26,6 +26,7 @@ pub mod scheduler;
 mod simulation;
 pub mod single_flight;
 pub mod timeouts;
+mod upload_queue;
 
 pub use context::CourierContext;
 pub use courier::Courier;

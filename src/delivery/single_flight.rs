@@ -2,10 +2,11 @@
 //! and send the file_id. Also keeps uploads within the Bot API server's limits. Pure: it is told the time.
 
 use super::mono_time::MonoTime;
-use crate::domain::ChatId;
+use super::upload_queue::UploadQueue;
+use crate::domain::{ChatId, Lane};
 use crate::ports::{FileIds, FileKey};
 use lru::LruCache;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ pub struct SingleFlight {
     file_ids: LruCache<FileKey, String>,
     /// The images being uploaded, each with the chats that wait for its file_id.
     in_flight: HashMap<FileKey, Vec<ChatId>>,
-    /// The chats that wait until any upload ends.
-    capacity_waiters: VecDeque<ChatId>,
+    /// The chats that wait until there is room for an upload.
+    queue: UploadQueue,
     /// By size: when the uploads of that size are paid off.
     paced: HashMap<u64, MonoTime>,
 }
@@ -38,8 +39,8 @@ pub enum UploadAdmission {
     Proceed(FileIds),
     /// This one is being uploaded: wait for the answer.
     InFlight(FileKey),
-    /// Too many uploads are under way.
-    AtCapacity,
+    /// Too many uploads are under way for one more, of this image.
+    AtCapacity(FileKey),
     /// Uploads of the same size must be spaced: not before this.
     NotBefore(MonoTime),
 }
@@ -49,14 +50,14 @@ impl Default for SingleFlight {
         // Bounded only then, so that no memory is taken before it is needed.
         let mut file_ids = LruCache::unbounded();
         file_ids.resize(MAX_REMEMBERED_FILE_IDS);
-        Self { file_ids, in_flight: HashMap::new(), capacity_waiters: VecDeque::new(), paced: HashMap::new() }
+        Self { file_ids, in_flight: HashMap::new(), queue: UploadQueue::default(), paced: HashMap::new() }
     }
 }
 
 impl SingleFlight {
     /// Asks for all images of one call, with their sizes in bytes, without committing to anything.
     pub fn admit(&self, now: MonoTime, images: &[(FileKey, u64)]) -> UploadAdmission {
-        let (mut known, mut size) = (FileIds::new(), 0);
+        let (mut known, mut size, mut unknown) = (FileIds::new(), 0, None);
         for (key, bytes) in images {
             if let Some(file_id) = self.file_ids.peek(key) {
                 known.insert(*key, file_id.clone());
@@ -64,13 +65,12 @@ impl SingleFlight {
                 return UploadAdmission::InFlight(*key);
             } else {
                 size += bytes;
+                unknown = unknown.or(Some(*key));
             }
         }
-        if known.len() == images.len() {
-            return UploadAdmission::Proceed(known);
-        }
-        if self.in_flight.len() >= MAX_CONCURRENT_UPLOADS {
-            return UploadAdmission::AtCapacity;
+        let Some(unknown) = unknown else { return UploadAdmission::Proceed(known) };
+        if self.room() == 0 {
+            return UploadAdmission::AtCapacity(unknown);
         }
         match self.paced.get(&size) {
             Some(due) if *due - PACING_ALLOWANCE > now => UploadAdmission::NotBefore(*due - PACING_ALLOWANCE),
@@ -102,17 +102,42 @@ impl SingleFlight {
         }
     }
 
-    /// Lets a chat wait until any upload ends.
-    pub fn wait_for_capacity(&mut self, chat: ChatId) {
-        self.capacity_waiters.push_back(chat);
+    /// Lets a chat wait until there is room for its upload: until it is called up.
+    pub fn wait_for_capacity(&mut self, lane: Lane, image: FileKey, chat: ChatId) {
+        self.queue.wait(lane, image, chat);
     }
 
-    /// Ends an upload, with the file_id it led to if it led to one; returns the chats that waited.
+    /// The next chat for whose upload there is room; it should be put among those that may send. `stands_ready` says of one that
+    /// was called up before whether it still stands there.
+    pub fn call_up(&mut self, stands_ready: impl Fn(&ChatId) -> bool) -> Option<ChatId> {
+        match self.room() {
+            0 => None,
+            room => self.queue.call_up(room, stands_ready),
+        }
+    }
+
+    /// A chat has sent: what it has to send next has a turn of its own.
+    pub fn has_sent(&mut self, chat: &ChatId) {
+        self.queue.has_sent(chat);
+    }
+
+    /// How many uploads there are.
+    #[cfg(test)]
+    pub fn under_way(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// How many more uploads there may be.
+    fn room(&self) -> usize {
+        MAX_CONCURRENT_UPLOADS.saturating_sub(self.in_flight.len())
+    }
+
+    /// Ends an upload, with the file_id it led to if it led to one; returns the chats that waited for it.
     pub fn finish(&mut self, key: &FileKey, file_id: Option<String>) -> Vec<ChatId> {
         let mut woken = self.in_flight.remove(key).unwrap_or_default();
-        woken.extend(self.capacity_waiters.drain(..));
         if let Some(file_id) = file_id {
             self.remember(*key, file_id);
+            woken.extend(self.queue.take_waiters_of(key));
         }
         woken
     }
@@ -131,7 +156,7 @@ impl SingleFlight {
 
     /// Forgets which chats wait, not what is known: their notifications have gone back to the queue.
     pub fn clear_waiters(&mut self) {
-        self.capacity_waiters.clear();
+        self.queue.clear();
         self.in_flight.values_mut().for_each(Vec::clear);
     }
 }

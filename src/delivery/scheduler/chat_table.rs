@@ -148,6 +148,11 @@ impl ChatTable {
         }
     }
 
+    /// Whether a chat stands among those that may send.
+    pub fn stands_ready(&self, name: &ChatId) -> bool {
+        self.chats.get(name).is_some_and(|chat| chat.ready_in.is_some())
+    }
+
     /// Lets a chat wait for a moment.
     pub fn wait_until(&mut self, at: MonoTime, name: ChatId) {
         self.last_stamp += 1;

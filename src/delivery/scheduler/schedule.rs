@@ -170,6 +170,9 @@ impl Scheduler {
                 return NextSend::Wait(None);
             }
             self.chats.wake(now);
+            while let Some(name) = self.uploads.call_up(|name| self.chats.stands_ready(name)) {
+                self.chats.place(now, &name);
+            }
             let Some(lane) = self.chats.pick_lane() else {
                 return NextSend::Wait(self.chats.next_wake());
             };
@@ -204,8 +207,8 @@ impl Scheduler {
                 self.uploads.wait_for_upload(&key, name);
                 return None;
             }
-            UploadAdmission::AtCapacity => {
-                self.uploads.wait_for_capacity(name);
+            UploadAdmission::AtCapacity(key) => {
+                self.uploads.wait_for_capacity(lane, key, name);
                 return None;
             }
             UploadAdmission::NotBefore(at) => {
@@ -216,6 +219,7 @@ impl Scheduler {
         let (number, job, since) = chat.take_head(now)?;
         let then_pause = chat.limiter_mut().pause_after(now, job.cost);
         let uploading = self.uploads.start(now, &job.images, &file_ids);
+        self.uploads.has_sent(&name);
         self.rate.take(now, job.cost);
         self.breaker.record_start();
         self.chats.record_served(lane);

@@ -4,6 +4,7 @@ mod deferring;
 mod pausing;
 mod simulation;
 mod storm;
+mod uploads;
 
 use super::{Dispatch, NextSend, Place, Scheduler, SendJob};
 use crate::delivery::mono_time::MonoTime;

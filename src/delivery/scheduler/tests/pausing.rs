@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::{BotPauses, Pause, Timestamp};
 
-fn pauses(bot: bool, chats: &[i64]) -> BotPauses {
+pub fn pauses(bot: bool, chats: &[i64]) -> BotPauses {
     let pause = Pause { since: Timestamp::from_unix_millis(0), client: None, reason: None };
     let chats = chats.iter().map(|chat| (ChatId::Id(*chat), pause.clone())).collect();
     BotPauses { bot: bot.then_some(pause), chats }
