@@ -59,7 +59,7 @@ fn images(criterion: &mut Criterion) {
     let now = MonoTime::after(Duration::from_secs(100));
     let limits = RateLimits { bot_rate: 0.0, chat_rate: 0.0, group_rate_per_minute: 0, ..RateLimits::default() };
     for chats in [100, 1_000, 100_000] {
-        let mut scheduler = Scheduler::new(limits.clone(), window(chats));
+        let mut scheduler = Scheduler::new(limits, window(chats));
         for chat in 1..=chats {
             let admitted = scheduler.enqueue(now, image(&mut template, &mut sequence, chat));
             assert_eq!(admitted, EnqueueResult::Enqueued);
